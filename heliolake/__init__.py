@@ -1,0 +1,1 @@
+"""Heliolake: the front door."""

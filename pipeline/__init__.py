@@ -1,0 +1,26 @@
+"""What is done to images: frames, steps, recipes, instruments and kernels.
+
+Arrays and headers in, arrays and headers out. Nothing in this package knows
+storage, a database or a scheduler, so all of it works in a notebook with
+nothing running.
+"""
+
+from pipeline.apply import apply
+from pipeline.frame import Frame
+from pipeline.instrument import Instrument, instrument, instruments, recognise
+from pipeline.quality import Quality
+from pipeline.recipe import Recipe
+from pipeline.stack import frames_of, stack_of
+
+__all__ = [
+    "Frame",
+    "Instrument",
+    "Quality",
+    "Recipe",
+    "apply",
+    "frames_of",
+    "instrument",
+    "instruments",
+    "recognise",
+    "stack_of",
+]

@@ -1,0 +1,220 @@
+"""Applying a recipe to a stack: lazily, block by block, with frames failing alone.
+
+A notebook and a campaign run this same function, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import xarray as xr
+
+from pipeline import provenance
+from pipeline.errors import BadInput, Fatal
+from pipeline.frame import Frame
+from pipeline.outcome import Outcome, Status
+from pipeline.recipe import BoundStep, Recipe
+from pipeline.stack import assemble, frame_at, header_text, outcome_at, references_at, template
+from pipeline.step import ReferenceFile
+
+log = logging.getLogger(__name__)
+
+
+def apply(
+    stack: xr.Dataset, recipe: Recipe, references: Mapping[str, ReferenceFile] | None = None
+) -> xr.Dataset:
+    """The stack behind a recipe.
+
+    Parameters
+    ----------
+    stack
+        As `pipeline.stack` describes it; chunks hold whole images.
+    recipe
+        What to do.
+    references
+        Calibration files by the name of the need they answer. References that
+        belong to single frames come with the stack and go first.
+
+    Returns
+    -------
+    xarray.Dataset
+        A lazy stack of the same layout. A frame that fails is NaN and says why
+        in its ``outcome``; the others of its block are not touched by that.
+
+    Raises
+    ------
+    Fatal
+        When the recipe does not fit its steps, or chunks cut images.
+    """
+    shape = (int(stack.sizes["y"]), int(stack.sizes["x"]))
+    if not stack["image"].chunks:
+        stack = stack.chunk({"time": 1})
+    time_chunks, *image_chunks = stack["image"].chunks
+    if any(len(sizes) != 1 for sizes in image_chunks):
+        raise Fatal(f"chunks of a stack must hold whole images; these cut them: {image_chunks}")
+    block = RecipeBlock(recipe, dict(references or {}), shape)
+    wanted = template(time_chunks, block.shape)
+    return cast("xr.Dataset", xr.map_blocks(block, stack, template=wanted))
+
+
+def output_shape(chain: Sequence[BoundStep], shape: tuple[int, int]) -> tuple[int, int]:
+    """The shape (ny, nx) of an image behind all steps."""
+    for bound in chain:
+        shape = bound.step.shape_after(bound.params, shape)
+    return shape
+
+
+def memory_factor(chain: Sequence[BoundStep]) -> float:
+    """Peak memory of the chain, in units of one float32 image."""
+    return max(bound.step.memory_factor for bound in chain)
+
+
+def task_name(recipe: Recipe) -> str:
+    """What the Dask dashboard calls a block of this recipe: its name and its steps."""
+    # Dask cuts a key at its last dash to find the prefix that it groups tasks by.
+    return "→".join([recipe.name, *(bound.step.name for bound in recipe.bind())]).replace("-", "_")
+
+
+class RecipeBlock:
+    """The function `xarray.map_blocks` sends to a worker; its name is what the dashboard shows."""
+
+    def __init__(self, recipe: Recipe, references: dict[str, ReferenceFile], shape: tuple[int, int]) -> None:
+        self.recipe = recipe
+        self.references = references
+        self.shape = output_shape(recipe.bind(), shape)
+        self.__name__ = task_name(recipe)
+
+    @cached_property
+    def chain(self) -> tuple[BoundStep, ...]:
+        """The steps, bound where they run: a recipe pickles small, its functions do not travel."""
+        return self.recipe.bind()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "chain"}
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return (self.recipe.document(), sorted(self.references.items()), self.shape)
+
+    def __call__(self, block: xr.Dataset) -> xr.Dataset:
+        count = block.sizes["time"]
+        image = np.full((count, *self.shape), np.nan, dtype=np.float32)
+        quality = np.zeros((count, *self.shape), dtype=np.uint16)
+        headers = [str(text) for text in block["header"].values]
+        outcomes: list[str] = []
+        for index in range(count):
+            frame, outcome = self._one(block, index)
+            if frame is not None and outcome.status is Status.DONE:
+                image[index], quality[index] = frame.data, frame.quality
+                headers[index] = header_text(frame.header)
+            outcomes.append(outcome.model_dump_json())
+        return assemble(image, quality, headers, block["source"].values, block["references"].values, outcomes)
+
+    def _one(self, block: xr.Dataset, index: int) -> tuple[Frame | None, Outcome]:
+        before = outcome_at(block, index)
+        if before.status is not Status.DONE:
+            return None, before
+        try:
+            frame = frame_at(block, index, before)
+            references = {**self.references, **references_at(block, index)}
+        except Fatal:
+            raise
+        except Exception as error:  # one bad frame never fails its block
+            return None, Outcome.of_error(error)
+        return run_chain(frame, self.chain, references, level=self.recipe.to_level, shape=self.shape)
+
+
+def run_chain(
+    frame: Frame,
+    chain: Sequence[BoundStep],
+    references: Mapping[str, ReferenceFile],
+    *,
+    level: str,
+    shape: tuple[int, int] | None = None,
+) -> tuple[Frame | None, Outcome]:
+    """One frame through all steps.
+
+    Returns
+    -------
+    frame, outcome
+        The finished frame, or `None` when it did not get through.
+
+    Raises
+    ------
+    Fatal
+        When every other frame would fail in the same way.
+    """
+    seconds: dict[str, float] = {}
+    name = ""
+    try:
+        # Images are read-only in a block that other tasks may share; steps work on copies.
+        frame = frame.replace(header=provenance.begin(frame.header))
+        for bound in chain:
+            name = bound.step.name
+            begin = time.perf_counter()
+            frame = run_step(frame, bound, references)
+            seconds[name] = round(time.perf_counter() - begin, 6)
+        name = ""
+        if shape is not None and frame.data.shape != shape:
+            raise Fatal(f"the steps announced images of {shape} and made {frame.data.shape}")
+        frame = frame.replace(header=provenance.finish(frame, level))
+    except Fatal:
+        raise
+    except Exception as error:  # the outcome carries it; the worker's log has the traceback
+        if not isinstance(error, BadInput):
+            log.exception("%s: step %s failed", frame.source, name)
+        return None, Outcome.of_error(error, step=name, seconds=seconds)
+    return frame, Outcome(caveats=frame.caveats, seconds=seconds)
+
+
+def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceFile]) -> Frame:
+    """One step on one frame, with the checks and the provenance every step shares.
+
+    Raises
+    ------
+    BadInput
+        When the unit is not one the step takes, or a reference is missing.
+    """
+    entry = bound.step
+    unit = str(frame.header.get("BUNIT", "")).strip()
+    if entry.takes is not None and unit not in entry.takes:
+        raise BadInput(
+            f"step {entry.name} takes images in {' or '.join(entry.takes)}",
+            file=frame.source,
+            keyword="BUNIT",
+            found=unit or "absent",
+            advice="check the order of the recipe's steps, or the file's BUNIT",
+        )
+    given, frame = _choose(frame, bound, references)
+    result = entry.function(frame, bound.params, given)
+    header = result.header.copy() if result.header is frame.header else result.header
+    if entry.gives is not None:
+        header["BUNIT"] = (entry.unit_after(bound.params, unit), "unit of the image")
+    provenance.record(header, bound, given)
+    return result.replace(header=header)
+
+
+def _choose(
+    frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceFile]
+) -> tuple[dict[str, ReferenceFile], Frame]:
+    given: dict[str, ReferenceFile] = {}
+    for need in bound.step.needs:
+        if need.name in references:
+            given[need.name] = references[need.name]
+        elif need.name in bound.assume:
+            frame = frame.replace(header=provenance.assumed(frame.header, need.name))
+            frame = frame.with_caveat(f"{bound.step.name}: no {need.name} was used; unity was assumed")
+        elif not need.optional:
+            raise BadInput(
+                f"step {bound.step.name} needs the reference {need.name!r} and none is valid for this frame",
+                file=frame.source,
+                keyword="DATE-OBS",
+                found=str(frame.header.get("DATE-OBS", "absent")),
+                advice=f"{need.describe}; add it with `heliolake context add`"
+                + (f", or say `assume: {{{need.name}: unity}}` in the recipe" if need.unity_allowed else ""),
+            )
+    return given, frame

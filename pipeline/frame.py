@@ -1,0 +1,137 @@
+"""A frame: one image on its way through the pipeline."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pipeline.errors import BadInput
+
+T = TypeVar("T", int, float, str, bool)
+_REQUIRED: Final = object()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image with its quality plane and header.
+
+    Attributes
+    ----------
+    data
+        Image, float32, shape (y, x), in the unit the header's ``BUNIT`` names.
+    quality
+        `Quality` bits, uint16, shape (y, x).
+    header
+        The FITS header; a step changes a copy of it.
+    source
+        Name of the file the frame came from, for messages.
+    caveats
+        Sentences a user of the result should read; they follow the frame
+        into its outcome and its header.
+    """
+
+    data: NDArray[np.float32]
+    quality: NDArray[np.uint16]
+    header: fits.Header
+    source: str = ""
+    caveats: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.data.ndim != 2 or self.data.shape != self.quality.shape:
+            raise BadInput(
+                "the image and its quality plane do not have one two-dimensional shape",
+                file=self.source,
+                keyword="NAXIS",
+                found=f"{self.data.shape} and {self.quality.shape}",
+            )
+
+    @classmethod
+    def of(cls, data: NDArray[Any], header: fits.Header, source: str = "") -> Frame:
+        """A frame of an image of any number type, with nothing flagged."""
+        return cls(
+            data=np.asarray(data, dtype=np.float32),
+            quality=np.zeros(np.shape(data), dtype=np.uint16),
+            header=header,
+            source=source,
+        )
+
+    def replace(
+        self,
+        *,
+        data: NDArray[Any] | None = None,
+        quality: NDArray[Any] | None = None,
+        header: fits.Header | None = None,
+    ) -> Frame:
+        """The same frame with some of its parts exchanged."""
+        return dataclasses.replace(
+            self,
+            data=self.data if data is None else np.asarray(data, dtype=np.float32),
+            quality=self.quality if quality is None else np.asarray(quality, dtype=np.uint16),
+            header=self.header if header is None else header,
+        )
+
+    def with_caveat(self, sentence: str) -> Frame:
+        """The same frame with one more caveat (once)."""
+        if sentence in self.caveats:
+            return self
+        return dataclasses.replace(self, caveats=(*self.caveats, sentence))
+
+    def keyword(self, name: str, kind: type[T], default: T | object = _REQUIRED) -> T:
+        """The value of a header keyword, of the type asked for.
+
+        Parameters
+        ----------
+        name
+            FITS keyword.
+        kind
+            `int`, `float`, `str` or `bool`; an integer is accepted as float.
+        default
+            Returned when the keyword is absent or has no value.
+
+        Raises
+        ------
+        BadInput
+            When the keyword is absent and no default is given, or when its
+            value is of another type or not finite.
+        """
+        value = self.header.get(name)
+        if value is None or isinstance(value, fits.card.Undefined):
+            if default is not _REQUIRED:
+                return default  # type: ignore[return-value]  # the caller's default has the type asked for
+            raise BadInput(
+                f"the header has no {name}",
+                file=self.source,
+                keyword=name,
+                found="absent" if name not in self.header else "no value",
+                advice=f"fetch the file again from its archive, or add {name} to the header and ingest it "
+                "under a new name",
+            )
+        return _converted(value, kind, name, self.source)
+
+
+def _converted(value: Any, kind: type[T], name: str, source: str) -> T:
+    try:
+        if kind is bool:
+            if isinstance(value, (bool, np.bool_)):
+                return kind(value)
+        elif kind is str:
+            return kind(str(value).strip())
+        elif not isinstance(value, (bool, np.bool_)):
+            number = float(value)
+            if np.isfinite(number) and (kind is float or number == int(number)):
+                return kind(number)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    wanted = {int: "a whole number", float: "a finite number", str: "text", bool: "T or F"}[kind]
+    raise BadInput(
+        f"{name} should be {wanted}",
+        file=source,
+        keyword=name,
+        found=repr(value),
+        advice="correct the header",
+    )

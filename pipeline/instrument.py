@@ -1,0 +1,318 @@
+"""Instruments: YAML descriptions of how to recognise files and what to make of them."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from astropy.io import fits
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import BadInput, Fatal
+from pipeline.recipe import Recipe
+
+_BUILT_IN: Final = Path(__file__).parent / "instruments"
+#: Third parties announce instruments here: name → module whose folder holds `instrument.yaml`.
+ENTRY_POINTS: Final = "heliolake.instruments"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LevelRule(_Model):
+    """Which level a file has: by a keyword's value, or one level for all."""
+
+    keyword: str = ""
+    values: dict[str, str] = Field(default_factory=dict)
+    default: str | None = None
+
+
+class DateRule(_Model):
+    """Where the date of an observation stands."""
+
+    keywords: tuple[str, ...] = ("DATE-OBS", "DATE_OBS")
+    time_keyword: str = ""
+    exposure: str = ""
+
+
+class MetaRule(_Model):
+    """Where a searchable value stands, and what of it counts."""
+
+    keyword: str = ""
+    value: str | int | float | None = None
+    pattern: str = ""
+    map: dict[str, str] = Field(default_factory=dict)
+    lower: bool = False
+    default: str | int | float | None = None
+
+
+class SolarnetRule(_Model):
+    """Where a SOLARNET keyword's value comes from: another keyword (scaled) or a constant."""
+
+    keyword: str = ""
+    value: str | int | float | None = None
+    factor: float = 1.0
+    comment: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a header says about its file.
+
+    Attributes
+    ----------
+    instrument, level, observation
+        Identity; `observation` is the name of what belongs together.
+    date_beg, date_end
+        UTC.
+    meta
+        Searchable values.
+    """
+
+    instrument: str
+    level: str
+    observation: str
+    date_beg: datetime
+    date_end: datetime
+    meta: dict[str, Any]
+
+
+class Instrument(_Model):
+    """An instrument's description, as its YAML file gives it."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{1,24}$")
+    title: str
+    recognise: tuple[dict[str, str], ...] = Field(min_length=1)
+    level: LevelRule
+    date: DateRule = DateRule()
+    date_end: DateRule = DateRule(keywords=("DATE-END", "DATE_END"))
+    observation: str
+    meta: dict[str, MetaRule] = Field(default_factory=dict)
+    blank_is_missing: bool = True
+    solarnet: dict[str, SolarnetRule] = Field(default_factory=dict)
+    credit: str = ""
+    folder: Path = Field(default=Path(), exclude=True)
+
+    def recognises(self, header: fits.Header) -> bool:
+        """Whether any block of the recognition rules matches the header."""
+        return any(
+            all(re.fullmatch(pattern, _text(header, keyword)) for keyword, pattern in block.items())
+            for block in self.recognise
+        )
+
+    def describe(self, header: fits.Header, source: str = "") -> Description:
+        """Level, observation, dates and searchable values of a file.
+
+        Raises
+        ------
+        BadInput
+            When the header lacks what the description needs.
+        """
+        level = self._level(header, source)
+        begin = _date(header, self.date, source)
+        end = self._date_end(header, begin)
+        meta = {name: value for name, rule in self.meta.items() if (value := _meta(header, rule)) is not None}
+        try:
+            observation = self.observation.format(date=begin, **meta)
+        except (KeyError, ValueError, IndexError) as error:
+            keywords = ", ".join(rule.keyword for rule in self.meta.values() if rule.keyword)
+            raise BadInput(
+                "the header does not say which observation the file belongs to",
+                file=source,
+                keyword=keywords,
+                found=f"no value for {error}",
+                advice="complete the header, or correct the instrument's description",
+            ) from error
+        return Description(self.name, level, observation, begin, end, meta)
+
+    def recipes(self) -> dict[str, Recipe]:
+        """The recipes that come with the instrument, by name."""
+        found = [Recipe.load(path) for path in sorted((self.folder / "recipes").glob("*.yaml"))]
+        return {recipe.name: recipe for recipe in found}
+
+    def _level(self, header: fits.Header, source: str) -> str:
+        rule = self.level
+        found = _text(header, rule.keyword) if rule.keyword else ""
+        level = rule.values.get(found, rule.default)
+        if level is None:
+            raise BadInput(
+                f"the header does not tell a level that {self.title} files have",
+                file=source,
+                keyword=rule.keyword,
+                found=found or "absent",
+                advice=f"known values: {', '.join(rule.values)}",
+            )
+        return level
+
+    def _date_end(self, header: fits.Header, begin: datetime) -> datetime:
+        for keyword in self.date_end.keywords:
+            text = _text(header, keyword)
+            parsed = parse_date(text, "") if text else None
+            if parsed is not None and parsed >= begin:
+                return parsed
+        exposure = header.get(self.date_end.exposure or self.date.exposure or "EXPTIME")
+        if isinstance(exposure, (int, float)) and 0 <= exposure < 86400 * 30:
+            return begin + timedelta(seconds=float(exposure))
+        return begin
+
+
+def recognise(header: fits.Header, source: str = "") -> Instrument:
+    """The instrument a header belongs to.
+
+    Raises
+    ------
+    BadInput
+        When no description, or more than one, recognises it.
+    """
+    found = [entry for entry in instruments().values() if entry.recognises(header)]
+    if len(found) == 1:
+        return found[0]
+    keywords = {name: _text(header, name) for name in ("OBSRVTRY", "TELESCOP", "INSTRUME", "DETECTOR")}
+    says = ", ".join(f"{name}={value!r}" for name, value in keywords.items() if value)
+    if found:
+        raise BadInput(
+            "more than one instrument recognises this header",
+            file=source,
+            keyword=", ".join(keywords),
+            found=", ".join(entry.name for entry in found),
+            advice="make the `recognise` blocks of these instruments exclude each other",
+        )
+    raise BadInput(
+        "no instrument recognises this header",
+        file=source,
+        keyword=", ".join(keywords),
+        found=says or "none of these keywords",
+        advice="describe its instrument in an instrument.yaml (CONTRIBUTING.md says how); "
+        f"known: {', '.join(instruments())}",
+    )
+
+
+@lru_cache(maxsize=1)
+def instruments() -> dict[str, Instrument]:
+    """All instruments, by name: those of this package and those other packages announce.
+
+    Raises
+    ------
+    Fatal
+        When a description is not valid or a name is taken twice.
+    """
+    found: dict[str, Instrument] = {}
+    for module, folder in _folders():
+        entry = _read(folder)
+        if entry.name in found:
+            raise Fatal(f"instrument {entry.name!r} is described twice; rename the one in {folder}")
+        if importlib.util.find_spec(f"{module}.steps"):
+            importlib.import_module(f"{module}.steps")
+        found[entry.name] = entry
+    import pipeline.steps  # noqa: F401 - registers the steps every instrument may use
+
+    return found
+
+
+def instrument(name: str) -> Instrument:
+    """The instrument of this name, its steps registered.
+
+    Raises
+    ------
+    Fatal
+        When there is none.
+    """
+    known = instruments()
+    if name not in known:
+        raise Fatal(f"there is no instrument {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes that come with instruments, by name."""
+    return {name: recipe for entry in instruments().values() for name, recipe in entry.recipes().items()}
+
+
+def parse_date(text: str, time: str = "") -> datetime | None:
+    """A FITS date, old or new style, with its time of day in a second text if need be; UTC.
+
+    Returns `None` when the text is no date.
+    """
+    stamp = text.strip().removesuffix("Z").replace("/", "-").replace(" ", "T")
+    old = re.fullmatch(r"(\d{2})-(\d{2})-(\d{2})", stamp)  # DD/MM/YY, the FITS form before the year 2000
+    if old:
+        stamp = f"19{old[3]}-{old[2]}-{old[1]}"
+    if "T" not in stamp and time.strip():
+        stamp = f"{stamp}T{time.strip().removesuffix('Z')}"
+    leap = re.fullmatch(r"(.*:)60(\.\d+)?", stamp)
+    try:
+        if leap:  # datetime knows no leap second; the next second is meant
+            return datetime.fromisoformat(f"{leap[1]}59").replace(tzinfo=UTC) + timedelta(seconds=1)
+        parsed = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _date(header: fits.Header, rule: DateRule, source: str) -> datetime:
+    seen = []
+    for keyword in rule.keywords:
+        text = _text(header, keyword)
+        time = _text(header, rule.time_keyword) if rule.time_keyword else ""
+        if text and (parsed := parse_date(text, time)):
+            return parsed
+        seen.append(f"{keyword}={text or 'absent'}")
+    raise BadInput(
+        "the header has no date of observation",
+        file=source,
+        keyword=", ".join(rule.keywords),
+        found=", ".join(seen),
+        advice="correct the header; dates are written YYYY-MM-DDThh:mm:ss",
+    )
+
+
+def _meta(header: fits.Header, rule: MetaRule) -> Any:
+    if rule.value is not None:
+        return rule.value
+    value = header.get(rule.keyword)
+    if value is None or isinstance(value, fits.card.Undefined) or value == "":
+        return rule.default
+    if isinstance(value, str):
+        value = value.strip()
+    if rule.pattern:
+        match = re.search(rule.pattern, str(value))
+        if not match:
+            return rule.default
+        value = match[1] if match.groups() else match[0]
+    if rule.map:
+        value = rule.map.get(str(value), rule.default if rule.default is not None else value)
+    return value.lower() if rule.lower and isinstance(value, str) else value
+
+
+def _text(header: fits.Header | Mapping[str, Any], keyword: str) -> str:
+    value = header.get(keyword)
+    return "" if value is None or isinstance(value, fits.card.Undefined) else str(value).strip()
+
+
+def _folders() -> Iterator[tuple[str, Path]]:
+    for path in sorted(_BUILT_IN.glob("*/instrument.yaml")):
+        yield f"pipeline.instruments.{path.parent.name}", path.parent
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        spec = importlib.util.find_spec(entry.value)
+        if spec is None or not spec.submodule_search_locations:
+            raise Fatal(f"the instrument {entry.name!r} is announced by {entry.value}, which is no package")
+        yield entry.value, Path(spec.submodule_search_locations[0])
+
+
+def _read(folder: Path) -> Instrument:
+    path = folder / "instrument.yaml"
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Instrument.model_validate({**document, "folder": folder})
+    except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
+        raise Fatal(f"{path} is not a valid instrument description: {error}") from error

@@ -1,0 +1,1 @@
+"""Instruments the project brings along, one folder each."""

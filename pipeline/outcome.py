@@ -1,0 +1,73 @@
+"""What became of a frame: a status, a reason a person can act on, and caveats."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import BadInput, Retriable
+
+
+class Status(StrEnum):
+    """The four ways a unit of work can end."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"
+
+
+class Outcome(BaseModel):
+    """The outcome of one frame; travels beside it as JSON.
+
+    Attributes
+    ----------
+    status
+        See `Status`.
+    reason, keyword, found, advice
+        Why the frame was not done, in the words of `pipeline.errors.BadInput`.
+    retriable
+        Whether trying the same work again makes sense.
+    step
+        The step at which it stopped.
+    caveats
+        Sentences a user of a finished frame should read.
+    seconds
+        Time spent in each step, by its name.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status = Status.DONE
+    reason: str = ""
+    keyword: str = ""
+    found: str = ""
+    advice: str = ""
+    retriable: bool = False
+    step: str = ""
+    caveats: tuple[str, ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict)
+
+    @classmethod
+    def of_error(cls, error: Exception, step: str = "", seconds: dict[str, float] | None = None) -> Outcome:
+        """The outcome an exception leads to; `Fatal` never gets here."""
+        spent = seconds or {}
+        if isinstance(error, BadInput):
+            return cls(
+                status=Status.QUARANTINED,
+                reason=error.reason,
+                keyword=error.keyword,
+                found=error.found,
+                advice=error.advice,
+                step=step,
+                seconds=spent,
+            )
+        return cls(
+            status=Status.FAILED,
+            reason=f"{type(error).__name__}: {error}",
+            retriable=isinstance(error, (Retriable, OSError, MemoryError)),
+            step=step,
+            seconds=spent,
+            advice="see the worker's log; a fault of the program rather than of the file",
+        )

@@ -1,0 +1,124 @@
+"""Provenance in the header: what was done to an image, with what, and what it is worth.
+
+Keyword names follow the SOLARNET recommendations (arXiv:2011.12139, sections
+8 and 9): one set of ``PR*n`` keywords per step n, pixel statistics and pixel
+counts. Original cards are kept unless a step changes them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import metadata
+from typing import Final
+
+import numpy as np
+from astropy.io import fits
+
+from pipeline.frame import Frame
+from pipeline.kernels.statistics import PERCENTILES, statistics
+from pipeline.quality import LOSSES, NOT_MEASURED, flagged
+from pipeline.recipe import BoundStep
+from pipeline.step import ReferenceFile
+
+#: Cards that describe how an integer file stored its numbers; wrong on float data.
+_STORAGE_CARDS: Final = ("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM", "ZBLANK", "ZSCALE", "ZZERO")
+_LIBRARY_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def begin(header: fits.Header) -> fits.Header:
+    """A copy of a raw header without the cards that only held for the raw file."""
+    result = header.copy()
+    for name in _STORAGE_CARDS:
+        result.remove(name, ignore_missing=True, remove_all=True)
+    return result
+
+
+def record(header: fits.Header, bound: BoundStep, given: Mapping[str, ReferenceFile]) -> None:
+    """Write the cards of one more step into `header`."""
+    n = 1 + sum(1 for _ in recorded(header))
+    entry = bound.step
+    header[f"PRSTEP{n}"] = (entry.prstep, f"processing step {n}")
+    header[f"PRPROC{n}"] = f"{entry.function.__module__}.{entry.function.__name__}"
+    header[f"PRPVER{n}"] = (entry.version, f"version of {entry.name}"[:40])
+    header[f"PRPARA{n}"] = json.dumps(bound.params.model_dump(mode="json"), separators=(",", ":"))
+    references = [f"{name}={file.did} sha256:{file.sha256[:16]}" for name, file in sorted(given.items())]
+    references += [f"{name}=unity (assumed)" for name in sorted(bound.assume - set(given))]
+    if references:
+        header[f"PRREF{n}"] = ", ".join(references)
+    for letter, library in zip(_LIBRARY_LETTERS, ("heliolake", *entry.libraries), strict=False):
+        header[f"PRLIB{n}{letter}"] = library
+        header[f"PRVER{n}{letter}"] = library_version(library)
+
+
+def recorded(header: fits.Header) -> Iterator[str]:
+    """Names of the ``PRSTEPn`` cards, in order."""
+    return iter(sorted(name for name in header if re.fullmatch(r"PRSTEP\d+", name)))
+
+
+def assumed(header: fits.Header, need: str) -> fits.Header:
+    """A copy that says aloud that a reference was replaced by unity."""
+    result = header.copy()
+    n = 1 + sum(1 for name in result if re.fullmatch(r"ASSUME\d+", name))
+    result[f"ASSUME{n}"] = (f"{need}=unity", "no reference was used for this")
+    return result
+
+
+def finish(frame: Frame, level: str) -> fits.Header:
+    """The header of a finished frame: level, statistics, pixel counts and caveats."""
+    header = frame.header.copy()
+    header["LEVEL"] = (level, "processing level")
+    header["CREATOR"] = "Heliolake"
+    header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
+    measured = frame.data[~flagged(frame.quality, NOT_MEASURED) & np.isfinite(frame.data)]
+    for name, (value, comment) in _statistics_cards(measured):
+        if value is None:
+            header.remove(name, ignore_missing=True)
+        else:
+            header[name] = (value, comment)
+    _count_pixels(header, frame, measured.size)
+    header["NCAVEATS"] = (len(frame.caveats), "caveats in the comments below")
+    for sentence in frame.caveats:
+        header.add_comment(f"CAVEAT: {sentence}")
+    return header
+
+
+def _statistics_cards(measured: np.ndarray) -> Iterator[tuple[str, tuple[float | None, str]]]:
+    found = statistics(measured)
+    names = {
+        "DATAMIN": (found.minimum, "minimum of the measured pixels"),
+        "DATAMAX": (found.maximum, "maximum"),
+        "DATAMEAN": (found.mean, "mean"),
+        "DATAMEDN": (found.percentiles[50], "median"),
+        "DATARMS": (found.rms, "RMS deviation from the mean"),
+        "DATANRMS": (found.rms / found.mean if found.mean else np.nan, "DATARMS/DATAMEAN"),
+        "DATAMAD": (found.mean_absolute_deviation, "mean absolute deviation"),
+        "DATAKURT": (found.kurtosis, "excess kurtosis"),
+        "DATASKEW": (found.skewness, "skewness"),
+        **{f"DATAP{p:02d}": (found.percentiles[p], f"{p}th percentile") for p in PERCENTILES},
+    }
+    for name, (value, comment) in names.items():
+        # FITS headers have no NaN: a statistic that does not exist has no card.
+        yield name, (float(f"{value:.8g}") if np.isfinite(value) else None, comment)
+
+
+def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
+    total = frame.data.size
+    header["NTOTPIX"] = (total, "pixels in the image")
+    header["NDATAPIX"] = (measured, "pixels that are measurements")
+    header["PCT_DATA"] = (round(100.0 * measured / total, 4), "percentage of such pixels")
+    for kind, bit in LOSSES.items():
+        count = int(np.count_nonzero(flagged(frame.quality, bit)))
+        header[f"N{kind}PIX"] = (count, f"pixels flagged {bit.name}")
+        header[f"PCT_{kind}"] = (round(100.0 * count / total, 4), "percentage of such pixels")
+
+
+@lru_cache(maxsize=64)
+def library_version(distribution: str) -> str:
+    """The installed version of a distribution, ``unknown`` where it has none."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"

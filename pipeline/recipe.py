@@ -1,0 +1,196 @@
+"""Recipes: which steps, with which parameters, lead from one level to another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.errors import Fatal
+from pipeline.step import Params, ReferenceNeed, Step, find_step
+
+
+class StepCall(BaseModel):
+    """One line of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+    assume: dict[str, Literal["unity"]] = Field(default_factory=dict)
+
+
+class BoundStep(BaseModel):
+    """A step with its validated parameters, ready to run."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    step: Step
+    params: Params
+    assume: frozenset[str] = frozenset()
+
+    def document(self) -> dict[str, Any]:
+        """What identifies this piece of work: enters the hash of a unit."""
+        return {
+            "step": self.step.name,
+            "version": self.step.version,
+            "params": self.params.model_dump(mode="json"),
+            "assume": sorted(self.assume),
+        }
+
+
+class Recipe(BaseModel):
+    """A named, versioned list of steps of one instrument.
+
+    Attributes
+    ----------
+    name
+        What the command line calls it.
+    instrument
+        The instrument whose files it takes.
+    from_level, to_level
+        Levels, as text (``"1"``, ``"1.5"``).
+    version
+        Rises with every published change of the steps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{1,63}$")
+    instrument: str
+    from_level: str
+    to_level: str
+    version: int = Field(ge=1)
+    description: str = ""
+    steps: tuple[StepCall, ...] = Field(min_length=1)
+
+    @field_validator("from_level", "to_level", mode="before")
+    @classmethod
+    def _level_is_text(cls, value: object) -> object:
+        if isinstance(value, float):  # 1.10 would silently become 1.1
+            raise ValueError('write levels as text, in quotes: "1.5"')
+        return str(value) if isinstance(value, int) else value
+
+    @classmethod
+    def parse(cls, text: str, name: str = "recipe") -> Recipe:
+        """A recipe from YAML text, fully validated against the registered steps.
+
+        Raises
+        ------
+        Fatal
+            Naming the recipe, the place and what is wrong there.
+        """
+        try:
+            document = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise Fatal(f"{name} is not valid YAML: {error}") from error
+        if not isinstance(document, dict):
+            raise Fatal(f"{name} should be a mapping with name, instrument, from_level, to_level and steps")
+        try:
+            recipe = cls.model_validate(document)
+        except ValidationError as error:
+            raise Fatal(f"{name}: {_explain(error)}") from error
+        recipe.bind()
+        return recipe
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """A recipe from a YAML file; see `parse`."""
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Fatal(f"recipe {path} cannot be read: {error}") from error
+        return cls.parse(text, name=str(path))
+
+    def bind(self) -> tuple[BoundStep, ...]:
+        """The enabled steps with validated parameters.
+
+        Raises
+        ------
+        Fatal
+            When a step, a parameter or an assumption is not known.
+        """
+        from pipeline.instrument import instrument
+
+        instrument(self.instrument)  # registers its steps
+        return tuple(self._bind_one(call) for call in self.steps if call.enabled)
+
+    def _bind_one(self, call: StepCall) -> BoundStep:
+        found = find_step(self.instrument, call.step)
+        try:
+            params = found.params_model.model_validate(call.params)
+        except ValidationError as error:
+            raise Fatal(f"recipe {self.name}, step {call.step}: {_explain(error)}") from error
+        allowed = {need.name for need in found.needs if need.unity_allowed}
+        for name in call.assume:
+            if name not in allowed:
+                raise Fatal(
+                    f"recipe {self.name}, step {call.step}: assume {name}: unity is not possible; "
+                    f"it may be assumed for: {', '.join(sorted(allowed)) or 'nothing'}"
+                )
+        return BoundStep(step=found, params=params, assume=frozenset(call.assume))
+
+    def needs(self) -> Iterator[tuple[BoundStep, ReferenceNeed]]:
+        """Every reference asked for by the enabled steps."""
+        for bound in self.bind():
+            for need in bound.step.needs:
+                yield bound, need
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
+        """The recipe with single values changed.
+
+        Parameters
+        ----------
+        settings
+            ``"step.parameter"`` → value, or ``"step.enabled"`` → bool.
+
+        Raises
+        ------
+        Fatal
+            When a step or parameter does not exist.
+        """
+        calls = {call.step: call for call in self.steps}
+        for key, value in settings.items():
+            name, dot, parameter = key.partition(".")
+            if not dot or name not in calls:
+                raise Fatal(
+                    f"{key!r} is not a setting of recipe {self.name}; "
+                    f"write STEP.PARAMETER=VALUE with a step of: {', '.join(calls)}"
+                )
+            call = calls[name]
+            change: dict[str, Any]
+            if parameter == "enabled":
+                change = {"enabled": value}
+            else:
+                change = {"params": {**call.params, parameter: value}}
+            try:
+                calls[name] = StepCall.model_validate({**call.model_dump(), **change})
+            except ValidationError as error:
+                raise Fatal(f"setting {key}={value}: {_explain(error)}") from error
+        changed = self.model_copy(update={"steps": tuple(calls.values())})
+        changed.bind()
+        return changed
+
+    def document(self) -> dict[str, Any]:
+        """What the recipe does, without its prose: enters the hash of a unit."""
+        return {
+            "instrument": self.instrument,
+            "from_level": self.from_level,
+            "to_level": self.to_level,
+            "steps": [bound.document() for bound in self.bind()],
+        }
+
+
+def _explain(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors():
+        where = ".".join(str(place) for place in problem["loc"]) or "document"
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = "no such parameter"
+        parts.append(f"{where}: {message} (found {problem['input']!r})")
+    return "; ".join(parts)

@@ -1,0 +1,174 @@
+"""Stacks: frames along time, as an `xarray.Dataset` whose chunks hold whole images.
+
+Variables of a stack
+--------------------
+image
+    (time, y, x) float32.
+quality
+    (time, y, x) uint16, bits of `pipeline.quality.Quality`.
+header
+    (time) text of the FITS header.
+source
+    (time) name of the file.
+references
+    (time) JSON of the references chosen for this very frame, ``{}`` if none.
+outcome
+    (time) JSON of `pipeline.outcome.Outcome`; a frame that is not ``done``
+    holds NaN.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pipeline.errors import BadInput
+from pipeline.frame import Frame
+from pipeline.outcome import Outcome, Status
+from pipeline.step import ReferenceFile
+
+#: Per-frame text variables of a stack.
+TEXTS: Final = ("header", "source", "references", "outcome")
+
+
+def stack_of(frames: Sequence[Frame], *, chunk: int = 1) -> xr.Dataset:
+    """A lazy stack of frames that are in memory.
+
+    Parameters
+    ----------
+    frames
+        Frames of one shape, in time order.
+    chunk
+        Images in one Dask chunk.
+
+    Raises
+    ------
+    BadInput
+        When there is no frame, or their shapes differ.
+    """
+    shapes = {frame.data.shape for frame in frames}
+    if len(shapes) != 1:
+        raise BadInput(
+            "a stack needs at least one frame, and all of one shape",
+            keyword="NAXIS1, NAXIS2",
+            found=", ".join(map(str, sorted(shapes))) or "no frame",
+            advice="make one stack for each shape",
+        )
+    block = assemble(
+        image=np.stack([frame.data for frame in frames]),
+        quality=np.stack([frame.quality for frame in frames]),
+        header=[header_text(frame.header) for frame in frames],
+        source=[frame.source for frame in frames],
+        references=["{}"] * len(frames),
+        outcome=[Outcome(caveats=frame.caveats).model_dump_json() for frame in frames],
+    )
+    return block.chunk({"time": chunk})
+
+
+def frames_of(stack: xr.Dataset) -> Iterator[Frame]:
+    """The frames of a stack that are done, computed; the others are left out."""
+    computed = stack.compute()
+    for index in range(computed.sizes["time"]):
+        outcome = outcome_at(computed, index)
+        if outcome.status is Status.DONE:
+            yield frame_at(computed, index, outcome)
+
+
+def assemble(
+    image: NDArray[np.float32],
+    quality: NDArray[np.uint16],
+    header: Sequence[str],
+    source: Sequence[str],
+    references: Sequence[str],
+    outcome: Sequence[str],
+) -> xr.Dataset:
+    """A block of a stack from its parts; the one place that knows the layout."""
+    texts = dict(zip(TEXTS, (header, source, references, outcome), strict=True))
+    return xr.Dataset(
+        {
+            "image": (("time", "y", "x"), image),
+            "quality": (("time", "y", "x"), quality),
+            **{name: ("time", as_objects(values)) for name, values in texts.items()},
+        }
+    )
+
+
+def template(chunks: Sequence[int], shape: tuple[int, int]) -> xr.Dataset:
+    """A lazy stack of the given layout without any content, for `xarray.map_blocks`.
+
+    Parameters
+    ----------
+    chunks
+        Number of frames in each Dask chunk.
+    shape
+        (ny, nx) of the images.
+    """
+    lengths = tuple(chunks)
+    count = sum(lengths)
+    pixels: dict[str, Any] = {
+        name: (
+            ("time", "y", "x"),
+            da.zeros((count, *shape), dtype=dtype, chunks=(lengths, (shape[0],), (shape[1],))),
+        )
+        for name, dtype in (("image", np.float32), ("quality", np.uint16))
+    }
+    for name in TEXTS:
+        pixels[name] = ("time", da.full((count,), "", dtype=object, chunks=(lengths,)))
+    return xr.Dataset(pixels)
+
+
+def frame_at(block: xr.Dataset, index: int, outcome: Outcome) -> Frame:
+    """One frame of a computed block."""
+    return Frame(
+        data=block["image"].values[index],
+        quality=block["quality"].values[index],
+        header=header_of(str(block["header"].values[index])),
+        source=str(block["source"].values[index]),
+        caveats=outcome.caveats,
+    )
+
+
+def outcome_at(block: xr.Dataset, index: int) -> Outcome:
+    """What has become so far of one frame of a computed block."""
+    return Outcome.model_validate_json(str(block["outcome"].values[index]))
+
+
+def references_at(block: xr.Dataset, index: int) -> dict[str, ReferenceFile]:
+    """The references chosen for one frame."""
+    entries: Mapping[str, dict[str, str]] = json.loads(str(block["references"].values[index]))
+    return {name: ReferenceFile(name=name, **entry) for name, entry in entries.items()}
+
+
+def references_text(references: Mapping[str, ReferenceFile]) -> str:
+    """The inverse of `references_at`."""
+    return json.dumps(
+        {
+            name: {"did": entry.did, "path": entry.path, "sha256": entry.sha256}
+            for name, entry in sorted(references.items())
+        }
+    )
+
+
+def header_text(header: fits.Header) -> str:
+    """A header as text without padding."""
+    text: str = header.tostring(sep="", endcard=False, padding=False)
+    return text
+
+
+def header_of(text: str) -> fits.Header:
+    """The header a text of `header_text` stands for."""
+    return fits.Header.fromstring(text, sep="")
+
+
+def as_objects(values: Sequence[str]) -> NDArray[np.object_]:
+    """Texts as an object array, so that no length is cut."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array

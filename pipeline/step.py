@@ -1,0 +1,224 @@
+"""Steps: the pure functions a recipe is made of, and the registry that knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import Fatal
+from pipeline.frame import Frame
+
+R = TypeVar("R")
+P = TypeVar("P", bound="Params")
+Shape = tuple[int, int]
+
+
+class Params(BaseModel):
+    """Base of every step's parameters: frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReferenceNeed(NamedTuple):
+    """A calibration file a step asks for.
+
+    Attributes
+    ----------
+    name
+        What the lake's contexts call this kind of reference.
+    describe
+        What it is and where one gets it, for the person who has to add it.
+    unity_allowed
+        Whether a recipe may say ``assume: {name: unity}`` and go without.
+    per_frame
+        Whether every frame has its own (a spikes file), not one per period.
+    optional
+        Whether the step can do its work without it and says so in a caveat.
+    """
+
+    name: str
+    describe: str
+    unity_allowed: bool = False
+    per_frame: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """A calibration file at hand: what it is, and where its bytes lie."""
+
+    name: str
+    did: str
+    path: str
+    sha256: str
+
+    def load(self, reader: Callable[[str], R]) -> R:
+        """The file as `reader` understands it; read once per process.
+
+        `reader` is a module-level function of the path. Its result is shared
+        between frames, so nobody may change it.
+        """
+        result: R = _loaded(self.path, self.sha256, reader)
+        return result
+
+
+@lru_cache(maxsize=32)
+def _loaded(path: str, sha256: str, reader: Callable[[str], Any]) -> Any:  # the hash keys the cache
+    return reader(path)
+
+
+References = Mapping[str, ReferenceFile]
+StepFunction = Callable[[Frame, Any, References], Frame]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A registered step: the function and everything the framework must know of it.
+
+    Attributes
+    ----------
+    name, version
+        Identity; the version rises whenever the same parameters give other numbers.
+    prstep
+        SOLARNET name of the processing step (`PRSTEPn`).
+    function
+        ``(frame, params, references) -> frame``; computes and nothing else.
+    params_model
+        Frozen model that validates the recipe's parameters.
+    takes, gives
+        Units accepted (`None`: any) and produced (`None`: unchanged; or a function of the parameters).
+    needs
+        References asked for.
+    memory_factor
+        Peak memory in units of one float32 image, the frame itself included.
+    libraries
+        Distributions whose versions belong in the provenance.
+    output_shape
+        ``(params, (ny, nx)) -> (ny, nx)`` where a step changes the shape.
+    """
+
+    name: str
+    version: int
+    prstep: str
+    function: StepFunction
+    params_model: type[Params]
+    takes: tuple[str, ...] | None = None
+    gives: str | Callable[[Any], str] | None = None
+    needs: tuple[ReferenceNeed, ...] = ()
+    memory_factor: float = 2.0
+    libraries: tuple[str, ...] = ("numpy",)
+    output_shape: Callable[[Any, Shape], Shape] | None = None
+    summary: str = field(default="", compare=False)
+
+    def shape_after(self, params: Params, shape: Shape) -> Shape:
+        """The shape of the image behind this step."""
+        return self.output_shape(params, shape) if self.output_shape else shape
+
+    def unit_after(self, params: Params, unit: str) -> str:
+        """The unit of the image behind this step."""
+        if self.gives is None:
+            return unit
+        return self.gives if isinstance(self.gives, str) else self.gives(params)
+
+
+#: Steps every instrument may use are registered under this scope.
+GENERIC: Final = "*"
+_REGISTRY: Final[dict[tuple[str, str], Step]] = {}
+
+
+def step(
+    name: str,
+    *,
+    version: int,
+    prstep: str,
+    instrument: str = GENERIC,
+    takes: Sequence[str] | None = None,
+    gives: str | Callable[[Any], str] | None = None,
+    needs: Sequence[ReferenceNeed] = (),
+    memory_factor: float = 2.0,
+    libraries: Sequence[str] = ("numpy",),
+    output_shape: Callable[[Any, Shape], Shape] | None = None,
+) -> Callable[[Callable[[Frame, P, References], Frame]], Callable[[Frame, P, References], Frame]]:
+    """Register a function as a step; the parameters' model is read from its signature.
+
+    Raises
+    ------
+    Fatal
+        When another function already has this name for this instrument.
+    """
+
+    def register(
+        function: Callable[[Frame, P, References], Frame],
+    ) -> Callable[[Frame, P, References], Frame]:
+        key = (instrument, name)
+        known = _REGISTRY.get(key)
+        if known and (known.function.__module__, known.function.__qualname__) != (
+            function.__module__,
+            function.__qualname__,
+        ):
+            raise Fatal(
+                f"step {name!r} of {instrument!r} is defined twice: in {known.function.__module__} and in "
+                f"{function.__module__}; rename one"
+            )
+        _REGISTRY[key] = Step(
+            name=name,
+            version=version,
+            prstep=prstep,
+            function=function,
+            params_model=_params_model(function),
+            takes=None if takes is None else tuple(takes),
+            gives=gives,
+            needs=tuple(needs),
+            memory_factor=memory_factor,
+            libraries=tuple(libraries),
+            output_shape=output_shape,
+            summary=(function.__doc__ or "").strip().split("\n")[0],
+        )
+        return function
+
+    return register
+
+
+def find_step(instrument: str, name: str) -> Step:
+    """The step an instrument's recipe means by `name`: its own first, then a generic one.
+
+    Raises
+    ------
+    Fatal
+        When neither exists; the message lists those that do.
+    """
+    found = _REGISTRY.get((instrument, name)) or _REGISTRY.get((GENERIC, name))
+    if found is None:
+        known = ", ".join(sorted({entry.name for entry in steps(instrument)}))
+        raise Fatal(f"instrument {instrument!r} has no step {name!r}; it has: {known}")
+    return found
+
+
+def steps(instrument: str | None = None) -> Iterator[Step]:
+    """All registered steps, or those an instrument may use."""
+    for (owner, _), entry in sorted(_REGISTRY.items()):
+        if instrument is None or owner in (instrument, GENERIC):
+            yield entry
+
+
+def owner_of(wanted: Step) -> str:
+    """The instrument a step belongs to, or `GENERIC`."""
+    return next(owner for (owner, _), entry in _REGISTRY.items() if entry is wanted)
+
+
+def _params_model(function: Callable[..., Frame]) -> type[Params]:
+    import typing
+
+    hints = typing.get_type_hints(function)
+    hints.pop("return", None)
+    models = [hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, Params)]
+    if len(models) != 1:
+        raise Fatal(
+            f"step function {function.__module__}.{function.__qualname__} must take exactly one argument "
+            "whose annotation is a Params model"
+        )
+    return models[0]
