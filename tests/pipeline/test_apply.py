@@ -1,0 +1,152 @@
+"""Applying a recipe: lazily, frame by frame, with every failure kept to its frame."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+
+from pipeline import Recipe, apply, frames_of, stack_of
+from pipeline.apply import RecipeBlock, memory_factor, task_name
+from pipeline.errors import Fatal
+from pipeline.outcome import Status
+from pipeline.stack import header_of, outcome_at
+from pipeline.step import ReferenceFile
+
+from .conftest import RECIPE, toy_frame
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe.parse(RECIPE)
+
+
+def gain(path: Path) -> dict[str, ReferenceFile]:
+    return {"gain": ReferenceFile("gain", "references:gain.v0001", str(path), "ab" * 32)}
+
+
+def test_nothing_is_computed_until_it_is_asked_for(recipe: Recipe) -> None:
+    calls = []
+    with dask.config.set(scheduler=lambda dsk, keys, **kwargs: calls.append(keys) or dask.get(dsk, keys)):
+        lazy = apply(stack_of([toy_frame()] * 3), recipe)
+        assert calls == []
+        lazy.compute()
+    assert len(calls) == 1
+
+
+def test_steps_are_applied_in_order_with_their_references(recipe: Recipe, gain_file: Path) -> None:
+    (frame,) = frames_of(apply(stack_of([toy_frame(5.0)]), recipe, gain(gain_file)))
+    np.testing.assert_array_equal(frame.data, np.full((4, 6), (5 + 2) * 3, dtype=np.float32))
+    assert frame.data.dtype == np.float32
+    assert frame.header["BUNIT"] == "DN/s"
+    assert frame.header["LEVEL"] == "1"
+
+
+def test_provenance_names_every_step_with_parameters_references_and_versions(
+    recipe: Recipe, gain_file: Path
+) -> None:
+    (frame,) = frames_of(apply(stack_of([toy_frame()]), recipe, gain(gain_file)))
+    header = frame.header
+    assert [header["PRSTEP1"], header["PRSTEP2"]] == ["BIAS-CORRECTION", "CALIBRATION"]
+    assert header["PRPROC1"] == "toy_camera.steps.shift"
+    assert header["PRPVER1"] == 3
+    assert header["PRPARA1"] == '{"by":2.0}'
+    assert "gain=references:gain.v0001" in header["PRREF2"]
+    assert header["PRLIB1B"] == "numpy"
+    assert header["PRVER1B"] == np.__version__
+
+
+def test_an_assumed_reference_is_said_aloud_in_header_and_caveats(recipe: Recipe) -> None:
+    (frame,) = frames_of(apply(stack_of([toy_frame(5.0)]), recipe))
+    assert frame.data[0, 0] == 7.0
+    assert frame.header["ASSUME1"] == "gain=unity"
+    assert "gain=unity (assumed)" in frame.header["PRREF2"]
+    assert any("unity was assumed" in caveat for caveat in frame.caveats)
+    assert any("CAVEAT" in str(card) for card in frame.header["COMMENT"])
+
+
+def test_a_missing_reference_quarantines_the_frame_and_says_how_to_add_it(recipe: Recipe) -> None:
+    strict = Recipe.parse(RECIPE.replace(", assume: {gain: unity}", ""))
+    computed = apply(stack_of([toy_frame()]), strict).compute()
+    outcome = outcome_at(computed, 0)
+    assert outcome.status is Status.QUARANTINED
+    assert "gain" in outcome.reason
+    assert "heliolake context add" in outcome.advice
+    assert "assume: {gain: unity}" in outcome.advice
+
+
+@pytest.mark.parametrize(
+    ("card", "status", "words"),
+    [("BROKEN", Status.QUARANTINED, "shutter was shut"), ("BUG", Status.FAILED, "ZeroDivisionError")],
+)
+def test_one_bad_frame_never_fails_its_block(recipe: Recipe, card: str, status: Status, words: str) -> None:
+    frames = [toy_frame(1.0), toy_frame(2.0, **{card: True}), toy_frame(3.0)]
+    computed = apply(stack_of(frames, chunk=3), recipe).compute()
+    outcomes = [outcome_at(computed, index) for index in range(3)]
+    assert [outcome.status for outcome in outcomes] == [Status.DONE, status, Status.DONE]
+    assert words in outcomes[1].reason
+    assert outcomes[1].step == "shift"
+    assert np.isnan(computed["image"].values[1]).all()
+    np.testing.assert_array_equal(computed["image"].values[[0, 2], 0, 0], [3.0, 5.0])
+
+
+def test_a_fatal_error_stops_everything(recipe: Recipe) -> None:
+    with pytest.raises(Fatal, match="no frame will work"):
+        apply(stack_of([toy_frame(), toy_frame(DOOM=True)]), recipe).compute()
+
+
+def test_a_unit_the_step_does_not_take_is_refused(recipe: Recipe) -> None:
+    computed = apply(stack_of([toy_frame(BUNIT="MSB")]), recipe).compute()
+    outcome = outcome_at(computed, 0)
+    assert (outcome.status, outcome.keyword, outcome.found) == (Status.QUARANTINED, "BUNIT", "MSB")
+
+
+def test_steps_that_change_the_shape_are_announced_in_the_template() -> None:
+    recipe = Recipe.parse(RECIPE + "  - {step: halve}\n")
+    lazy = apply(stack_of([toy_frame(shape=(8, 6))]), recipe)
+    assert lazy["image"].shape == (1, 4, 3)
+    assert lazy.compute()["image"].shape == (1, 4, 3)
+
+
+def test_chunks_that_cut_images_are_refused(recipe: Recipe) -> None:
+    with pytest.raises(Fatal, match="whole images"):
+        apply(stack_of([toy_frame()]).chunk({"y": 2}), recipe)
+
+
+def test_what_travels_to_a_worker_is_small(recipe: Recipe, gain_file: Path) -> None:
+    block = RecipeBlock(recipe, gain(gain_file), (4096, 4096))
+    assert block.chain  # having been used must not make it grow
+    assert len(pickle.dumps(block)) < 2000
+    again = pickle.loads(pickle.dumps(block))
+    assert again.chain == block.chain
+
+
+def test_the_dashboard_reads_like_the_recipe(recipe: Recipe) -> None:
+    assert task_name(recipe) == "toy_l1→shift→scale"
+    keys = apply(stack_of([toy_frame()]), recipe).__dask_graph__().keys()
+    assert any(
+        str(key[0] if isinstance(key, tuple) else key).startswith("toy_l1→shift→scale") for key in keys
+    )
+
+
+def test_the_peak_memory_is_that_of_the_hungriest_step(recipe: Recipe) -> None:
+    assert memory_factor(recipe.bind()) == 4.0
+
+
+def test_a_failed_frame_is_not_touched_by_a_second_recipe(recipe: Recipe) -> None:
+    once = apply(stack_of([toy_frame(BROKEN=True), toy_frame()]), recipe)
+    twice = apply(once, Recipe.parse(RECIPE.replace("toy-l1", "toy-again"))).compute()
+    assert "shutter" in outcome_at(twice, 0).reason
+    assert outcome_at(twice, 1).keyword == "BUNIT"  # DN/s now: the steps take DN
+
+
+def test_storage_cards_of_integer_files_do_not_stay_on_float_data(recipe: Recipe) -> None:
+    frame = toy_frame(BLANK=-32768, BZERO=32768, BSCALE=2.0, CHECKSUM="x", KEPT=7)
+    computed: xr.Dataset = apply(stack_of([frame]), recipe).compute()
+    header = header_of(str(computed["header"].values[0]))
+    assert not {"BLANK", "BZERO", "BSCALE", "CHECKSUM"} & set(header)
+    assert header["KEPT"] == 7
