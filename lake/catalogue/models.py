@@ -1,0 +1,332 @@
+"""Tables of the catalogue: what is in the lake, in which release, made by what, and why not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Root of the models; every text is unbounded, every time has a zone."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this plain class attribute
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+        list[int]: ARRAY(BigInteger),
+    }
+
+
+def _now() -> Mapped[datetime]:
+    return mapped_column(server_default=func.now())
+
+
+def _empty_list() -> Mapped[list[str]]:
+    return mapped_column(server_default=text("'{}'"))
+
+
+def _empty_object() -> Mapped[dict[str, Any]]:
+    return mapped_column(server_default=text("'{}'::jsonb"))
+
+
+class Observation(Base):
+    """What belongs together by the instrument's grouping rule: a Rucio container."""
+
+    __tablename__ = "observation"
+    __table_args__ = (
+        UniqueConstraint("scope", "name"),
+        Index("ix_observation_meta", "meta", postgresql_using="gin"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    scope: Mapped[str]
+    name: Mapped[str]
+    date_beg: Mapped[datetime | None] = mapped_column(index=True)
+    date_end: Mapped[datetime | None]
+    meta: Mapped[dict[str, Any]] = _empty_object()
+    created: Mapped[datetime] = _now()
+
+
+class File(Base):
+    """One file, raw or made here. Its name stands for the same bytes for ever."""
+
+    __tablename__ = "file"
+    __table_args__ = (
+        UniqueConstraint("scope", "name"),
+        Index("ix_file_meta", "meta", postgresql_using="gin"),
+        Index("ix_file_sha256", "sha256"),
+        Index("ix_file_unit_id", "unit_id"),
+        CheckConstraint("size >= 0", name="size"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    scope: Mapped[str]
+    name: Mapped[str]
+    level: Mapped[str]
+    stem: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    adler32: Mapped[str]
+    md5: Mapped[str]
+    sha256: Mapped[str]
+    date_beg: Mapped[datetime | None]
+    date_end: Mapped[datetime | None]
+    shape: Mapped[list[int]] = mapped_column(server_default=text("'{}'"))
+    meta: Mapped[dict[str, Any]] = _empty_object()
+    caveats: Mapped[list[str]] = _empty_list()
+    unit_id: Mapped[str | None]
+    image_hdu: Mapped[int] = mapped_column(server_default=text("0"))
+    created: Mapped[datetime] = _now()
+
+
+class Product(Base):
+    """An observation at a level. `last_version` counts up and is never set back."""
+
+    __tablename__ = "product"
+    __table_args__ = (UniqueConstraint("observation_id", "level"), Index("ix_product_name", "name"))
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    observation_id: Mapped[int] = mapped_column(ForeignKey("observation.id"))
+    level: Mapped[str]
+    name: Mapped[str] = mapped_column(unique=True)
+    last_version: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class Release(Base):
+    """A product at a version: a Rucio dataset, closed and immutable once ACTIVE."""
+
+    __tablename__ = "release"
+    __table_args__ = (
+        UniqueConstraint("product_id", "version"),
+        CheckConstraint("status IN ('DRAFT', 'ACTIVE', 'SUPERSEDED', 'WITHDRAWN')", name="status"),
+        # Two ACTIVE releases of a product cannot be, whatever goes wrong elsewhere.
+        Index("uq_release_one_active", "product_id", unique=True, postgresql_where=text("status = 'ACTIVE'")),
+        Index(
+            "uq_release_one_draft_per_key",
+            "product_id",
+            "draft_key",
+            unique=True,
+            postgresql_where=text("status = 'DRAFT'"),
+        ),
+        Index("ix_release_status_date_beg", "status", "date_beg"),
+        Index("ix_release_refs", "refs", postgresql_using="gin"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    version: Mapped[int]
+    status: Mapped[str]
+    scope: Mapped[str]
+    dataset: Mapped[str]
+    draft_key: Mapped[str]
+    context: Mapped[int | None]
+    recipe: Mapped[str | None]
+    recipe_version: Mapped[int | None]
+    run_id: Mapped[str | None] = mapped_column(index=True)
+    refs: Mapped[list[str]] = _empty_list()
+    parents: Mapped[list[str]] = _empty_list()
+    created: Mapped[datetime] = _now()
+    published: Mapped[datetime | None]
+    superseded: Mapped[datetime | None]
+    date_beg: Mapped[datetime | None]
+    date_end: Mapped[datetime | None]
+    files: Mapped[int] = mapped_column(server_default=text("0"))
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    caveats: Mapped[list[str]] = _empty_list()
+    embargo_until: Mapped[datetime | None]
+    embargo_holders: Mapped[list[str]] = _empty_list()
+
+
+class ReleaseFile(Base):
+    """Which files a release holds; a later release may hold files of an earlier one."""
+
+    __tablename__ = "release_file"
+    __table_args__ = (Index("ix_release_file_file_id", "file_id"),)
+
+    release_id: Mapped[int] = mapped_column(ForeignKey("release.id"), primary_key=True)
+    file_id: Mapped[int] = mapped_column(ForeignKey("file.id"), primary_key=True)
+
+
+class Quarantined(Base):
+    """A file put aside, with the reason and what to do about it."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (
+        UniqueConstraint("subject", "sha256", "code", "stage"),
+        CheckConstraint("stage IN ('ingest', 'process')", name="stage"),
+        Index("ix_quarantine_resolved_last_seen", "resolved", "last_seen"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    subject: Mapped[str]
+    sha256: Mapped[str] = mapped_column(server_default=text("''"))
+    code: Mapped[str]
+    stage: Mapped[str]
+    reason: Mapped[str]
+    keyword: Mapped[str] = mapped_column(server_default=text("''"))
+    found: Mapped[str] = mapped_column(server_default=text("''"))
+    advice: Mapped[str] = mapped_column(server_default=text("''"))
+    unit_id: Mapped[str | None] = mapped_column(index=True)
+    run_id: Mapped[str | None] = mapped_column(index=True)
+    first_seen: Mapped[datetime] = _now()
+    last_seen: Mapped[datetime] = _now()
+    count: Mapped[int] = mapped_column(server_default=text("1"))
+    resolved: Mapped[datetime | None]
+
+
+class Plan(Base):
+    """An immutable plan; its id is the hash of its content."""
+
+    __tablename__ = "plan"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[dict[str, Any]]
+    created: Mapped[datetime] = _now()
+
+
+class Run(Base):
+    """A plan being carried out."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        CheckConstraint("status IN ('running', 'done', 'failed', 'stopped')", name="status"),
+        Index("ix_run_created", "created"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    plan_id: Mapped[str] = mapped_column(ForeignKey("plan.id"), index=True)
+    status: Mapped[str]
+    recipe: Mapped[str]
+    owner: Mapped[str]
+    created: Mapped[datetime] = _now()
+    finished: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(server_default=text("''"))
+
+
+class Unit(Base):
+    """One piece of work within a run, with its lease."""
+
+    __tablename__ = "unit"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('planned', 'leased', 'done', 'skipped', 'quarantined', 'failed')", name="state"
+        ),
+        # Claims look for planned units in order; few rows are open at a time, so the index stays small.
+        Index(
+            "ix_unit_open",
+            "run_id",
+            "position",
+            postgresql_where=text("state IN ('planned', 'leased')"),
+        ),
+        Index("ix_unit_leased", "lease_owner", postgresql_where=text("state = 'leased'")),
+    )
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    unit_id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    product: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default=text("'planned'"))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    lease_owner: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    payload: Mapped[dict[str, Any]] = _empty_object()
+    outcome: Mapped[dict[str, Any] | None]
+    finished: Mapped[datetime | None]
+
+
+class UnitResult(Base):
+    """What a unit gave, once and for all: the same unit is never done twice."""
+
+    __tablename__ = "unit_result"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('done', 'quarantined')", name="outcome"),
+        Index("ix_unit_result_file_id", "file_id"),
+        Index("ix_unit_result_refs", "refs", postgresql_using="gin"),
+    )
+
+    unit_id: Mapped[str] = mapped_column(primary_key=True)
+    outcome: Mapped[str]
+    file_id: Mapped[int | None] = mapped_column(ForeignKey("file.id"))
+    refs: Mapped[list[str]] = _empty_list()
+    detail: Mapped[dict[str, Any]] = _empty_object()
+    created: Mapped[datetime] = _now()
+
+
+class Reference(Base):
+    """A calibration file with its validity and the frames it is for."""
+
+    __tablename__ = "reference"
+    __table_args__ = (
+        UniqueConstraint("did"),
+        Index("ix_reference_instrument_need", "instrument", "need"),
+        CheckConstraint(
+            "valid_until IS NULL OR valid_from IS NULL OR valid_from < valid_until", name="validity"
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    need: Mapped[str]
+    instrument: Mapped[str]
+    did: Mapped[str]
+    sha256: Mapped[str]
+    valid_from: Mapped[datetime | None]
+    valid_until: Mapped[datetime | None]
+    selectors: Mapped[dict[str, Any]] = _empty_object()
+    source: Mapped[str]
+    simulated: Mapped[bool] = mapped_column(server_default=text("false"))
+    created: Mapped[datetime] = _now()
+
+
+class Context(Base):
+    """An immutable, numbered list of references, of one instrument or ('' ) of all."""
+
+    __tablename__ = "context"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    instrument: Mapped[str] = mapped_column(server_default=text("''"))
+    content: Mapped[str] = mapped_column(unique=True)
+    note: Mapped[str] = mapped_column(server_default=text("''"))
+    created: Mapped[datetime] = _now()
+
+
+class ContextReference(Base):
+    """Which references a context lists."""
+
+    __tablename__ = "context_reference"
+
+    context: Mapped[int] = mapped_column(ForeignKey("context.number"), primary_key=True)
+    reference_id: Mapped[int] = mapped_column(ForeignKey("reference.id"), primary_key=True)
+
+
+class CurrentContext(Base):
+    """The context used when none is named, per instrument or ('') for all."""
+
+    __tablename__ = "current_context"
+
+    instrument: Mapped[str] = mapped_column(primary_key=True)
+    context: Mapped[int] = mapped_column(ForeignKey("context.number"))
+    since: Mapped[datetime] = _now()

@@ -1,0 +1,73 @@
+"""Engines and sessions of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from lake.errors import Fatal, Retriable
+
+
+def open_engine(database_url: str) -> Engine:
+    """An engine on the catalogue; connects on first use.
+
+    Parameters
+    ----------
+    database_url
+        SQLAlchemy URL of a PostgreSQL database through psycopg 3.
+
+    Raises
+    ------
+    Fatal
+        When the URL names another database engine.
+    """
+    url = make_url(database_url)
+    if url.get_backend_name() != "postgresql":
+        raise Fatal(f"The catalogue needs PostgreSQL; the URL names {url.get_backend_name()}.")
+    # pre_ping: a database that was restarted (or healed) must not cost the next command an error.
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=10,
+        connect_args={"connect_timeout": 10, "application_name": "heliolake"},
+    )
+
+
+def session_factory(engine: Engine) -> sessionmaker[Session]:
+    """Sessions whose objects stay readable after the commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def transaction(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """One transaction: committed at the end, rolled back on any error.
+
+    Raises
+    ------
+    Retriable
+        When the database cannot be reached or breaks the connection.
+    """
+    try:
+        with sessions.begin() as session:
+            yield session
+    except OperationalError as error:
+        raise unreachable(error, sessions.kw["bind"]) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise unreachable(error, sessions.kw["bind"]) from error
+        raise
+
+
+def unreachable(error: DBAPIError, engine: Engine) -> Retriable:
+    """A plain sentence for a catalogue that does not answer; never shows the password."""
+    url = engine.url
+    first = str(error.orig).strip().splitlines()[0] if error.orig is not None else str(error)
+    return Retriable(
+        f"The catalogue at {url.host}:{url.port}/{url.database} does not answer: {first}. "
+        "Start it (`heliolake up`) or check the database's address."
+    )

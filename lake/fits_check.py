@@ -1,0 +1,302 @@
+"""Reading a FITS file once and fully: bytes, checksums, structure, and the data of every HDU.
+
+A file that opens is not a file that reads: Rice streams break in the middle,
+transfers stop, disks flip bits. Everything here works on one buffer that is read once.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import stat
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from lake.checksums import Checksums, checksums
+from lake.errors import BadInput, Reason
+from lake.fits_structure import HduSpan, check_sums, walk
+
+MAX_BYTES = 4 * 1024**3  # of a file, and of an image when decompressed
+# Deflate reaches 1032:1 at best (zlib's documentation) and Rice less; more is a lie in a header.
+_MAX_EXPANSION = 1100
+_AGAIN = "fetch the file again from its source"
+
+
+@dataclass(frozen=True)
+class CheckedFits:
+    """A FITS file that was read to the last byte.
+
+    Parameters
+    ----------
+    path
+        Where it was read.
+    data
+        The bytes of the file as they lie on disk.
+    checksums
+        Of those bytes.
+    image_hdu
+        Number of the first HDU with a non-empty image of two or more axes.
+    shape
+        Shape of that image, slowest axis first.
+    header, primary_header
+        Header of the image (decompressed form), and of the primary HDU.
+    sums
+        State of DATASUM and CHECKSUM per HDU: absent, valid (wrong ones raise).
+    caveats
+        Sentences about what is odd without being wrong.
+    """
+
+    path: str
+    data: bytes
+    checksums: Checksums
+    image_hdu: int
+    shape: tuple[int, ...]
+    header: fits.Header
+    primary_header: fits.Header
+    sums: tuple[dict[str, str], ...]
+    caveats: tuple[str, ...]
+
+
+def read_checked(path: str | Path) -> CheckedFits:
+    """Read a file once and make sure that every HDU of it can be read.
+
+    Parameters
+    ----------
+    path
+        A FITS file, or a gzipped one.
+
+    Returns
+    -------
+    CheckedFits
+        Bytes, checksums, the image's HDU and header, caveats.
+
+    Raises
+    ------
+    BadInput
+        With its own code for each cause: missing-file, unreadable, empty, too-large, not-fits, truncated,
+        corrupted-header, corrupted-data, wrong-checksum, no-image.
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    return check_bytes(data, str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole of a regular file, with a plain sentence where that fails."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadInput(
+                "not a regular file",
+                file=str(path),
+                advice="give files, folders of files, or patterns",
+                code=Reason.UNREADABLE,
+            )
+        if status.st_size > MAX_BYTES:
+            raise _too_large(str(path), status.st_size)
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadInput(
+            "there is no such file", file=str(path), advice="check the path", code=Reason.MISSING_FILE
+        ) from error
+    except OSError as error:
+        raise BadInput(
+            "the file cannot be read",
+            file=str(path),
+            found=error.strerror or str(error),
+            advice="check its permissions and the disk it lies on",
+            code=Reason.UNREADABLE,
+        ) from error
+    if not data:
+        raise BadInput("the file is empty", file=str(path), found="0 bytes", advice=_AGAIN, code=Reason.EMPTY)
+    return data
+
+
+def check_bytes(data: bytes, file: str) -> CheckedFits:
+    """Check a FITS file that is already in memory; see `read_checked`."""
+    sums = checksums(data)
+    content = _gunzip(data, file) if data.startswith(b"\x1f\x8b") else data
+    skeleton = walk(content, file)
+    states = tuple(check_sums(content, span) for span in skeleton.spans)
+    for span in skeleton.spans:
+        _check_claims(span, file)
+    # Data before checksums: a stream that does not decode is named as such even where its sum is wrong too.
+    image, shape, header, primary, odd = _read_hdus(content, file)
+    _refuse_wrong_sums(states, file)
+    caveats = list(skeleton.caveats)
+    if odd:
+        caveats.append(f"header cards whose value is not FITS count as undefined: {', '.join(odd)}")
+    return CheckedFits(file, data, sums, image, shape, header, primary, states, tuple(caveats))
+
+
+def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
+    """A copy whose every card can be read, and the names of the cards that could not be.
+
+    A card with a value that FITS does not know (AIA headers write a bare `nan`) stays, with its value
+    undefined; a card that has not even a keyword is left out.
+    """
+    odd = []
+    copy = header.copy()
+    for position in range(len(copy.cards) - 1, -1, -1):
+        card = copy.cards[position]
+        try:
+            _ = card.value, card.comment
+        except (fits.VerifyError, ValueError):
+            odd.append(str(card.keyword) or f"card {position + 1}")
+            del copy[position]
+            if re.fullmatch(r"[A-Z0-9_-]{1,8}", str(card.keyword)):
+                comment = str(card).partition("/")[2].strip()
+                copy.insert(position, fits.Card(card.keyword, None, comment if comment.isprintable() else ""))
+    return copy, odd[::-1]
+
+
+@contextmanager
+def _reading(index: int, file: str) -> Iterator[None]:
+    """Name the HDU whatever way decoding fails; the exception types differ between astropy versions."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except BadInput:
+        raise
+    except Exception as error:
+        # The skeleton showed that every promised byte is there: what cannot be decoded was changed.
+        raise BadInput(
+            f"the data of HDU {index} are damaged: they cannot be decoded",
+            file=file,
+            found=f"{type(error).__name__}: {error}"[:200],
+            advice=_AGAIN,
+            code=Reason.CORRUPTED_DATA,
+        ) from error
+
+
+def _read_hdus(content: bytes, file: str) -> tuple[int, tuple[int, ...], fits.Header, fits.Header, list[str]]:
+    found: tuple[int, tuple[int, ...], fits.Header, list[str]] | None = None
+    with _reading(0, file):
+        hdus = fits.open(
+            io.BytesIO(content), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False
+        )
+    with hdus:
+        for index, hdu in enumerate(hdus):
+            with _reading(index, file):
+                shape = _read_all(hdu)
+                if found is None and len(shape) >= 2 and math.prod(shape) > 0:
+                    found = (index, shape, *clean_header(hdu.header))
+                hdu.data = None  # frees the memory before the next one is decoded
+        with _reading(0, file):
+            primary, _ = clean_header(hdus[0].header)
+    if found is None:
+        raise BadInput(
+            "no HDU of the file holds an image of two or more axes",
+            file=file,
+            keyword="NAXIS",
+            found=f"{len(hdus)} HDU(s)",
+            advice="only images can be processed; leave tables and spectra out",
+            code=Reason.NO_IMAGE,
+        )
+    index, shape, header, odd = found
+    return index, shape, header, primary, odd
+
+
+def _read_all(hdu: Any) -> tuple[int, ...]:
+    """Read all data of an HDU; the shape of its image, () when it is none."""
+    data = hdu.data
+    if data is None:
+        return ()
+    if isinstance(data, fits.FITS_rec):
+        for name in data.columns.names:
+            _ = data.field(name)
+        return ()
+    return tuple(data.shape) if hdu.is_image and isinstance(data, np.ndarray) else ()
+
+
+def _check_claims(span: HduSpan, file: str) -> None:
+    """Refuse a compressed image whose header asks for more memory than its bytes can hold."""
+    header = span.header
+    if header.get("ZIMAGE") is not True:
+        return
+    with _reading(span.index, file):
+        axes = [int(header[f"ZNAXIS{n + 1}"]) for n in range(int(header["ZNAXIS"]))]
+        tiles = [int(header.get(f"ZTILE{n + 1}", axes[n] if n == 0 else 1)) for n in range(len(axes))]
+        if min((*axes, *tiles), default=0) < 1:
+            raise ValueError(f"axes {axes} in tiles of {tiles}")
+        expected = math.prod(math.ceil(axis / tile) for axis, tile in zip(axes, tiles, strict=True))
+        if expected != int(header["NAXIS2"]):
+            raise ValueError(f"{header['NAXIS2']} tiles where {axes} in tiles of {tiles} makes {expected}")
+        size = math.prod(axes) * abs(int(header["ZBITPIX"])) // 8
+    if size > MAX_BYTES:
+        raise _too_large(file, size)
+    if size > _MAX_EXPANSION * (span.data_size + 2880):
+        raise BadInput(
+            f"HDU {span.index} is damaged: its header promises {size} bytes, more than its data can hold",
+            file=file,
+            keyword="ZNAXIS",
+            found=" x ".join(str(axis) for axis in axes),
+            advice=_AGAIN,
+            code=Reason.CORRUPTED_HEADER,
+        )
+
+
+def _refuse_wrong_sums(states: tuple[dict[str, str], ...], file: str) -> None:
+    for index, state in enumerate(states):
+        wrong = [keyword for keyword, value in state.items() if value == "wrong"]
+        if wrong:
+            raise BadInput(
+                f"HDU {index} does not agree with its own checksum",
+                file=file,
+                keyword=" and ".join(wrong),
+                found="another sum than the header states",
+                advice=f"{_AGAIN}; if the source has the same bytes, its owner must correct the sums",
+                code=Reason.WRONG_CHECKSUM,
+            )
+
+
+def _gunzip(data: bytes, file: str) -> bytes:
+    """Unpack a gzipped file, never to more than MAX_BYTES."""
+    parts: list[bytes] = []
+    rest, total = data, 0
+    try:
+        while rest.strip(b"\0"):
+            unpacker = zlib.decompressobj(wbits=31)
+            part = unpacker.decompress(rest, MAX_BYTES - total + 1)
+            total += len(part)
+            if total > MAX_BYTES:
+                raise _too_large(file, total)
+            parts.append(part)
+            if not unpacker.eof:
+                raise BadInput(
+                    "the gzipped file is truncated",
+                    file=file,
+                    found=f"{len(data)} bytes",
+                    advice=f"{_AGAIN}; the transfer was probably cut off",
+                    code=Reason.TRUNCATED,
+                )
+            rest = unpacker.unused_data
+    except zlib.error as error:
+        raise BadInput(
+            "the gzipped file is damaged",
+            file=file,
+            found=str(error),
+            advice=_AGAIN,
+            code=Reason.CORRUPTED_DATA,
+        ) from error
+    return b"".join(parts)
+
+
+def _too_large(file: str, size: int) -> BadInput:
+    return BadInput(
+        f"the file or its image is larger than {MAX_BYTES // 1024**3} GiB",
+        file=file,
+        found=f"{size} bytes",
+        advice="split it into single images",
+        code=Reason.TOO_LARGE,
+    )

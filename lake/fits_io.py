@@ -1,0 +1,279 @@
+"""Reading one image of a FITS file in a worker, and building the bytes of a product.
+
+Both are free of surprises for a long run: reading takes memory for the rows
+asked for only, and the same product gives the same bytes on every machine and day.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from lake.errors import BadInput, Reason, Retriable
+from lake.fits_check import clean_header
+from lake.fits_structure import BLOCK, add_sums, ones_complement_sum
+
+QUALITY_EXTNAME = "QUALITY"
+_STRUCTURE = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLANK|BSCALE|BZERO|CHECKSUM|DATASUM|"
+    r"TFIELDS|THEAP|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)[0-9]+|"
+    r"Z(IMAGE|TENSION|SIMPLE|BITPIX|NAXIS[0-9]*|EXTEND|TILE[0-9]+|CMPTYPE|NAME[0-9]+|VAL[0-9]+|BLANK|"
+    r"SCALE|ZERO|QUANTIZ|DITHER0|HECKSUM|DATASUM|PCOUNT|GCOUNT|MASKCMP)"
+)
+
+
+class ImageRead(NamedTuple):
+    """One image as a worker gets it.
+
+    Parameters
+    ----------
+    data
+        float32, shape (y, x), scaled by BSCALE and BZERO.
+    header
+        Without BSCALE, BZERO, BLANK and checksums: they describe the stored bytes, not this array.
+    blank
+        True where an integer image holds its BLANK value, None where it has no BLANK.
+    """
+
+    data: NDArray[np.float32]
+    header: fits.Header
+    blank: NDArray[np.bool_] | None
+
+
+def local_path(url: str) -> Path:
+    """Path of a `file://` URL or of a plain path."""
+    parts = urlsplit(url)
+    if parts.scheme in ("", "file"):
+        return Path(unquote(parts.path)) if parts.scheme else Path(url)
+    raise BadInput(
+        "only files of this machine can be read here",
+        file=url,
+        found=parts.scheme,
+        advice="give a path or a file:// URL",
+        code=Reason.UNREADABLE,
+    )
+
+
+def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missing: bool = False) -> ImageRead:
+    """Read an image, or some rows of it.
+
+    BLANK does not become NaN by itself: STEREO HI frames carry BLANK=0 on integer data where zeros are data.
+
+    Parameters
+    ----------
+    url
+        A path or `file://` URL.
+    hdu
+        Number of the image's HDU.
+    rows
+        The rows wanted; all when absent. Only these are held in memory (whole tiles of a compressed image).
+    blank_is_missing
+        Put NaN where an integer image holds its BLANK value.
+
+    Returns
+    -------
+    ImageRead
+        float32 data (y, x), header, mask of BLANK pixels or None.
+
+    Raises
+    ------
+    BadInput
+        When the file is absent or cannot be decoded, or the HDU is no single image.
+    Retriable
+        When the storage fails while reading.
+    """
+    path = local_path(url)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd in a file was said when it was ingested
+            with fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
+                raw = _section(hdus[hdu], rows, path)
+                header, _ = clean_header(hdus[hdu].header)
+    except FileNotFoundError as error:
+        raise BadInput(
+            "there is no such file",
+            file=str(path),
+            advice="run `heliolake fsck`",
+            code=Reason.MISSING_FILE,
+        ) from error
+    except BadInput:
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise Retriable(f"{path} cannot be read now: {error.strerror}; check the storage") from error
+        raise _undecodable(path, hdu, error) from error
+    except Exception as error:
+        raise _undecodable(path, hdu, error) from error
+    return _scale(raw, header, blank_is_missing)
+
+
+def build_product(
+    data: NDArray[np.float32],
+    quality: NDArray[np.uint16],
+    header: fits.Header,
+    *,
+    extname: str = "IMAGE",
+    quality_header: fits.Header | None = None,
+) -> bytes:
+    """The bytes of a product file: a float32 image and a compressed uint16 QUALITY extension.
+
+    The same input gives the same bytes: nothing here looks at a clock, DATE is the header's.
+
+    Parameters
+    ----------
+    data
+        float32, shape (y, x).
+    quality
+        uint16 bit flags of the same shape.
+    header
+        Scientific header; structural keywords, BLANK, BSCALE and BZERO in it are left out.
+    extname
+        EXTNAME of the primary HDU.
+    quality_header
+        Further cards of the extension, such as the meaning of its bits.
+
+    Returns
+    -------
+    bytes
+        A FITS file with CHECKSUM and DATASUM in every HDU.
+
+    Raises
+    ------
+    BadInput
+        When the shapes differ.
+    """
+    if data.ndim != 2 or data.shape != quality.shape:
+        raise BadInput(
+            "image and quality must be two-dimensional and of one shape",
+            found=f"{data.shape} and {quality.shape}",
+            code=Reason.OTHER,
+        )
+    primary = fits.Header(
+        [
+            ("SIMPLE", True, "conforms to FITS standard"),
+            ("BITPIX", -32, "32-bit floating point"),
+            ("NAXIS", 2, "number of axes"),
+            ("NAXIS1", data.shape[1], "length of axis 1"),
+            ("NAXIS2", data.shape[0], "length of axis 2"),
+            ("EXTEND", True, "extensions follow"),
+            ("EXTNAME", extname, "name of this HDU"),
+        ]
+    )
+    primary.extend(_scientific(header), unique=False, update=False, bottom=True)
+    image = np.ascontiguousarray(data, dtype=">f4").reshape(-1).view(np.uint8).data
+    extension = fits.Header([("EXTNAME", QUALITY_EXTNAME, "name of this HDU")])
+    if quality_header is not None:
+        extension.extend(_scientific(quality_header), unique=False, update=False)
+    return b"".join((*_with_sums(primary, image), *_quality_hdu(quality, extension)))
+
+
+def _section(hdu: Any, rows: slice | None, path: Path) -> NDArray[Any]:
+    shape = tuple(getattr(hdu, "shape", ()) or ())
+    if not getattr(hdu, "is_image", False) or len(shape) < 2 or set(shape[:-2]) - {1}:
+        raise BadInput(
+            "the HDU is not a single image",
+            file=str(path),
+            keyword="NAXIS",
+            found=" x ".join(str(axis) for axis in reversed(shape)) or "no image",
+            advice="give images of two axes",
+            code=Reason.NO_IMAGE,
+        )
+    lead = (0,) * (len(shape) - 2)
+    # A view of the mapped file would keep it open; the copy made by scaling below is needed anyway.
+    return np.asarray(hdu.section[(*lead, rows if rows is not None else slice(None), slice(None))])
+
+
+def _scale(raw: NDArray[Any], header: fits.Header, blank_is_missing: bool) -> ImageRead:
+    scale, zero, blank = (
+        header.get(name, default) for name, default in (("BSCALE", 1), ("BZERO", 0), ("BLANK", None))
+    )
+    mask: NDArray[np.bool_] | None = None
+    if raw.dtype.kind in "iu" and isinstance(blank, int):
+        mask = np.asarray(raw == blank)
+    if scale == 1 and zero == 0:
+        data = raw.astype(np.float32)
+    else:
+        # In double: 2**31 offsets and 32-bit integers do not fit the 24 bits of a float32 before they cancel.
+        data = (raw * np.float64(scale) + np.float64(zero)).astype(np.float32)
+    if blank_is_missing and mask is not None:
+        data[mask] = np.nan
+    for keyword in ("BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM"):
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    return ImageRead(data, header, mask)
+
+
+def _undecodable(path: Path, hdu: int, error: Exception) -> BadInput:
+    return BadInput(
+        f"HDU {hdu} cannot be decoded",
+        file=str(path),
+        found=f"{type(error).__name__}: {error}"[:200],
+        advice="the stored file has changed since it was checked; run `heliolake fsck --deep`",
+        code=Reason.CORRUPTED_DATA,
+    )
+
+
+def _scientific(header: fits.Header) -> fits.Header:
+    """The header without everything that describes how some array was stored."""
+    kept = fits.Header()
+    kept.extend(
+        [
+            card
+            for card in header.cards
+            if not (_STRUCTURE.fullmatch(card.keyword) or card.keyword == "EXTNAME")
+        ],
+        unique=False,
+        update=False,
+    )
+    return kept
+
+
+def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> tuple[bytes | memoryview, ...]:
+    """The QUALITY extension, Rice-compressed by rows: mostly zeros, they shrink about a hundredfold."""
+    compressed = fits.CompImageHDU(
+        np.ascontiguousarray(quality, dtype=np.uint16), extension, compression_type="RICE_1", uint=True
+    )
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), compressed]).writeto(buffer)
+    content = buffer.getbuffer()
+    table = fits.Header.fromstring(bytes(content[BLOCK:]).split(b"END" + b" " * 77, 1)[0].decode("ascii"))
+    start = BLOCK + len(table.tostring().encode("ascii"))
+    size = table["NAXIS1"] * table["NAXIS2"] + table["PCOUNT"]
+    return _with_sums(table, content[start : start + size])
+
+
+def _with_sums(header: fits.Header, data: memoryview) -> tuple[bytes | memoryview, ...]:
+    """Header with DATASUM and CHECKSUM, the data and their padding (FITS standard 4.0, appendix J)."""
+    data_sum = ones_complement_sum(data)
+    for keyword in ("CHECKSUM", "DATASUM"):
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    header["CHECKSUM"] = ("0" * 16, "HDU checksum")
+    header["DATASUM"] = (str(data_sum), "data unit checksum")
+    total = add_sums(ones_complement_sum(header.tostring().encode("ascii")), data_sum)
+    header["CHECKSUM"] = (_encode(~total & 0xFFFFFFFF), "HDU checksum")
+    return header.tostring().encode("ascii"), data, b"\0" * (-len(data) % BLOCK)
+
+
+def _encode(value: int) -> str:
+    """A 32-bit number as 16 letters and digits (the algorithm of FITS standard 4.0, appendix J.2)."""
+    columns = []
+    for byte in value.to_bytes(4, "big"):
+        quotient, remainder = divmod(byte, 4)
+        letters = [quotient + remainder + 48, quotient + 48, quotient + 48, quotient + 48]
+        while any(58 <= letter <= 64 or 91 <= letter <= 96 for letter in letters):
+            for first, second in ((0, 1), (2, 3)):
+                if any(
+                    58 <= letter <= 64 or 91 <= letter <= 96 for letter in (letters[first], letters[second])
+                ):
+                    letters[first] += 1
+                    letters[second] -= 1
+        columns.append(letters)
+    text = "".join(chr(columns[byte][row]) for row in range(4) for byte in range(4))
+    return text[-1] + text[:-1]  # the value starts at column 12 of its card, one off a word border

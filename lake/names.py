@@ -1,0 +1,157 @@
+"""What things are called: observations, products, releases and files, and how their names are read back."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from lake.errors import BadInput, Reason
+
+MAX_SCOPE = 25  # Rucio's schema
+MAX_NAME = 250  # Rucio's schema
+_SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,24}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,249}")  # a name is one path segment: never "/", never ".."
+# No suffix begins with "p": that letter stands for the point in names.
+_LEVEL = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2})?(?!p)[A-Za-z]{0,4}")
+_PRODUCT = re.compile(
+    r"(?:(?P<scope>[^:@/]+):)?(?P<observation>[^:@/]+)\.(?P<token>l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4})"
+    r"(?:(?:@|\.)v(?P<version>[0-9]{1,9}))?"
+)
+_FITS_SUFFIX = re.compile(r"\.(fits|fit|fts|fits\.gz|fit\.gz|fts\.gz)$", re.IGNORECASE)
+
+
+class ProductKey(NamedTuple):
+    """Identity of a product: an observation at a level. It never changes.
+
+    Parameters
+    ----------
+    scope
+        Rucio scope, the instrument's name.
+    observation
+        Name of the observation (a Rucio container).
+    level
+        The level as the instrument writes it: "0", "1", "1.5".
+    """
+
+    scope: str
+    observation: str
+    level: str
+
+    @property
+    def name(self) -> str:
+        """The name people use: `<scope>:<observation>.l15`."""
+        return f"{self.scope}:{self.observation}.{level_token(self.level)}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProductRequest(NamedTuple):
+    """What a person wrote: PRODUCT[@vNNNN]; scope and version may be absent."""
+
+    scope: str | None
+    observation: str
+    token: str
+    version: int | None
+
+
+def level_token(level: str) -> str:
+    """Short form of a level for names: "1.5" becomes "l15", "0" becomes "l0".
+
+    A level of 10 or more keeps its point as `p` so that 1.5 and 15 never share a name ("15" becomes
+    "l15p", "12.5" becomes "l12p5").
+    """
+    if not _LEVEL.fullmatch(level):
+        raise BadInput(
+            f"{level!r} is not a level",
+            keyword="level",
+            found=level,
+            advice='write levels like "0", "1" or "1.5"',
+            code=Reason.BAD_NAME,
+        )
+    digits = re.match(r"[0-9]+", level)
+    whole = digits.group() if digits else ""
+    if len(whole) == 1:
+        return "l" + level.replace(".", "")
+    return "l" + (level.replace(".", "p") if "." in level else whole + "p" + level[len(whole) :])
+
+
+def version_token(version: int) -> str:
+    """`v0001` and so on; more digits are used when four do not suffice."""
+    if version < 1:
+        raise BadInput(f"a version counts from 1, not {version}", found=version, code=Reason.BAD_NAME)
+    return f"v{version:04d}"
+
+
+def release_name(observation: str, level: str, version: int) -> str:
+    """Name of a release's dataset: `<observation>.l<level>.v<NNNN>`."""
+    return check_name(f"{observation}.{level_token(level)}.{version_token(version)}")
+
+
+def product_file(stem: str, level: str, version: int) -> str:
+    """Name of an output file: `<stem>.l<level>.v<NNNN>.fits`."""
+    return check_name(f"{stem}.{level_token(level)}.{version_token(version)}.fits")
+
+
+def stem_of(name: str) -> str:
+    """Name of a file without its FITS suffix and without a level and version of ours."""
+    bare = _FITS_SUFFIX.sub("", name)
+    return re.sub(r"\.l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4}\.v[0-9]{4,}$", "", bare)
+
+
+def check_scope(scope: str) -> str:
+    """The scope itself when Rucio takes it and it is one safe path segment, else BadInput."""
+    if not _SCOPE.fullmatch(scope) or ".." in scope:
+        raise BadInput(
+            f"{scope!r} cannot be a scope",
+            found=scope,
+            advice=f"use 1 to {MAX_SCOPE} letters, digits, dots, dashes and underscores",
+            code=Reason.BAD_NAME,
+        )
+    return scope
+
+
+def check_name(name: str) -> str:
+    """The name itself when Rucio takes it and it is one safe path segment, else BadInput."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            f"{name!r} cannot be a name in the lake",
+            file=name,
+            found=name,
+            advice=f"rename it: 1 to {MAX_NAME} letters, digits, dots, dashes and underscores, "
+            "beginning with a letter or digit",
+            code=Reason.BAD_NAME,
+        )
+    return name
+
+
+def split_did(did: str) -> tuple[str, str]:
+    """`scope:name` as two checked parts."""
+    scope, colon, name = did.partition(":")
+    if not colon:
+        raise BadInput(
+            f"{did!r} is not scope:name", found=did, advice="write SCOPE:NAME", code=Reason.BAD_NAME
+        )
+    return check_scope(scope), check_name(name)
+
+
+def parse_product(text: str) -> ProductRequest:
+    """Read `[scope:]observation.l<level>[@vNNNN]` (`.vNNNN`, as releases are named, is read too).
+
+    Raises
+    ------
+    BadInput
+        When the text has another form.
+    """
+    match = _PRODUCT.fullmatch(text.strip())
+    if match is None:
+        raise BadInput(
+            f"{text!r} is not a product",
+            found=text,
+            advice="write PRODUCT or PRODUCT@v0001, for instance stereo_hi:hi2a_20110910.l1@v0002",
+            code=Reason.BAD_NAME,
+        )
+    version = match["version"]
+    return ProductRequest(
+        match["scope"], match["observation"], match["token"], None if version is None else int(version)
+    )
