@@ -1,0 +1,68 @@
+"""Reports of long work: what became of each item, and the counts scripts rely on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lake.errors import BadInput as LakeBadInput
+from pipeline.errors import BadInput
+from pipeline.outcome import Status
+
+#: Both sides' `BadInput`: one file is put aside, the job goes on.
+BAD_INPUT = (BadInput, LakeBadInput)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file or unit and what became of it."""
+
+    file: str
+    outcome: str
+    reason: str = ""
+    advice: str = ""
+    keyword: str = ""
+    found: str = ""
+    code: str = ""
+    unit: str = ""
+    did: str = ""
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass
+class Report:
+    """The items of one command, in order."""
+
+    items: list[Item] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def counts(self) -> dict[str, int]:
+        """How many items had each outcome; every outcome is named."""
+        found = Counter(item.outcome for item in self.items)
+        return {status.value: found.get(status.value, 0) for status in Status}
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was quarantined and nothing failed."""
+        counts = self.counts()
+        return not (counts[Status.QUARANTINED] or counts[Status.FAILED])
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of the command."""
+        return {**self.counts(), **self.more, "items": [asdict(item) for item in self.items]}
+
+
+def bad_item(error: BadInput | LakeBadInput, file: str, **more: Any) -> Item:
+    """The item of a quarantined file."""
+    code = getattr(error, "code", "bad-header")
+    return Item(
+        file=file,
+        outcome=Status.QUARANTINED.value,
+        reason=error.reason,
+        advice=error.advice,
+        keyword=error.keyword,
+        found=error.found,
+        code=str(code),
+        **more,
+    )

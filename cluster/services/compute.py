@@ -1,0 +1,74 @@
+"""The Dask cluster of a home: scheduler, dashboard and one worker process per core."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from cluster.home import Home
+from cluster.services.base import Service, python
+
+_ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "BLIS")
+
+
+class Dask(Service):
+    """A `LocalCluster` in a process of its own."""
+
+    name = "dask"
+    port_names = ("scheduler", "dashboard")
+
+    def prepare(self, home: Home) -> None:
+        """Write the settings astropy reads in workers: it must never download there."""
+        config = home.dask / "config"
+        config.mkdir(mode=0o700, exist_ok=True)
+        text = "[utils.iers.iers]\nauto_download = False\n\n[utils.data]\nallow_internet = False\n"
+        (config / "astropy.cfg").write_text(text)
+
+    def environment(self, home: Home) -> dict[str, str]:
+        """One thread per library and worker, no downloads, compiled kernels shared by everybody."""
+        return compute_environment() | {
+            "ASTROPY_CONFIG_DIR": str(home.dask / "config"),
+            "DASK_LOGGING__DISTRIBUTED": "warning",
+        }
+
+    def command(self, home: Home) -> Sequence[str]:
+        """Our main module, given everything it must know."""
+        ports = [str(home.port(name)) for name in self.port_names]
+        return python("-m", "cluster.services.dask_main", *ports, str(worker_count()), str(home.dask))
+
+    def problem(self, home: Home) -> str:
+        """Whether the scheduler answers and no worker is missing."""
+        url = f"{home.url('dashboard')}/json/counts.json"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- our own
+                workers = int(json.loads(answer.read())["workers"])
+        except (OSError, urllib.error.URLError, ValueError, KeyError) as error:
+            return f"it does not answer: {getattr(error, 'reason', error)}"
+        missing = worker_count() - workers
+        return f"{missing} of {worker_count()} workers missing" if missing > 0 else ""
+
+    def address(self, home: Home) -> str:
+        """The dashboard, which is what people want to see."""
+        return f"{home.url('dashboard')}/status"
+
+    def witnesses(self, process: psutil.Process) -> tuple[int, ...]:
+        """The worker processes, with the small process that cleans up after them."""
+        return tuple(sorted(child.pid for child in process.children()))
+
+
+def worker_count() -> int:
+    """One worker per core this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def compute_environment() -> dict[str, str]:
+    """Variables for every process that computes."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    threads = {f"{library}_NUM_THREADS": "1" for library in _ONE_THREAD}
+    return threads | {"NUMBA_CACHE_DIR": str(cache / "heliolake" / "numba")}

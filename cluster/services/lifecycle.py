@@ -1,0 +1,119 @@
+"""Bring the services of a home up, take them down, and say how they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from cluster.home import Home
+from cluster.services import ports, records, rucio
+from cluster.services.base import Service, ServiceState, launch, python
+from cluster.services.compute import Dask, compute_environment
+from cluster.services.postgres import Postgres
+from cluster.services.rucio import RucioDaemons, RucioServer
+
+POSTGRES, SERVER, DAEMONS, DASK = Postgres(), RucioServer(), RucioDaemons(), Dask()
+SERVICES: tuple[Service, ...] = (POSTGRES, SERVER, DAEMONS, DASK)
+
+Progress = Callable[[str], None]
+
+
+def up(home: Home, *, on_progress: Progress | None = None) -> list[ServiceState]:
+    """Start the services that do not run and repair those that are not well.
+
+    Parameters
+    ----------
+    home
+        The home; it is made if need be.
+    on_progress
+        Called with a short sentence whenever something has been done.
+
+    Returns
+    -------
+    list of ServiceState
+        How the services are now, in the order of `SERVICES`.
+
+    Raises
+    ------
+    Fatal
+        When a service cannot be started; the message says which and shows the end of its log.
+    """
+    say = on_progress or (lambda _sentence: None)
+    home.create()
+    with home.lock("up"), ThreadPoolExecutor(2) as pool:
+        compute = pool.submit(_bring_up, DASK, home, say)
+        try:
+            _bring_up_lake(home, say)
+        finally:
+            compute.result()
+        _warm_kernels(home)
+    return status(home)
+
+
+def down(home: Home) -> list[ServiceState]:
+    """Stop the services of a home and every process that belongs to it."""
+    if not home.exists:
+        return status(home)
+    with home.lock("up"):
+        with ThreadPoolExecutor(len(SERVICES)) as pool:
+            # The database last: the others write to it while they end.
+            list(pool.map(lambda service: service.stop(home), (SERVER, DAEMONS, DASK)))
+        POSTGRES.stop(home)
+        records.sweep(home)
+    return status(home)
+
+
+def status(home: Home) -> list[ServiceState]:
+    """How the services of a home are."""
+    if not home.exists:
+        return [ServiceState(service.name, "stopped") for service in SERVICES]
+    with ThreadPoolExecutor(len(SERVICES)) as pool:
+        return list(pool.map(lambda service: service.probe(home), SERVICES))
+
+
+def _bring_up(service: Service, home: Home, say: Progress) -> bool:
+    started = service.ensure(home)
+    say(f"{service.name} {'started' if started else 'already running'}")
+    return started
+
+
+def _bring_up_lake(home: Home, say: Progress) -> None:
+    database_started = _bring_up(POSTGRES, home, say)
+    if database_started:
+        POSTGRES.make_databases(home)
+        say("databases ready")
+    if home.port("rucio") is None:
+        ports.reserve(home, "rucio")
+    rucio.write_settings(home)
+    with ThreadPoolExecutor(2) as pool:
+        catalogue = pool.submit(_migrate, home)
+        try:
+            rucio.bootstrap(home)
+            say("Rucio's database ready")
+            if database_started:
+                # Server and daemons hold connections to a database that is gone.
+                _both(pool, lambda service: service.stop(home))
+            _both(pool, lambda service: _bring_up(service, home, say))
+        finally:
+            catalogue.result()
+    say("catalogue ready")
+
+
+def _both(pool: ThreadPoolExecutor, action: Callable[[Service], object]) -> None:
+    servants: Sequence[Service] = (SERVER, DAEMONS)
+    for future in [pool.submit(action, service) for service in servants]:
+        future.result()
+
+
+def _migrate(home: Home) -> None:
+    from lake.catalogue import migrate
+
+    migrate(home.database_url())
+
+
+def _warm_kernels(home: Home) -> None:
+    """Compile what is not compiled yet, in the background and with low priority."""
+    if records.members(home, "warm"):
+        return
+    code = "import os; os.nice(19); from pipeline import kernels; kernels.warm()"
+    launch(home, "warm", python("-c", code), compute_environment())

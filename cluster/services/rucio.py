@@ -1,0 +1,132 @@
+"""Rucio: its server under gunicorn, and its daemons in one process of their own."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+import lake
+from cluster.home import Home, write_private
+from cluster.services import records
+from cluster.services.base import Service, launch, log_tail, python
+from lake.errors import Fatal
+from lake.rucio_server.settings import RucioSettings
+
+_STUCK_AFTER = 180.0  # seconds; a round that copies large files takes its time
+
+
+def settings(home: Home) -> RucioSettings:
+    """The configuration of this home's Rucio; the ports must be recorded already."""
+    return RucioSettings(
+        folder=home.rucio,
+        log_folder=home.log,
+        database_url=home.database_url("rucio"),
+        server_url=home.url("rucio"),
+        password=home.secret("rucio_root"),
+        rse=home.rse,
+        rse_root=home.rse_root,
+    )
+
+
+def write_settings(home: Home) -> None:
+    """Write the configuration files where they differ from what they should be."""
+    for path, text in settings(home).files().items():
+        if not path.exists() or path.read_text() != text:
+            write_private(path, text)
+
+
+def bootstrap(home: Home) -> None:
+    """Give a new Rucio its tables, account and storage element; nothing where that is done."""
+    done = home.rucio / "bootstrapped"
+    if done.exists() and done.read_text() == str(home.rse_root):
+        return
+    command = python("-m", "lake.rucio_server.bootstrap", home.rse, str(home.rse_root))
+    child = launch(home, "rucio-bootstrap", command, _environment(home))
+    try:
+        code = child.wait(timeout=120)
+    finally:
+        records.sweep(home, "rucio-bootstrap")
+    if code != 0:
+        raise Fatal(f"Rucio's database could not be set up.{log_tail(home, 'rucio-bootstrap')}")
+    write_private(done, str(home.rse_root))
+
+
+class RucioServer(Service):
+    """The REST server."""
+
+    name = "rucio"
+    port_names = ("rucio",)
+
+    def prepare(self, home: Home) -> None:
+        """Write the configuration for the present ports."""
+        write_settings(home)
+
+    def environment(self, home: Home) -> dict[str, str]:
+        """Where the server finds its configuration."""
+        return _environment(home)
+
+    def command(self, home: Home) -> Sequence[str]:
+        """Gunicorn with our application."""
+        config = Path(lake.__file__).with_name("rucio_server") / "gunicorn_settings.py"
+        address = f"127.0.0.1:{home.port('rucio')}"
+        application = "lake.rucio_server.application:application"
+        return python("-m", "gunicorn", "--config", str(config), "--bind", address, application)
+
+    def problem(self, home: Home) -> str:
+        """Whether the server answers."""
+        try:
+            with urllib.request.urlopen(f"{home.url('rucio')}/ping", timeout=5) as answer:  # noqa: S310 -- our own
+                answer.read()
+        except (OSError, urllib.error.URLError) as error:
+            return f"it does not answer: {getattr(error, 'reason', error)}"
+        return ""
+
+    def address(self, home: Home) -> str:
+        """The address of the REST interface."""
+        return home.url("rucio")
+
+    def witnesses(self, process: psutil.Process) -> tuple[int, ...]:
+        """The worker processes."""
+        return tuple(sorted(child.pid for child in process.children()))
+
+
+class RucioDaemons(Service):
+    """The daemons that evaluate rules, transfer files and repair."""
+
+    name = "rucio-daemons"
+    patience = 15.0
+
+    def prepare(self, home: Home) -> None:
+        """Forget the sign of life of predecessors."""
+        write_settings(home)
+        _heartbeat(home).unlink(missing_ok=True)
+
+    def environment(self, home: Home) -> dict[str, str]:
+        """Where the daemons find their configuration."""
+        return _environment(home)
+
+    def command(self, home: Home) -> Sequence[str]:
+        """Our loop."""
+        module = "lake.rucio_server.daemons"
+        return python("-m", module, str(home.rucio / "transfers"), str(_heartbeat(home)))
+
+    def problem(self, home: Home) -> str:
+        """Whether the last round is not long ago."""
+        try:
+            age = time.time() - _heartbeat(home).stat().st_mtime
+        except FileNotFoundError:
+            return "its first round has not ended"
+        return f"its last round ended {age:.0f} s ago" if age > _STUCK_AFTER else ""
+
+
+def _heartbeat(home: Home) -> Path:
+    return home.run / "rucio-daemons.heartbeat"
+
+
+def _environment(home: Home) -> dict[str, str]:
+    return {"RUCIO_CONFIG": str(home.rucio / "server.cfg")}

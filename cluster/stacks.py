@@ -1,0 +1,235 @@
+"""Lazy stacks of files in the lake, and what writes them back: the two ends of a block.
+
+Both functions run in Dask workers through `xarray.map_blocks`. What travels to
+a worker is a few hundred bytes per frame; a frame that cannot be read becomes
+NaN with its outcome, like one that cannot be processed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import xarray as xr
+from pydantic import BaseModel, ConfigDict
+
+from lake.errors import BadInput as LakeBadInput
+from lake.errors import Fatal as LakeFatal
+from lake.fits_io import build_product, read_image
+from lake.storage import put_bytes
+from pipeline import provenance, solarnet
+from pipeline.errors import BadInput
+from pipeline.instrument import instrument
+from pipeline.outcome import Outcome, Status
+from pipeline.quality import Quality, legend
+from pipeline.stack import as_objects, assemble, frame_at, header_text, outcome_at, references_text, template
+from pipeline.step import ReferenceFile
+
+log = logging.getLogger(__name__)
+
+
+class Loader(NamedTuple):
+    """Where one frame's pixels are: all that a worker needs to read it.
+
+    Attributes
+    ----------
+    url
+        Path or ``file://`` URL.
+    hdu
+        Number of the image's HDU.
+    rows
+        First and last row (exclusive) wanted; all when `None`.
+    """
+
+    url: str
+    hdu: int
+    rows: tuple[int, int] | None = None
+
+
+class FrameSource(BaseModel):
+    """One frame to be read: its loader, its name, and its own references."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loader: Loader
+    source: str
+    blank_is_missing: bool = True
+    caveats: tuple[str, ...] = ()
+    references: dict[str, ReferenceFile] = {}
+
+
+class Target(BaseModel):
+    """Where one finished frame goes, and what the lake adds to its header."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    instrument: str
+    root: Path
+    scope: str
+    name: str
+    version: int
+    date: str
+    parents: tuple[str, ...]
+    context: int | None = None
+
+
+class Manifest(BaseModel):
+    """What became of one frame: its outcome, and the file if there is one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    outcome: Outcome
+    size: int = 0
+    adler32: str = ""
+    md5: str = ""
+    sha256: str = ""
+    shape: tuple[int, ...] = ()
+
+
+def open_stack(
+    sources: Sequence[FrameSource], shape: tuple[int, int], *, frames_per_block: int = 1
+) -> xr.Dataset:
+    """A lazy stack of frames that lie in files.
+
+    Parameters
+    ----------
+    sources
+        Frames of one shape, in time order.
+    shape
+        (ny, nx) of every frame.
+    frames_per_block
+        Images in one Dask chunk.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `pipeline.stack` describes it; nothing is read before it is asked for.
+    """
+    texts = as_objects([source.model_dump_json() for source in sources])
+    wanted = xr.Dataset({"source": ("time", texts)}).chunk({"time": frames_per_block})
+    chunks = wanted["source"].chunks[0]
+    result = xr.map_blocks(read, wanted, kwargs={"shape": shape}, template=template(chunks, shape))
+    return cast("xr.Dataset", result)
+
+
+def read(block: xr.Dataset, shape: tuple[int, int]) -> xr.Dataset:
+    """Read the frames of one block (in a worker)."""
+    sources = [FrameSource.model_validate_json(str(text)) for text in block["source"].values]
+    image = np.full((len(sources), *shape), np.nan, dtype=np.float32)
+    quality = np.zeros((len(sources), *shape), dtype=np.uint16)
+    headers, outcomes = [], []
+    for index, source in enumerate(sources):
+        try:
+            headers.append(_read_one(source, image[index], quality[index]))
+            outcomes.append(Outcome(caveats=source.caveats))
+        except (LakeFatal, MemoryError):
+            raise
+        except Exception as error:  # one bad file never fails its block
+            headers.append("")
+            outcomes.append(Outcome.of_error(_in_pipeline_terms(error), step="read"))
+    return assemble(
+        image,
+        quality,
+        headers,
+        [source.source for source in sources],
+        [references_text(source.references) for source in sources],
+        [outcome.model_dump_json() for outcome in outcomes],
+    )
+
+
+def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> str:
+    url, hdu, rows = source.loader
+    found = read_image(
+        url, hdu, None if rows is None else slice(*rows), blank_is_missing=source.blank_is_missing
+    )
+    if found.data.shape != image.shape:
+        raise BadInput(
+            "the image does not have the shape it was registered with",
+            file=source.source,
+            keyword="NAXIS1, NAXIS2",
+            found=str(found.data.shape[::-1]),
+            advice="run `heliolake fsck --deep`: the stored file may have changed",
+        )
+    image[...] = found.data
+    if found.blank is not None and source.blank_is_missing:
+        quality[found.blank] |= np.uint16(Quality.MISSING)
+    quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
+    return header_text(found.header)
+
+
+def write(block: xr.Dataset, targets: Sequence[Target]) -> xr.Dataset:
+    """Write the finished frames of one block under their final names (in a worker).
+
+    Returns
+    -------
+    xarray.Dataset
+        Variable ``manifest`` (time): JSON of `Manifest`, one for each target.
+    """
+    manifests = [_write_one(block, index, target) for index, target in enumerate(targets)]
+    return xr.Dataset(
+        {"manifest": ("time", as_objects([manifest.model_dump_json() for manifest in manifests]))}
+    )
+
+
+def written(stack: xr.Dataset, targets: Sequence[Target]) -> xr.Dataset:
+    """The manifests of a one-block stack, lazily."""
+    layout = xr.Dataset({"manifest": ("time", as_objects([""] * len(targets)))}).chunk({"time": -1})
+    kwargs: Mapping[str, Any] = {"targets": list(targets)}
+    return cast("xr.Dataset", xr.map_blocks(write, stack, kwargs=kwargs, template=layout))
+
+
+def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
+    outcome = outcome_at(block, index)
+    if outcome.status is not Status.DONE:
+        return Manifest(unit=target.unit, outcome=outcome)
+    try:
+        frame = frame_at(block, index, outcome)
+        entry = instrument(target.instrument)
+        header = solarnet.complete(frame.header, entry, entry.describe(frame.header, frame.source))
+        _stamp(header, target)
+        quality_header = provenance.fits_header_of_legend(legend())
+        stored = put_bytes(
+            target.root,
+            target.scope,
+            target.name,
+            build_product(frame.data, frame.quality, header, extname="IMAGE", quality_header=quality_header),
+        )
+    except LakeFatal:
+        raise
+    except Exception as error:  # one frame that cannot be written never fails its block
+        log.exception("%s could not be written", target.name)
+        return Manifest(unit=target.unit, outcome=Outcome.of_error(_in_pipeline_terms(error), step="write"))
+    sums = stored.checksums
+    return Manifest(
+        unit=target.unit,
+        outcome=outcome,
+        size=sums.size,
+        adler32=sums.adler32,
+        md5=sums.md5,
+        sha256=sums.sha256,
+        shape=frame.data.shape,
+    )
+
+
+def _stamp(header: Any, target: Target) -> None:
+    """What only the lake knows of a product; the bytes of a unit never depend on when it was done again."""
+    header["FILENAME"] = target.name
+    header["DATE"] = (target.date, "when this version was planned, UTC")
+    header["VERSION"] = (target.version, "version of the release this file was made for")
+    header["PARENTXT"] = ", ".join(target.parents)
+    header["UNIT_ID"] = (target.unit, "hash of inputs, recipe and references")
+    if target.context is not None:
+        header["VERS_CAL"] = (str(target.context), "context of calibration references")
+    header["EXTNAME"] = "IMAGE"
+    header["SOLARNET"] = (solarnet.grade(header), "1: fully, 0.5: partly SOLARNET conformant")
+
+
+def _in_pipeline_terms(error: Exception) -> Exception:
+    if isinstance(error, LakeBadInput):
+        return BadInput(error.reason, **error.details())
+    return error

@@ -1,0 +1,9 @@
+"""The server application for gunicorn: ``lake.rucio_server.application:application``."""
+
+from lake.rucio_server import tuning
+
+tuning.apply()
+
+from rucio.web.rest.flaskapi.v1.main import application  # noqa: E402 -- after tuning.apply
+
+__all__ = ["application"]

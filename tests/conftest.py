@@ -1,0 +1,63 @@
+"""What every test may ask for: a home with running services, and the real files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.home import Home
+from cluster.services import down, up
+
+HOUSE = Path(__file__).resolve().parent.parent
+
+_STOP_WHEN_TESTS_END = """
+import sys
+sys.stdin.read()
+from cluster.home import Home
+from cluster.services import down
+down(Home(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home whose services run; shared by all tests, which therefore choose names of their own."""
+    with running_home(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+class running_home:  # noqa: N801 -- used like a function
+    """A home whose services run within a ``with`` block and end with it, or with the test process."""
+
+    def __init__(self, path: Path) -> None:
+        self.home = Home(path)
+
+    def __enter__(self) -> Home:
+        # Reads until our end of the pipe is closed, which happens even when the tests are killed.
+        self.watcher = subprocess.Popen(
+            [sys.executable, "-c", _STOP_WHEN_TESTS_END, str(self.home.path)],
+            stdin=subprocess.PIPE,
+            cwd=HOUSE,
+            start_new_session=True,
+        )
+        up(self.home)
+        return self.home
+
+    def __exit__(self, *_: object) -> None:
+        down(self.home)
+        self.watcher.communicate()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real files; tests that need it are skipped where it is absent."""
+    named = os.environ.get("HELIOLAKE_DATA")
+    folder = Path(named) if named else HOUSE.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"There are no real files in {folder}. Name their folder in HELIOLAKE_DATA.")
+    return folder
