@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -34,8 +37,24 @@ def open_engine(database_url: str) -> Engine:
         pool_pre_ping=True,
         pool_size=5,
         max_overflow=10,
+        json_serializer=to_json,
         connect_args={"connect_timeout": 10, "application_name": "heliolake"},
     )
+
+
+def to_json(value: Any) -> str:
+    """JSON that PostgreSQL takes: FITS headers hold NaN, which JSON does not know and which becomes null."""
+    return json.dumps(_plain(value), allow_nan=False, default=str)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(one) for one in value]
+    if hasattr(value, "item"):  # a NumPy scalar, as header arithmetic gives
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def session_factory(engine: Engine) -> sessionmaker[Session]:

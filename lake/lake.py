@@ -1,0 +1,70 @@
+"""One lake: catalogue, Rucio and storage, opened together and lazily."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from lake.catalogue.session import open_engine, session_factory
+from lake.config import LakeConfig
+from lake.rucio_client import RucioClient
+from lake.storage import final_path
+
+
+class Lake:
+    """What every function of the lake works on.
+
+    Opening costs nothing: the database connects at the first query, Rucio's client is imported at the
+    first call. A lake may be used by several threads; across processes pass its `config` and open it there.
+
+    Parameters
+    ----------
+    config
+        Addresses and credentials.
+    """
+
+    def __init__(self, config: LakeConfig) -> None:
+        self.config = config
+
+    @classmethod
+    def open(cls, config: LakeConfig) -> Lake:
+        """A lake on the given services."""
+        return cls(config)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Engine on the catalogue."""
+        return open_engine(self.config.database_url)
+
+    @cached_property
+    def sessions(self) -> sessionmaker[Session]:
+        """Sessions on the catalogue."""
+        return session_factory(self.engine)
+
+    @cached_property
+    def rucio(self) -> RucioClient:
+        """Rucio."""
+        return RucioClient(self.config)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the storage element."""
+        return Path(self.config.rse_root)
+
+    def path_of(self, scope: str, name: str) -> Path:
+        """Where a file lies on the storage element."""
+        return final_path(self.root, scope, name)
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        if "engine" in self.__dict__:
+            self.engine.dispose()
+
+    def __enter__(self) -> Lake:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,359 @@
+"""Releases: reserved as DRAFT, published in one fixed order, never changed afterwards.
+
+The order is: bytes under their final name (done before, see `lake.storage`) → replica and
+attachment in Rucio → dataset closed → in its container → locked rule → catalogue, in one
+transaction. Each stage looks before it acts, so calling `publish` again cures a crash anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from lake import publishing
+from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
+from lake.catalogue.session import transaction
+from lake.entries import FileEntry, iso
+from lake.errors import BadInput, Fatal, Reason
+from lake.lake import Lake
+from lake.names import ProductKey, check_name, check_scope, release_name
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A version of a product that is reserved and not yet public.
+
+    Parameters
+    ----------
+    release_id
+        Row in the catalogue.
+    product
+        What it is a version of.
+    version
+        Counts from 1; never given twice.
+    dataset
+        Name of the Rucio dataset.
+    key
+        What the caller identifies the content by.
+    created
+        When it was reserved. Headers may use it as DATE: a second attempt then makes the same bytes.
+    """
+
+    release_id: int
+    product: ProductKey
+    version: int
+    dataset: str
+    key: str
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a release was made with; all of it optional for raw data.
+
+    Parameters
+    ----------
+    context
+        Number of the context.
+    recipe, recipe_version
+        The recipe.
+    run_id
+        The run.
+    refs
+        DIDs of the references.
+    parents
+        DIDs of the releases it was made from.
+    caveats
+        Sentences that hold for the whole release.
+    observation_meta
+        Searchable metadata of the observation, merged into what is there.
+    quarantined_units
+        Units of the product that gave no file, with the reason; they are not tried again.
+    """
+
+    context: int | None = None
+    recipe: str | None = None
+    recipe_version: int | None = None
+    run_id: str | None = None
+    refs: Sequence[str] = ()
+    parents: Sequence[str] = ()
+    caveats: Sequence[str] = ()
+    observation_meta: Mapping[str, Any] = field(default_factory=dict)
+    quarantined_units: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def content_key(files: Sequence[FileEntry]) -> str:
+    """Key of a release that is just these files, in any order."""
+    lines = sorted(f"{file.scope}:{file.name} {file.sha256}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def reserve(lake: Lake, product: ProductKey, key: str) -> Draft:
+    """Reserve the next version of a product, or get the one that was reserved for the same key.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    product
+        Observation and level; both are registered when new.
+    key
+        What identifies the content to be published (a hash of its units, for instance).
+
+    Returns
+    -------
+    Draft
+        Same key, same version, until it is published or discarded.
+    """
+    check_scope(product.scope)
+    check_name(product.observation)
+    with transaction(lake.sessions) as session:
+        row = _product(session, product)
+        release = session.scalar(
+            select(Release).where(
+                Release.product_id == row.id, Release.status == "DRAFT", Release.draft_key == key
+            )
+        )
+        if release is None:
+            row.last_version += 1
+            release = Release(
+                product_id=row.id,
+                version=row.last_version,
+                status="DRAFT",
+                scope=product.scope,
+                dataset=release_name(product.observation, product.level, row.last_version),
+                draft_key=key,
+            )
+            session.add(release)
+            session.flush()
+            session.refresh(release)
+        return _draft(release, product)
+
+
+def publish(
+    lake: Lake, draft: Draft, files: Sequence[FileEntry], provenance: Provenance | None = None
+) -> dict[str, Any]:
+    """Make a draft the ACTIVE release of its product. May be called again after a crash at any point.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    draft
+        From `reserve`.
+    files
+        All files of the release, whose bytes lie under their final names; may include files of earlier ones.
+    provenance
+        What it was made with.
+
+    Returns
+    -------
+    dict
+        The release, as `search` lists it.
+
+    Raises
+    ------
+    Fatal
+        When bytes are missing, a name is known with other checksums, or the draft was discarded.
+    Retriable
+        When Rucio or the catalogue does not answer.
+    """
+    unique = {(file.scope, file.name): file for file in files}
+    if not unique or len(unique) != len(files):
+        raise Fatal(f"{draft.product} v{draft.version:04d} needs files, each once; {len(files)} were given.")
+    status = _status(lake, draft)
+    if status == "DRAFT":
+        publishing.require_bytes(lake, files)
+        publishing.require_same_bytes(lake, files)
+        publishing.into_rucio(lake, draft.product, draft.dataset, files)
+    with transaction(lake.sessions) as session:
+        release = publishing.into_catalogue(session, draft.release_id, files, provenance or Provenance())
+        return describe(release, draft.product)
+
+
+def discard(lake: Lake, draft: Draft) -> None:
+    """Give up a draft of which nothing was published. Its version number is not used again."""
+    with transaction(lake.sessions) as session:
+        release = session.get(Release, draft.release_id, with_for_update=True)
+        if release is not None and release.status == "DRAFT":
+            session.delete(release)
+
+
+def find_up_to_date(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:
+    """The ACTIVE release of a product if it was published under this key, else None."""
+    with transaction(lake.sessions) as session:
+        release = session.scalar(
+            select(Release)
+            .join(Product)
+            .where(Product.name == product.name, Release.status == "ACTIVE", Release.draft_key == key)
+        )
+        return None if release is None else describe(release, product)
+
+
+def active_files(lake: Lake, product: ProductKey) -> list[FileEntry]:
+    """Files of the ACTIVE release of a product, by name; empty when there is none."""
+    query = (
+        select(File, UnitResult.refs)
+        .join(ReleaseFile, ReleaseFile.file_id == File.id)
+        .outerjoin(UnitResult, UnitResult.unit_id == File.unit_id)
+        .join(Release, Release.id == ReleaseFile.release_id)
+        .join(Product, Product.id == Release.product_id)
+        .where(Product.name == product.name, Release.status == "ACTIVE")
+        .order_by(File.name)
+    )
+    with transaction(lake.sessions) as session:
+        return [entry(file, refs) for file, refs in session.execute(query)]
+
+
+def extend(
+    lake: Lake, product: ProductKey, files: Sequence[FileEntry], provenance: Provenance | None = None
+) -> dict[str, Any] | None:
+    """Publish the next release of a product: the files of its ACTIVE one and these.
+
+    This is how raw data come in: each batch that adds files to an observation makes its next release.
+    Two processes that extend the same product wait for each other, so that neither loses the other's files.
+
+    Returns
+    -------
+    dict or None
+        The new release; None when the ACTIVE one holds all these files already.
+
+    Raises
+    ------
+    BadInput
+        With code name-conflict when the ACTIVE release holds one of the names with other bytes.
+    """
+    with product_lock(lake, product):
+        old = {file.name: file for file in active_files(lake, product)}
+        for file in files:
+            if file.name in old and old[file.name].sha256 != file.sha256:
+                raise name_conflict(file, old[file.name].sha256)
+        merged = {file.name: file for file in files} | old
+        if len(merged) == len(old):
+            return None
+        everything = list(merged.values())
+        draft = reserve(lake, product, content_key(everything))
+        return publish(lake, draft, everything, provenance)
+
+
+@contextmanager
+def product_lock(lake: Lake, product: ProductKey) -> Iterator[None]:
+    """Hold a product against other processes; the database frees it when the holder dies."""
+    with lake.engine.connect() as connection:
+        connection.execute(
+            text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": product.name}
+        )
+        # The lock belongs to the connection; an open transaction would only hold back vacuum.
+        connection.commit()
+        try:
+            yield
+        finally:
+            connection.execute(
+                text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": product.name}
+            )
+            connection.commit()
+
+
+def name_conflict(file: FileEntry, known_sha256: str) -> BadInput:
+    """The refusal of a name that stands for other bytes already."""
+    return BadInput(
+        f"{file.did} is already in the lake with other bytes",
+        file=file.name,
+        keyword="sha256",
+        found=f"{file.sha256[:16]}… here, {known_sha256[:16]}… in the lake",
+        advice="a name stands for the same bytes for ever: give the changed file a new name or version",
+        code=Reason.NAME_CONFLICT,
+    )
+
+
+def entry(file: File, refs: Sequence[str] | None = None) -> FileEntry:
+    """A row of the catalogue, and the references of the unit that made it, as a `FileEntry`."""
+    return FileEntry(
+        scope=file.scope,
+        name=file.name,
+        level=file.level,
+        stem=file.stem,
+        size=file.size,
+        adler32=file.adler32,
+        md5=file.md5,
+        sha256=file.sha256,
+        date_beg=file.date_beg,
+        date_end=file.date_end,
+        shape=tuple(file.shape),
+        image_hdu=file.image_hdu,
+        meta=dict(file.meta),
+        caveats=tuple(file.caveats),
+        unit_id=file.unit_id,
+        refs=tuple(refs or ()),
+    )
+
+
+def describe(release: Release, product: ProductKey) -> dict[str, Any]:
+    """A release as scripts see it."""
+    return {
+        "product": product.name,
+        "instrument": product.scope,
+        "observation": product.observation,
+        "level": product.level,
+        "version": release.version,
+        "status": release.status,
+        "date_beg": iso(release.date_beg),
+        "date_end": iso(release.date_end),
+        "files": release.files,
+        "bytes": release.bytes,
+        "did": f"{release.scope}:{release.dataset}",
+        "created": iso(release.created),
+        "published": iso(release.published),
+        "recipe": release.recipe,
+        "recipe_version": release.recipe_version,
+        "context": release.context,
+        "run": release.run_id,
+        "caveats": list(release.caveats),
+        "embargo_until": iso(release.embargo_until),
+    }
+
+
+def _product(session: Session, product: ProductKey) -> Product:
+    """The product's row, locked until the end of the transaction; made with its observation when new."""
+    session.execute(
+        insert(Observation)
+        .values(scope=product.scope, name=product.observation)
+        .on_conflict_do_nothing(index_elements=["scope", "name"])
+    )
+    observation_id = session.scalars(
+        select(Observation.id).where(
+            Observation.scope == product.scope, Observation.name == product.observation
+        )
+    ).one()
+    session.execute(
+        insert(Product)
+        .values(observation_id=observation_id, level=product.level, name=product.name)
+        .on_conflict_do_nothing(index_elements=["observation_id", "level"])
+    )
+    return session.scalars(
+        select(Product)
+        .where(Product.observation_id == observation_id, Product.level == product.level)
+        .with_for_update()
+    ).one()
+
+
+def _draft(release: Release, product: ProductKey) -> Draft:
+    return Draft(release.id, product, release.version, release.dataset, release.draft_key, release.created)
+
+
+def _status(lake: Lake, draft: Draft) -> str:
+    with transaction(lake.sessions) as session:
+        status = session.scalar(select(Release.status).where(Release.id == draft.release_id))
+    if status is None:
+        raise Fatal(
+            f"The draft {draft.product} v{draft.version:04d} was discarded meanwhile; run the command again."
+        )
+    return status

@@ -1,0 +1,391 @@
+"""The few things the lake asks of Rucio, typed, idempotent, and with errors a person understands.
+
+The client is built from keyword arguments, so no `rucio.cfg` is read for it. Importing
+Rucio's client takes most of a second; it is imported at the first call only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+from lake.config import LakeConfig
+from lake.errors import Fatal, Retriable
+
+T = TypeVar("T")
+
+BATCH = 500  # Rucio's schema takes up to 1000 entries a call; smaller ones keep its transactions short
+ACTIVITY = "Heliolake releases"
+_QUIET = logging.getLogger("lake.rucio")
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False  # Rucio's client reports each retry at level ERROR; the exception says it all
+_PASSING = (
+    "ServerConnectionException",
+    "DatabaseException",
+    "ServiceUnavailable",
+    "ResourceTemporaryUnavailable",
+    "ReplicationRuleCreationTemporaryFailed",
+)
+
+
+def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
+    """Lists of up to `size` items."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+class Replica(NamedTuple):
+    """A file as Rucio knows it."""
+
+    scope: str
+    name: str
+    size: int
+    adler32: str
+    md5: str | None
+
+    @property
+    def did(self) -> str:
+        """`scope:name`."""
+        return f"{self.scope}:{self.name}"
+
+
+class Collection(NamedTuple):
+    """A dataset or container as Rucio knows it."""
+
+    scope: str
+    name: str
+    kind: str
+    is_open: bool
+
+
+class Rule(NamedTuple):
+    """A replication rule."""
+
+    id: str
+    scope: str
+    name: str
+    rse_expression: str
+    locked: bool
+    state: str
+    expires: str | None
+
+
+class RucioClient:
+    """Rucio, as far as the lake uses it.
+
+    Every method may be called again after a crash. A server that does not answer raises `Retriable`,
+    a refusal raises `Fatal`; both say what to do.
+
+    Parameters
+    ----------
+    config
+        Server, account, password, storage element.
+    """
+
+    def __init__(self, config: LakeConfig) -> None:
+        self.rse = config.rse
+        self._config = config
+        self._local = threading.local()  # requests' sessions are not made to be shared between threads
+
+    def ping(self) -> str:
+        """Version of the server."""
+        return str(self._ask("asked for its version", lambda client: client.ping()["version"]))
+
+    def ensure_scope(self, scope: str) -> None:
+        """Make a scope unless it is there."""
+
+        def make(client: Any) -> None:
+            if scope not in client.list_scopes():
+                client.add_scope(self._config.account, scope)
+
+        self._ask(f"making the scope {scope}", make, absorb=("Duplicate",))
+
+    def ensure_dataset(self, scope: str, name: str) -> bool:
+        """Make a dataset unless it is there; True where it was made now."""
+        made = self._ask(
+            f"making the dataset {scope}:{name}",
+            lambda client: client.add_dataset(scope, name),
+            absorb=("DataIdentifierAlreadyExists",),
+        )
+        return bool(made)
+
+    def ensure_container(self, scope: str, name: str) -> None:
+        """Make a container unless it is there."""
+        self._ask(
+            f"making the container {scope}:{name}",
+            lambda client: client.add_container(scope, name),
+            absorb=("DataIdentifierAlreadyExists",),
+        )
+
+    def collection(self, scope: str, name: str) -> Collection | None:
+        """A dataset or container, None when there is none of the name."""
+
+        def get(client: Any) -> Collection:
+            did = client.get_did(scope, name)
+            return Collection(scope, name, did["type"], bool(did["open"]))
+
+        return self._ask(f"looking at {scope}:{name}", get, absorb=("DataIdentifierNotFound",))
+
+    def collections(self, scope: str, kind: str) -> list[Collection]:
+        """All datasets or containers (`kind`: dataset, container) of a scope with their state."""
+
+        def get(client: Any) -> list[Collection]:
+            names = list(client.list_dids(scope, [{}], did_type=kind))
+            found = []
+            for batch in batches(names, BATCH):
+                dids = [{"scope": scope, "name": name} for name in batch]
+                found += [
+                    Collection(scope, row["name"], str(row["did_type"]), bool(row["is_open"]))
+                    for row in client.get_metadata_bulk(dids)
+                ]
+            return found
+
+        return self._ask(f"listing the {kind}s of {scope}", get) or []
+
+    def scopes(self) -> list[str]:
+        """Scopes of our account."""
+        return (
+            self._ask(
+                "listing scopes", lambda client: list(client.list_scopes_for_account(self._config.account))
+            )
+            or []
+        )
+
+    def file_names(self, scope: str) -> list[str]:
+        """Names of all files of a scope."""
+        return (
+            self._ask(
+                f"listing the files of {scope}",
+                lambda client: list(client.list_dids(scope, [{}], did_type="file")),
+            )
+            or []
+        )
+
+    def attach_files(self, scope: str, dataset: str, files: Sequence[Replica]) -> None:
+        """Register replicas on our storage element and attach them to an open dataset.
+
+        Each batch is one transaction in Rucio. Files that are there already are compared, not repeated.
+
+        Raises
+        ------
+        Fatal
+            When Rucio knows one of the files with another size or checksum (the message names it).
+        """
+        for batch in batches(files, BATCH):
+            attachment = {
+                "scope": scope,
+                "name": dataset,
+                "rse": self.rse,
+                "dids": [
+                    {
+                        "scope": file.scope,
+                        "name": file.name,
+                        "bytes": file.size,
+                        "adler32": file.adler32,
+                        "md5": file.md5,
+                    }
+                    for file in batch
+                ],
+            }
+            self._ask(
+                f"attaching {len(batch)} files to {scope}:{dataset}",
+                partial(_attach, attachment=attachment),
+            )
+
+    def detach_files(self, scope: str, dataset: str, files: Iterable[tuple[str, str]]) -> None:
+        """Take files out of an open dataset (a draft that another attempt had filled otherwise)."""
+        for batch in batches(files):
+            dids = [{"scope": file_scope, "name": name} for file_scope, name in batch]
+            self._ask(
+                f"detaching {len(batch)} files from {scope}:{dataset}",
+                partial(_detach, scope=scope, dataset=dataset, dids=dids),
+            )
+
+    def attach_dataset(self, scope: str, container: str, dataset: str) -> None:
+        """Put a dataset into a container of the same scope, unless it is in there."""
+        attachment = {"scope": scope, "name": container, "dids": [{"scope": scope, "name": dataset}]}
+        self._ask(
+            f"attaching {dataset} to {scope}:{container}",
+            partial(_attach, attachment=attachment),
+        )
+
+    def close(self, scope: str, dataset: str) -> None:
+        """Close a dataset; a closed one stays closed."""
+        state = self.collection(scope, dataset)
+        if state is not None and state.is_open:
+            self._ask(
+                f"closing {scope}:{dataset}",
+                lambda client: client.close(scope, dataset),
+                absorb=("UnsupportedStatus",),
+            )
+
+    def ensure_locked_rule(self, scope: str, dataset: str) -> None:
+        """Hold a dataset on our storage element by a locked rule, so that no daemon ever deletes it."""
+
+        def ensure(client: Any) -> None:
+            for rule in client.list_did_rules(scope, dataset):
+                if rule["rse_expression"] == self.rse:
+                    if not rule["locked"]:
+                        client.update_replication_rule(rule["id"], {"locked": True})
+                    return
+            client.add_replication_rule(
+                [{"scope": scope, "name": dataset}], 1, self.rse, locked=True, comment=ACTIVITY
+            )
+
+        self._ask(f"locking {scope}:{dataset}", ensure, absorb=("DuplicateRule",))
+
+    def files(self, scope: str, dataset: str) -> list[Replica]:
+        """The files of a dataset."""
+
+        def get(client: Any) -> list[Replica]:
+            return [
+                Replica(row["scope"], row["name"], int(row["bytes"]), row["adler32"], row.get("md5"))
+                for row in client.list_files(scope, dataset)
+            ]
+
+        return self._ask(f"listing the files of {scope}:{dataset}", get) or []
+
+    def content(self, scope: str, container: str) -> list[str]:
+        """Names of what a container holds; empty when there is none."""
+        return (
+            self._ask(
+                f"listing {scope}:{container}",
+                lambda client: [row["name"] for row in client.list_content(scope, container)],
+                absorb=("DataIdentifierNotFound",),
+            )
+            or []
+        )
+
+    def replicas(self, dids: Iterable[tuple[str, str]]) -> Iterator[tuple[Replica, str | None]]:
+        """Each file with its state on our storage element, None where it has no replica."""
+        for batch in batches(dids, BATCH):
+            wanted = [{"scope": scope, "name": name} for scope, name in batch]
+            rows = self._ask(
+                "listing replicas",
+                partial(_list_replicas, dids=wanted),
+            )
+            for row in rows or []:
+                file = Replica(row["scope"], row["name"], int(row["bytes"]), row["adler32"], row.get("md5"))
+                yield file, (row.get("states") or {}).get(self.rse)
+
+    def rules(self) -> list[Rule]:
+        """All rules of our account."""
+
+        def get(client: Any) -> list[Rule]:
+            return [
+                Rule(
+                    row["id"],
+                    row["scope"],
+                    row["name"],
+                    row["rse_expression"],
+                    bool(row["locked"]),
+                    str(row["state"]),
+                    str(row["expires_at"]) if row["expires_at"] else None,
+                )
+                for row in client.list_replication_rules({"account": self._config.account})
+            ]
+
+        return self._ask("listing rules", get) or []
+
+    def _ask(self, what: str, call: Callable[[Any], T], absorb: tuple[str, ...] = ()) -> T | None:
+        """Call Rucio; `absorb` names the exceptions that mean the work is done already (None is returned)."""
+        from requests.exceptions import RequestException
+        from rucio.common.exception import RucioException
+
+        try:
+            return call(self._client())
+        except RequestException as error:
+            raise self._no_answer(what) from error
+        except RucioException as error:
+            kind = type(error).__name__
+            if kind in absorb:
+                return None
+            if kind in _PASSING:
+                raise self._no_answer(what) from error
+            raise self._refusal(what, kind, error) from error
+
+    def _client(self) -> Any:
+        client = getattr(self._local, "client", None)
+        if client is None:
+            client = self._local.client = _build(self._config)
+        return client
+
+    def _no_answer(self, what: str) -> Retriable:
+        return Retriable(
+            f"Rucio at {self._config.rucio_host} did not answer while {what}. "
+            "Start it (`heliolake up`) or check its address, then run the same command again."
+        )
+
+    def _refusal(self, what: str, kind: str, error: Exception) -> Fatal:
+        text = str(error).rpartition("Details: ")[2].strip().partition("\n")[0]
+        advice = {
+            "CannotAuthenticate": f"Check account {self._config.account!r} and its password.",
+            "AccessDenied": f"Give the account {self._config.account!r} the right to do it.",
+            "FileConsistencyMismatch": "A name stands for the same bytes for ever: run `heliolake fsck`.",
+            "InsufficientAccountLimit": f"Give the account {self._config.account!r} a limit on {self.rse}.",
+        }.get(kind, "")
+        return Fatal(f"Rucio refused {what} ({kind}): {text}. {advice}".strip())
+
+
+def _attach(client: Any, attachment: dict[str, Any]) -> None:
+    client.attach_dids_to_dids([attachment], ignore_duplicate=True)
+
+
+def _detach(client: Any, scope: str, dataset: str, dids: list[dict[str, str]]) -> None:
+    client.detach_dids(scope, dataset, dids)
+
+
+def _list_replicas(client: Any, dids: list[dict[str, str]]) -> list[dict[str, Any]]:
+    # Without a sort order of its own the server computes a distance between sites for every replica.
+    return list(client.list_replicas(dids, all_states=True, sort="random"))
+
+
+def _build(config: LakeConfig) -> Any:
+    """A client of Rucio that reads no configuration file and keeps its token where we say."""
+    from rucio.client import Client
+
+    class QuietClient(Client):  # type: ignore[misc]  # Rucio carries no types
+        # Rucio answers AccessDenied with 401, which its client takes for an expired token; once is enough.
+        AUTH_RETRIES = 1
+
+        def _get_auth_tokens(self) -> tuple[str, str, str, str]:
+            # Its default file is shared by all servers of a user, so two homes would swap tokens.
+            path = config.token_path
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return str(path), str(path.with_suffix(".expires")), str(path), str(path.parent)
+
+    with _kept_arguments(), _QuietPrints():
+        return QuietClient(
+            rucio_host=config.rucio_host,
+            auth_host=config.rucio_host,
+            account=config.account,
+            auth_type="userpass",
+            creds={"username": config.account, "password": config.password},
+            vo="def",
+            timeout=120,
+            logger=_QUIET,
+        )
+
+
+@contextlib.contextmanager
+def _kept_arguments() -> Iterator[None]:
+    """Rucio's client shortens `sys.argv[0]`; processes started later need it whole."""
+    kept = sys.argv[0]
+    try:
+        yield
+    finally:
+        sys.argv[0] = kept
+
+
+class _QuietPrints(contextlib.redirect_stdout[Any]):
+    """What Rucio prints goes to stderr: stdout belongs to the JSON document of a command."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
