@@ -129,6 +129,7 @@ def reserve(lake: Lake, product: ProductKey, key: str) -> Draft:
                 version=row.last_version,
                 status="DRAFT",
                 scope=product.scope,
+                level=product.level,
                 dataset=release_name(product.observation, product.level, row.last_version),
                 draft_key=key,
             )

@@ -107,7 +107,11 @@ class Product(Base):
     """An observation at a level. `last_version` counts up and is never set back."""
 
     __tablename__ = "product"
-    __table_args__ = (UniqueConstraint("observation_id", "level"), Index("ix_product_name", "name"))
+    __table_args__ = (
+        UniqueConstraint("observation_id", "level"),
+        # Serves patterns like `stereo_hi:hi2a_2011*`; the unique index serves equality.
+        Index("ix_product_name_pattern", "name", postgresql_ops={"name": "text_pattern_ops"}),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     observation_id: Mapped[int] = mapped_column(ForeignKey("observation.id"))
@@ -132,7 +136,8 @@ class Release(Base):
             unique=True,
             postgresql_where=text("status = 'DRAFT'"),
         ),
-        Index("ix_release_status_date_beg", "status", "date_beg"),
+        Index("ix_release_scope_level_status_date_beg", "scope", "level", "status", "date_beg"),
+        Index("ix_release_date_beg", "date_beg"),
         Index("ix_release_refs", "refs", postgresql_using="gin"),
     )
 
@@ -141,6 +146,7 @@ class Release(Base):
     version: Mapped[int]
     status: Mapped[str]
     scope: Mapped[str]
+    level: Mapped[str]
     dataset: Mapped[str]
     draft_key: Mapped[str]
     context: Mapped[int | None]
@@ -242,6 +248,7 @@ class Unit(Base):
             "position",
             postgresql_where=text("state IN ('planned', 'leased')"),
         ),
+        Index("ix_unit_run_id_product", "run_id", "product"),
         Index("ix_unit_leased", "lease_owner", postgresql_where=text("state = 'leased'")),
     )
 
