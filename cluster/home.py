@@ -86,15 +86,8 @@ class Home:
         """Make the folders, the identity and the passwords, as far as they are missing."""
         try:
             self.path.mkdir(parents=True, mode=PRIVATE_FOLDER, exist_ok=True)
-            for folder in (
-                self.log,
-                self.run,
-                self.storage,
-                self.postgres,
-                self.rucio,
-                self.dask,
-                self.rse_root,
-            ):
+            parts = (self.log, self.run, self.storage, self.postgres, self.rucio, self.dask, self.rse_root)
+            for folder in parts:
                 folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         except OSError as error:
             raise Fatal(
@@ -190,12 +183,12 @@ class Home:
 
         missing = [name for name in services if not ProcessRecord.alive_in(self, name)]
         if missing:
-            option = (
-                "" if self.path == Path("~/.heliolake").expanduser().resolve() else f" --home {self.path}"
-            )
+            usual = Path("~/.heliolake").expanduser().resolve()
+            option = "" if self.path == usual else f" --home {self.path}"
+            verb = "is" if len(missing) == 1 else "are"
             raise Fatal(
-                f"{' and '.join(missing)} of the home {self.path} {'is' if len(missing) == 1 else 'are'} "
-                f"not running. Run: heliolake{option} up"
+                f"{' and '.join(missing)} of the home {self.path} {verb} not running. "
+                f"Run: heliolake{option} up"
             )
 
     @property

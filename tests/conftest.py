@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,3 +62,23 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"There are no real files in {folder}. Name their folder in HELIOLAKE_DATA.")
     return folder
+
+
+@pytest.fixture(scope="session")
+def rucio(home: Home) -> Any:
+    """A client of the home's Rucio, signed in as the service account."""
+    return rucio_client(home)
+
+
+def rucio_client(home: Home, account: str = "root", password: str = "") -> Any:
+    """A client signed in as any account."""
+    from rucio.client import Client
+
+    config = home.lake_config()
+    return Client(
+        rucio_host=config.rucio_host,
+        auth_host=config.rucio_host,
+        account=account,
+        auth_type="userpass",
+        creds={"username": account, "password": password or config.password},
+    )

@@ -24,6 +24,9 @@ _LOG_LIMIT = 10_000_000  # bytes; a longer log is set aside when its service sta
 _STRAY_VARIABLES = ("RUCIO_", "DASK_", "PG", "GUNICORN_", "FLASK_", "X509_")
 """Settings of the caller's shell that must not reach the services of a home."""
 
+_GONE = "its process is gone; `heliolake up` starts it again"
+_REPLACED = "a process of it died and was replaced since the last `heliolake up`"
+
 
 @dataclass(frozen=True)
 class ServiceState:
@@ -99,17 +102,13 @@ class Service(ABC):
             return ServiceState(self.name, "stopped")
         process = record.process()
         if process is None:
-            return ServiceState(
-                self.name, "dead", detail="its process is gone; `heliolake up` starts it again"
-            )
+            return ServiceState(self.name, "dead", detail=_GONE)
         state = ServiceState(self.name, "running", record.pid, self.address(home))
         problem = self.problem(home)
         if problem:
             return replace(state, state="unhealthy", detail=problem)
         if record.witnesses and self.witnesses(process) != record.witnesses:
-            return replace(
-                state, detail="a process of it died and was replaced since the last `heliolake up`"
-            )
+            return replace(state, detail=_REPLACED)
         return state
 
     def ensure(self, home: Home) -> bool:

@@ -1,4 +1,4 @@
-"""Adjustments to Rucio that no configuration option offers. Call `apply` before importing the rest of Rucio."""
+"""Adjustments to Rucio that no option offers. Call `apply` before importing the rest of Rucio."""
 
 from __future__ import annotations
 
