@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lake.config import LakeConfig
-from lake.errors import Fatal
+from lake.errors import Fatal, Unreachable
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
@@ -154,7 +154,7 @@ class Home:
 
         Raises
         ------
-        Fatal
+        Unreachable
             When the services of the home are not running.
         """
         self._require("postgres", "rucio")
@@ -169,12 +169,12 @@ class Home:
         )
 
     def scheduler_address(self) -> str:
-        """Address of the Dask scheduler; `Fatal` when it is not running."""
+        """Address of the Dask scheduler; `Unreachable` when it is not running."""
         self._require("dask")
         return self.url("scheduler", "tcp")
 
     def dashboard_url(self) -> str:
-        """Address of the Dask dashboard; `Fatal` when it is not running."""
+        """Address of the Dask dashboard; `Unreachable` when it is not running."""
         self._require("dask")
         return f"{self.url('dashboard')}/status"
 
@@ -186,7 +186,7 @@ class Home:
             usual = Path("~/.heliolake").expanduser().resolve()
             option = "" if self.path == usual else f" --home {self.path}"
             verb = "is" if len(missing) == 1 else "are"
-            raise Fatal(
+            raise Unreachable(
                 f"{' and '.join(missing)} of the home {self.path} {verb} not running. "
                 f"Run: heliolake{option} up"
             )

@@ -99,5 +99,9 @@ class Fatal(HeliolakeLakeError):
     """Every unit would fail alike; the run is stopped."""
 
 
+class Unreachable(Fatal):
+    """A service that everything here needs does not run."""
+
+
 def _rebuild(kind: type[BadInput], reason: str, details: dict[str, str], code: Reason) -> BadInput:
     return kind(reason, **details, code=code)
