@@ -1,0 +1,1 @@
+"""STEREO SECCHI Heliospheric Imagers: HI-1 and HI-2 on STEREO A and B."""

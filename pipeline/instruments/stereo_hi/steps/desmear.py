@@ -1,0 +1,169 @@
+"""Step 4: the smear of a camera without a shutter (science.md §1, "Desmear")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import BadInput
+from pipeline.frame import Frame
+from pipeline.instruments.stereo_hi import facts, telemetry
+from pipeline.kernels.desmear import desmear as remove_smear
+from pipeline.quality import Quality, flagged
+from pipeline.step import Params, References, step
+
+_TIMES = ("CLEARTIM", "RO_DELAY", "LINE_CLR", "LINE_RO")
+
+
+class DesmearParams(Params):
+    """How `desmear` reads the orientation.
+
+    Attributes
+    ----------
+    direction
+        ``normal``: lines of smaller index pass over a pixel while it is read
+        out; ``inverted``: lines of larger index do; ``auto``: as the header
+        says (turned images are inverted).
+    """
+
+    direction: Literal["auto", "normal", "inverted"] = "auto"
+
+
+@dataclass(frozen=True)
+class SmearTimes:
+    """Seconds of the smear matrix: on its diagonal, below and above it."""
+
+    diagonal: float
+    below: float
+    above: float
+
+
+@step(
+    "desmear",
+    version=1,
+    prstep="SMEAR-DECONVOLUTION",
+    instrument="stereo_hi",
+    takes=("DN",),
+    gives="DN/s",
+    memory_factor=4.0,
+    libraries=("numpy", "numba"),
+)
+def desmear(frame: Frame, params: DesmearParams, references: References) -> Frame:
+    """Remove the smear of clearing and readout; what remains is DN/s of one line at rest.
+
+    ``d = EXPTIME + N (0.70 − CLEARTIM + RO_DELAY)`` on the diagonal, line
+    times × ``w = N · 2^(IPSUM − 1)`` beside it (§1). On the real HI-2 A image
+    of 2011-09-10, which is not turned, the trail of the planet lies at larger
+    line numbers and is 30 times stronger there: that is `normal`. Lost
+    telemetry is bridged for the sums along its columns, because the CCD did
+    see what the ground did not receive; it is made NaN by `missing_blocks`.
+    """
+    header = frame.header.copy()
+    frame = frame.replace(header=header)
+    bad = [name for name in _TIMES if frame.keyword(name, float) < 0]
+    if bad:
+        return _normalised_only(frame, bad)
+    times = smear_times(frame, params.direction)
+    data = frame.data
+    lost = telemetry.lost_pixels(frame) | flagged(frame.quality, Quality.MISSING)
+    if lost.any():
+        data = bridged(data, lost)
+    window = _light_window(frame)
+    quality = frame.quality
+    if window is None:
+        data = remove_smear(data, times.diagonal, times.below, times.above)
+    else:
+        inner = remove_smear(data[window], times.diagonal, times.below, times.above)
+        data = np.full_like(data, np.nan)
+        data[window] = inner
+        outside = np.ones(data.shape, dtype=bool)
+        outside[window] = False
+        quality = np.where(outside, quality | np.uint16(Quality.OUTSIDE_FIELD), quality)
+    header["SMEARDIR"] = (
+        "inverted" if times.below < times.above else "normal",
+        "direction of the smear removed",
+    )
+    return frame.replace(data=data, quality=quality)
+
+
+def smear_times(frame: Frame, direction: Literal["auto", "normal", "inverted"] = "auto") -> SmearTimes:
+    """The times of a frame's smear matrix, in seconds.
+
+    Raises
+    ------
+    BadInput
+        When a time is absent or the lines never stood still.
+    """
+    number = facts.images_summed(frame)
+    diagonal = frame.keyword("EXPTIME", float) + number * (
+        facts.ESTIMATED_CLEAR - frame.keyword("CLEARTIM", float) + frame.keyword("RO_DELAY", float)
+    )
+    weight = number * facts.binning(frame)
+    readout, clear = weight * frame.keyword("LINE_RO", float), weight * frame.keyword("LINE_CLR", float)
+    if diagonal <= max(readout, clear):
+        raise BadInput(
+            "the exposure is shorter than the shift of a line; its smear cannot be removed",
+            file=frame.source,
+            keyword="EXPTIME",
+            found=frame.header["EXPTIME"],
+            advice="correct EXPTIME or leave the file out",
+        )
+    inverted = facts.orientation(frame).turned if direction == "auto" else direction == "inverted"
+    return SmearTimes(diagonal, clear, readout) if inverted else SmearTimes(diagonal, readout, clear)
+
+
+def bridged(data: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Lost pixels replaced by straight lines between their neighbours in the column.
+
+    A column lost altogether is zero; at an end the nearest value is repeated.
+    """
+    lines = np.arange(data.shape[0])[:, None]
+    before = np.maximum.accumulate(np.where(lost, -1, lines), axis=0)
+    after = np.minimum.accumulate(np.where(lost, data.shape[0], lines)[::-1], axis=0)[::-1]
+    everything = lost.all(axis=0)
+    before, after = np.where(before < 0, after, before), np.where(after == data.shape[0], before, after)
+    before[:, everything] = after[:, everything] = 0
+    low, high = np.take_along_axis(data, before, axis=0), np.take_along_axis(data, after, axis=0)
+    share = (lines - before) / np.maximum(after - before, 1)
+    result = np.where(lost, low + (high - low) * share, data).astype(np.float32)
+    result[:, everything] = 0.0
+    return result
+
+
+def _light_window(frame: Frame) -> tuple[slice, slice] | None:
+    """The part of the image that saw light, where it has an underscan (§1, "Underscan")."""
+    ny, nx = frame.data.shape
+    if ny == nx or frame.keyword("DSTART1", int, default=1) <= 1:
+        return None
+    x0, x1 = frame.keyword("DSTART1", int) - 1, frame.keyword("DSTOP1", int)
+    y0, y1 = frame.keyword("DSTART2", int) - 1, frame.keyword("DSTOP2", int)
+    if not (0 <= x0 < x1 <= nx and 0 <= y0 < y1 <= ny):
+        raise BadInput(
+            "the part of the CCD that saw light does not lie in the image",
+            file=frame.source,
+            keyword="DSTART1, DSTOP1, DSTART2, DSTOP2",
+            found=f"{x0 + 1}, {x1}, {y0 + 1}, {y1} in {nx} × {ny}",
+            advice="correct these keywords",
+        )
+    return slice(y0, y1), slice(x0, x1)
+
+
+def _normalised_only(frame: Frame, bad: list[str]) -> Frame:
+    """Without line times the smear stays (§1: "else leave"); the exposure is still divided out."""
+    exposure = frame.keyword("EXPTIME", float)
+    if exposure <= 0:
+        raise BadInput(
+            "neither the times of the smear nor the exposure are known",
+            file=frame.source,
+            keyword=", ".join([*bad, "EXPTIME"]),
+            found=", ".join(str(frame.header[name]) for name in (*bad, "EXPTIME")),
+            advice="leave the file out, or fetch a later version of it",
+        )
+    frame.header["SMEARDIR"] = ("none", "the smear was not removed")
+    quality = frame.quality | np.uint16(Quality.LOW_CONFIDENCE)
+    return frame.replace(data=frame.data / np.float32(exposure), quality=quality).with_caveat(
+        f"the smear was not removed because {', '.join(bad)} is negative; only EXPTIME was divided out"
+    )

@@ -1,0 +1,161 @@
+"""Step 2: take back what the on-board software did to the numbers (science.md §1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from pipeline.frame import Frame
+from pipeline.instruments.stereo_hi import facts
+from pipeline.step import Params, References, step
+
+#: Factor that undoes one occurrence of an on-board code (§1, "SEB-IP undo"); 1, 2, 53 have their own rules.
+_FACTORS: Final = {
+    16: 64.0,
+    17: 64.0,
+    50: 4.0,
+    82: 2.0,
+    83: 4.0,
+    84: 8.0,
+    85: 16.0,
+    86: 32.0,
+    87: 64.0,
+    88: 128.0,
+    118: 3.0,
+}
+_HALVED: Final = 1
+_ROOTED: Final = 2
+_QUARTERED_IF_SUMMED: Final = 53
+_ICER: Final = range(90, 103)
+_ICER_FILTERS: Final = range(106, 113)
+_BIAS_SUBTRACTED: Final = 103
+#: After these codes the bias is gone already: subtracted on board, or by the summing buffers (§1, "Bias").
+_WITHOUT_BIAS: Final = frozenset({103, 37, 38})
+
+
+class OnboardParams(Params):
+    """What `undo_onboard_processing` may do.
+
+    Attributes
+    ----------
+    beacon_gain
+        Further factor for images divided by 64 for the beacon (codes 16 and
+        17). The published programs use none; stars and saturation levels of a
+        real HI-2 image of 2011-09-10 ask for about 4.
+    """
+
+    beacon_gain: float = 1.0
+
+
+class BiasParams(Params):
+    """`subtract_bias` has nothing to choose."""
+
+
+@step(
+    "undo_onboard_processing",
+    version=1,
+    prstep="MULTIPLICATION",
+    instrument="stereo_hi",
+    takes=("DN",),
+    memory_factor=3.0,
+)
+def undo_onboard_processing(frame: Frame, params: OnboardParams, references: References) -> Frame:
+    """Multiply and square back what IP_00_19 says was divided and rooted on board.
+
+    First the conditional halving before ICER compression (§1, "icerdiv2",
+    v1.19), which the code list does not tell by itself, then the codes in the
+    order multiplications, square (§1, "SEB-IP undo"). Values stay floating.
+    """
+    header = frame.header.copy()
+    frame = frame.replace(header=header)
+    factor = 1.0
+    if _was_halved_for_icer(frame):
+        factor = 2.0
+        header["DIV2CORR"] = (True, "halving before ICER undone")
+        header.add_history("icerdiv2: image x 2")
+    codes = facts.codes(frame)
+    factor *= multiplier(codes, halving_undone=_is_true(header.get("DIV2CORR")), summed=_ipsum(frame) > 0)
+    beacon = any(code in (16, 17) for code in codes)
+    if beacon:
+        factor *= params.beacon_gain
+        frame = frame.with_caveat(
+            "beacon image: its brightness is uncertain by a factor of about 4 "
+            f"(codes {codes} undone as published, beacon_gain {params.beacon_gain:g})"
+        )
+    roots = codes.count(_ROOTED)
+    if factor == 1.0 and not roots:
+        return frame
+    data = frame.data * np.float32(factor)
+    if roots:
+        data = data ** np.float32(2**roots)
+    header["SEBFACT"] = (factor, "divisions on board undone by this factor")
+    header.add_history(f"on-board processing undone: x {factor:g}" + (f", ^{2**roots}" if roots else ""))
+    return frame.replace(data=data)
+
+
+def multiplier(codes: list[int], *, halving_undone: bool, summed: bool) -> float:
+    """The factor that undoes the divisions of a list of on-board codes.
+
+    Parameters
+    ----------
+    codes
+        Codes of IP_00_19, in order.
+    halving_undone
+        Whether one halving was undone before (DIV2CORR).
+    summed
+        Whether IPSUM is above zero; only then does code 53 divide.
+    """
+    factor = 2.0 ** max(codes.count(_HALVED) - int(halving_undone), 0)
+    if summed:
+        factor *= 4.0 ** codes.count(_QUARTERED_IF_SUMMED)
+    for code in codes:
+        factor *= _FACTORS.get(code, 1.0)
+    return factor
+
+
+def _was_halved_for_icer(frame: Frame) -> bool:
+    codes = facts.codes(frame)
+    if _is_true(frame.header.get("DIV2CORR")) or len(codes) < 2:
+        return False
+    if codes[-1] not in _ICER or codes[-2] in _ICER_FILTERS or _BIAS_SUBTRACTED in codes:
+        return False
+    half = frame.keyword("BIASMEAN", float) / 2.0
+    return abs(half - frame.keyword("DATAP01", float)) < 0.02 * half
+
+
+def _is_true(value: object) -> bool:
+    return value is True or str(value).strip() == "T"
+
+
+def _ipsum(frame: Frame) -> float:
+    return frame.keyword("IPSUM", float, default=1.0)
+
+
+@step(
+    "subtract_bias",
+    version=1,
+    prstep="BIAS-CORRECTION",
+    instrument="stereo_hi",
+    takes=("DN",),
+)
+def subtract_bias(frame: Frame, params: BiasParams, references: References) -> Frame:
+    """Subtract the CCD's bias where the spacecraft did not (§1, "Bias").
+
+    The part left in a sum of N exposures is ``b − b/N``, for every one of the
+    CCD pixels in an image pixel. OFFSETCR keeps what was subtracted.
+    """
+    level = bias(frame)
+    if level == 0.0:
+        return frame
+    header = frame.header.copy()
+    header["OFFSETCR"] = (level, "[DN] bias subtracted")
+    return frame.replace(data=frame.data - np.float32(level), header=header)
+
+
+def bias(frame: Frame) -> float:
+    """Bias still in the image, DN per image pixel."""
+    if _WITHOUT_BIAS & set(facts.codes(frame)) or frame.keyword("OFFSETCR", float, default=0.0) > 0:
+        return 0.0
+    mean = frame.keyword("BIASMEAN", float)
+    return (mean - mean / facts.images_summed(frame)) * facts.binning(frame) ** 2

@@ -1,0 +1,1 @@
+"""Numerical kernels: arrays in, arrays out, compiled once per machine."""
