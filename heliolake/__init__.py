@@ -1,1 +1,31 @@
-"""Heliolake: the front door."""
+"""Heliolake: the front door, for the command line and for notebooks.
+
+Examples
+--------
+>>> import heliolake
+>>> lake = heliolake.connect()                    # the services run: heliolake up
+>>> found = lake.search(instrument="stereo_hi", level="1")
+>>> found[0].stack()                              # a lazy xarray.Dataset
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heliolake.notebook import Connection, Observation, Results, connect
+
+__all__ = ["Connection", "Observation", "Results", "connect"]
+
+
+def __getattr__(name: str) -> Any:
+    # The command line imports this package too and must start at once: xarray comes when it is asked for.
+    if name in __all__:
+        from heliolake import notebook
+
+        return getattr(notebook, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

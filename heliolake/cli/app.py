@@ -1,0 +1,114 @@
+"""The application: its global options, its commands, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import Abort, Exit, TyperException
+
+from heliolake.cli import contexts, demo, find, fsck, history, ingest, known, services, work
+from heliolake.cli.common import Globals
+from heliolake.cli.exits import ExitCode, tell
+
+_ANYWHERE = {"--home": True, "--debug": False}
+"""Global options, and whether a value follows them."""
+
+
+class FrontDoor(TyperGroup):
+    """All commands; turns what they raise into one sentence and an exit code."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; global options are understood behind the command as well."""
+        return super().parse_args(ctx, globals_first(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        debug = bool(ctx.params.get("debug"))
+        try:
+            return super().invoke(ctx)
+        except (Abort, Exit, TyperException, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            sys.stderr.write("heliolake: interrupted; run the same command again to go on\n")
+            raise Exit(ExitCode.INTERRUPTED) from None
+        except Exception as error:  # the last place that can turn it into a sentence
+            raise Exit(tell(error, debug=debug)) from None
+
+
+def globals_first(args: list[str]) -> list[str]:
+    """The command line with ``--home H`` and ``--debug`` moved before the command."""
+    first: list[str] = []
+    rest: list[str] = []
+    remaining = iter(args)
+    for word in remaining:
+        if word == "--":
+            rest += [word, *remaining]
+        elif word in _ANYWHERE:
+            first.append(word)
+            if _ANYWHERE[word] and (value := next(remaining, None)) is not None:
+                first.append(value)
+        elif word.startswith("--home="):
+            first.append(word)
+        else:
+            rest.append(word)
+    return first + rest
+
+
+app = typer.Typer(
+    cls=FrontDoor,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    epilog="Exit codes: 0 done · 1 finished, with something quarantined or failed · "
+    "2 usage or configuration · 3 a service is unreachable · 130 interrupted",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"heliolake {metadata.version('heliolake')}")
+        raise typer.Exit
+
+
+@app.callback()
+def heliolake(
+    ctx: typer.Context,
+    home: Annotated[
+        str | None,
+        typer.Option(
+            "--home",
+            metavar="FOLDER",
+            envvar="HELIOLAKE_HOME",
+            help="Folder that holds everything this Heliolake keeps. [dim]Default: ~/.heliolake[/]",
+            show_default=False,
+        ),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where in the program a failure happened.")
+    ] = False,
+    _show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """From raw solar images to science-ready, versioned, citable data.
+
+    New here? [bold]heliolake demo[/] shows everything once.
+
+    Then: heliolake up, heliolake ingest FOLDER, heliolake process RECIPE, heliolake search.
+    """
+    ctx.obj = Globals(home, debug)
+
+
+for group in (demo, services, ingest, work, history, find, known, fsck, contexts):
+    group.register(app)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    typer.main.get_command(app)(prog_name="heliolake")

@@ -1,0 +1,93 @@
+"""What the commands share: global options, the home, the open lake, options that occur often."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.home import Home
+
+if TYPE_CHECKING:
+    from lake.lake import Lake
+
+START = "Get started"
+SERVICES = "Services"
+WORK = "Data in, products out"
+FIND = "Find and fetch"
+GOVERN = "Keep order"
+KNOW = "What there is"
+
+
+@dataclass(frozen=True)
+class Globals:
+    """Options given before the command."""
+
+    home: str | None
+    debug: bool
+
+
+def home_of(ctx: typer.Context) -> Home:
+    """The home the person named."""
+    given: Globals = ctx.obj
+    return Home.resolve(given.home)
+
+
+@contextmanager
+def open_lake(ctx: typer.Context) -> Iterator[Lake]:
+    """The lake of the home; `Unreachable` when its services do not run."""
+    from lake.lake import Lake
+
+    # Both report retries and old features at levels meant for servers; errors come as exceptions.
+    for name in ("rucio", "rucio.client", "distributed", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with Lake.open(home_of(ctx).lake_config()) as lake:
+        yield lake
+
+
+def parse_time(text: str) -> datetime:
+    """A date or a time in UTC, as options take it."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not a time; write 2011-09-10 or 2011-09-10T11:47:21"
+        ) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since",
+        parser=parse_time,
+        metavar="TIME",
+        help="Only what ended at or after this time (UTC).",
+        show_default=False,
+    ),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(
+        "--until",
+        parser=parse_time,
+        metavar="TIME",
+        help="Only what began before this time (UTC).",
+        show_default=False,
+    ),
+]
+ObservationPattern = Annotated[
+    str | None,
+    typer.Option(
+        "--observation",
+        metavar="PATTERN",
+        help="Only observations of this name; * and ? stand for anything.",
+        show_default=False,
+    ),
+]

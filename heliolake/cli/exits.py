@@ -1,0 +1,65 @@
+"""Exit codes, and how failures are told to a person."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command's exit code means."""
+
+    DONE = 0
+    WITH_PROBLEMS = 1
+    """Finished, and something was quarantined, failed or found to differ."""
+    USAGE = 2
+    """The command, a file it was given or the configuration is not right."""
+    UNREACHABLE = 3
+    """A service does not run or does not answer."""
+    INTERRUPTED = 130
+
+
+def tell(error: Exception, *, debug: bool) -> ExitCode:
+    """Write one plain sentence about a failure to stderr and say which exit code it means.
+
+    Parameters
+    ----------
+    error
+        What stopped the command.
+    debug
+        Whether to show the traceback as well.
+    """
+    if debug:
+        traceback.print_exception(error, file=sys.stderr)
+    code = exit_code(error)
+    message = " ".join(str(error).split()) or type(error).__name__
+    if not _on_purpose(error) and not isinstance(error, OSError):
+        message = f"Something unexpected happened ({type(error).__name__}: {message})."
+    if code is ExitCode.UNREACHABLE and "up" not in message:
+        message = f"{message} Run: heliolake up"
+    hint = "" if debug or _on_purpose(error) else " (heliolake --debug ... shows where it happened)"
+    sys.stderr.write(f"heliolake: {message}{hint}\n")
+    return code
+
+
+def exit_code(error: Exception) -> ExitCode:
+    """The exit code a failure means."""
+    # A package whose exception this is has been imported already; asking costs nothing at start.
+    from lake.errors import Retriable, Unreachable
+
+    if isinstance(error, (Retriable, Unreachable, ConnectionError, TimeoutError)):
+        return ExitCode.UNREACHABLE
+    return ExitCode.UNREACHABLE if _is(error, "pipeline.errors", "Retriable") else ExitCode.USAGE
+
+
+def _on_purpose(error: Exception) -> bool:
+    from lake.errors import HeliolakeLakeError
+
+    return isinstance(error, HeliolakeLakeError) or _is(error, "pipeline.errors", "HeliolakeError")
+
+
+def _is(error: Exception, module: str, name: str) -> bool:
+    """Whether an error is of a class of a module that is slow to import: if it is, it is imported by now."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(error, kind)

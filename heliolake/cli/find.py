@@ -1,0 +1,193 @@
+"""`search`, `show`, `get`: find releases, look at one, fetch its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from heliolake.cli.common import FIND, Json, ObservationPattern, Since, Until, open_lake
+from heliolake.cli.output import coloured, err, out, print_json, progress_bar, table
+from heliolake.cli.reports import release_table, short_time
+
+if TYPE_CHECKING:
+    from lake.entries import FileEntry
+
+ProductName = Annotated[
+    str,
+    typer.Argument(
+        metavar="PRODUCT[@vNNNN]", help="A product as search lists it; without a version the active one."
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=FIND)(search)
+    app.command(rich_help_panel=FIND)(show)
+    app.command(rich_help_panel=FIND)(get)
+
+
+def search(
+    ctx: typer.Context,
+    instrument: Annotated[
+        str | None,
+        typer.Option("--instrument", metavar="NAME", help="Only of this instrument.", show_default=False),
+    ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option("--level", metavar="LEVEL", help="Only of this level: 0, 1, 1.5 …", show_default=False),
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            "--status", metavar="STATUS", help="ACTIVE, SUPERSEDED or WITHDRAWN.", show_default=False
+        ),
+    ] = None,
+    observation: ObservationPattern = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="At most so many.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find releases.
+
+    [bold]Examples[/]
+
+      heliolake search
+      heliolake search --instrument stereo_hi --level 1 --status ACTIVE
+      heliolake search --since 2011-09-10 --until 2011-09-11 --json
+    """
+    from lake.search import search as find
+
+    with open_lake(ctx) as lake:
+        found = find(
+            lake,
+            instrument=instrument,
+            level=level,
+            since=since,
+            until=until,
+            status=status,
+            pattern=observation,
+            limit=limit,
+        )
+    if as_json:
+        print_json({"releases": found})
+    elif found:
+        out().print(release_table(found))
+    else:
+        out().print("Nothing matches. [bold]heliolake search[/] without options lists all releases.")
+
+
+def show(ctx: typer.Context, product: ProductName, as_json: Json = False) -> None:
+    """Show one release: its files, what it was made from and with, its other versions.
+
+    [bold]Examples[/]
+
+      heliolake show stereo_hi:hi2a_s7_20110910.l1
+      heliolake show stereo_hi:hi2a_s7_20110910.l1@v0001 --json
+    """
+    from lake.search import show as look
+
+    with open_lake(ctx) as lake:
+        document = look(lake, product)
+    if as_json:
+        print_json(document)
+    else:
+        _print_release(document)
+
+
+def get(
+    ctx: typer.Context,
+    product: ProductName,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DIR", file_okay=False, help="Folder to write to; made if need be."
+        ),
+    ] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Write the files of a release to a folder, each verified with its checksum on the way.
+
+    [bold]Examples[/]
+
+      heliolake get stereo_hi:hi2a_s7_20110910.l1 -o out
+      heliolake get stereo_hi:hi2a_s7_20110910.l1@v0001 -o out_v1
+    """
+    from lake.access import OPERATOR
+    from lake.search import get_files, resolve
+
+    done = 0
+    with open_lake(ctx) as lake, progress_bar("fetching") as bar:
+        release, key = resolve(lake, product)
+
+        def count(file: FileEntry) -> None:
+            nonlocal done
+            done += 1
+            bar(done, release.files, file.name)
+
+        # Who can open the home's lake owns it: nothing in it is withheld from them.
+        written = get_files(lake, product, output, OPERATOR, count)
+    if as_json:
+        print_json(
+            {
+                "product": key.name,
+                "version": release.version,
+                "files": [str(path.resolve()) for path in written],
+            }
+        )
+        return
+    for path in written:
+        typer.echo(str(path))
+    err().print(f"{key.name} v{release.version:04d}: {len(written)} files", soft_wrap=True)
+
+
+def _print_release(document: dict[str, Any]) -> None:
+    release, provenance = document["release"], document["provenance"]
+    console = out()
+    console.print(
+        f"[bold]{escape(release['product'])}[/] v{release['version']:04d}  {coloured(release['status'])}",
+        soft_wrap=True,
+    )
+    facts = [
+        ("data", f"{short_time(release['date_beg'])} to {short_time(release['date_end'])} UTC"),
+        ("published", short_time(release["published"])),
+        ("dataset", release["did"]),
+        ("recipe", _recipe(provenance)),
+        ("context", provenance["context"]),
+        ("run", provenance["run"]),
+        ("made from", ", ".join(provenance["parents"])),
+        ("references", ", ".join(provenance["references"])),
+        ("details", ", ".join(f"{name}={value}" for name, value in sorted(document["meta"].items()))),
+        *(("note", caveat) for caveat in release["caveats"]),
+    ]
+    rows = [(name, escape(str(value))) for name, value in facts if value not in (None, "")]
+    console.print(table("", ("", ""), rows, fold=("",)))
+    files = [
+        (escape(one["name"]), _size(one["size"]), short_time(one["date_beg"])) for one in document["files"]
+    ]
+    console.print(table("\nFiles", ("name", ">size", "begins"), files, fold=("name",)))
+    if len(document["versions"]) > 1:
+        versions = [
+            (f"v{one['version']:04d}", coloured(one["status"]), short_time(one["published"]))
+            for one in document["versions"]
+        ]
+        console.print(table("\nVersions", ("version", "status", "published"), versions))
+
+
+def _recipe(provenance: dict[str, Any]) -> str:
+    return f"{provenance['recipe']} version {provenance['recipe_version']}" if provenance["recipe"] else ""
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -1,0 +1,60 @@
+"""`fsck`: whether storage, Rucio and catalogue agree."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from heliolake.cli.common import GOVERN, Json, open_lake
+from heliolake.cli.exits import ExitCode
+from heliolake.cli.output import out, print_json, progress_bar
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=GOVERN)(fsck)
+
+
+def fsck(
+    ctx: typer.Context,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every byte again and compare checksums.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put right what can be put right without losing anything.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare storage, Rucio and catalogue, and name every difference.
+
+    Ends with 1 when differences are left.
+
+    [bold]Examples[/]
+
+      heliolake fsck
+      heliolake fsck --deep --repair
+    """
+    from lake.fsck import fsck as compare
+
+    with open_lake(ctx) as lake, progress_bar("comparing") as bar:
+        document = compare(lake, deep=deep, repair=repair)
+        bar(1, 1, "")
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+    if any(not one.get("repaired") for one in document["differences"]):
+        raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _print(document: dict[str, Any]) -> None:
+    console = out()
+    checked = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in document["checked"].items())
+    console.print(f"checked: {checked}")
+    for one in document["differences"]:
+        state = "[green]repaired[/]" if one.get("repaired") else "[yellow]differs[/]"
+        console.print(f"{state}  {escape(str(one))}")
+    if not document["differences"]:
+        console.print("[green]No differences.[/]")

@@ -1,0 +1,49 @@
+"""`ingest`: files into the lake."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from heliolake.cli.common import WORK, Json, open_lake
+from heliolake.cli.exits import ExitCode
+from heliolake.cli.output import err, print_json, progress_bar
+from heliolake.cli.reports import print_report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=WORK)(ingest)
+
+
+def ingest(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files, folders, or patterns in quotes.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Recognise, check and register FITS files.
+
+    Every byte is read: a file that opens is not yet a file that reads. The instrument is recognised by the
+    header. A file that is in the lake already is skipped; one that cannot be used is put aside with the
+    reason and what to do about it, and the command then ends with 1.
+
+    [bold]Examples[/]
+
+      heliolake ingest ~/data/hi/2011
+      heliolake ingest 'raw/*_s4h1A.fts' one_more.fits
+    """
+    from cluster.ingest import ingest as take_in
+
+    with open_lake(ctx) as lake, progress_bar("reading") as bar:
+        report = take_in(lake, paths, on_progress=bar)
+    if as_json:
+        print_json(report.document())
+    else:
+        print_report(report, noun="file")
+        if report.counts()["done"]:
+            err().print("Next: [bold]heliolake recipes[/] shows what can be made of them.")
+    if not report.clean:
+        raise typer.Exit(ExitCode.WITH_PROBLEMS)

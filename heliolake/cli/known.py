@@ -1,0 +1,175 @@
+"""`recipes`, `steps`, `instruments`: what this installation can do. Needs no service."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from heliolake.cli.common import KNOW, Json
+from heliolake.cli.output import out, print_json, table
+
+if TYPE_CHECKING:
+    from pipeline.step import Step
+
+InstrumentOption = Annotated[
+    str | None,
+    typer.Option("--instrument", metavar="NAME", help="Only of this instrument.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=KNOW)(recipes)
+    app.command(rich_help_panel=KNOW)(steps)
+    app.command(rich_help_panel=KNOW)(instruments)
+
+
+def recipes(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="Show this recipe step by step.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the recipes: what can be made of which instrument's files.
+
+    [bold]Examples[/]
+
+      heliolake recipes
+      heliolake recipes stereo_hi-l1
+    """
+    from heliolake.recipes import find_recipe, recipe_document
+    from pipeline.instrument import recipes as all_recipes
+
+    known = [find_recipe(name)] if name else sorted(all_recipes().values(), key=lambda one: one.name)
+    documents = [recipe_document(recipe) for recipe in known]
+    if as_json:
+        print_json({"recipes": documents})
+    elif name:
+        _print_recipe(documents[0])
+    else:
+        rows = [
+            (
+                one["name"],
+                one["instrument"],
+                f"{one['from_level']} → {one['to_level']}",
+                one["version"],
+                _first(one["description"]),
+            )
+            for one in documents
+        ]
+        out().print(
+            table(
+                "",
+                ("recipe", "instrument", "level", ">version", "what it does"),
+                rows,
+                fold=("what it does",),
+            )
+        )
+
+
+def steps(instrument: InstrumentOption = None, as_json: Json = False) -> None:
+    """List the steps recipes are made of, with their parameters and the references they need."""
+    from pipeline.instrument import instrument as find
+    from pipeline.instrument import instruments as load_all
+    from pipeline.step import owner_of
+    from pipeline.step import steps as registered
+
+    load_all()
+    if instrument:
+        find(instrument)
+    documents = [_step_document(one, owner_of(one)) for one in registered(instrument)]
+    if as_json:
+        print_json({"steps": documents})
+        return
+    rows = [
+        (
+            escape(one["name"]),
+            "any" if one["instrument"] == "*" else one["instrument"],
+            escape(one["summary"]),
+            ", ".join(need["name"] for need in one["needs"]),
+        )
+        for one in documents
+    ]
+    out().print(
+        table(
+            "",
+            ("step", "instrument", "what it does", "references"),
+            rows,
+            fold=("what it does", "references"),
+        )
+    )
+
+
+def instruments(as_json: Json = False) -> None:
+    """List the instruments whose files are recognised."""
+    from pipeline.instrument import instruments as known
+
+    documents = [
+        {
+            "name": entry.name,
+            "title": entry.title,
+            "recognise": [dict(block) for block in entry.recognise],
+            "observation": entry.observation,
+            "levels": sorted(
+                {*entry.level.values.values(), *([entry.level.default] if entry.level.default else [])}
+            ),
+            "meta": sorted(entry.meta),
+            "recipes": sorted(entry.recipes()),
+        }
+        for entry in known().values()
+    ]
+    if as_json:
+        print_json({"instruments": documents})
+        return
+    rows = [
+        (one["name"], escape(one["title"]), ", ".join(one["levels"]), ", ".join(one["recipes"]))
+        for one in documents
+    ]
+    out().print(table("", ("instrument", "title", "levels", "recipes"), rows, fold=("title", "recipes")))
+
+
+def _print_recipe(document: dict[str, Any]) -> None:
+    console = out()
+    console.print(
+        f"[bold]{document['name']}[/]  {document['instrument']} level {document['from_level']} → "
+        f"{document['to_level']}, version {document['version']}"
+    )
+    console.print(f"{document['description']}\n")
+    rows = []
+    for one in document["steps"]:
+        values = [f"{key}={value}" for key, value in one["params"].items()]
+        values += [f"assume {need}: {what}" for need, what in one["assume"].items()]
+        rows.append((one["step"], "on" if one["enabled"] else "[dim]off[/]", escape(", ".join(values))))
+    console.print(table("", ("step", "", "parameters"), rows, fold=("parameters",)))
+    console.print(f"\nChange one: heliolake process {document['name']} --set STEP.PARAMETER=VALUE")
+
+
+def _step_document(entry: Step, owner: str) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "instrument": owner,
+        "version": entry.version,
+        "summary": entry.summary,
+        "prstep": entry.prstep,
+        "takes": list(entry.takes) if entry.takes else None,
+        "params": entry.params_model.model_json_schema().get("properties", {}),
+        "needs": [
+            {
+                "name": need.name,
+                "describe": need.describe,
+                "unity_allowed": need.unity_allowed,
+                "per_frame": need.per_frame,
+                "optional": need.optional,
+            }
+            for need in entry.needs
+        ],
+        "memory_factor": entry.memory_factor,
+    }
+
+
+def _first(text: str) -> str:
+    """The first sentence."""
+    return re.split(r"[.;:](?= |$)", text, maxsplit=1)[0]

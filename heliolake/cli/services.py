@@ -1,0 +1,81 @@
+"""`up`, `down`, `status`: the embedded services of a home."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from heliolake.cli.common import SERVICES, Json, home_of
+from heliolake.cli.exits import ExitCode
+from heliolake.cli.output import coloured, err, out, print_json, table
+
+if TYPE_CHECKING:
+    from cluster.home import Home
+    from cluster.services import ServiceState
+
+_WELL = {"running", "stopped"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=SERVICES)(up)
+    app.command(rich_help_panel=SERVICES)(down)
+    app.command(rich_help_panel=SERVICES)(status)
+
+
+def up(ctx: typer.Context, as_json: Json = False) -> None:
+    """Start the services of a home: PostgreSQL, Rucio and Dask.
+
+    Starts what does not run, repairs what died, leaves the rest alone: running it twice does no harm.
+    Everything listens on this machine only. Passwords are generated and kept in the home.
+
+    [bold]Examples[/]
+
+      heliolake up
+      heliolake --home ./lake up
+    """
+    from cluster.services import up as bring_up
+
+    home = home_of(ctx)
+    console = err()
+    with console.status(f"starting the services of {home.path}") as spinner:
+        states = bring_up(home, on_progress=spinner.update)
+    _show(home, states, as_json=as_json)
+
+
+def down(ctx: typer.Context, as_json: Json = False) -> None:
+    """Stop the services of a home. What it keeps stays; [bold]heliolake up[/] goes on with it."""
+    from cluster.services import down as take_down
+
+    home = home_of(ctx)
+    with err().status(f"stopping the services of {home.path}"):
+        states = take_down(home)
+    _show(home, states, as_json=as_json)
+
+
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show how the services of a home are.
+
+    Ends with 3 when a service died or does not answer ([bold]heliolake up[/] heals it), else with 0.
+    """
+    from cluster.services import status as look
+
+    home = home_of(ctx)
+    states = look(home)
+    _show(home, states, as_json=as_json)
+    if any(state.state not in _WELL for state in states):
+        raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+def _show(home: Home, states: Sequence[ServiceState], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"home": str(home.path), "services": [state.as_dict() for state in states]})
+        return
+    rows = [(state.name, coloured(state.state), state.pid, state.url, state.detail) for state in states]
+    console = out()
+    console.print(f"Home: {home.path}", soft_wrap=True)
+    console.print(table("", ("service", "state", ">pid", "address", "remark"), rows, fold=("remark",)))
+    if all(state.state == "stopped" for state in states):
+        err().print("Nothing runs. Start it with: [bold]heliolake up[/]")

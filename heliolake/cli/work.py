@@ -1,0 +1,230 @@
+"""`plan`, `process`: what would be done, and doing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, home_of, open_lake
+from heliolake.cli.exits import ExitCode
+from heliolake.cli.output import err, out, print_json, progress_bar, table
+from heliolake.cli.reports import print_report
+
+if TYPE_CHECKING:
+    from cluster.plan import Plan
+
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="Name of a recipe (heliolake recipes), or a YAML file.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="STEP.PARAMETER=VALUE",
+        help="Change one value of the recipe; may be given several times. "
+        "STEP.enabled=false leaves a step out.",
+        show_default=False,
+    ),
+]
+ContextNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--context",
+        metavar="N",
+        min=1,
+        help="Use the references of this context. [dim]Default: the current one[/]",
+        show_default=False,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command(rich_help_panel=WORK)(plan)
+    app.command(rich_help_panel=WORK)(process)
+
+
+def plan(
+    ctx: typer.Context,
+    recipe: RecipeName,
+    since: Since = None,
+    until: Until = None,
+    observation: ObservationPattern = None,
+    context: ContextNumber = None,
+    settings: Settings = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="DID",
+            help="Say how this file would be made, and why with these references.",
+            show_default=False,
+        ),
+    ] = None,
+    diff: Annotated[
+        Path | None,
+        typer.Option(
+            "--diff",
+            metavar="PLAN",
+            exists=True,
+            dir_okay=False,
+            help="Compare with a plan written by -o.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", dir_okay=False, help="Write the plan there.", show_default=False
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what [bold]process[/] would do, and do nothing.
+
+    [bold]Examples[/]
+
+      heliolake plan stereo_hi-l1 --since 2011-09-10 --until 2011-09-11
+      heliolake plan aia-l15 --set register.scale=2.4 -o today.plan
+      heliolake plan aia-l15 --explain aia_171_level1.fits
+    """
+    from cluster.plan import Query, make_plan
+    from heliolake.plans import compare, load_document
+    from heliolake.recipes import find_recipe
+
+    earlier = load_document(diff) if diff else None
+    with open_lake(ctx) as lake:
+        made = make_plan(
+            lake, find_recipe(recipe, settings or ()), Query(since, until, observation), context=context
+        )
+    document = made.document()
+    if output:
+        output.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
+        err().print(f"written: {output}", soft_wrap=True)
+    if explain:
+        _explain(made, explain, as_json=as_json)
+    elif earlier is not None:
+        _show_diff(compare(earlier, document), as_json=as_json)
+    elif as_json:
+        print_json(document)
+    else:
+        _print_plan(document)
+
+
+def process(
+    ctx: typer.Context,
+    recipe: RecipeName,
+    since: Since = None,
+    until: Until = None,
+    observation: ObservationPattern = None,
+    context: ContextNumber = None,
+    settings: Settings = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="ID",
+            help="Go on with this run (heliolake runs); only needed when its plan is not today's.",
+            show_default=False,
+        ),
+    ] = None,
+    retry_quarantined: Annotated[
+        bool, typer.Option("--retry-quarantined", help="Try units again that were put aside before.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Plan, compute on the cluster, and publish new releases.
+
+    Work that was done before is not done again. Interrupted or killed? Run the same command again. A changed
+    parameter or input makes a new version; the old one stays.
+
+    [bold]Examples[/]
+
+      heliolake process stereo_hi-l1
+      heliolake process aia-l15 --observation 'aia171_2011*' --set register.scale=2.4
+      heliolake process my_recipe.yaml --since 2011-09-10
+    """
+    from cluster.run import process as carry_out
+
+    from cluster.plan import Query, make_plan
+    from heliolake.recipes import find_recipe
+
+    wanted = find_recipe(recipe, settings or ())
+    home = home_of(ctx)
+    with open_lake(ctx) as lake:
+        address = home.scheduler_address()
+        made = make_plan(lake, wanted, Query(since, until, observation), context=context)
+        with progress_bar(wanted.name) as bar:
+            report = carry_out(
+                lake, address, made, on_progress=bar, retry_quarantined=retry_quarantined, run_id=run
+            )
+    if as_json:
+        print_json(report.document())
+    else:
+        print_report(report, noun="file")
+        _say_next(report.more)
+    if not report.clean:
+        raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _say_next(more: dict[str, Any]) -> None:
+    if more.get("run"):
+        out().print(f"[dim]run {more['run']}[/]")
+    if releases := more.get("releases"):
+        first = releases[0]
+        product = first["product"] if isinstance(first, dict) else first
+        err().print(f"Next: [bold]heliolake get {product} -o out[/]", soft_wrap=True)
+
+
+def _print_plan(document: dict[str, Any]) -> None:
+    recipe = document["recipe"]
+    console = out()
+    console.print(
+        f"[bold]{recipe['name']}[/] version {recipe['version']}, "
+        f"level {recipe['from_level']} → {recipe['to_level']}, context {document['context'] or 'none'}: "
+        f"{len(document['units'])} files, {len(document['products'])} products"
+    )
+    rows = [(escape(name), number) for name, number in document["products"].items()]
+    if rows:
+        console.print(table("", ("product", ">files"), rows, fold=("product",)))
+    for entry in document["left_out"]:
+        console.print(f"[dim]left out: {escape(entry['file'])}: {escape(entry['reason'])}[/]")
+    console.print(f"[dim]plan {document['plan']}[/]")
+
+
+def _explain(made: Plan, did: str, *, as_json: bool) -> None:
+    found = made.explain(did)
+    if as_json:
+        print_json({"plan": made.id, "explain": did, "units": found})
+        return
+    console = out()
+    if not found:
+        console.print(f"Nothing in this plan reads {escape(did)}.")
+    for unit in found:
+        console.print(f"[bold]{escape(unit['input'])}[/] → {escape(unit['product'])}")
+        console.print(f"  from release  {escape(unit['parent'])}")
+        console.print(f"  unit          {unit['unit']}")
+        for need, reason in unit["why"].items():
+            console.print(f"  {need}: {escape(unit['references'][need])} — {escape(reason)}")
+        for need, reason in unit["absent"].items():
+            console.print(f"  {need}: none — {escape(reason)}")
+
+
+def _show_diff(document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    rows = [
+        ("only in the earlier plan", len(document["removed"])),
+        ("only in this plan", len(document["added"])),
+        ("same input, other work", len(document["changed"])),
+        ("the same", document["same"]),
+    ]
+    console = out()
+    console.print(table("", ("units", ">number"), rows))
+    for entry in document["changed"][:20]:
+        console.print(f"changed: {escape(entry['input'])} — {escape(entry['why'])}")

@@ -1,0 +1,95 @@
+"""Recipes as people name them: by name or by file, with single values changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from lake.errors import Fatal
+
+if TYPE_CHECKING:
+    from pipeline.recipe import Recipe
+
+
+def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
+    """The recipe a person means.
+
+    Parameters
+    ----------
+    name
+        Name of a recipe of an instrument, or path of a YAML file.
+    settings
+        ``STEP.PARAMETER=VALUE`` each; values are read as YAML (``true``, ``2.4``, ``[1, 2]``).
+
+    Raises
+    ------
+    Fatal
+        When there is no such recipe, or a setting does not fit it.
+    """
+    from pipeline.instrument import recipes
+    from pipeline.recipe import Recipe
+
+    known = recipes()
+    if name in known:
+        recipe = known[name]
+    elif Path(name).suffix in (".yaml", ".yml") or "/" in name:
+        recipe = Recipe.load(Path(name))
+    else:
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        raise Fatal(
+            f"There is no recipe {name!r}. {hint}Known: {', '.join(sorted(known))}; "
+            "a YAML file may be given too."
+        )
+    return recipe.with_settings(parse_settings(settings)) if settings else recipe
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """``STEP.PARAMETER=VALUE`` texts as a mapping.
+
+    Raises
+    ------
+    Fatal
+        When a text has another form.
+    """
+    found: dict[str, Any] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or "." not in key:
+            raise Fatal(
+                f"{text!r} is not a setting; write STEP.PARAMETER=VALUE, for instance register.scale=2.4"
+            )
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise Fatal(f"The value of {key.strip()} cannot be read: {value!r}.") from error
+    return found
+
+
+def recipe_document(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as ``heliolake recipes --json`` lists it; parameters with their defaults filled in."""
+    bound = {one.step.name: one for one in recipe.with_settings({}).bind()}
+    return {
+        "name": recipe.name,
+        "instrument": recipe.instrument,
+        "from_level": recipe.from_level,
+        "to_level": recipe.to_level,
+        "version": recipe.version,
+        "description": recipe.description,
+        "steps": [
+            {
+                "step": call.step,
+                "enabled": call.enabled,
+                "version": bound[call.step].step.version if call.step in bound else None,
+                "params": bound[call.step].params.model_dump(mode="json")
+                if call.step in bound
+                else dict(call.params),
+                "assume": dict(call.assume),
+            }
+            for call in recipe.steps
+        ],
+    }
