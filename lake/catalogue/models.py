@@ -60,6 +60,7 @@ class Observation(Base):
     __tablename__ = "observation"
     __table_args__ = (
         UniqueConstraint("scope", "name"),
+        Index("ix_observation_name", "name"),
         Index("ix_observation_meta", "meta", postgresql_using="gin"),
     )
 

@@ -1,0 +1,31 @@
+"""Who holds a lease: a process, told from every other by host, pid and start."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import psutil
+
+
+def this_process() -> str:
+    """The owner string of this process: `host:pid:start`."""
+    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+
+
+def is_dead(owner: str) -> bool:
+    """True where the owner was a process of this host and is certainly gone.
+
+    A process on another host cannot be looked at; its leases run out by the clock.
+    """
+    host, pid, start = [*owner.rsplit(":", 2), "", ""][:3]
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        # A zombie holds a pid but works on nothing.
+        return f"{process.create_time():.2f}" != start or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False

@@ -1,0 +1,277 @@
+"""Finding releases, looking at one, and giving its files out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from lake.access import PUBLIC, Action, Principal, may
+from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
+from lake.catalogue.session import transaction
+from lake.entries import FileEntry, iso
+from lake.errors import BadInput, Fatal, Reason
+from lake.lake import Lake
+from lake.names import ProductKey, level_token, parse_product, version_token
+from lake.releases import describe, entry
+from lake.storage import copy_verified, sums_of
+
+REFERENCE_SCOPE = "references"
+STATUSES = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
+
+
+def search(
+    lake: Lake,
+    *,
+    instrument: str | None = None,
+    level: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    status: str | None = None,
+    pattern: str | None = None,
+    meta: dict[str, Any] | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[dict[str, Any]]:
+    """Releases that match all that is given, by time, product and version.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    instrument
+        Name of the instrument. References are listed only when asked for as instrument `references`.
+    level
+        Level such as "1.5".
+    since, until
+        Releases with data in [since, until).
+    status
+        ACTIVE, SUPERSEDED, WITHDRAWN or DRAFT; all but DRAFT when absent.
+    pattern
+        Shell pattern (`*`, `?`) on the product or, without colon, on the observation.
+    meta
+        Searchable metadata of the observation that must be contained.
+    limit, offset
+        For paging.
+
+    Returns
+    -------
+    list of dict
+        With product, instrument, level, version, status, date_beg, date_end, files, did, bytes, created …
+    """
+    query = _releases()
+    query = (
+        query.where(Release.status != "DRAFT")
+        if status is None
+        else query.where(Release.status == _known(status))
+    )
+    if instrument is not None:
+        query = query.where(Release.scope == instrument)
+    else:
+        query = query.where(Release.scope != REFERENCE_SCOPE)
+    if level is not None:
+        query = query.where(Release.level == level)
+    if since is not None:
+        query = query.where(Release.date_end >= since)
+    if until is not None:
+        query = query.where(Release.date_beg < until)
+    if pattern is not None:
+        column = Product.name if ":" in pattern else Observation.name
+        query = query.where(column.like(_like(pattern), escape="\\"))
+    if meta:
+        query = query.where(Observation.meta.contains(meta))
+    query = query.order_by(Release.date_beg, Product.name, Release.version).offset(offset).limit(limit)
+    with transaction(lake.sessions) as session:
+        return [
+            describe(release, _key(observation, release)) for release, observation in session.execute(query)
+        ]
+
+
+def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
+    """The release that `[scope:]observation.l<level>[@vNNNN]` means; without a version the ACTIVE one.
+
+    Raises
+    ------
+    BadInput
+        With code bad-name, not-found or ambiguous.
+    """
+    wanted = parse_product(product)
+    query = _releases().where(Observation.name == wanted.observation)
+    if wanted.scope is not None:
+        query = query.where(Observation.scope == wanted.scope)
+    if wanted.version is None:
+        query = query.where(Release.status == "ACTIVE")
+    else:
+        query = query.where(Release.version == wanted.version, Release.status != "DRAFT")
+    with transaction(lake.sessions) as session:
+        found = [
+            (release, _key(observation, release))
+            for release, observation in session.execute(query)
+            if level_token(release.level) == wanted.token
+        ]
+    if not found:
+        raise BadInput(
+            f"there is no release {product}",
+            found=product,
+            advice="list what there is with `heliolake search`",
+            code=Reason.NOT_FOUND,
+        )
+    if len(found) > 1:
+        raise BadInput(
+            f"{product} means more than one release",
+            found=", ".join(key.name for _, key in found),
+            advice="write the instrument before the name: SCOPE:PRODUCT",
+            code=Reason.AMBIGUOUS,
+        )
+    return found[0]
+
+
+def files_of(lake: Lake, release_id: int) -> list[FileEntry]:
+    """Files of a release, by name."""
+    query = (
+        select(File, UnitResult.refs)
+        .join(ReleaseFile, ReleaseFile.file_id == File.id)
+        .outerjoin(UnitResult, UnitResult.unit_id == File.unit_id)
+        .where(ReleaseFile.release_id == release_id)
+        .order_by(File.name)
+    )
+    with transaction(lake.sessions) as session:
+        return [entry(file, refs) for file, refs in session.execute(query)]
+
+
+def show(lake: Lake, product: str) -> dict[str, Any]:
+    """One release with its files, its provenance and the other versions of its product."""
+    release, key = resolve(lake, product)
+    query = (
+        select(Release.version, Release.status, Release.published)
+        .where(Release.product_id == release.product_id, Release.status != "DRAFT")
+        .order_by(Release.version)
+    )
+    with transaction(lake.sessions) as session:
+        versions = [
+            {"version": row.version, "status": row.status, "published": iso(row.published)}
+            for row in session.execute(query)
+        ]
+        meta = session.scalar(
+            select(Observation.meta).where(
+                Observation.scope == key.scope, Observation.name == key.observation
+            )
+        )
+    files = [
+        file.as_dict() | {"did": file.did, "path": str(lake.path_of(file.scope, file.name))}
+        for file in files_of(lake, release.id)
+    ]
+    provenance = {
+        "recipe": release.recipe,
+        "recipe_version": release.recipe_version,
+        "context": release.context,
+        "run": release.run_id,
+        "references": list(release.refs),
+        "parents": list(release.parents),
+    }
+    return {
+        "release": describe(release, key),
+        "meta": dict(meta or {}),
+        "versions": versions,
+        "provenance": provenance,
+        "files": files,
+    }
+
+
+def get_files(
+    lake: Lake,
+    product: str,
+    folder: Path | str,
+    principal: Principal = PUBLIC,
+    progress: Callable[[FileEntry], None] | None = None,
+) -> list[Path]:
+    """Write the files of a release to a folder, each compared with its checksums on the way.
+
+    A file that is there with the same bytes is left alone; one with other bytes is never overwritten.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had, a stored copy is damaged, or a file is in the way.
+    """
+    release, key = resolve(lake, product)
+    if not may(principal, Action.BYTES, release, datetime.now(UTC)):
+        raise _not_allowed(release, key)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fatal(f"The folder {folder} cannot be made: {error.strerror}. Name another with -o.") from error
+    written = []
+    for file in files_of(lake, release.id):
+        target = folder / file.name
+        if not target.exists():
+            copy_verified(lake.path_of(file.scope, file.name), target, file.checksums, file.did)
+        elif sums_of(target) != file.checksums:
+            raise BadInput(
+                "a file of this name with other bytes is in the way",
+                file=str(target),
+                advice="move it away or name another folder with -o",
+                code=Reason.NAME_CONFLICT,
+            )
+        written.append(target)
+        if progress is not None:
+            progress(file)
+    return written
+
+
+def known_files(lake: Lake, scope: str, names: list[str]) -> dict[str, str]:
+    """sha256 of those of the named files that the lake has."""
+    query = select(File.name, File.sha256).where(File.scope == scope, File.name == func.any(names))
+    with transaction(lake.sessions) as session:
+        return {name: sha256 for name, sha256 in session.execute(query)}  # noqa: C416 - rows are not pairs to mypy
+
+
+def _releases() -> Select[tuple[Release, Observation]]:
+    return (
+        select(Release, Observation)
+        .join(Product, Product.id == Release.product_id)
+        .join(Observation, Observation.id == Product.observation_id)
+    )
+
+
+def _key(observation: Observation, release: Release) -> ProductKey:
+    return ProductKey(observation.scope, observation.name, release.level)
+
+
+def _known(status: str) -> str:
+    if status.upper() not in STATUSES:
+        raise BadInput(
+            f"{status!r} is not a status",
+            keyword="status",
+            found=status,
+            advice=f"one of {', '.join(STATUSES)}",
+            code=Reason.BAD_KEYWORD,
+        )
+    return status.upper()
+
+
+def _like(pattern: str) -> str:
+    """A shell pattern as a pattern of LIKE."""
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%").replace("?", "_")
+
+
+def _not_allowed(release: Release, key: ProductKey) -> BadInput:
+    name = f"{key.name}@{version_token(release.version)}"
+    if release.status == "WITHDRAWN":
+        return BadInput(
+            f"{name} was withdrawn and is not given out",
+            found=release.status,
+            advice="take the ACTIVE release of the product",
+            code=Reason.NOT_ALLOWED,
+        )
+    return BadInput(
+        f"{name} is under embargo until {iso(release.embargo_until)}",
+        found=release.status,
+        advice="wait for that date or ask the data centre for access",
+        code=Reason.NOT_ALLOWED,
+    )
