@@ -14,34 +14,6 @@ _ROUNDS: Final = 12
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _row_range(
-    row: NDArray[np.float32], low: np.float32, high: np.float32
-) -> tuple[np.float32, np.float32, float, int]:
-    total, count = 0.0, 0
-    for j in range(row.size):
-        value = row[j]
-        if abs(value) < np.float32(np.inf):
-            low = min(low, value)
-            high = max(high, value)
-            total += value
-            count += 1
-    return low, high, total, count
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def value_range(image: NDArray[np.float32]) -> tuple[int, float, float, float]:
-    """Number of non-finite pixels, and minimum, maximum and sum of the finite ones."""
-
-    bad = 0
-    low, high, total = np.float32(np.inf), np.float32(-np.inf), 0.0
-    for i in range(image.shape[0]):
-        low, high, here, count = _row_range(image[i], low, high)
-        bad += image.shape[1] - count
-        total += here
-    return bad, float(low), float(high), total
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def _fill(
     image: NDArray[np.float32], rows: NDArray[np.int64], columns: NDArray[np.int64], rest: np.float32
 ) -> None:
@@ -72,24 +44,25 @@ def _fill(
         image[rows[p], columns[p]] = rest
 
 
-def fill_gaps(image: NDArray[np.float32], mean: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Replace non-finite pixels by the mean of their finite neighbours, from the rim of each gap inwards.
+def fill_gaps(image: NDArray[np.float32], was_gap: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A copy with gaps filled by the mean of their neighbours, from the rim of each gap inwards.
 
     Parameters
     ----------
     image
-        float32, shape (ny, nx).
-    mean
-        Value for pixels more than twelve pixels away from any finite one.
+        float32, shape (ny, nx), finite wherever it is no gap.
+    was_gap
+        bool, same shape; not everywhere true.
 
     Returns
     -------
-    filled, was_gap
-        A copy without NaN, and where it was filled. The filled values are
-        there for filters to run over; whoever uses them has to flag them.
+    NDArray[np.float32]
+        Finite everywhere. Pixels more than twelve pixels away from any value
+        get the mean of all values. The filled values are there for filters to
+        run over; whoever uses them has to flag them.
     """
-    was_gap = ~np.isfinite(image)
     filled = image.copy()
+    filled[was_gap] = np.nan
     rows, columns = np.nonzero(was_gap)
-    _fill(filled, rows, columns, np.float32(mean))
-    return filled, was_gap
+    _fill(filled, rows, columns, np.float32(image[~was_gap].mean(dtype=np.float64)))
+    return filled

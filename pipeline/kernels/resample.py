@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.kernels.affine import FILLED, sample_flags, sample_spline
 from pipeline.kernels.bspline import spline_coefficients
-from pipeline.kernels.fill import fill_gaps, value_range
+from pipeline.kernels.fill import fill_gaps
 from pipeline.quality import Quality
 
 
@@ -96,12 +96,16 @@ def resample(
     if factor > 1:
         image, quality = block_mean(image, quality, factor)
         onto = onto.scaled_input(factor)
-    gaps, low, high, total = value_range(image)
     flags = np.zeros(shape, np.uint16)
-    if gaps == image.size:
-        return np.full(shape, np.nan, np.float32), flags | np.uint16(Quality.MISSING)
+    # NaN and infinities come through as minimum or maximum: two fast passes tell that there are no gaps.
+    low, high = float(image.min()), float(image.max())
+    gaps = not (math.isfinite(low) and math.isfinite(high))
     if gaps:
-        image, was_gap = fill_gaps(image, total / (image.size - gaps))
+        was_gap = ~np.isfinite(image)
+        if was_gap.all():
+            return np.full(shape, np.nan, np.float32), flags | np.uint16(Quality.MISSING)
+        low, high = float(image[~was_gap].min()), float(image[~was_gap].max())
+        image = fill_gaps(image, was_gap)
         quality = _mark_gaps(quality, was_gap)
     if not clip:
         low, high = -math.inf, math.inf
