@@ -83,7 +83,16 @@ class Home:
         return self.storage / RSE
 
     def create(self) -> None:
-        """Make the folders, the identity and the passwords, as far as they are missing."""
+        """Make the folders, the identity and the passwords, as far as they are missing.
+
+        Raises
+        ------
+        Fatal
+            When the folder cannot be made, or cannot be a home.
+        """
+        if "%" in str(self.path):
+            # Alembic, which Rucio uses, takes it for the start of a variable, without a way around.
+            raise Fatal(f"The home {self.path} has a percent sign in its path. Choose another with --home.")
         try:
             self.path.mkdir(parents=True, mode=PRIVATE_FOLDER, exist_ok=True)
             parts = (self.log, self.run, self.storage, self.postgres, self.rucio, self.dask, self.rse_root)

@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict
 
 from lake.errors import BadInput as LakeBadInput
 from lake.errors import Fatal as LakeFatal
-from lake.fits_io import build_product, read_image
+from lake.fits_io import build_product, read_header, read_image
 from lake.storage import put_bytes
 from pipeline import provenance, solarnet
 from pipeline.errors import BadInput
+from pipeline.frame import with_primary
 from pipeline.instrument import instrument
 from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, legend
@@ -159,28 +160,27 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
     quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
-    return header_text(found.header)
+    header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
+    return header_text(header)
 
 
-def write(block: xr.Dataset, targets: Sequence[Target]) -> xr.Dataset:
+def write(block: xr.Dataset, targets: Sequence[Target], name: str) -> xr.Dataset:
     """Write the finished frames of one block under their final names (in a worker).
 
     Returns
     -------
     xarray.Dataset
-        Variable ``manifest`` (time): JSON of `Manifest`, one for each target.
+        Variable `name` (time): JSON of `Manifest`, one for each target.
     """
     manifests = [_write_one(block, index, target) for index, target in enumerate(targets)]
-    return xr.Dataset(
-        {"manifest": ("time", as_objects([manifest.model_dump_json() for manifest in manifests]))}
-    )
+    return xr.Dataset({name: ("time", as_objects([manifest.model_dump_json() for manifest in manifests]))})
 
 
-def written(stack: xr.Dataset, targets: Sequence[Target]) -> xr.Dataset:
-    """The manifests of a one-block stack, lazily."""
-    layout = xr.Dataset({"manifest": ("time", as_objects([""] * len(targets)))}).chunk({"time": -1})
-    kwargs: Mapping[str, Any] = {"targets": list(targets)}
-    return cast("xr.Dataset", xr.map_blocks(write, stack, kwargs=kwargs, template=layout))
+def written(stack: xr.Dataset, targets: Sequence[Target], name: str) -> xr.DataArray:
+    """The manifests of a one-block stack, lazily; `name` is what the dashboard shows."""
+    layout = xr.Dataset({name: ("time", as_objects([""] * len(targets)))}).chunk({"time": -1})
+    kwargs: Mapping[str, Any] = {"targets": list(targets), "name": name}
+    return cast("xr.DataArray", xr.map_blocks(write, stack, kwargs=kwargs, template=layout)[name])
 
 
 def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:

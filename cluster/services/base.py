@@ -131,6 +131,7 @@ class Service(ABC):
 
     def start(self, home: Home) -> None:
         """Start the service and wait until it is well."""
+        records.sweep(home, self.name)
         for attempt in range(3):
             for name in self.port_names:
                 ports.reserve(home, name)
@@ -198,6 +199,7 @@ def launch(
             cwd=home.run,
             env=service_environment(home, name) | dict(extra or {}),
             start_new_session=True,
+            umask=0o077,
         )
     finally:
         os.close(descriptor)

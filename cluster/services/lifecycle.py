@@ -45,8 +45,9 @@ def up(home: Home, *, on_progress: Progress | None = None) -> list[ServiceState]
         try:
             _bring_up_lake(home, say)
         finally:
-            compute.result()
-        _warm_kernels(home)
+            compute_started = compute.result()
+        if compute_started:
+            _warm_kernels(home)
     return status(home)
 
 
@@ -113,7 +114,5 @@ def _migrate(home: Home) -> None:
 
 def _warm_kernels(home: Home) -> None:
     """Compile what is not compiled yet, in the background and with low priority."""
-    if records.members(home, "warm"):
-        return
     code = "import os; os.nice(19); from pipeline import kernels; kernels.warm()"
     launch(home, "warm", python("-c", code), compute_environment())

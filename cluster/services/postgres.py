@@ -62,6 +62,9 @@ class Postgres(Service):
         data = home.postgres / "data"
         if not (data / "PG_VERSION").exists():
             _make_cluster(home)
+        # Whoever wrote this is gone, `stop` saw to that; but its pid may belong to another program by now,
+        # which PostgreSQL would take for a server that still runs.
+        (data / "postmaster.pid").unlink(missing_ok=True)
         _write_owned(data / "heliolake.conf", _SETTINGS.format(port=home.port("postgres")))
         _write_owned(data / "pg_hba.conf", _ACCESS)
 

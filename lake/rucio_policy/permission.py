@@ -79,9 +79,14 @@ def _detach(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session
 
 
 def _set_status(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session) -> Answer:
+    from rucio.db.sqla.models import DataIdentifier
+
     # Rucio does not tell us which status is asked for; of a closed collection no status ever changes.
     if _is_closed(kwargs["scope"], kwargs["name"], session):
         return "It is closed: a closed collection is never opened again."
+    did = session.get(DataIdentifier, (kwargs["scope"], kwargs["name"]))
+    if did is not None and did.expired_at is not None:
+        return "It expires: take its lifetime away before closing it."
     return None
 
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from lake.rucio_server import tuning
+from lake.rucio_server.settings import posix_protocol
 
 UNLIMITED = -1
 
@@ -63,19 +64,6 @@ def add_posix_rse(rse: str, folder: Path) -> None:
         core.update_protocols(
             identity, scheme="file", data=posix_protocol(folder), hostname="localhost", port=0
         )
-
-
-def posix_protocol(folder: Path) -> dict[str, object]:
-    """The protocol description of a folder, usable for every purpose."""
-    here = {"read": 1, "write": 1, "delete": 1}
-    return {
-        "scheme": "file",
-        "hostname": "localhost",
-        "port": 0,
-        "prefix": f"{folder}/",
-        "impl": "rucio.rse.protocols.posix.Default",
-        "domains": {"lan": here, "wan": here | {"third_party_copy_read": 1, "third_party_copy_write": 1}},
-    }
 
 
 def _tables() -> None:

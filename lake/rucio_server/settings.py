@@ -142,6 +142,19 @@ class RucioSettings:
         }
 
 
+def posix_protocol(folder: Path) -> dict[str, object]:
+    """The protocol description of a folder, usable for every purpose."""
+    here = {"read": 1, "write": 1, "delete": 1}
+    return {
+        "scheme": "file",
+        "hostname": "localhost",
+        "port": 0,
+        "prefix": f"{folder}/",
+        "impl": "rucio.rse.protocols.posix.Default",
+        "domains": {"lan": here, "wan": here | {"third_party_copy_read": 1, "third_party_copy_write": 1}},
+    }
+
+
 def _render(sections: dict[str, dict[str, str]]) -> str:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_dict(sections)

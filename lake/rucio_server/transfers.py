@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from rucio.core import transfer
 from rucio.db.sqla.constants import RequestState
@@ -188,7 +187,8 @@ def _copy_from_any_source(one: DirectTransfer) -> str:
 
 
 def _path_of(url: str) -> Path:
-    return Path(unquote(urlsplit(url).path))
+    # Rucio pastes the path into the URL as it is; taking it apart as a URL would trip over "%", "?" and "#".
+    return Path("/" + url.removeprefix("file://").partition("/")[2])
 
 
 def _sync_folder(folder: Path) -> None:

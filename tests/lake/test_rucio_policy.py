@@ -123,6 +123,12 @@ def test_an_open_dataset_may_still_lose_a_file(rucio: Any, published: Published,
     assert list(rucio.list_files(published.scope, "draft")) == []
 
 
+def test_what_expires_cannot_be_closed(rucio: Any, published: Published) -> None:
+    rucio.add_dataset(published.scope, "passing", lifetime=86400)
+    with pytest.raises(AccessDenied, match="lifetime"):
+        rucio.close(published.scope, "passing")
+
+
 def test_an_unlocked_rule_may_be_deleted(rucio: Any, published: Published, home: Home) -> None:
     rucio.add_dataset(published.scope, "temporary")
     dids = [{"scope": published.scope, "name": "temporary"}]

@@ -1,0 +1,250 @@
+"""Ingest: recognise, check and register FITS files as releases of what was observed.
+
+A file's bytes are read once. What is wrong with a file puts that file aside,
+with its reason; the others go on. Bytes are in the storage before anything is
+registered, so running the command again after a crash finishes what it began.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from astropy.io import fits
+
+from cluster.report import BAD_INPUT, Item, Report, bad_item
+from lake import quarantine, search
+from lake.entries import FileEntry
+from lake.errors import BadInput, Reason
+from lake.fits_check import CheckedFits, read_checked
+from lake.lake import Lake
+from lake.names import ProductKey, check_name, stem_of
+from lake.releases import Provenance, extend
+from lake.storage import put_bytes
+from pipeline.errors import BadInput as PipelineBadInput
+from pipeline.frame import with_primary
+from pipeline.instrument import recognise
+from pipeline.outcome import Status
+
+#: Files read, hashed and copied at once: hashing and disk overlap, decompression does not.
+AT_ONCE: Final = 4
+#: Names that a folder's FITS files go by; anything else in a folder is listed as ignored.
+_FITS_NAME: Final = re.compile(r".*\.(fits|fit|fts)_?(\.gz|\.fz)?", re.IGNORECASE)
+_LEFTOVER: Final = re.compile(r"\..*|.*\.(part|tmp)", re.IGNORECASE)
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the given paths stand for."""
+
+    files: tuple[Path, ...]
+    ignored: tuple[Path, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A file whose bytes lie under their final name, not registered yet."""
+
+    source: str
+    entry: FileEntry
+    observation: str
+
+
+def select(paths: Sequence[str | Path]) -> Selection:
+    """The files that paths, folders and patterns stand for, each once, in order of name.
+
+    Within folders only FITS-like names are taken; a file named by itself is
+    always taken.
+    """
+    files: dict[Path, None] = {}
+    ignored: dict[Path, None] = {}
+    absent: list[str] = []
+    for text in map(str, paths):
+        found = (
+            [Path(text)]
+            if Path(text).exists()
+            else [Path(name) for name in sorted(glob.glob(text, recursive=True))]
+        )
+        if not found:
+            absent.append(text)
+        for path in found:
+            if not path.is_dir():
+                files[path.absolute()] = None
+                continue
+            for inner in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+                wanted = _FITS_NAME.fullmatch(inner.name) and not _LEFTOVER.fullmatch(inner.name)
+                (files if wanted else ignored)[inner.absolute()] = None
+    return Selection(tuple(files), tuple(path for path in ignored if path not in files), tuple(absent))
+
+
+def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | None = None) -> Report:
+    """Register files, and put aside those that cannot be.
+
+    Parameters
+    ----------
+    lake
+        Where to.
+    paths
+        Files, folders and patterns.
+    on_progress
+        Called with the number of files looked at, their total, and a name.
+
+    Returns
+    -------
+    Report
+        One item per file: ``done``, ``skipped`` (already here) or
+        ``quarantined``; ``more["ignored"]`` lists files whose names are not
+        FITS-like, ``more["releases"]`` the releases made.
+
+    Raises
+    ------
+    lake.errors.Retriable
+        When the catalogue, Rucio or the storage cannot be reached.
+    """
+    selection = select(paths)
+    report = Report(more={"releases": [], "ignored": [str(path) for path in selection.ignored]})
+    for text in selection.absent:
+        report.items.append(bad_item(_nothing_there(text), text))
+    stored: dict[ProductKey, list[_Stored]] = defaultdict(list)
+    for number, (path, result) in enumerate(_looked_at(lake, selection.files), start=1):
+        if isinstance(result, _Stored):
+            key = ProductKey(result.entry.scope, result.observation, result.entry.level)
+            stored[key].append(result)
+        else:
+            report.items.append(result)
+        if on_progress:
+            on_progress(number, len(selection.files), path.name)
+    for key in sorted(stored):
+        _register(lake, key, stored[key], report)
+    _keep_quarantined(lake, report)
+    return report
+
+
+def _looked_at(lake: Lake, files: Sequence[Path]) -> Iterator[tuple[Path, _Stored | Item]]:
+    names: dict[tuple[str, str], tuple[str, str]] = {}
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ingest") as pool:
+        for path, result in zip(files, _bounded(pool, lake, files), strict=True):
+            if isinstance(result, _Stored):
+                # Two files of one command may carry one name; storage refused other bytes already.
+                name = (result.entry.scope, result.entry.name)
+                if name in names:
+                    result = Item(str(path), Status.SKIPPED, reason=f"the same file as {names[name][0]}")
+                else:
+                    names[name] = (str(path), result.entry.sha256)
+            yield path, result
+
+
+def _bounded(pool: ThreadPoolExecutor, lake: Lake, files: Iterable[Path]) -> Iterator[_Stored | Item]:
+    """Results in order, with no more than a few files' bytes in memory."""
+    waiting = []
+    for path in files:
+        waiting.append(pool.submit(_look_at, lake, path))
+        if len(waiting) > AT_ONCE:
+            yield waiting.pop(0).result()
+    for future in waiting:
+        yield future.result()
+
+
+def _look_at(lake: Lake, path: Path) -> _Stored | Item:
+    checked: CheckedFits | None = None
+    try:
+        name = check_name(path.name)
+        checked = read_checked(path)
+        header = _header(checked)
+        entry = recognise(header, str(path))
+        description = entry.describe(header, str(path))
+        known = search.find_file(lake, entry.name, name)
+        if known is not None:
+            return _known(known, checked, path)
+        put_bytes(lake.root, entry.name, name, checked.data)
+    except BAD_INPUT as error:
+        return bad_item(error, str(path), unit=checked.checksums.sha256 if checked else "")
+    sums = checked.checksums
+    return _Stored(
+        str(path),
+        FileEntry(
+            scope=entry.name,
+            name=name,
+            level=description.level,
+            stem=stem_of(name),
+            size=sums.size,
+            adler32=sums.adler32,
+            md5=sums.md5,
+            sha256=sums.sha256,
+            date_beg=description.date_beg,
+            date_end=description.date_end,
+            shape=tuple(checked.shape),
+            image_hdu=checked.image_hdu,
+            meta=description.meta,
+            caveats=checked.caveats,
+        ),
+        description.observation,
+    )
+
+
+def _header(checked: CheckedFits) -> fits.Header:
+    return checked.header if checked.image_hdu == 0 else with_primary(checked.header, checked.primary_header)
+
+
+def _known(known: FileEntry, checked: CheckedFits, path: Path) -> Item:
+    if known.sha256 == checked.checksums.sha256:
+        return Item(str(path), Status.SKIPPED, reason="already in the lake", did=known.did)
+    raise BadInput(
+        f"{known.did} is already in the lake with other bytes",
+        file=str(path),
+        keyword="sha256",
+        found=f"{checked.checksums.sha256[:16]}… here, {known.sha256[:16]}… in the lake",
+        advice="a name stands for the same bytes for ever: give the changed file a new name",
+        code=Reason.NAME_CONFLICT,
+    )
+
+
+def _register(lake: Lake, key: ProductKey, found: Sequence[_Stored], report: Report) -> None:
+    meta = {name: value for one in found for name, value in one.entry.meta.items()}
+    release = extend(lake, key, [one.entry for one in found], Provenance(observation_meta=meta))
+    if release is not None:
+        report.more["releases"].append(release)
+    for one in found:
+        caveats = one.entry.caveats
+        report.items.append(
+            Item(one.source, Status.DONE, reason="; ".join(caveats), did=one.entry.did, caveats=caveats)
+        )
+
+
+def _keep_quarantined(lake: Lake, report: Report) -> None:
+    cases = [
+        quarantine.Case(
+            subject=item.file,
+            sha256=item.unit,
+            code=item.code,
+            stage="ingest",
+            reason=item.reason,
+            keyword=item.keyword,
+            found=item.found,
+            advice=item.advice,
+        )
+        for item in report.items
+        if item.outcome == Status.QUARANTINED
+    ]
+    quarantine.record(lake, cases)
+    taken_in = [item.file for item in report.items if item.outcome != Status.QUARANTINED]
+    if taken_in:
+        quarantine.resolve(lake, taken_in, stage="ingest")
+
+
+def _nothing_there(text: str) -> PipelineBadInput | BadInput:
+    return BadInput(
+        "there is no such file, folder or match",
+        file=text,
+        advice="check the path; quote patterns so that the shell leaves them alone",
+        code=Reason.MISSING_FILE,
+    )

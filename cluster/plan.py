@@ -1,0 +1,224 @@
+"""Plans: from a recipe and a query to an immutable list of units of work.
+
+A unit is named by the hash of everything that decides its result: the bytes
+of its inputs, the steps with their versions and parameters, and the bytes of
+its references. Equal units have equal names, wherever and whenever planned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from lake import inputs
+from lake.contexts import ContextChooser
+from lake.entries import FileEntry, iso
+from lake.lake import Lake
+from lake.names import ProductKey
+from pipeline.instrument import instrument
+from pipeline.recipe import Recipe
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which observations a plan is about; all when empty.
+
+    Attributes
+    ----------
+    since, until
+        Observations that overlap this span, UTC.
+    observation
+        Name of the observation, ``*`` for anything.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    observation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A reference chosen for a unit, and why."""
+
+    did: str
+    sha256: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUnit:
+    """The smallest piece of work: one file through one recipe with its references."""
+
+    unit_id: str
+    product: ProductKey
+    file: FileEntry
+    parent: str
+    references: Mapping[str, Chosen] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, Any]:
+        """Plain data from which `of_payload` makes the unit again, in another process."""
+        return {
+            "product": list(self.product),
+            "file": self.file.as_dict(),
+            "parent": self.parent,
+            "references": {need: asdict(chosen) for need, chosen in self.references.items()},
+        }
+
+    @classmethod
+    def of_payload(cls, unit_id: str, payload: Mapping[str, Any]) -> PlannedUnit:
+        """The inverse of `payload`."""
+        return cls(
+            unit_id=unit_id,
+            product=ProductKey(*payload["product"]),
+            file=FileEntry.from_dict(payload["file"]),
+            parent=payload["parent"],
+            references={need: Chosen(**chosen) for need, chosen in payload["references"].items()},
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Plain data, for people and for comparing plans."""
+        return {
+            "unit": self.unit_id,
+            "product": self.product.name,
+            "input": self.file.did,
+            "sha256": self.file.sha256,
+            "date": iso(self.file.date_beg),
+            "references": {need: chosen.did for need, chosen in self.references.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file the plan does not touch, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An immutable list of units. Its id is the hash of its content."""
+
+    recipe: Recipe
+    context: int | None
+    units: tuple[PlannedUnit, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Hash of recipe, context and units."""
+        return digest(
+            {
+                "recipe": self.recipe.document(),
+                "context": self.context,
+                "units": sorted(unit.unit_id for unit in self.units),
+            }
+        )[:32]
+
+    def by_product(self) -> dict[ProductKey, list[PlannedUnit]]:
+        """The units of each product, in order."""
+        result: dict[ProductKey, list[PlannedUnit]] = {}
+        for unit in self.units:
+            result.setdefault(unit.product, []).append(unit)
+        return result
+
+    def document(self) -> dict[str, Any]:
+        """Plain data: shown by ``plan``, written by ``plan -o``, compared by ``plan --diff``."""
+        return {
+            "plan": self.id,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "context": self.context,
+            "products": {key.name: len(units) for key, units in self.by_product().items()},
+            "units": [unit.document() for unit in self.units],
+            "left_out": [{"file": entry.file, "reason": entry.reason} for entry in self.left_out],
+        }
+
+    def explain(self, did: str) -> list[dict[str, Any]]:
+        """For each unit that reads or makes from a file: its references with the reason of each choice."""
+        return [
+            {
+                **unit.document(),
+                "parent": unit.parent,
+                "why": {need: chosen.why for need, chosen in unit.references.items()},
+                "absent": dict(unit.absent),
+            }
+            for unit in self.units
+            if did in (unit.file.did, unit.file.name, unit.unit_id, unit.file.stem)
+        ]
+
+
+def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context: int | None = None) -> Plan:
+    """The plan of a recipe for the observations a query finds.
+
+    Parameters
+    ----------
+    lake
+        Where the inputs are.
+    recipe
+        What to do.
+    query
+        Which observations; all by default. An observation is always planned whole.
+    context
+        Number of the context of references; the current one by default.
+
+    Raises
+    ------
+    pipeline.errors.Fatal
+        When the recipe is not valid.
+    lake.errors.BadInput
+        When there is no such context.
+    """
+    query = query or Query()
+    chooser = ContextChooser.of(lake, recipe.instrument, context)
+    recipe_hash = digest(recipe.document())
+    span = {"since": query.since, "until": query.until, "observation": query.observation}
+    found = inputs.active_inputs(lake, recipe.instrument, recipe.from_level, **span)  # type: ignore[arg-type]
+    made_elsewhere = inputs.active_inputs(lake, recipe.instrument, recipe.to_level, **span)  # type: ignore[arg-type]
+    needs = tuple(need.name for _, need in recipe.needs())
+    units = tuple(_unit(entry, recipe, recipe_hash, needs, chooser) for entry in found)
+    title = instrument(recipe.instrument).title
+    left_out = tuple(
+        LeftOut(entry.file.did, f"already {title} level {recipe.to_level}; came from elsewhere")
+        for entry in made_elsewhere
+        if entry.file.unit_id is None
+    )
+    return Plan(recipe, chooser.number, units, left_out)
+
+
+def _unit(
+    entry: inputs.Input,
+    recipe: Recipe,
+    recipe_hash: str,
+    needs: Iterable[str],
+    chooser: ContextChooser,
+) -> PlannedUnit:
+    references: dict[str, Chosen] = {}
+    absent: dict[str, str] = {}
+    for need in needs:
+        found, why = chooser.choose(need, entry.file)
+        if found is None:
+            absent[need] = why
+        else:
+            references[need] = Chosen(found.did, found.sha256, why)
+    unit_id = digest(
+        {
+            "inputs": [[entry.file.did, entry.file.sha256]],
+            "recipe": recipe_hash,
+            "references": {need: [chosen.did, chosen.sha256] for need, chosen in references.items()},
+        }
+    )
+    product = ProductKey(entry.product.scope, entry.product.observation, recipe.to_level)
+    return PlannedUnit(unit_id, product, entry.file, entry.release, references, absent)
+
+
+def digest(document: Any) -> str:
+    """SHA-256 of plain data in its canonical JSON form."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

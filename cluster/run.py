@@ -1,0 +1,335 @@
+"""Runs: a plan being carried out, resumable wherever it was stopped.
+
+All state lies in the lake's ledger and storage; nothing this process holds is
+needed to go on. A finished file lies under its final name before its unit is
+marked done, a release is published when the last unit of its product is, and
+each of these may be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import Any, Final
+
+from distributed import Client
+
+from cluster import publish
+from cluster.execute import DaskExecution, Job
+from cluster.plan import Plan, PlannedUnit
+from cluster.report import Item, Report
+from cluster.stacks import FrameSource, Loader, Manifest, Target
+from lake import quarantine, units
+from lake.errors import BadInput, Retriable
+from lake.lake import Lake
+from lake.names import ProductKey, product_file, split_did
+from lake.owners import is_dead, this_process
+from lake.releases import Draft, active_files, reserve
+from pipeline.instrument import instrument
+from pipeline.outcome import Outcome, Status
+from pipeline.recipe import Recipe
+from pipeline.step import ReferenceFile
+
+log = logging.getLogger(__name__)
+
+#: Units leased at once: enough to keep every worker busy, few enough to leave some to other executors.
+BATCH: Final = 2000
+#: Manifests entered into the ledger in one statement.
+_FLUSH: Final = 50
+
+Progress = Callable[[int, int, str], None]
+
+
+def process(
+    lake: Lake,
+    scheduler_address: str,
+    plan: Plan,
+    *,
+    on_progress: Progress | None = None,
+    retry_quarantined: bool = False,
+) -> Report:
+    """Carry out a plan, or go on with it where it was stopped.
+
+    Parameters
+    ----------
+    lake
+        Where everything lies.
+    scheduler_address
+        The Dask scheduler.
+    plan
+        What to do. Products that are up to date are left alone.
+    on_progress
+        Called with units finished, their total, and the name of the last.
+    retry_quarantined
+        Try units again that were put aside.
+
+    Returns
+    -------
+    Report
+        One item per unit of the plan; ``more["run"]`` is the run's id (`None`
+        when there was nothing to do), ``more["releases"]`` what was published.
+
+    Raises
+    ------
+    pipeline.errors.Fatal
+        When every unit would fail alike.
+    pipeline.errors.Retriable, lake.errors.Retriable
+        When a service is lost. The same command goes on later.
+    lake.errors.BadInput
+        When another process is carrying out this very plan.
+    """
+    known = units.results(lake, (unit.unit_id for unit in plan.units))
+    if retry_quarantined:
+        again = [name for name, result in known.items() if result.outcome == Status.QUARANTINED]
+        units.forget_quarantined(lake, again)
+        known = {name: result for name, result in known.items() if name not in set(again)}
+    work = [
+        unit
+        for product, members in plan.by_product().items()
+        if not _up_to_date(lake, product, members, known)
+        for unit in members
+    ]
+    run_id = _open_run(lake, plan, work) if work else None
+    report = Report(more={"run": run_id, "releases": []})
+    if run_id is not None:
+        state = _Run(lake, run_id, plan.recipe, plan.context, len(work), on_progress)
+        report.more["releases"] = state.carry_out(scheduler_address)
+    report.items = _items(lake, plan, run_id, known)
+    return report
+
+
+def _up_to_date(
+    lake: Lake, product: ProductKey, members: Sequence[PlannedUnit], known: dict[str, units.Result]
+) -> bool:
+    """Whether every unit has its result and the ACTIVE release holds just these files."""
+    results = [known.get(unit.unit_id) for unit in members]
+    if any(result is None for result in results):
+        return False
+    wanted = {result.file.did for result in results if result is not None and result.file is not None}
+    active = {file.did for file in active_files(lake, product) if file.unit_id is not None}
+    return wanted == active
+
+
+def _open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit]) -> str:
+    owner = this_process()
+    for status in ("running", "stopped"):
+        for run in units.runs(lake, limit=1000, status=status):
+            if run["plan"] != plan.id:
+                continue
+            if status == "running" and not is_dead(run["owner"]) and run["owner"] != owner:
+                raise BadInput(
+                    f"run {run['run']} is carrying out this very plan",
+                    keyword="owner",
+                    found=run["owner"],
+                    advice="watch it with `heliolake runs`; if that process hangs, end it and run this again",
+                )
+            units.adopt_run(lake, run["run"], owner)
+            units.take_over(lake)
+            return str(run["run"])
+    document = {key: value for key, value in plan.document().items() if key != "units"}
+    specs = (units.UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in work)
+    return units.create_run(lake, plan.id, document, plan.recipe.name, specs, owner)
+
+
+@dataclass
+class _Run:
+    """One process's part in a run."""
+
+    lake: Lake
+    run_id: str
+    recipe: Recipe
+    context: int | None
+    total: int
+    on_progress: Progress | None
+    drafts: dict[ProductKey, Draft] = field(default_factory=dict)
+    finished: int = 0
+
+    def carry_out(self, scheduler_address: str) -> list[dict[str, Any]]:
+        """Work until no unit is left, publish what is complete; the releases made."""
+        owner = this_process()
+        releases: list[dict[str, Any]] = []
+        counts = units.counts(self.lake, self.run_id)
+        self.finished = sum(counts.values()) - counts["planned"] - counts["leased"]
+        status, note = "stopped", "interrupted"
+        try:
+            with _heartbeat(self.lake, owner), _client(scheduler_address) as client:
+                execution = DaskExecution(client, self.recipe)
+                while claimed := units.claim(self.lake, self.run_id, owner, BATCH):
+                    self._work(claimed, execution, owner)
+                    releases += self._publish()
+                releases += self._publish()
+            failed = units.counts(self.lake, self.run_id)["failed"]
+            status, note = ("failed", f"{failed} units failed") if failed else ("done", "")
+        except Exception as error:
+            note = str(error)[:500]
+            raise
+        finally:
+            units.give_back(self.lake, owner)
+            units.finish_run(self.lake, self.run_id, status, note)
+        return releases
+
+    def _work(self, claimed: Sequence[units.Claimed], execution: DaskExecution, owner: str) -> None:
+        known = units.results(self.lake, (unit.unit_id for unit in claimed))
+        done = [
+            units.Finished(
+                unit.unit_id,
+                "skipped" if known[unit.unit_id].file else "quarantined",
+                known[unit.unit_id].detail,
+            )
+            for unit in claimed
+            if unit.unit_id in known
+        ]
+        self._enter(owner, done)
+        planned = {
+            unit.unit_id: PlannedUnit.of_payload(unit.unit_id, unit.payload["unit"])
+            for unit in claimed
+            if unit.unit_id not in known
+        }
+        jobs = [self._job(unit) for unit in planned.values()]
+        pending: list[units.Finished] = []
+        for manifest in execution(jobs):
+            pending.append(_finished(manifest))
+            if manifest.outcome.status is Status.QUARANTINED:
+                self._put_aside(planned[manifest.unit], manifest.outcome)
+            if len(pending) >= _FLUSH:
+                self._enter(owner, pending)
+                pending = []
+            if self.on_progress:
+                name = planned[manifest.unit].file.name
+                self.on_progress(self.finished + len(pending), self.total, name)
+        self._enter(owner, pending)
+
+    def _enter(self, owner: str, finished: Sequence[units.Finished]) -> None:
+        if finished:
+            accepted = units.finish(self.lake, self.run_id, owner, finished)
+            if accepted < len(finished):
+                log.warning("%d units were taken over by another process", len(finished) - accepted)
+            self.finished += len(finished)
+
+    def _job(self, unit: PlannedUnit) -> Job:
+        file = unit.file
+        entry = instrument(self.recipe.instrument)
+        draft = self._draft(unit.product)
+        references = {
+            need: ReferenceFile(
+                need, chosen.did, str(self.lake.path_of(*split_did(chosen.did))), chosen.sha256
+            )
+            for need, chosen in unit.references.items()
+        }
+        source = FrameSource(
+            loader=Loader(str(self.lake.path_of(file.scope, file.name)), file.image_hdu),
+            source=file.name,
+            blank_is_missing=entry.blank_is_missing,
+            caveats=file.caveats,
+            references=references,
+        )
+        target = Target(
+            unit=unit.unit_id,
+            instrument=entry.name,
+            root=self.lake.root,
+            scope=unit.product.scope,
+            name=product_file(file.stem, unit.product.level, draft.version),
+            version=draft.version,
+            date=draft.created.replace(tzinfo=None).isoformat(timespec="milliseconds"),
+            parents=(file.did,),
+            context=self.context,
+        )
+        return Job(source, target, shape=(file.shape[-2], file.shape[-1]))
+
+    def _draft(self, product: ProductKey) -> Draft:
+        if product not in self.drafts:
+            self.drafts[product] = reserve(self.lake, product, self.run_id)
+        return self.drafts[product]
+
+    def _put_aside(self, unit: PlannedUnit, outcome: Outcome) -> None:
+        case = quarantine.Case(
+            subject=unit.file.did,
+            reason=outcome.reason,
+            code=f"step-{outcome.step}" if outcome.step else "bad-input",
+            stage="process",
+            sha256=unit.file.sha256,
+            keyword=outcome.keyword,
+            found=outcome.found,
+            advice=outcome.advice,
+            unit_id=unit.unit_id,
+            run_id=self.run_id,
+        )
+        quarantine.record(self.lake, [case])
+
+    def _publish(self) -> list[dict[str, Any]]:
+        return list(publish.complete_products(self.lake, self.run_id, self.recipe, self.context))
+
+
+def _finished(manifest: Manifest) -> units.Finished:
+    return units.Finished(
+        manifest.unit, manifest.outcome.status.value, manifest.model_dump(mode="json", exclude={"unit"})
+    )
+
+
+def _items(lake: Lake, plan: Plan, run_id: str | None, known: dict[str, units.Result]) -> list[Item]:
+    """What became of every unit of the plan, in its order."""
+    of_run = {one.unit_id: one for one in units.outcomes(lake, run_id)} if run_id else {}
+    items = []
+    for unit in plan.units:
+        finished, result = of_run.get(unit.unit_id), known.get(unit.unit_id)
+        if finished is not None and result is None:
+            outcome = Outcome.model_validate(finished.outcome.get("outcome", {}) or {})
+            state, reason = finished.state, outcome.reason
+        elif result is not None:
+            state = "skipped" if result.file else "quarantined"
+            outcome = Outcome.model_validate({"caveats": (), **result.detail})
+            reason = "made before, unchanged" if result.file else outcome.reason
+        else:
+            continue
+        items.append(
+            Item(
+                file=unit.file.name,
+                outcome=state,
+                reason=reason,
+                advice=outcome.advice,
+                keyword=outcome.keyword,
+                found=outcome.found,
+                unit=unit.unit_id,
+                did=unit.file.did,
+                caveats=outcome.caveats,
+            )
+        )
+    return items + [Item(entry.file, "skipped", reason=entry.reason) for entry in plan.left_out]
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise Retriable(
+            f"the Dask scheduler at {address} does not answer; run `heliolake up`, then the same command again"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=5)
+
+
+@contextmanager
+def _heartbeat(lake: Lake, owner: str) -> Iterator[None]:
+    """Prolong our leases while we work; a process that is gone stops doing so."""
+    stop = Event()
+
+    def beat() -> None:
+        while not stop.wait(units.LEASE_SECONDS / 4):
+            try:
+                units.heartbeat(lake, owner)
+            except Retriable as error:
+                log.warning("no heartbeat: %s", error)
+
+    thread = Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=10)
