@@ -1,0 +1,99 @@
+"""Reductions: steps that need many frames at once.
+
+`map` turns one block of a stack into a partial result, `combine` joins two of
+them, `finish` makes the array that becomes a reference. Partials are joined
+in a tree, in any order, and the result must not depend on it: that is what
+lets a background of eleven days run on any number of workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class StackBlock:
+    """Some frames of a stack, all of one size.
+
+    Attributes
+    ----------
+    image
+        float32, shape (time, y, x); frames that failed are NaN.
+    quality
+        `Quality` bits, uint16, same shape.
+    """
+
+    image: NDArray[np.float32]
+    quality: NDArray[np.uint16]
+
+
+class Reduction(Protocol[P]):
+    """What is done to many frames to make one reference; must be picklable."""
+
+    def map(self, block: StackBlock) -> P:
+        """The partial result of one block."""
+
+    def combine(self, first: P, second: P) -> P:
+        """The partial result of both; associative and commutative."""
+
+    def finish(self, partial: P) -> NDArray[np.float32]:
+        """The reference, shape (y, x)."""
+
+
+def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:
+    """A delayed object that computes a reduction of a stack.
+
+    Parameters
+    ----------
+    reduction
+        What to compute.
+    stack
+        As `pipeline.stack` describes it; chunked along ``time`` only.
+
+    Returns
+    -------
+    dask.delayed.Delayed
+        Its ``compute()`` gives the array. Partials are joined two by two, so
+        no worker ever holds more than two of them.
+    """
+    from dask import delayed
+
+    images = stack["image"].data.to_delayed().ravel()
+    qualities = stack["quality"].data.to_delayed().ravel()
+    pairs = zip(images, qualities, strict=True)
+    partials = [delayed(_map_block)(reduction, image, quality) for image, quality in pairs]
+    while len(partials) > 1:
+        joined = [
+            delayed(reduction.combine)(first, second)
+            for first, second in zip(partials[::2], partials[1::2], strict=False)
+        ]
+        partials = joined + partials[2 * len(joined) :]
+    return delayed(reduction.finish)(partials[0])
+
+
+def reduce(reduction: Reduction[P], blocks: Sequence[StackBlock]) -> NDArray[np.float32]:
+    """A reduction of blocks that are in memory.
+
+    Raises
+    ------
+    ValueError
+        When there are no blocks.
+    """
+    if not blocks:
+        raise ValueError("a reduction needs at least one block of frames")
+    partial = reduction.map(blocks[0])
+    for block in blocks[1:]:
+        partial = reduction.combine(partial, reduction.map(block))
+    return reduction.finish(partial)
+
+
+def _map_block(reduction: Reduction[P], image: NDArray[np.float32], quality: NDArray[np.uint16]) -> P:
+    return reduction.map(StackBlock(image, quality))
