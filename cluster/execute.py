@@ -89,7 +89,7 @@ class DaskExecution:
         """
         waiting = deque(self._blocks(list(jobs)))
         running: dict[Future, list[Job]] = {}
-        finished = as_completed()
+        finished = as_completed(loop=self.client.loop)
         try:
             while waiting or running:
                 while waiting and len(running) < WINDOW * self.workers:

@@ -126,6 +126,8 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
     for key in sorted(stored):
         _register(lake, key, stored[key], report)
     _keep_quarantined(lake, report)
+    places = {str(path): place for place, path in enumerate(selection.files)}
+    report.items.sort(key=lambda item: places.get(item.file, -1))
     return report
 
 
@@ -137,7 +139,9 @@ def _looked_at(lake: Lake, files: Sequence[Path]) -> Iterator[tuple[Path, _Store
                 # Two files of one command may carry one name; storage refused other bytes already.
                 name = (result.entry.scope, result.entry.name)
                 if name in names:
-                    result = Item(str(path), Status.SKIPPED, reason=f"the same file as {names[name][0]}")
+                    result = Item(
+                        str(path), Status.SKIPPED.value, reason=f"the same file as {names[name][0]}"
+                    )
                 else:
                     names[name] = (str(path), result.entry.sha256)
             yield path, result
@@ -156,18 +160,20 @@ def _bounded(pool: ThreadPoolExecutor, lake: Lake, files: Iterable[Path]) -> Ite
 
 def _look_at(lake: Lake, path: Path) -> _Stored | Item:
     checked: CheckedFits | None = None
+    code = Reason.UNRECOGNISED
     try:
         name = check_name(path.name)
         checked = read_checked(path)
         header = _header(checked)
         entry = recognise(header, str(path))
+        code = Reason.BAD_KEYWORD
         description = entry.describe(header, str(path))
-        known = search.find_file(lake, entry.name, name)
+        known = search.known_files(lake, entry.name, [name]).get(name)
         if known is not None:
-            return _known(known, checked, path)
+            return _known(f"{entry.name}:{name}", known, checked, path)
         put_bytes(lake.root, entry.name, name, checked.data)
     except BAD_INPUT as error:
-        return bad_item(error, str(path), unit=checked.checksums.sha256 if checked else "")
+        return bad_item(error, str(path), code=code, sha256=checked.checksums.sha256 if checked else "")
     sums = checked.checksums
     return _Stored(
         str(path),
@@ -195,14 +201,14 @@ def _header(checked: CheckedFits) -> fits.Header:
     return checked.header if checked.image_hdu == 0 else with_primary(checked.header, checked.primary_header)
 
 
-def _known(known: FileEntry, checked: CheckedFits, path: Path) -> Item:
-    if known.sha256 == checked.checksums.sha256:
-        return Item(str(path), Status.SKIPPED, reason="already in the lake", did=known.did)
+def _known(did: str, sha256: str, checked: CheckedFits, path: Path) -> Item:
+    if sha256 == checked.checksums.sha256:
+        return Item(str(path), Status.SKIPPED.value, reason="already in the lake", did=did)
     raise BadInput(
-        f"{known.did} is already in the lake with other bytes",
+        f"{did} is already in the lake with other bytes",
         file=str(path),
         keyword="sha256",
-        found=f"{checked.checksums.sha256[:16]}… here, {known.sha256[:16]}… in the lake",
+        found=f"{checked.checksums.sha256[:16]}… here, {sha256[:16]}… in the lake",
         advice="a name stands for the same bytes for ever: give the changed file a new name",
         code=Reason.NAME_CONFLICT,
     )
@@ -216,7 +222,7 @@ def _register(lake: Lake, key: ProductKey, found: Sequence[_Stored], report: Rep
     for one in found:
         caveats = one.entry.caveats
         report.items.append(
-            Item(one.source, Status.DONE, reason="; ".join(caveats), did=one.entry.did, caveats=caveats)
+            Item(one.source, Status.DONE.value, reason="; ".join(caveats), did=one.entry.did, caveats=caveats)
         )
 
 
@@ -224,7 +230,7 @@ def _keep_quarantined(lake: Lake, report: Report) -> None:
     cases = [
         quarantine.Case(
             subject=item.file,
-            sha256=item.unit,
+            sha256=item.sha256,
             code=item.code,
             stage="ingest",
             reason=item.reason,

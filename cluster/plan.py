@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from lake import inputs
-from lake.contexts import ContextChooser
+from lake import contexts, inputs
 from lake.entries import FileEntry, iso
 from lake.lake import Lake
 from lake.names import ProductKey
-from pipeline.instrument import instrument
+from pipeline.instrument import Instrument, instrument
 from pipeline.recipe import Recipe
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,37 +174,54 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
         When there is no such context.
     """
     query = query or Query()
-    chooser = ContextChooser.of(lake, recipe.instrument, context)
+    chosen = contexts.current(lake, recipe.instrument) if context is None else contexts.load(lake, context)
     recipe_hash = digest(recipe.document())
-    span = {"since": query.since, "until": query.until, "observation": query.observation}
-    found = inputs.active_inputs(lake, recipe.instrument, recipe.from_level, **span)  # type: ignore[arg-type]
-    made_elsewhere = inputs.active_inputs(lake, recipe.instrument, recipe.to_level, **span)  # type: ignore[arg-type]
-    needs = tuple(need.name for _, need in recipe.needs())
-    units = tuple(_unit(entry, recipe, recipe_hash, needs, chooser) for entry in found)
-    title = instrument(recipe.instrument).title
-    left_out = tuple(
-        LeftOut(entry.file.did, f"already {title} level {recipe.to_level}; came from elsewhere")
-        for entry in made_elsewhere
-        if entry.file.unit_id is None
+    look = partial(
+        inputs.active_inputs,
+        lake,
+        recipe.instrument,
+        since=query.since,
+        until=query.until,
+        observation=query.observation,
     )
-    return Plan(recipe, chooser.number, units, left_out)
+    found, made_elsewhere = look(recipe.from_level), look(recipe.to_level)
+    needs = tuple(need.name for _, need in recipe.needs())
+    entry = instrument(recipe.instrument)
+    units = tuple(_unit(one, recipe, recipe_hash, _choices(one.file, entry, needs, chosen)) for one in found)
+    left_out = tuple(
+        LeftOut(one.file.did, f"already {entry.title} level {recipe.to_level}; came from elsewhere")
+        for one in made_elsewhere
+        if one.file.unit_id is None
+    )
+    return Plan(recipe, None if chosen is None else chosen.number, units, left_out)
+
+
+def _choices(
+    file: FileEntry, entry: Instrument, needs: Sequence[str], context: contexts.Context | None
+) -> dict[str, contexts.Choice]:
+    keywords = selectable(file, entry) if needs else {}
+    return {need: contexts.choose(context, entry.name, need, file.date_beg, keywords) for need in needs}
+
+
+def selectable(file: FileEntry, entry: Instrument) -> dict[str, Any]:
+    """What a reference's selectors may ask of a file: its searchable values by name and by FITS keyword."""
+    by_keyword = {
+        rule.keyword: file.meta[name]
+        for name, rule in entry.meta.items()
+        if rule.keyword and name in file.meta
+    }
+    return {**file.meta, **by_keyword, "FILENAME": file.name, "LEVEL": file.level}
 
 
 def _unit(
-    entry: inputs.Input,
-    recipe: Recipe,
-    recipe_hash: str,
-    needs: Iterable[str],
-    chooser: ContextChooser,
+    entry: inputs.Input, recipe: Recipe, recipe_hash: str, choices: Mapping[str, contexts.Choice]
 ) -> PlannedUnit:
-    references: dict[str, Chosen] = {}
-    absent: dict[str, str] = {}
-    for need in needs:
-        found, why = chooser.choose(need, entry.file)
-        if found is None:
-            absent[need] = why
-        else:
-            references[need] = Chosen(found.did, found.sha256, why)
+    references = {
+        need: Chosen(choice.reference.did, choice.reference.sha256, choice.why)
+        for need, choice in choices.items()
+        if choice.reference is not None
+    }
+    absent = {need: choice.why for need, choice in choices.items() if choice.reference is None}
     unit_id = digest(
         {
             "inputs": [[entry.file.did, entry.file.sha256]],

@@ -27,6 +27,7 @@ class Item:
     code: str = ""
     unit: str = ""
     did: str = ""
+    sha256: str = ""
     caveats: tuple[str, ...] = ()
 
 
@@ -53,9 +54,8 @@ class Report:
         return {**self.counts(), **self.more, "items": [asdict(item) for item in self.items]}
 
 
-def bad_item(error: BadInput | LakeBadInput, file: str, **more: Any) -> Item:
-    """The item of a quarantined file."""
-    code = getattr(error, "code", "bad-header")
+def bad_item(error: BadInput | LakeBadInput, file: str, *, code: str = "", sha256: str = "") -> Item:
+    """The item of a quarantined file; `code` stands in where the error brings none."""
     return Item(
         file=file,
         outcome=Status.QUARANTINED.value,
@@ -63,6 +63,6 @@ def bad_item(error: BadInput | LakeBadInput, file: str, **more: Any) -> Item:
         advice=error.advice,
         keyword=error.keyword,
         found=error.found,
-        code=str(code),
-        **more,
+        code=str(getattr(error, "code", code)),
+        sha256=sha256,
     )

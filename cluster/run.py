@@ -306,7 +306,7 @@ def _client(address: str) -> Iterator[Client]:
         client = Client(address, timeout=10, set_as_default=False)
     except (OSError, TimeoutError) as error:
         raise Retriable(
-            f"the Dask scheduler at {address} does not answer; run `heliolake up`, then the same command again"
+            f"the Dask scheduler at {address} does not answer; run `heliolake up`, then this again"
         ) from error
     try:
         yield client

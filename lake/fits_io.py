@@ -115,6 +115,23 @@ def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missin
     return _scale(raw, header, blank_is_missing)
 
 
+def read_header(url: str, hdu: int) -> fits.Header:
+    """Header of one HDU, without its data.
+
+    Raises
+    ------
+    BadInput
+        When the file is absent or has no such HDU.
+    """
+    path = local_path(url)
+    try:
+        with fits.open(path, memmap=True) as hdus:
+            header, _ = clean_header(hdus[hdu].header)
+    except (OSError, IndexError) as error:
+        raise _undecodable(path, hdu, error) from error
+    return header
+
+
 def build_product(
     data: NDArray[np.float32],
     quality: NDArray[np.uint16],

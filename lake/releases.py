@@ -199,6 +199,18 @@ def find_up_to_date(lake: Lake, product: ProductKey, key: str) -> dict[str, Any]
         return None if release is None else describe(release, product)
 
 
+def find_by_key(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:
+    """The release that was published under a key, whatever became of it since; None when there is none."""
+    with transaction(lake.sessions) as session:
+        release = session.scalar(
+            select(Release)
+            .join(Product)
+            .where(Product.name == product.name, Release.status != "DRAFT", Release.draft_key == key)
+            .order_by(Release.version.desc())
+        )
+        return None if release is None else describe(release, product)
+
+
 def active_files(lake: Lake, product: ProductKey) -> list[FileEntry]:
     """Files of the ACTIVE release of a product, by name; empty when there is none."""
     query = (

@@ -114,6 +114,13 @@ class Frame:
         return _converted(value, kind, name, self.source)
 
 
+def with_primary(header: fits.Header, primary: fits.Header) -> fits.Header:
+    """The header of an extension's image, completed by what only the file's primary header says."""
+    result = header.copy()
+    result.extend(primary, unique=True, update=False, strip=True)
+    return result
+
+
 def _converted(value: Any, kind: type[T], name: str, source: str) -> T:
     try:
         if kind is bool:

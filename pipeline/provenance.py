@@ -115,6 +115,16 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
         header[f"PCT_{kind}"] = (round(100.0 * count / total, 4), "percentage of such pixels")
 
 
+def fits_header_of_legend(legend: Mapping[int, str]) -> fits.Header:
+    """Header cards that explain the bits of a quality plane."""
+    header = fits.Header()
+    header["BTYPE"] = "quality flags"
+    header["BUNIT"] = ""
+    for bit, name in legend.items():
+        header[f"QBIT{bit.bit_length() - 1}"] = (name, f"value {bit}")
+    return header
+
+
 @lru_cache(maxsize=64)
 def library_version(distribution: str) -> str:
     """The installed version of a distribution, ``unknown`` where it has none."""
