@@ -252,6 +252,34 @@ class RucioClient:
 
         return self._ask(f"listing the files of {scope}:{dataset}", get) or []
 
+    def files_of_many(
+        self, datasets: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], set[tuple[str, str]]]:
+        """The files of many datasets, in few calls; a dataset that is not there has none."""
+        found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        for batch in batches(datasets):
+            dids = [{"scope": scope, "name": name} for scope, name in batch]
+            rows = self._ask("listing the files of datasets", partial(_list_files, dids=dids))
+            for row in rows or []:
+                parent = (row["parent_scope"], row["parent_name"])
+                found.setdefault(parent, set()).add((row["scope"], row["name"]))
+        return found
+
+    def add_replicas(self, files: Sequence[Replica]) -> None:
+        """Register replicas on our storage element of files whose names Rucio may know already."""
+        for batch in batches(files):
+            rows = [
+                {
+                    "scope": file.scope,
+                    "name": file.name,
+                    "bytes": file.size,
+                    "adler32": file.adler32,
+                    "md5": file.md5,
+                }
+                for file in batch
+            ]
+            self._ask(f"registering {len(batch)} replicas", partial(_add_replicas, rse=self.rse, files=rows))
+
     def content(self, scope: str, container: str) -> list[str]:
         """Names of what a container holds; empty when there is none."""
         return (
@@ -340,6 +368,14 @@ def _attach(client: Any, attachment: dict[str, Any]) -> None:
 
 def _detach(client: Any, scope: str, dataset: str, dids: list[dict[str, str]]) -> None:
     client.detach_dids(scope, dataset, dids)
+
+
+def _list_files(client: Any, dids: list[dict[str, str]]) -> list[dict[str, Any]]:
+    return list(client.bulk_list_files(dids))
+
+
+def _add_replicas(client: Any, rse: str, files: list[dict[str, Any]]) -> None:
+    client.add_replicas(rse, files)
 
 
 def _list_replicas(client: Any, dids: list[dict[str, str]]) -> list[dict[str, Any]]:

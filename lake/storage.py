@@ -26,6 +26,10 @@ _WINDOW = 1 << 22
 _PASSING = {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.EINTR, errno.ENFILE}
 
 
+LOST_AND_FOUND = ".lost+found"
+"""Folder below the root where a repair puts bytes that nothing knows."""
+
+
 class Stored(NamedTuple):
     """A file on the storage element.
 
@@ -160,23 +164,40 @@ def sums_of(path: Path) -> Checksums:
 
 
 class Found(NamedTuple):
-    """Something on the storage element: path below the root, size, and the writer's pid for a leftover."""
+    """Something on the storage element.
+
+    Parameters
+    ----------
+    path
+        Path below the root.
+    size
+        In bytes.
+    modified
+        Seconds since 1970.
+    writer
+        Pid of the process that wrote a leftover (`.part`), None for a file.
+    """
 
     path: str
     size: int
-    part_of: int | None
+    modified: float
+    writer: int | None
 
 
 def scan(root: Path) -> Iterator[Found]:
     """Every file on the storage element, leftovers (`.part`) with the pid that wrote them."""
-    for folder, _, names in os.walk(root):
+    for folder, folders, names in os.walk(root):
+        if LOST_AND_FOUND in folders:
+            folders.remove(LOST_AND_FOUND)
         for name in names:
             path = Path(folder, name)
             match = _PART.fullmatch(name)
             with contextlib.suppress(FileNotFoundError):  # a writer may just have finished
+                status = path.stat()
                 yield Found(
                     path.relative_to(root).as_posix(),
-                    path.stat().st_size,
+                    status.st_size,
+                    status.st_mtime,
                     int(match["pid"]) if match else None,
                 )
 
