@@ -22,6 +22,11 @@ NOMINAL_SCALE: Final = 0.6
 #: Pixels along one side of the full CCD, and so of the full-disk grid at the nominal scale.
 FULL_SIZE: Final = 4096
 
+#: Plate scales of the level-1 grid are within this of the nominal one (science.md §3: 1 % is suspect).
+_NATIVE_TOLERANCE: Final = 0.01
+#: Rounding of the pointing keywords, in pixels.
+_CORNER_TOLERANCE: Final = 0.02
+
 _ARCSEC: Final = np.pi / 180.0 / 3600.0
 _MATRIX: Final = ("1_1", "1_2", "2_1", "2_2")
 
@@ -231,3 +236,43 @@ def grid_to_pixels(
     solution, *_ = np.linalg.lstsq(design, exact, rcond=None)
     fitted = AffineMap(solution[:2].T.astype(np.float64), solution[2].astype(np.float64))
     return fitted, float(np.abs(design @ solution - exact).max())
+
+
+def detector_corner(frame: Frame, pointing: Pointing) -> tuple[int, int]:
+    """Where the first pixel of a frame lies on the full detector: (x, y), counted from zero.
+
+    Full frames lie at (0, 0). A cut-out's place follows from the Sun's centre
+    in its own pixels and on the detector (X0_MP, Y0_MP): the difference of
+    the two is a whole number of pixels, and is checked to be.
+
+    Raises
+    ------
+    BadInput
+        When the frame is binned or interpolated, or the keywords do not agree
+        on a whole number of pixels.
+    """
+    if abs(pointing.scale / NOMINAL_SCALE - 1.0) > _NATIVE_TOLERANCE:
+        raise BadInput(
+            "the frame is binned or resampled, not on the detector's own grid of 0.6 arcsec per pixel",
+            file=frame.source,
+            keyword="CDELT1, CDELT2",
+            found=f"{pointing.scale:.6g}",
+            advice="use the full-resolution level-1 file for steps that work in detector pixels",
+        )
+    if frame.data.shape == (FULL_SIZE, FULL_SIZE):
+        return 0, 0
+    on_detector = np.array([frame.keyword("X0_MP", float), frame.keyword("Y0_MP", float)])
+    here = pointing.to_pixels(np.zeros((1, 2)))[0]
+    corner = np.round(on_detector - here)
+    ny, nx = frame.data.shape
+    outside = (corner < 0).any() or (corner + np.array([nx, ny]) > FULL_SIZE).any()
+    if outside or np.abs(on_detector - here - corner).max() > _CORNER_TOLERANCE:
+        raise BadInput(
+            "the header does not say where on the detector this cut-out lies: the Sun's centre in its pixels "
+            "(CRPIX) and on the detector (X0_MP, Y0_MP) do not differ by whole pixels inside the detector",
+            file=frame.source,
+            keyword="CRPIX1, CRPIX2, X0_MP, Y0_MP",
+            found=f"differences {np.round(on_detector - here, 4).tolist()}",
+            advice="fetch the cut-out again without registration or tracking by fractions of a pixel",
+        )
+    return int(corner[0]), int(corner[1])
