@@ -28,6 +28,8 @@ def main(scheduler_port: int, dashboard_port: int, workers: int, folder: str) ->
             "distributed.worker.multiprocessing-method": "spawn",
             # A lost worker is replaced at once; work it held is tried elsewhere before it is given up.
             "distributed.scheduler.allowed-failures": 3,
+            # The profiler looks at every thread a hundred times a second otherwise, also when nothing runs.
+            "distributed.worker.profile.interval": "100ms",
         }
     )
     with LocalCluster(

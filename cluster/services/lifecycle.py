@@ -80,7 +80,7 @@ def _bring_up(service: Service, home: Home, say: Progress) -> bool:
 
 def _bring_up_lake(home: Home, say: Progress) -> None:
     database_started = _bring_up(POSTGRES, home, say)
-    if database_started:
+    if database_started or not rucio.is_bootstrapped(home):
         POSTGRES.make_databases(home)
         say("databases ready")
     if home.port("rucio") is None:

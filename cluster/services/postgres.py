@@ -60,7 +60,7 @@ class Postgres(Service):
     def prepare(self, home: Home) -> None:
         """Make the data folder if need be and write the settings."""
         data = home.postgres / "data"
-        if not (data / "PG_VERSION").exists():
+        if not data.exists():
             _make_cluster(home)
         # Whoever wrote this is gone, `stop` saw to that; but its pid may belong to another program by now,
         # which PostgreSQL would take for a server that still runs.
@@ -142,8 +142,8 @@ def binaries() -> Path:
 
 
 def _make_cluster(home: Home) -> None:
-    data = home.postgres / "data"
-    # What an interrupted attempt left cannot be continued; a finished one has PG_VERSION.
+    """Make the data folder under another name first, so that it is either whole or absent."""
+    data = home.postgres / "data.new"
     shutil.rmtree(data, ignore_errors=True)
     data.mkdir(mode=0o700)
     password = home.postgres / "initial-password"
@@ -151,7 +151,7 @@ def _make_cluster(home: Home) -> None:
     _give(data)
     _give(password)
     arguments = ["-D", str(data), "-U", "postgres", "--pwfile", str(password), "--auth=scram-sha-256"]
-    arguments += ["--encoding=UTF8", "--locale=C", "--no-instructions", "--no-sync"]
+    arguments += ["--encoding=UTF8", "--locale=C", "--no-instructions"]
     try:
         result = subprocess.run(
             _as_owner([str(binaries() / "initdb"), *arguments]),
@@ -164,10 +164,10 @@ def _make_cluster(home: Home) -> None:
     finally:
         password.unlink()
     if result.returncode != 0:
-        shutil.rmtree(data, ignore_errors=True)
         raise Fatal(f"PostgreSQL could not make its data folder {data}:\n{result.stderr.strip()}")
     with (data / "postgresql.conf").open("a") as stream:
         stream.write("\ninclude 'heliolake.conf'\n")
+    data.rename(home.postgres / "data")
 
 
 def _write_owned(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -107,7 +107,8 @@ def members(home: Home, name: str | None = None) -> list[psutil.Process]:
     """
     reap()
     wanted = mark(home, name) if name else f"{home.identity}:"
-    data = str(home.postgres / "data") if name in (None, "postgres") else ""
+    folders = (home.postgres / "data", home.postgres / "data.new") if name in (None, "postgres") else ()
+    data = tuple(map(str, folders))
     return [
         process
         for process in psutil.process_iter()
@@ -115,28 +116,16 @@ def members(home: Home, name: str | None = None) -> list[psutil.Process]:
     ]
 
 
-def _belongs(process: psutil.Process, wanted: str, data: str) -> bool:
+def _belongs(process: psutil.Process, wanted: str, data: tuple[str, ...]) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        if data and process.name() == "postgres" and process.cwd() == data:
+        if data and process.name() == "postgres" and process.cwd() in data:
             return True
         found = process.environ().get(MARK, "")
     except (psutil.Error, OSError):  # gone meanwhile, or another user's
         return False
     return found.startswith(wanted) if wanted.endswith(":") else found == wanted
-
-
-def end(processes: Iterable[psutil.Process], *, patience: float) -> None:
-    """Ask processes to end, wait for `patience` seconds, then kill what is left."""
-    asked = list(processes)
-    for process in asked:
-        _quietly(process.terminate)
-    _, stubborn = psutil.wait_procs(asked, timeout=patience)
-    for process in stubborn:
-        _quietly(process.kill)
-    psutil.wait_procs(stubborn, timeout=5)
-    reap()
 
 
 def sweep(home: Home, name: str | None = None) -> None:
@@ -146,16 +135,9 @@ def sweep(home: Home, name: str | None = None) -> None:
         if not left:
             return
         for process in left:
-            _quietly(process.kill)
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         psutil.wait_procs(left, timeout=5)
-
-
-def _quietly(action: object) -> None:
-    try:
-        if callable(action):
-            action()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def _record_file(home: Home, name: str) -> Path:

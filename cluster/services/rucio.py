@@ -40,10 +40,15 @@ def write_settings(home: Home) -> None:
             write_private(path, text)
 
 
+def is_bootstrapped(home: Home) -> bool:
+    """Whether Rucio's database has been set up for this very folder; a home may have been moved."""
+    done = _done(home)
+    return done.exists() and done.read_text() == str(home.rse_root)
+
+
 def bootstrap(home: Home) -> None:
     """Give a new Rucio its tables, account and storage element; nothing where that is done."""
-    done = home.rucio / "bootstrapped"
-    if done.exists() and done.read_text() == str(home.rse_root):
+    if is_bootstrapped(home):
         return
     command = python("-m", "lake.rucio_server.bootstrap", home.rse, str(home.rse_root))
     child = launch(home, "rucio-bootstrap", command, _environment(home))
@@ -53,7 +58,7 @@ def bootstrap(home: Home) -> None:
         records.sweep(home, "rucio-bootstrap")
     if code != 0:
         raise Fatal(f"Rucio's database could not be set up.{log_tail(home, 'rucio-bootstrap')}")
-    write_private(done, str(home.rse_root))
+    write_private(_done(home), str(home.rse_root))
 
 
 class RucioServer(Service):
@@ -122,6 +127,10 @@ class RucioDaemons(Service):
         except FileNotFoundError:
             return "its first round has not ended"
         return f"its last round ended {age:.0f} s ago" if age > _STUCK_AFTER else ""
+
+
+def _done(home: Home) -> Path:
+    return home.rucio / "bootstrapped"
 
 
 def _heartbeat(home: Home) -> Path:

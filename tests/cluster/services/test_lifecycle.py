@@ -24,6 +24,7 @@ from lake.errors import Fatal
 from tests.conftest import HOUSE, rucio_client, running_home
 
 NOBODY = 65534
+UP = "import sys; from cluster.home import Home; from cluster.services import up; up(Home(sys.argv[1]))"
 
 
 @pytest.fixture(scope="module")
@@ -158,8 +159,8 @@ def test_a_pid_that_now_belongs_to_another_program_is_not_ours(own: Home) -> Non
 def test_a_leftover_lock_file_naming_a_living_process_does_not_stop_the_database(own: Home) -> None:
     data = own.postgres / "data"
     owner = data.stat()
-    user = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
-    with subprocess.Popen(["sleep", "100"], **user) as other:
+    root = os.geteuid() == 0
+    with subprocess.Popen(["sleep", "100"], user=owner.st_uid if root else None) as other:
         main_process(own, "postgres").kill()
         lock = data / "postmaster.pid"
         lines = lock.read_text().splitlines()
@@ -185,8 +186,7 @@ def test_down_ends_everything_even_after_a_kill_and_up_keeps_the_ports_that_are_
 
 def _two_at_once(home: Home) -> None:
     """Two commands at the same time start every service once."""
-    code = "import sys; from cluster.home import Home; from cluster.services import up; up(Home(sys.argv[1]))"
-    commands = [subprocess.Popen([sys.executable, "-c", code, str(home.path)], cwd=HOUSE) for _ in range(2)]
+    commands = [subprocess.Popen([sys.executable, "-c", UP, str(home.path)], cwd=HOUSE) for _ in range(2)]
     assert [command.wait() for command in commands] == [0, 0]
     masters = [
         process for process in records.members(home, "rucio") if process.ppid() not in _pids_of(home, "rucio")
@@ -197,6 +197,21 @@ def _two_at_once(home: Home) -> None:
 
 def _pids_of(home: Home, name: str) -> set[int]:
     return {process.pid for process in records.members(home, name)}
+
+
+def test_a_first_start_that_is_killed_again_and_again_is_cured_by_starting_again(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    interrupted = Home(tmp_path_factory.mktemp("interrupted"))
+    for patience in (0.3, 0.7, 1.5, 3.0):
+        command = subprocess.Popen([sys.executable, "-c", UP, str(interrupted.path)], cwd=HOUSE)
+        time.sleep(patience)
+        command.kill()
+        command.wait()
+    with running_home(interrupted.path):
+        assert {state.state for state in status(interrupted)} == {"running"}
+        assert rucio_client(interrupted).whoami()["account"] == "root"
+    assert records.members(interrupted) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")

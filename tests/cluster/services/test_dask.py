@@ -1,0 +1,51 @@
+"""How workers are set up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from distributed import Client
+
+from cluster.home import Home
+from cluster.services.compute import worker_count
+
+
+@pytest.fixture(scope="module")
+def client(home: Home) -> Iterator[Any]:
+    with Client(home.scheduler_address(), timeout=30) as connected:
+        yield connected
+
+
+def test_there_is_one_worker_with_one_thread_per_core(client: Any) -> None:
+    assert list(client.nthreads().values()) == [1] * worker_count()
+
+
+def test_libraries_keep_to_one_thread_and_kernels_are_shared(client: Any) -> None:
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+    for environment in client.run(lambda: dict(os.environ)).values():
+        assert [environment[name] for name in names] == ["1"] * len(names)
+        assert environment["NUMBA_CACHE_DIR"].endswith("heliolake/numba")
+
+
+def test_workers_never_download_earth_rotation_tables(client: Any) -> None:
+    def setting() -> bool:
+        from astropy.utils.iers import conf
+
+        return bool(conf.auto_download)
+
+    assert set(client.run(setting).values()) == {False}
+
+
+def test_workers_write_only_below_the_home(client: Any, home: Home) -> None:
+    folders = client.run(lambda dask_worker: dask_worker.local_directory).values()
+    assert all(str(folder).startswith(str(home.dask)) for folder in folders)
+
+
+def test_the_workers_together_leave_memory_to_the_rest(client: Any) -> None:
+    import psutil
+
+    limits = client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit).values()
+    assert 0 < sum(limits) <= 0.9 * psutil.virtual_memory().total
