@@ -110,14 +110,13 @@ class DaskExecution:
     def _blocks(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
         """Jobs of one shape side by side, few enough for the memory and for every worker to get some."""
         per_worker = max(1, -(-len(jobs) // (self.workers * WINDOW * 2)))
-        block: list[Job] = []
-        for job in sorted(jobs, key=lambda job: job.shape):
-            if block and (job.shape != block[0].shape or len(block) >= min(per_worker, self._fit(job.shape))):
-                yield block
-                block = []
-            block.append(job)
-        if block:
-            yield block
+        by_shape: dict[tuple[int, int], list[Job]] = {}
+        for job in jobs:
+            by_shape.setdefault(job.shape, []).append(job)
+        for shape, alike in by_shape.items():
+            size = min(per_worker, self._fit(shape))
+            for start in range(0, len(alike), size):
+                yield alike[start : start + size]
 
     def _fit(self, shape: tuple[int, int]) -> int:
         result = output_shape(self.recipe.bind(), shape)

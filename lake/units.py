@@ -239,6 +239,16 @@ def outcomes(lake: Lake, run_id: str, product: str | None = None) -> list[Finish
     return [Finished(row.unit_id, row.state, row.outcome or {}) for row in rows]
 
 
+def payloads(lake: Lake, run_id: str, product: str | None = None) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Product and payload of the units of a run, or of one product of it, in their order."""
+    query = select(Unit.unit_id, Unit.product, Unit.payload).where(Unit.run_id == run_id)
+    if product is not None:
+        query = query.where(Unit.product == product)
+    with transaction(lake.sessions) as session:
+        rows = session.execute(query.order_by(Unit.position)).all()
+    return {row.unit_id: (row.product, row.payload) for row in rows}
+
+
 def finished_products(lake: Lake, run_id: str) -> list[str]:
     """Products of a run none of whose units is still to be done."""
     still_open = func.count().filter(Unit.state.in_(("planned", "leased")))

@@ -16,8 +16,7 @@ from pipeline.errors import Fatal
 from pipeline.outcome import Status
 from pipeline.stack import header_of, outcome_at
 from pipeline.step import ReferenceFile
-
-from .conftest import RECIPE, toy_frame
+from tests.toy import RECIPE, toy_frame
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ from astropy.io import fits
 
 from pipeline import Frame
 from pipeline.errors import BadInput
-
-from .conftest import toy_frame
+from tests.toy import toy_frame
 
 
 @pytest.mark.parametrize(

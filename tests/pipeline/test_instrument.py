@@ -8,8 +8,7 @@ import pytest
 
 from pipeline.errors import BadInput
 from pipeline.instrument import instrument, parse_date, recognise
-
-from .conftest import toy_frame
+from tests.toy import toy_frame
 
 
 def test_a_plugged_in_instrument_is_recognised_by_its_header() -> None:

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from pipeline import Recipe
 from pipeline.errors import Fatal
 from pipeline.instrument import recipes
-
-from .conftest import RECIPE
+from tests.toy import RECIPE
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,153 @@
+"""Execution on Dask: frames fail alone, even when they take their worker with them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from distributed import Client, LocalCluster
+
+from cluster.execute import DaskExecution, Job
+from cluster.stacks import FrameSource, Loader, Manifest, Target, open_stack
+from lake.storage import final_path
+from pipeline import Recipe
+from pipeline.errors import Fatal
+from pipeline.outcome import Outcome, Status
+from pipeline.stack import outcome_at
+from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
+from tests.toy import RECIPE, toy_frame
+
+
+@pytest.fixture(scope="module")
+def client(toy_instrument: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:  # noqa: F811
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(toy_instrument), *([before] if before else [])])
+    scratch = str(tmp_path_factory.mktemp("dask"))
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            dashboard_address=None,
+            local_directory=scratch,
+            host="127.0.0.1",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+def job(folder: Path, name: str, shape: tuple[int, int] = (4, 6), **cards: object) -> Job:
+    frame = toy_frame(1.0, shape, **cards)
+    path = folder / f"{name}.fits"
+    fits.writeto(path, frame.data, frame.header)
+    root = folder / "rse"
+    root.mkdir(exist_ok=True)
+    target = Target(
+        unit=name,
+        instrument="toy",
+        root=root,
+        scope="toy",
+        name=f"{name}.l1.v0001.fits",
+        version=1,
+        date="2024-01-01T00:00:00",
+        parents=("toy:x",),
+    )
+    return Job(FrameSource(loader=Loader(str(path), 0), source=path.name), target, shape)
+
+
+def carried_out(client: Client, jobs: list[Job], recipe: str = RECIPE) -> dict[str, Manifest]:
+    return {manifest.unit: manifest for manifest in DaskExecution(client, Recipe.parse(recipe))(jobs)}
+
+
+def test_every_job_gets_one_manifest_whatever_its_shape(client: Client, tmp_path: Path) -> None:
+    jobs = [job(tmp_path, f"a{n}", shape=(4, 6) if n % 2 else (5, 3)) for n in range(7)]
+    manifests = carried_out(client, jobs)
+    assert {unit: manifest.shape for unit, manifest in manifests.items()} == {
+        one.target.unit: one.shape for one in jobs
+    }
+    path = final_path(tmp_path / "rse", "toy", "a3.l1.v0001.fits")
+    assert path.stat().st_size == manifests["a3"].size
+    assert fits.getdata(path)[0, 0] == 3.0
+
+
+def test_a_frame_that_kills_its_worker_is_tried_alone_and_then_put_aside(
+    client: Client, tmp_path: Path
+) -> None:
+    jobs = [job(tmp_path, f"k{n}", KILL=n == 2) for n in range(8)]
+    manifests = carried_out(client, jobs)
+    states = {unit: manifest.outcome.status for unit, manifest in manifests.items()}
+    assert states == {f"k{n}": Status.QUARANTINED if n == 2 else Status.DONE for n in range(8)}
+    assert "worker was killed" in manifests["k2"].outcome.reason
+    assert "memory" in manifests["k2"].outcome.advice
+
+
+def test_what_may_pass_is_tried_again_but_not_for_ever(client: Client, tmp_path: Path) -> None:
+    manifests = carried_out(client, [job(tmp_path, "r", AGAIN=True)])
+    assert manifests["r"].outcome.status is Status.FAILED
+    assert "the line was busy" in manifests["r"].outcome.reason
+
+
+def test_a_fatal_error_stops_the_run(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="no frame will work"):
+        carried_out(client, [job(tmp_path, f"d{n}", DOOM=True) for n in range(3)])
+
+
+def test_a_file_that_is_gone_is_the_only_one_put_aside(client: Client, tmp_path: Path) -> None:
+    jobs = [job(tmp_path, f"g{n}") for n in range(3)]
+    (tmp_path / "g1.fits").unlink()
+    manifests = carried_out(client, jobs)
+    assert [manifests[f"g{n}"].outcome.status for n in range(3)] == [
+        Status.DONE,
+        Status.QUARANTINED,
+        Status.DONE,
+    ]
+
+
+def test_doing_a_unit_again_gives_the_same_bytes(client: Client, tmp_path: Path) -> None:
+    one = job(tmp_path, "same")
+    first = carried_out(client, [one])["same"]
+    again = carried_out(client, [one])["same"]
+    assert first.sha256 == again.sha256
+
+
+def test_an_image_that_no_worker_can_hold_is_refused_before_it_is_read(
+    client: Client, tmp_path: Path
+) -> None:
+    execution = DaskExecution(client, Recipe.parse(RECIPE), worker_memory=100_000)
+    with pytest.raises(Fatal, match="fewer workers with more memory"):
+        list(execution([Job(job(tmp_path, "big").source, job(tmp_path, "big2").target, (400, 400))]))
+
+
+def test_blocks_are_filled_but_every_worker_gets_some(client: Client, tmp_path: Path) -> None:
+    execution = DaskExecution(client, Recipe.parse(RECIPE))
+    one = job(tmp_path, "one")
+    sizes = [len(block) for block in execution._blocks([one] * 64)]
+    assert sum(sizes) == 64
+    assert len(sizes) >= 4
+    large = Job(one.source, one.target, (4096, 4096))
+    assert [len(block) for block in execution._blocks([large] * 3)] == [1, 1, 1]
+
+
+def test_what_names_a_frame_is_small_and_nothing_is_read_before_it_is_needed(tmp_path: Path) -> None:
+    source = FrameSource(loader=Loader("/nowhere/" + "x" * 100, 1, (0, 64)), source="x.fits")
+    assert len(pickle.dumps(source.loader)) < 1000
+    assert len(source.model_dump_json()) < 1000
+    stack = open_stack([source], (64, 8))
+    outcome: Outcome = outcome_at(stack.compute(), 0)
+    assert outcome.status is Status.QUARANTINED
+
+
+def test_rows_can_be_read_alone(tmp_path: Path) -> None:
+    path = tmp_path / "rows.fits"
+    fits.writeto(path, np.arange(40, dtype=np.int16).reshape(10, 4))
+    stack = open_stack([FrameSource(loader=Loader(str(path), 0, (2, 5)), source="rows.fits")], (3, 4))
+    np.testing.assert_array_equal(stack.compute()["image"].values[0], np.arange(8, 20).reshape(3, 4))

@@ -1,0 +1,258 @@
+"""From raw files to releases: what a person sees when things go well, go on, change, or break."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from cluster.home import Home
+from cluster.ingest import ingest
+from cluster.plan import Plan, Query, make_plan
+from cluster.report import Report
+from cluster.run import process
+from lake import search
+from lake.fsck import fsck
+from lake.lake import Lake
+from lake.storage import scan
+from pipeline.instrument import recipes
+from pipeline.quality import Quality
+from tests.cluster.frames import aia_file, aia_series, at
+
+RECIPE = "aia-l15"
+
+
+@pytest.fixture(scope="module")
+def lake(home: Home) -> Lake:
+    return Lake.open(home.lake_config())
+
+
+def planned(lake: Lake, observation: str, **settings: object) -> Plan:
+    recipe = recipes()[RECIPE]
+    if settings:
+        recipe = recipe.with_settings({key.replace("__", "."): value for key, value in settings.items()})
+    return make_plan(lake, recipe, Query(observation=observation))
+
+
+def processed(home: Home, lake: Lake, observation: str, **settings: object) -> Report:
+    return process(lake, home.scheduler_address(), planned(lake, observation, **settings))
+
+
+def released(lake: Lake, observation: str, level: str = "1.5") -> list[tuple[int, str, int]]:
+    found = search.search(lake, instrument="sdo_aia", level=level, pattern=observation)
+    return sorted((one["version"], one["status"], one["files"]) for one in found)
+
+
+def counted(report: Report) -> dict[str, int]:
+    return {outcome: count for outcome, count in report.counts().items() if count}
+
+
+def test_a_day_of_frames_becomes_a_closed_locked_release(
+    home: Home, lake: Lake, rucio: Any, tmp_path: Path
+) -> None:
+    files = aia_series(tmp_path, at(2015, 1, 1), 3, wavelength=193)
+    assert counted(ingest(lake, files)) == {"done": 3}
+    report = processed(home, lake, "aia193_20150101")
+    assert counted(report) == {"done": 3}
+    assert released(lake, "aia193_20150101") == [(1, "ACTIVE", 3)]
+    state = rucio.get_did("sdo_aia", "aia193_20150101.l15.v0001")
+    assert (state["type"], state["open"]) == ("DATASET", False)
+    assert "aia193_20150101.l15.v0001" in {
+        did["name"] for did in rucio.list_content("sdo_aia", "aia193_20150101")
+    }
+    (rule,) = rucio.list_did_rules("sdo_aia", "aia193_20150101.l15.v0001")
+    assert rule["locked"] is True
+
+    (got, *_) = search.get_files(lake, "sdo_aia:aia193_20150101.l15", tmp_path / "got")
+    with fits.open(got, checksum=True) as hdus:
+        header = hdus[0].header
+        assert hdus[0].data.dtype == np.dtype(">f4")
+        assert hdus["QUALITY"].data.dtype == np.uint16
+        assert header["PRSTEP1"]
+        assert header["LEVEL"] == "1.5"
+        assert header["VERSION"] == 1
+        assert header["PARENTXT"] == f"sdo_aia:{files[0].name}"
+        assert header["FILENAME"] == got.name == f"{files[0].stem}.l15.v0001.fits"
+        assert header["BUNIT"] == "DN/s"
+        assert header["SOLARNET"] in (0.5, 1.0)
+        assert "BLANK" not in header
+
+
+def test_running_again_does_nothing(home: Home, lake: Lake, tmp_path: Path) -> None:
+    files = aia_series(tmp_path, at(2015, 1, 2), 2)
+    ingest(lake, files)
+    assert counted(ingest(lake, files)) == {"skipped": 2}
+    assert released(lake, "aia171_20150102", level="1") == [(1, "ACTIVE", 2)]
+    processed(home, lake, "aia171_20150102")
+    again = processed(home, lake, "aia171_20150102")
+    assert counted(again) == {"skipped": 2}
+    assert again.more == {"run": None, "releases": []}
+    assert released(lake, "aia171_20150102") == [(1, "ACTIVE", 2)]
+
+
+def test_a_changed_parameter_makes_a_second_release_and_keeps_the_first(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2015, 1, 3), 2))
+    processed(home, lake, "aia171_20150103")
+    before = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in search.get_files(lake, "aia171_20150103.l15", tmp_path / "before")
+    }
+    changed = {"normalise_exposure__enabled": False}
+    assert counted(processed(home, lake, "aia171_20150103", **changed)) == {"done": 2}
+    assert released(lake, "aia171_20150103") == [(1, "SUPERSEDED", 2), (2, "ACTIVE", 2)]
+    after = search.get_files(lake, "aia171_20150103.l15@v0001", tmp_path / "after")
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in after} == before
+    (new, _) = search.get_files(lake, "aia171_20150103.l15", tmp_path / "new")
+    assert fits.getheader(new)["BUNIT"] == "DN"
+    # Back to what was: the old files are a release again, and no unit is done twice.
+    assert counted(processed(home, lake, "aia171_20150103")) == {"skipped": 2}
+    assert released(lake, "aia171_20150103")[-1] == (3, "ACTIVE", 2)
+    assert {path.name for path in search.get_files(lake, "aia171_20150103.l15", tmp_path / "back")} == set(
+        before
+    )
+
+
+def test_one_more_raw_file_makes_a_release_that_reuses_the_others(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2015, 1, 4), 2))
+    processed(home, lake, "aia171_20150104")
+    ingest(lake, [aia_file(tmp_path, at(2015, 1, 4, 12))])
+    assert released(lake, "aia171_20150104", level="1") == [(1, "SUPERSEDED", 2), (2, "ACTIVE", 3)]
+    assert counted(processed(home, lake, "aia171_20150104")) == {"done": 1, "skipped": 2}
+    names = sorted(path.name for path in search.get_files(lake, "aia171_20150104.l15", tmp_path / "got"))
+    assert [name.split(".")[-2] for name in names] == ["v0001", "v0001", "v0002"]
+
+
+def test_other_bytes_under_a_known_name_are_refused(lake: Lake, tmp_path: Path) -> None:
+    (path,) = aia_series(tmp_path, at(2015, 1, 5), 1)
+    ingest(lake, [path])
+    fits.setval(path, "EXPTIME", value=3.0)
+    (item,) = ingest(lake, [path]).items
+    assert (item.outcome, item.code) == ("quarantined", "name-conflict")
+    assert "other bytes" in item.reason
+    assert "new name" in item.advice
+
+
+def test_a_frame_that_cannot_be_done_is_put_aside_and_the_others_go_on(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    good = aia_series(tmp_path, at(2015, 1, 6), 2)
+    bad = aia_file(tmp_path, at(2015, 1, 6, 9), EXPTIME=0.0)
+    ingest(lake, [*good, bad])
+    report = processed(home, lake, "aia171_20150106")
+    assert counted(report) == {"done": 2, "quarantined": 1}
+    (item,) = [item for item in report.items if item.outcome == "quarantined"]
+    assert (item.file, item.keyword) == (bad.name, "EXPTIME")
+    assert item.advice
+    assert released(lake, "aia171_20150106") == [(1, "ACTIVE", 2)]
+    again = processed(home, lake, "aia171_20150106")
+    assert counted(again) == {"skipped": 2, "quarantined": 1}
+    assert again.more["run"] is None
+    assert [item.reason for item in again.items if item.outcome == "quarantined"] == [item.reason]
+
+
+def test_what_came_finished_from_elsewhere_is_kept_in_every_later_release(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    finished = aia_file(tmp_path, at(2015, 1, 7, 10), LVL_NUM=1.5)
+    ingest(lake, [*aia_series(tmp_path, at(2015, 1, 7), 2), finished])
+    report = processed(home, lake, "aia171_20150107")
+    assert counted(report) == {"done": 2, "skipped": 1}
+    assert "already" in next(item.reason for item in report.items if item.outcome == "skipped")
+    names = {path.name for path in search.get_files(lake, "aia171_20150107.l15", tmp_path / "got")}
+    assert finished.name in names
+    assert len(names) == 3
+    assert counted(processed(home, lake, "aia171_20150107")) == {"skipped": 3}
+
+
+def test_missing_flags_reach_the_quality_plane(home: Home, lake: Lake, tmp_path: Path) -> None:
+    (path,) = aia_series(tmp_path, at(2015, 1, 8), 1, BLANK=-32768)
+    with fits.open(path, mode="update", do_not_scale_image_data=True) as hdus:
+        hdus[0].data[30, 30] = -32768
+    ingest(lake, [path])
+    processed(home, lake, "aia171_20150108")
+    (got,) = search.get_files(lake, "aia171_20150108.l15", tmp_path / "got")
+    with fits.open(got) as hdus:
+        lost = np.isnan(hdus[0].data)
+        flags = hdus["QUALITY"].data
+        assert 1 <= lost[20:40, 20:40].sum() <= 4
+        assert (flags[20:40, 20:40][lost[20:40, 20:40]] & int(Quality.MISSING)).all()
+
+
+PROCESS = """
+import sys
+from cluster.home import Home
+from cluster.plan import Query, make_plan
+from cluster.run import process
+from lake.lake import Lake
+from pipeline.instrument import recipes
+if __name__ == "__main__":
+    home = Home(sys.argv[1])
+    lake = Lake.open(home.lake_config())
+    plan = make_plan(lake, recipes()["aia-l15"], Query(observation=sys.argv[2]))
+    report = process(lake, home.scheduler_address(), plan)
+    import json
+    print(json.dumps(report.document()))
+"""
+
+
+def test_a_process_killed_at_any_moment_is_completed_by_running_it_again(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    count, observation = 24, "aia171_20150109"
+    ingest(lake, aia_series(tmp_path, at(2015, 1, 9), count))
+    dice = random.Random(20150109)
+    delays = [dice.uniform(1.0, 5.0) for _ in range(5)]
+    for delay in delays:
+        running = subprocess.Popen(
+            [sys.executable, "-c", PROCESS, str(home.path), observation],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(delay)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    last = subprocess.run(
+        [sys.executable, "-c", PROCESS, str(home.path), observation],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    document = json.loads(last.stdout)
+    assert document["quarantined"] == document["failed"] == 0
+    assert document["done"] + document["skipped"] == count
+    active = [one for one in released(lake, observation) if one[1] == "ACTIVE"]
+    assert [files for _, _, files in active] == [count]
+    stored = [found.path for found in scan(lake.root) if "20150109" in found.path and ".l15." in found.path]
+    assert len(stored) == count, "a unit was done twice, or a half-written file stayed"
+    assert [one for one in fsck(lake)["differences"] if "20150109" in json.dumps(one)] == []
+    assert counted(processed(home, lake, observation)) == {"skipped": count}
+
+
+def test_a_plan_is_named_by_its_content(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, aia_series(tmp_path, at(2015, 1, 10), 2))
+    plan = planned(lake, "aia171_20150110")
+    assert planned(lake, "aia171_20150110").id == plan.id
+    other = planned(lake, "aia171_20150110", register__scale_arcsec=40.0)
+    assert other.id != plan.id
+    assert not {unit.unit_id for unit in other.units} & {unit.unit_id for unit in plan.units}
+    assert planned(lake, "aia171_2015011?").id == plan.id
+    (explained,) = plan.explain(plan.units[0].file.name)
+    assert explained["parent"] == "sdo_aia:aia171_20150110.l1@v0001"
+    since = make_plan(lake, plan.recipe, Query(since=at(2015, 1, 11), observation="aia171_20150110"))
+    assert since.units == ()

@@ -1,0 +1,94 @@
+"""The house: imports run one way, and rooms stay small enough to see across."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).resolve().parent.parent
+#: What each part may import of the others.
+ALLOWED = {
+    "heliolake": {"cluster", "pipeline", "lake"},
+    "cluster": {"pipeline", "lake"},
+    "pipeline": set[str](),
+    "lake": set[str](),
+}
+MOST_LINES = 500
+MOST_LINES_OF_A_FUNCTION = 60
+
+
+def modules(part: str) -> list[Path]:
+    return sorted((HOUSE / part).rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Top-level names of everything a module imports, wherever in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_imports_run_one_way(part: str) -> None:
+    forbidden = set(ALLOWED) - ALLOWED[part] - {part}
+    against = {
+        f"{path.relative_to(HOUSE)} imports {name}"
+        for path in modules(part)
+        for name in imported(ast.parse(path.read_text()))
+        if name in forbidden
+    }
+    assert not against
+
+
+def test_the_pipeline_knows_no_scheduler_storage_or_database() -> None:
+    outside = {"distributed", "rucio", "sqlalchemy", "psycopg"}
+    against = {
+        f"{path.relative_to(HOUSE)} imports {name}"
+        for path in modules("pipeline")
+        for name in imported(ast.parse(path.read_text()))
+        if name in outside
+    }
+    assert not against
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_files_and_functions_stay_small(part: str) -> None:
+    too_long = []
+    for path in modules(part):
+        text = path.read_text()
+        if len(text.splitlines()) > MOST_LINES:
+            too_long.append(f"{path.relative_to(HOUSE)}: {len(text.splitlines())} lines")
+        if "migrations" in path.parts:
+            continue  # a migration is a list, read from top to bottom
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or 0) - node.body[0].lineno + 1
+                if ast.get_docstring(node):
+                    lines = (node.end_lineno or 0) - (node.body[0].end_lineno or 0)
+                if lines > MOST_LINES_OF_A_FUNCTION:
+                    too_long.append(f"{path.relative_to(HOUSE)}:{node.lineno} {node.name}: {lines} lines")
+    assert not too_long
+
+
+def test_stacks_are_written_by_nobody_but_the_block_writer() -> None:
+    """Dask writes of misaligned chunks corrupt silently; nothing here may use them."""
+    banned = ("to_zarr", "da.store(", ".store(")
+    found = [
+        f"{path.relative_to(HOUSE)}: {word}"
+        for part in ALLOWED
+        for path in modules(part)
+        for word in banned
+        if word in path.read_text()
+    ]
+    assert not found
+
+
+def test_yaml_is_always_loaded_safely() -> None:
+    for part in ALLOWED:
+        for path in modules(part):
+            assert "yaml.load(" not in path.read_text(), path

@@ -1,0 +1,114 @@
+"""A small instrument that lives outside the package, found the way third parties' are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from pipeline import Frame
+
+INSTRUMENT = """
+name: toy
+title: A toy camera
+recognise:
+  - {TELESCOP: TOY, DETECTOR: "CAM[12]"}
+level: {keyword: LVL, values: {"0": "0", "1.0": "1"}}
+date: {keywords: [DATE-OBS], time_keyword: TIME-OBS}
+observation: "cam{camera}_{date:%Y%m%d}"
+meta:
+  camera: {keyword: DETECTOR, pattern: "CAM(.)"}
+"""
+
+RECIPE = """
+name: toy-l1
+instrument: toy
+from_level: "0"
+to_level: "1"
+version: 1
+steps:
+  - {step: shift, params: {by: 2.0}}
+  - {step: scale, assume: {gain: unity}}
+"""
+
+STEPS = '''
+import os
+import signal
+
+import numpy as np
+from pipeline.errors import BadInput, Fatal, Retriable
+from pipeline.quality import Quality
+from pipeline.step import Params, ReferenceNeed, step
+
+
+class ShiftParams(Params):
+    by: float = 1.0
+
+
+@step("shift", version=3, prstep="BIAS-CORRECTION", instrument="toy", takes=("DN",))
+def shift(frame, params: ShiftParams, references):
+    """Add a constant."""
+    if frame.header.get("BROKEN"):
+        raise BadInput("the shutter was shut", file=frame.source, keyword="BROKEN", advice="open it")
+    if frame.header.get("BUG"):
+        raise ZeroDivisionError("a bug")
+    if frame.header.get("KILL"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if frame.header.get("AGAIN"):
+        raise Retriable("the line was busy")
+    if frame.header.get("DOOM"):
+        raise Fatal("no frame will work")
+    return frame.replace(data=frame.data + np.float32(params.by))
+
+
+class ScaleParams(Params):
+    pass
+
+
+def read_gain(path):
+    return float(open(path).read())
+
+
+@step("scale", version=1, prstep="CALIBRATION", instrument="toy", takes=("DN",), gives="DN/s",
+      needs=(ReferenceNeed("gain", "the gain table", unity_allowed=True),), memory_factor=4.0)
+def scale(frame, params: ScaleParams, references):
+    """Multiply by a gain."""
+    gain = references["gain"].load(read_gain) if "gain" in references else 1.0
+    return frame.replace(data=frame.data * np.float32(gain))
+
+
+class HalveParams(Params):
+    factor: int = 2
+
+
+@step("halve", version=1, prstep="BINNING", instrument="toy",
+      output_shape=lambda params, shape: (shape[0] // params.factor, shape[1] // params.factor))
+def halve(frame, params: HalveParams, references):
+    """Take every second pixel."""
+    cut = slice(None, None, params.factor)
+    return frame.replace(data=frame.data[cut, cut], quality=frame.quality[cut, cut])
+'''
+
+
+def install(site: Path) -> None:
+    """Lay out a distribution that announces the instrument `toy` in a folder for `sys.path`."""
+    package = site / "toy_camera"
+    (package / "recipes").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "steps.py").write_text(STEPS)
+    (package / "instrument.yaml").write_text(INSTRUMENT)
+    (package / "recipes" / "l1.yaml").write_text(RECIPE)
+    info = site / "toy_camera-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-camera\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[heliolake.instruments]\ntoy = toy_camera\n")
+
+
+def toy_frame(value: float = 1.0, shape: tuple[int, int] = (4, 6), **cards: object) -> Frame:
+    """A frame of the toy camera; `cards` go into its header."""
+    header = fits.Header()
+    header.update({"TELESCOP": "TOY", "DETECTOR": "CAM1", "LVL": "0", "BUNIT": "DN"})
+    header["DATE-OBS"] = "2024-05-06T07:08:09.5"
+    header.update(cards)
+    return Frame.of(np.full(shape, value), header, source=str(cards.get("FILENAME", "toy.fits")))
