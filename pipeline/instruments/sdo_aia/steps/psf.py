@@ -1,0 +1,123 @@
+"""Deconvolution with the channel's point spread function."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from pipeline.errors import BadInput
+from pipeline.frame import Frame
+from pipeline.instruments.sdo_aia.channels import EUV, channel_of
+from pipeline.instruments.sdo_aia.geometry import FULL_SIZE, NOMINAL_SCALE, pointing_of
+from pipeline.instruments.sdo_aia.levels import require_unregistered
+from pipeline.instruments.sdo_aia.psf import channel_transfer
+from pipeline.kernels.backend import BackendName
+from pipeline.kernels.deconvolve import padded_shape, richardson_lucy
+from pipeline.quality import Quality
+from pipeline.step import Params, References, step
+
+
+class PsfDeconvolveParams(Params):
+    """Parameters of the deconvolution.
+
+    Attributes
+    ----------
+    iterations
+        Of Richardson–Lucy. Ten accelerated ones come closer to the data than
+        the 25 plain ones aiapy does.
+    accelerate
+        Biggs–Andrews extrapolation. With 25 iterations, no acceleration and
+        a circular edge the result is aiapy's.
+    edge
+        How a full frame continues: ``circular`` (its edges are dark), or
+        ``mirror``. Cut-outs always continue mirrored.
+    mirror_margin
+        Width of the mirrored margin in pixels.
+    total_variation
+        Weight of the total-variation penalty; 0 for none.
+    preflight_core
+        Use the core widths measured before flight.
+    backend
+        ``numpy``, ``cupy``, or ``auto``: CuPy where there is a GPU.
+    on_unavailable
+        What to do with frames that have no PSF (UV channels, binned frames):
+        ``refuse`` them, or ``keep`` them as they are and say so in a caveat.
+    """
+
+    iterations: int = Field(default=10, ge=1, le=200)
+    accelerate: bool = True
+    edge: Literal["circular", "mirror"] = "circular"
+    mirror_margin: int = Field(default=128, ge=1, le=2048)
+    total_variation: float = Field(default=0.0, ge=0.0, le=0.1)
+    preflight_core: bool = False
+    backend: BackendName = "numpy"
+    on_unavailable: Literal["refuse", "keep"] = "refuse"
+
+
+@step(
+    "psf_deconvolve",
+    version=1,
+    prstep="PSF-DECONVOLUTION",
+    instrument="sdo_aia",
+    memory_factor=13.0,
+    libraries=("numpy", "numba", "scipy"),
+)
+def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: References) -> Frame:
+    """Remove the diffraction pattern of the filter meshes and sharpen the core.
+
+    Works on the level-1 grid, which the PSF was measured on. Negative values
+    become zero and are flagged `NEGATIVE_CLIPPED`; missing pixels stay
+    missing and do not take part.
+
+    Raises
+    ------
+    BadInput
+        When the frame is registered already, or has no PSF and
+        `on_unavailable` is ``refuse``.
+    """
+    require_unregistered(frame, "psf_deconvolve")
+    channel = channel_of(frame)
+    scale = pointing_of(frame).scale
+    if channel not in EUV or abs(scale / NOMINAL_SCALE - 1.0) > 0.01:
+        return _without_psf(frame, params, channel, scale)
+    full = frame.data.shape == (FULL_SIZE, FULL_SIZE)
+    shape = frame.data.shape[0], frame.data.shape[1]
+    if not full or params.edge == "mirror":
+        shape = padded_shape(shape, params.mirror_margin)
+    negative = frame.data < 0
+    data = richardson_lucy(
+        frame.data,
+        channel_transfer(channel, shape, params.preflight_core),
+        iterations=params.iterations,
+        accelerate=params.accelerate,
+        total_variation=params.total_variation,
+        where=params.backend,
+    )
+    quality = frame.quality.copy()
+    quality[negative] |= np.uint16(Quality.NEGATIVE_CLIPPED)
+    result = frame.replace(data=data, quality=quality)
+    if full:
+        return result
+    return result.with_caveat(
+        "psf_deconvolve: the light that was scattered into this cut-out from outside it is not known"
+    )
+
+
+def _without_psf(frame: Frame, params: PsfDeconvolveParams, channel: int, scale: float) -> Frame:
+    known = channel in EUV
+    reason = (
+        f"the frame's {scale:.4g} arcsec per pixel are not the detector's own, which the PSF is for"
+        if known
+        else f"the channel {channel} Å has no point spread function"
+    )
+    if params.on_unavailable == "keep":
+        return frame.with_caveat(f"psf_deconvolve: not deconvolved, because {reason}")
+    raise BadInput(
+        reason,
+        file=frame.source,
+        keyword="CDELT1" if known else "WAVELNTH",
+        found=scale if known else channel,
+        advice="switch psf_deconvolve off, or set psf_deconvolve.on_unavailable to keep",
+    )

@@ -1,0 +1,189 @@
+"""Richardson–Lucy deconvolution, accelerated, on real FFTs in float32.
+
+Richardson 1972 (JOSA 62, 55), Lucy 1974 (AJ 79, 745); acceleration by Biggs &
+Andrews 1997 (Applied Optics 36, 1766); total variation by Dey et al. 2006
+(Microscopy Research and Technique 69, 260). Formulas in science.md §6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from pipeline.kernels.backend import Backend, BackendName, backend
+from pipeline.kernels.fill import fill_gaps
+
+Edge = Literal["circular", "mirror"]
+
+#: Below this fraction of the image's mean, a blurred value is rounding of the FFT and no light to divide by.
+_FLOOR: Final = 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """A point spread function ready for convolutions of one shape.
+
+    Attributes
+    ----------
+    shape
+        (ny, nx) of the arrays it convolves.
+    values
+        `rfft2` of the PSF, its centre at pixel (0, 0): float32 where the PSF
+        is point-symmetric, so that its transform is real, else complex64.
+    """
+
+    shape: tuple[int, int]
+    values: NDArray[Any]
+
+
+def transfer_function(psf: NDArray[Any], shape: tuple[int, int]) -> Transfer:
+    """The transfer function of a PSF for arrays of a shape.
+
+    Parameters
+    ----------
+    psf
+        Shape (ky, kx), its centre at pixel (ky // 2, kx // 2). It is cut, or
+        padded with zeros, to `shape` about its centre and normalised to 1
+        there: light scattered farther than half the array cannot be told
+        from light that stayed.
+    shape
+        (ny, nx) of the arrays to convolve.
+    """
+    kernel = np.zeros(shape)
+    take, put = [], []
+    for size, wanted in zip(psf.shape, shape, strict=True):
+        reach = min(size // 2, wanted // 2)
+        stop = min(size - size // 2, wanted - wanted // 2)
+        take.append(slice(size // 2 - reach, size // 2 + stop))
+        put.append(np.arange(-reach, stop) % wanted)
+    kernel[np.ix_(*put)] = psf[tuple(take)]
+    spectrum = scipy.fft.rfft2(kernel / kernel.sum(), workers=1)
+    # The transform of a point-symmetric PSF is real, up to rounding.
+    symmetric = np.abs(spectrum.imag).max() < 1e-6
+    values = spectrum.real.astype(np.float32) if symmetric else spectrum.astype(np.complex64)
+    return Transfer(shape, values)
+
+
+def padded_shape(shape: tuple[int, int], margin: int) -> tuple[int, int]:
+    """The shape that an image and a mirrored margin need, rounded up to sizes that transform fast."""
+    ny, nx = (scipy.fft.next_fast_len(size + 2 * margin, real=True) for size in shape)
+    return int(ny), int(nx)
+
+
+def richardson_lucy(
+    image: NDArray[np.float32],
+    transfer: Transfer,
+    *,
+    iterations: int,
+    accelerate: bool = True,
+    total_variation: float = 0.0,
+    where: BackendName = "numpy",
+) -> NDArray[np.float32]:
+    """Deconvolve an image.
+
+    Parameters
+    ----------
+    image
+        float32, shape (ny, nx). NaN pixels count as not observed. Negative
+        values have no meaning for the method and are taken as zero; the
+        caller flags them.
+    transfer
+        Of the PSF. Where its shape is the image's, the image continues
+        periodically; where it is larger, the image is padded with its mirror
+        image up to that shape, which keeps the periodic continuation away.
+    iterations
+        Number of iterations.
+    accelerate
+        Extrapolate between iterations (Biggs & Andrews); ten accelerated
+        iterations come closer than twenty plain ones.
+    total_variation
+        Weight λ of the total-variation penalty; 0 for none. Useful values
+        are 0.001 to 0.02.
+    where
+        Backend.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        Same shape; NaN where the image was. The sum over the transformed
+        array is kept to 1e-5.
+    """
+    work = backend(where)
+    ny, nx = image.shape
+    rows, columns = transfer.shape
+    if rows < ny or columns < nx:
+        raise ValueError(
+            f"the transfer function is for {transfer.shape}, smaller than the image {image.shape}"
+        )
+    before = ((rows - ny) // 2, (columns - nx) // 2)
+    margins = [
+        (first, size - n - first) for first, size, n in zip(before, transfer.shape, (ny, nx), strict=True)
+    ]
+    missing = np.isnan(image)
+    if missing.all():
+        return image.copy()
+    gaps = bool(missing.any())
+    # The method multiplies: a pixel that starts at zero stays there, so gaps start from their neighbourhood.
+    start = np.maximum(fill_gaps(image, missing) if gaps else image, np.float32(0.0))
+    seen = np.pad((~missing).astype(np.float32), margins, mode="symmetric") if gaps else None
+    settings = _Settings(iterations, accelerate, total_variation)
+    estimate = work.get(_iterate(work, np.pad(start, margins, mode="symmetric"), seen, transfer, settings))
+    result = np.ascontiguousarray(estimate[before[0] : before[0] + ny, before[1] : before[1] + nx])
+    if gaps:
+        result[missing] = np.nan
+    return result
+
+
+@dataclass(frozen=True)
+class _Settings:
+    iterations: int
+    accelerate: bool
+    total_variation: float
+
+
+def _iterate(
+    work: Backend,
+    observed: NDArray[np.float32],
+    seen: NDArray[np.float32] | None,
+    transfer: Transfer,
+    settings: _Settings,
+) -> Any:
+    floor = _FLOOR * float(observed.mean(dtype=np.float64))
+    data, values = work.put(observed), work.put(transfer.values)
+    current, previous, predicted, change, correction = (work.put(observed) for _ in range(5))
+    mask = None if seen is None else work.put(seen)
+    weight = None if mask is None else _weight(work, mask, values)
+    dot, square, last_square = 0.0, 0.0, 0.0
+    for step in range(settings.iterations):
+        alpha = 0.0
+        if settings.accelerate and step > 1 and last_square > 0:
+            # α = Σ g(k−1)·g(k−2) / Σ g(k−2)², clipped to [0, 1)
+            alpha = min(max(dot / last_square, 0.0), 0.999)
+        work.predict(current, previous, alpha, predicted)
+        work.convolve(predicted, values, adjoint=False, out=correction)
+        work.ratio(data, correction, mask, floor)
+        work.convolve(correction, values, adjoint=True, out=correction)
+        if weight is not None:
+            correction *= weight
+        if settings.total_variation > 0:
+            correction /= 1.0 - settings.total_variation * work.curvature(predicted)
+        previous, current = current, previous
+        last_square = square
+        dot, square = work.update(predicted, correction, change, current)
+    if settings.total_variation > 0 and seen is None:
+        # The penalty alone does not keep the sum.
+        current *= float(data.sum(dtype=np.float64)) / float(current.sum(dtype=np.float64))
+    return current
+
+
+def _weight(work: Backend, mask: Any, values: Any) -> Any:
+    """1 / Hᵀ·mask: makes up for the light that pixels without a value would have contributed."""
+    covered = work.put(np.zeros(mask.shape, np.float32))
+    work.convolve(mask, values, adjoint=True, out=covered)
+    # A pixel none of whose light is seen has nothing to be corrected with; 1 % keeps the division tame.
+    covered[covered < 0.01] = 1.0
+    return 1.0 / covered
