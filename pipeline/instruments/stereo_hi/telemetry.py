@@ -76,43 +76,58 @@ def lost_pixels(frame: Frame) -> NDArray[np.bool_]:
     blocks = lost_blocks(frame)
     if not blocks:
         return mask
-    for x0, y0, x1, y1 in _boxes(frame, blocks):
+    compression = frame.keyword("COMPRSSN", int)
+    summing = facts.binning(frame, "SUMMED")
+    try:
+        found = boxes(blocks, compression, frame.data.shape, summing=summing)
+    except ValueError as error:
+        raise BadInput(
+            "telemetry is missing, and where is not known",
+            file=frame.source,
+            keyword="COMPRSSN, MISSLIST",
+            found=f"{compression}, {frame.header['MISSLIST']!r}: {error}",
+            advice="leave the file out, or fetch a later version of it",
+        ) from error
+    for x0, y0, x1, y1 in found:
         mask[max(y0, 0) : y1, max(x0, 0) : x1] = True
     # Blocks are counted in the image as it was compressed, before it was turned for the archive.
     return mask[::-1, ::-1] if facts.orientation(frame).turned else mask
 
 
-def _boxes(frame: Frame, blocks: list[int]) -> list[Box]:
-    compression = frame.keyword("COMPRSSN", int)
-    ny, nx = frame.data.shape
+def boxes(blocks: list[int], compression: int, shape: tuple[int, ...], *, summing: int) -> list[Box]:
+    """Where lost blocks lie, in the orientation of the CCD; parts may lie outside the image.
+
+    Parameters
+    ----------
+    blocks
+        Numbers of the blocks.
+    compression
+        COMPRSSN: below 89 Rice and H-compress (blocks of 64 × 64), 96 and 97
+        ICER in 16 segments, 90 to 95 ICER in 32.
+    shape
+        (y, x) of the image.
+    summing
+        CCD pixels along an axis of an image pixel.
+
+    Raises
+    ------
+    ValueError
+        When the layout is not known or a block lies beyond it.
+    """
+    ny, nx = shape
+    border = _ICER_BORDER
     if compression < 89:
-        layout = _grid(nx // _BLOCK, ny // _BLOCK, _BLOCK, _BLOCK)
-        border = 0
+        layout, border = _grid(nx // _BLOCK, ny // _BLOCK, _BLOCK, _BLOCK), 0
     elif compression in (96, 97):
         layout = _grid(4, 4, nx // 4, ny // 4)
-        border = _ICER_BORDER
     elif 90 <= compression <= 95:
-        layout = _icer32(facts.binning(frame, "SUMMED"))
-        border = _ICER_BORDER
+        layout = _icer32(summing)
     else:
-        raise BadInput(
-            "telemetry is missing, and where is not known for this compression",
-            file=frame.source,
-            keyword="COMPRSSN",
-            found=compression,
-            advice="known are 0-88 (Rice, H-compress), 90-95 and 96-97 (ICER); leave the file out",
-        )
-    if max(blocks) >= len(layout):
-        raise BadInput(
-            f"the image has {len(layout)} telemetry blocks, and one beyond them is listed as missing",
-            file=frame.source,
-            keyword="MISSLIST",
-            found=max(blocks),
-            advice="fetch the file again",
-        )
-    return [
-        (x0 - border, y0 - border, x1 + border, y1 + border) for x0, y0, x1, y1 in (layout[b] for b in blocks)
-    ]
+        raise ValueError("known compressions are 0-88 (Rice, H-compress), 90-95 and 96-97 (ICER)")
+    if max(blocks, default=0) >= len(layout):
+        raise ValueError(f"the image has {len(layout)} blocks, and number {max(blocks)} is listed")
+    chosen = (layout[block] for block in blocks)
+    return [(x0 - border, y0 - border, x1 + border, y1 + border) for x0, y0, x1, y1 in chosen]
 
 
 def _grid(across: int, up: int, width: int, height: int) -> list[Box]:

@@ -119,17 +119,29 @@ def bridged(data: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.fl
     """Lost pixels replaced by straight lines between their neighbours in the column.
 
     A column lost altogether is zero; at an end the nearest value is repeated.
+
+    Parameters
+    ----------
+    data, lost
+        Image and mask, shape (y, x).
+
+    Returns
+    -------
+    numpy.ndarray
+        A copy of `data`, filled.
     """
-    lines = np.arange(data.shape[0])[:, None]
-    before = np.maximum.accumulate(np.where(lost, -1, lines), axis=0)
-    after = np.minimum.accumulate(np.where(lost, data.shape[0], lines)[::-1], axis=0)[::-1]
-    everything = lost.all(axis=0)
-    before, after = np.where(before < 0, after, before), np.where(after == data.shape[0], before, after)
-    before[:, everything] = after[:, everything] = 0
-    low, high = np.take_along_axis(data, before, axis=0), np.take_along_axis(data, after, axis=0)
+    result = data.copy()
+    gone = lost.all(axis=0)
+    result[:, gone] = 0.0
+    columns = np.flatnonzero(lost.any(axis=0) & ~gone)
+    part, missing = data[:, columns], lost[:, columns]
+    lines, end = np.arange(data.shape[0])[:, None], data.shape[0]
+    before = np.maximum.accumulate(np.where(missing, -1, lines), axis=0)
+    after = np.minimum.accumulate(np.where(missing, end, lines)[::-1], axis=0)[::-1]
+    before, after = np.where(before < 0, after, before), np.where(after == end, before, after)
+    low, high = np.take_along_axis(part, before, axis=0), np.take_along_axis(part, after, axis=0)
     share = (lines - before) / np.maximum(after - before, 1)
-    result = np.where(lost, low + (high - low) * share, data).astype(np.float32)
-    result[:, everything] = 0.0
+    result[:, columns] = low + (high - low) * share
     return result
 
 

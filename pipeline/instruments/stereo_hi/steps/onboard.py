@@ -80,7 +80,7 @@ def undo_onboard_processing(frame: Frame, params: OnboardParams, references: Ref
     if beacon:
         factor *= params.beacon_gain
         frame = frame.with_caveat(
-            "beacon image: its brightness is uncertain by a factor of about 4 "
+            "beacon image: stars are clipped and the brightness is uncertain by a factor of about 4 "
             f"(codes {codes} undone as published, beacon_gain {params.beacon_gain:g})"
         )
     roots = codes.count(_ROOTED)

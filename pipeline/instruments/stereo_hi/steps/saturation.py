@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.ndimage import binary_opening, median_filter
+from scipy.ndimage import binary_dilation, binary_opening, median_filter
 
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import facts
@@ -57,13 +57,16 @@ def saturated_columns(frame: Frame, params: SaturationParams, references: Refere
     saturated = frame.data > saturation_level(frame, params.limit)
     if any(code in (16, 17) for code in facts.codes(frame)):
         stored = frame.data / np.float32(frame.keyword("SEBFACT", float, default=1.0))
-        saturated |= clipped_before_binning(stored, params.nsaturated + 1)
+        saturated |= clipped_before_binning(stored, params.nsaturated + 1) | (stored >= _WORD)
     if not saturated.any():
         return frame
     columns = np.count_nonzero(saturated, axis=0) > params.nsaturated
     data, quality = frame.data.copy(), frame.quality.copy()
     data[:, columns] = np.nan
     quality[saturated | columns[None, :]] |= np.uint16(Quality.SATURATED)
+    # What a full pixel could not hold ran along the column; where it ended, no value tells.
+    ends = binary_dilation(saturated, np.ones((3, 1), dtype=bool)) & ~saturated
+    quality[ends] |= np.uint16(Quality.LOW_CONFIDENCE)
     header = frame.header.copy()
     header["NSATCOL"] = (int(np.count_nonzero(columns)), "columns given up for saturation")
     return frame.replace(data=data, quality=quality, header=header)
