@@ -10,7 +10,6 @@ import io
 import math
 import re
 import stat
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,11 +22,11 @@ from astropy.io import fits
 
 from lake.checksums import Checksums, checksums
 from lake.errors import BadInput, Reason
-from lake.fits_structure import HduSpan, check_sums, walk
+from lake.fits_structure import check_sums, walk
+from lake.fits_tiles import check_claims, too_large
+from lake.quiet import without_warnings
 
 MAX_BYTES = 4 * 1024**3  # of a file, and of an image when decompressed
-# Deflate reaches 1032:1 at best (zlib's documentation) and Rice less; more is a lie in a header.
-_MAX_EXPANSION = 1100
 _AGAIN = "fetch the file again from its source"
 
 
@@ -102,7 +101,7 @@ def read_bytes(path: Path) -> bytes:
                 code=Reason.UNREADABLE,
             )
         if status.st_size > MAX_BYTES:
-            raise _too_large(str(path), status.st_size)
+            raise too_large(str(path), status.st_size, MAX_BYTES)
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise BadInput(
@@ -123,12 +122,17 @@ def read_bytes(path: Path) -> bytes:
 
 def check_bytes(data: bytes, file: str) -> CheckedFits:
     """Check a FITS file that is already in memory; see `read_checked`."""
+    with without_warnings():
+        return _check(data, file)
+
+
+def _check(data: bytes, file: str) -> CheckedFits:
     sums = checksums(data)
     content = _gunzip(data, file) if data.startswith(b"\x1f\x8b") else data
     skeleton = walk(content, file)
     states = tuple(check_sums(content, span) for span in skeleton.spans)
     for span in skeleton.spans:
-        _check_claims(span, file)
+        check_claims(content, span, file, MAX_BYTES)
     # Data before checksums: a stream that does not decode is named as such even where its sum is wrong too.
     image, shape, header, primary, odd = _read_hdus(content, file)
     _refuse_wrong_sums(states, file)
@@ -163,9 +167,7 @@ def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
 def _reading(index: int, file: str) -> Iterator[None]:
     """Name the HDU whatever way decoding fails; the exception types differ between astropy versions."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     except BadInput:
         raise
     except Exception as error:
@@ -219,33 +221,6 @@ def _read_all(hdu: Any) -> tuple[int, ...]:
     return tuple(data.shape) if hdu.is_image and isinstance(data, np.ndarray) else ()
 
 
-def _check_claims(span: HduSpan, file: str) -> None:
-    """Refuse a compressed image whose header asks for more memory than its bytes can hold."""
-    header = span.header
-    if header.get("ZIMAGE") is not True:
-        return
-    with _reading(span.index, file):
-        axes = [int(header[f"ZNAXIS{n + 1}"]) for n in range(int(header["ZNAXIS"]))]
-        tiles = [int(header.get(f"ZTILE{n + 1}", axes[n] if n == 0 else 1)) for n in range(len(axes))]
-        if min((*axes, *tiles), default=0) < 1:
-            raise ValueError(f"axes {axes} in tiles of {tiles}")
-        expected = math.prod(math.ceil(axis / tile) for axis, tile in zip(axes, tiles, strict=True))
-        if expected != int(header["NAXIS2"]):
-            raise ValueError(f"{header['NAXIS2']} tiles where {axes} in tiles of {tiles} makes {expected}")
-        size = math.prod(axes) * abs(int(header["ZBITPIX"])) // 8
-    if size > MAX_BYTES:
-        raise _too_large(file, size)
-    if size > _MAX_EXPANSION * (span.data_size + 2880):
-        raise BadInput(
-            f"HDU {span.index} is damaged: its header promises {size} bytes, more than its data can hold",
-            file=file,
-            keyword="ZNAXIS",
-            found=" x ".join(str(axis) for axis in axes),
-            advice=_AGAIN,
-            code=Reason.CORRUPTED_HEADER,
-        )
-
-
 def _refuse_wrong_sums(states: tuple[dict[str, str], ...], file: str) -> None:
     for index, state in enumerate(states):
         wrong = [keyword for keyword, value in state.items() if value == "wrong"]
@@ -270,7 +245,7 @@ def _gunzip(data: bytes, file: str) -> bytes:
             part = unpacker.decompress(rest, MAX_BYTES - total + 1)
             total += len(part)
             if total > MAX_BYTES:
-                raise _too_large(file, total)
+                raise too_large(file, total, MAX_BYTES)
             parts.append(part)
             if not unpacker.eof:
                 raise BadInput(
@@ -290,13 +265,3 @@ def _gunzip(data: bytes, file: str) -> bytes:
             code=Reason.CORRUPTED_DATA,
         ) from error
     return b"".join(parts)
-
-
-def _too_large(file: str, size: int) -> BadInput:
-    return BadInput(
-        f"the file or its image is larger than {MAX_BYTES // 1024**3} GiB",
-        file=file,
-        found=f"{size} bytes",
-        advice="split it into single images",
-        code=Reason.TOO_LARGE,
-    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from lake.errors import BadInput, Reason, Retriable
 from lake.fits_check import clean_header
 from lake.fits_structure import BLOCK, add_sums, ones_complement_sum
+from lake.quiet import without_warnings
 
 QUALITY_EXTNAME = "QUALITY"
 _STRUCTURE = re.compile(
@@ -92,11 +92,10 @@ def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missin
     """
     path = local_path(url)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is odd in a file was said when it was ingested
-            with fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
-                raw = _section(hdus[hdu], rows, path)
-                header, _ = clean_header(hdus[hdu].header)
+        # What is odd in a file was said when it was taken in.
+        with without_warnings(), fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
+            raw = _section(hdus[hdu], rows, path)
+            header, _ = clean_header(hdus[hdu].header)
     except FileNotFoundError as error:
         raise BadInput(
             "there is no such file",

@@ -1,0 +1,95 @@
+"""Names are made one way and read back, and no name can leave its folder or break Rucio's rules."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lake.errors import BadInput, Reason
+from lake.names import (
+    ProductKey,
+    check_name,
+    check_scope,
+    level_token,
+    parse_product,
+    product_file,
+    release_name,
+    split_did,
+    stem_of,
+    version_token,
+)
+
+SCOPES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,24}", fullmatch=True)
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}(\.[A-Za-z0-9_-]{1,10}){0,3}", fullmatch=True)
+LEVELS = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2})?(q|Q|b|qb)?", fullmatch=True)
+VERSIONS = st.integers(1, 10**6)
+
+
+@pytest.mark.parametrize(("level", "token"), [("0", "l0"), ("1", "l1"), ("1.5", "l15"), ("2q", "l2q")])
+def test_a_level_is_written_without_its_point(level: str, token: str) -> None:
+    assert level_token(level) == token
+
+
+@given(LEVELS, LEVELS)
+def test_different_levels_never_share_a_name(first: str, second: str) -> None:
+    assert (level_token(first) == level_token(second)) == (first == second)
+
+
+@given(SCOPES, NAMES, LEVELS, VERSIONS)
+def test_a_product_is_read_back_as_it_was_named(
+    scope: str, observation: str, level: str, version: int
+) -> None:
+    key = ProductKey(scope, observation, level)
+    read = parse_product(f"{key.name}@{version_token(version)}")
+    assert (read.scope, read.observation, read.token) == (scope, observation, level_token(level))
+    assert read.version == version
+
+
+@given(NAMES, LEVELS, VERSIONS)
+def test_a_release_can_be_given_by_the_name_of_its_dataset(
+    observation: str, level: str, version: int
+) -> None:
+    read = parse_product(release_name(observation, level, version))
+    assert (read.observation, read.token, read.version) == (observation, level_token(level), version)
+
+
+@given(NAMES, LEVELS, VERSIONS)
+def test_a_product_file_has_the_stem_it_was_made_from(stem: str, level: str, version: int) -> None:
+    if re.search(r"\.(fits?|fts)$|\.l[0-9]", stem, re.IGNORECASE):
+        return
+    name = product_file(stem, level, version)
+    assert stem_of(name) == stem
+    assert name.endswith(f".{level_token(level)}.{version_token(version)}.fits")
+
+
+@given(st.text(max_size=300))
+def test_a_name_that_is_accepted_is_one_path_segment_that_rucio_takes(text: str) -> None:
+    rucio_takes = re.fullmatch(r"[/A-Za-z0-9][/A-Za-z0-9.\-_]*", text) and len(text) <= 250
+    if rucio_takes and "/" not in text:
+        assert check_name(text) == text
+    else:
+        with pytest.raises(BadInput) as refusal:
+            check_name(text)
+        assert refusal.value.code is Reason.BAD_NAME
+
+
+@pytest.mark.parametrize("scope", ["", "a" * 26, "../up", "a/b", "a:b", "a b", ".hidden"])
+def test_a_scope_that_rucio_or_the_file_system_would_not_take_is_refused(scope: str) -> None:
+    with pytest.raises(BadInput):
+        check_scope(scope)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nothing", "a:b", "obs.l1@v", "obs.l1@0001", "a:b:c.l1", "obs.l1@v1x", "x/y.l1"]
+)
+def test_text_that_is_no_product_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BadInput, match="PRODUCT@v0001"):
+        parse_product(text)
+
+
+def test_a_did_without_a_scope_is_refused() -> None:
+    with pytest.raises(BadInput, match="SCOPE:NAME"):
+        split_did("file.fits")
