@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from heliolake.cli import contexts, demo, find, fsck, history, ingest, known, services, work
+from heliolake.cli import contexts, demo, find, fsck, history, ingest, known, reduce, services, work
 from heliolake.cli.common import Globals
 from heliolake.cli.exits import ExitCode, tell
 
@@ -84,8 +84,8 @@ def heliolake(
         typer.Option(
             "--home",
             metavar="FOLDER",
-            envvar="HELIOLAKE_HOME",
-            help="Folder that holds everything this Heliolake keeps. [dim]Default: ~/.heliolake[/]",
+            help="Folder that holds everything this Heliolake keeps. "
+            "[dim]Default: HELIOLAKE_HOME, else ~/.heliolake[/]",
             show_default=False,
         ),
     ] = None,
@@ -105,7 +105,7 @@ def heliolake(
     ctx.obj = Globals(home, debug)
 
 
-for group in (demo, services, ingest, work, history, find, known, fsck, contexts):
+for group in (demo, services, ingest, work, reduce, history, find, known, fsck, contexts):
     group.register(app)
 
 

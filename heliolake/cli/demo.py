@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from heliolake.cli.common import START
+from cluster.home import Home
+from heliolake.cli.common import START, Globals
+from heliolake.cli.output import err, out
+from heliolake.cli.reports import print_report, release_table
+
+if TYPE_CHECKING:
+    from heliolake.demo.run import DemoResult
 
 
 def register(app: typer.Typer) -> None:
@@ -12,5 +22,74 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=START)(demo)
 
 
-def demo(ctx: typer.Context) -> None:
-    """Show everything once."""
+def demo(
+    ctx: typer.Context,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DIR", file_okay=False, help="Folder for the picture and the page."
+        ),
+    ] = Path("demo-out"),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            envvar="HELIOLAKE_DATA",
+            exists=True,
+            file_okay=False,
+            help="Take in this folder of FITS files as well.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the services running at the end.")] = False,
+) -> None:
+    """Everything once, on small real and simulated data, with a picture at the end.
+
+    Starts the services in a home of its own (DIR/home, unless --home names another), takes in real frames
+    and a simulated series with known truth, processes them, writes one PNG and one HTML page, and stops the
+    services. Takes a minute or two; running it again finds the work done. Remove the folder to be rid of it.
+
+    [bold]Examples[/]
+
+      heliolake demo
+      heliolake demo --data ~/fits -o /tmp/demo --keep
+    """
+    from heliolake.demo.run import run_demo
+
+    begin = time.perf_counter()
+    given: Globals = ctx.obj
+    home = Home(given.home) if given.home else Home(output / "home")
+    console = err()
+
+    def say(sentence: str) -> None:
+        console.print(f"[dim]{time.perf_counter() - begin:5.0f} s[/]  {sentence}", soft_wrap=True)
+
+    result = run_demo(home, output, data, keep=keep, say=say)
+    _print(result, time.perf_counter() - begin)
+
+
+def _print(result: DemoResult, seconds: float) -> None:
+    console = out()
+    console.rule("[bold]Taken in", align="left")
+    print_report(result.ingested, noun="file", brief=True)
+    for name, report in result.processed.items():
+        console.print()
+        console.rule(f"[bold]Processed with {name}", align="left")
+        print_report(report, noun="file", brief=True)
+    console.print()
+    console.rule("[bold]In the lake now", align="left")
+    console.print(release_table(result.releases))
+    if result.quarantined:
+        console.print(
+            f"\n[yellow]{len(result.quarantined)} files are in quarantine[/], each with its reason (above)."
+        )
+    for story in result.stories:
+        if story.measure:
+            console.print(f"\n{story.heading}: [bold]{story.measure}[/]")
+    console.print()
+    console.rule("[bold]Look at", align="left")
+    console.print(f"{result.picture.resolve()}\n{result.page.resolve()}", soft_wrap=True)
+    console.print(f"\n[bold]Try next[/] [dim](the demo took {seconds:.0f} s)[/]")
+    for command in result.next_commands():
+        console.print(f"  {command}", soft_wrap=True)

@@ -55,6 +55,7 @@ def _print(document: dict[str, Any]) -> None:
     console.print(f"checked: {checked}")
     for one in document["differences"]:
         state = "[green]repaired[/]" if one.get("repaired") else "[yellow]differs[/]"
-        console.print(f"{state}  {escape(str(one))}")
+        console.print(f"{state}  [bold]{escape(one['did'])}[/]  [dim]{one['kind']}[/]")
+        console.print(f"  {escape(one['detail'])}")
     if not document["differences"]:
         console.print("[green]No differences.[/]")

@@ -107,7 +107,7 @@ def instruments(as_json: Json = False) -> None:
     """List the instruments whose files are recognised."""
     from pipeline.instrument import instruments as known
 
-    documents = [
+    documents: list[dict[str, Any]] = [
         {
             "name": entry.name,
             "title": entry.title,
@@ -125,8 +125,8 @@ def instruments(as_json: Json = False) -> None:
         print_json({"instruments": documents})
         return
     rows = [
-        (one["name"], escape(one["title"]), ", ".join(one["levels"]), ", ".join(one["recipes"]))
-        for one in documents
+        (entry.name, escape(entry.title), ", ".join(one["levels"]), ", ".join(one["recipes"]))
+        for entry, one in zip(known().values(), documents, strict=True)
     ]
     out().print(table("", ("instrument", "title", "levels", "recipes"), rows, fold=("title", "recipes")))
 

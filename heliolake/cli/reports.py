@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,20 @@ if TYPE_CHECKING:
 
 _SHOWN = 40
 """Rows of one table: beyond that a person wants `--json`."""
+_NAMED = 12
+"""Files named together for one trouble."""
 
 
-def print_report(report: Report, *, noun: str) -> None:
-    """Counts, then what was put aside with reason and advice, then the releases made."""
+def print_report(report: Report, *, noun: str, brief: bool = False) -> None:
+    """Counts, then what was put aside with reason and advice, then (unless brief) the releases made."""
     console = out()
     counts = report.counts()
     parts = [f"{number} {coloured(outcome)}" for outcome, number in counts.items() if number]
     console.print(f"{_plural(len(report.items), noun)}: {', '.join(parts) or 'nothing to do'}")
     _print_troubles(report)
     _print_caveats(report)
+    if brief:
+        return
     releases: list[dict[str, Any]] = report.more.get("releases", [])
     if releases:
         console.print()
@@ -40,17 +44,14 @@ def release_table(releases: list[dict[str, Any]], title: str = "") -> Any:
             escape(entry["product"]),
             f"v{entry['version']:04d}",
             coloured(entry["status"]),
-            entry["level"],
             entry["files"],
-            short_time(entry["date_beg"]),
+            short_time(entry["date_beg"])[:16],
         )
         for entry in releases[:_SHOWN]
     ]
     if len(releases) > _SHOWN:
-        rows.append((f"… and {len(releases) - _SHOWN} more (--json has all)", "", "", "", "", ""))
-    return table(
-        title, ("product", "version", "status", ">level", ">files", "begins"), rows, fold=("product",)
-    )
+        rows.append((f"… and {len(releases) - _SHOWN} more (--json has all)", "", "", "", ""))
+    return table(title, ("product", "version", "status", ">files", "begins (UTC)"), rows, fold=("product",))
 
 
 def short_time(text: str | None) -> str:
@@ -59,15 +60,22 @@ def short_time(text: str | None) -> str:
 
 
 def _print_troubles(report: Report) -> None:
-    troubles = [item for item in report.items if item.outcome in ("quarantined", "failed")]
+    """What was put aside or failed; files with the same trouble together."""
+    together: dict[tuple[str, str, str], list[Item]] = defaultdict(list)
+    for item in report.items:
+        if item.outcome in ("quarantined", "failed"):
+            # What was found differs from file to file; reason and advice tell the kind of trouble.
+            together[item.outcome, item.reason, item.advice].append(item)
     console = out()
-    for item in troubles[:_SHOWN]:
-        console.print(f"\n{coloured(item.outcome)}  [bold]{escape(PurePath(item.file).name)}[/]")
-        console.print(f"  {escape(_sentence(item))}", soft_wrap=False)
-        if item.advice:
-            console.print(f"  [dim]→ {escape(item.advice)}[/]")
-    if len(troubles) > _SHOWN:
-        console.print(f"\n… and {len(troubles) - _SHOWN} more: heliolake quarantine lists them all.")
+    for (outcome, _, advice), items in together.items():
+        names = ", ".join(PurePath(item.file).name for item in items[:_NAMED])
+        more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+        console.print(f"\n{coloured(outcome)}  [bold]{escape(names)}[/]{more}")
+        console.print(f"  {escape(_sentence(items[0]) if len(items) == 1 else items[0].reason)}")
+        if advice:
+            console.print(f"  [dim]→ {escape(advice)}[/]")
+    if together:
+        console.print("[dim]heliolake quarantine lists each with all that was found.[/]")
 
 
 def _sentence(item: Item) -> str:

@@ -117,7 +117,10 @@ def plan(
 
 def process(
     ctx: typer.Context,
-    recipe: RecipeName,
+    recipe: Annotated[
+        str | None,
+        typer.Argument(metavar="RECIPE", help="Name of a recipe (heliolake recipes), or a YAML file."),
+    ] = None,
     since: Since = None,
     until: Until = None,
     observation: ObservationPattern = None,
@@ -128,7 +131,7 @@ def process(
         typer.Option(
             "--run",
             metavar="ID",
-            help="Go on with this run (heliolake runs); only needed when its plan is not today's.",
+            help="Go on with this run (heliolake runs) as it was planned then; RECIPE may be left out.",
             show_default=False,
         ),
     ] = None,
@@ -148,20 +151,22 @@ def process(
       heliolake process aia-l15 --observation 'aia171_2011*' --set register.scale=2.4
       heliolake process my_recipe.yaml --since 2011-09-10
     """
-    from cluster.run import process as carry_out
-
     from cluster.plan import Query, make_plan
+    from cluster.run import process as carry_out
+    from cluster.run import resume
     from heliolake.recipes import find_recipe
 
-    wanted = find_recipe(recipe, settings or ())
+    if recipe is None and run is None:
+        raise typer.BadParameter("name a RECIPE, or a run to go on with: --run ID", param_hint="RECIPE")
     home = home_of(ctx)
-    with open_lake(ctx) as lake:
+    with open_lake(ctx) as lake, progress_bar(recipe or f"run {run}") as bar:
         address = home.scheduler_address()
-        made = make_plan(lake, wanted, Query(since, until, observation), context=context)
-        with progress_bar(wanted.name) as bar:
-            report = carry_out(
-                lake, address, made, on_progress=bar, retry_quarantined=retry_quarantined, run_id=run
-            )
+        if run is not None:
+            report = resume(lake, address, run, on_progress=bar)
+        else:
+            query = Query(since, until, observation)
+            made = make_plan(lake, find_recipe(str(recipe), settings or ()), query, context=context)
+            report = carry_out(lake, address, made, on_progress=bar, retry_quarantined=retry_quarantined)
     if as_json:
         print_json(report.document())
     else:

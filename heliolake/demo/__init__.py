@@ -1,0 +1,1 @@
+"""The demonstration: everything once, on small real and simulated data, with a picture at the end."""

@@ -1,0 +1,131 @@
+"""The page of the demonstration: one self-contained HTML file."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+from importlib import metadata, resources
+from pathlib import Path, PurePath
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from heliolake.demo.picture import bare_png, panel_png
+from heliolake.demo.stories import Story
+
+if TYPE_CHECKING:
+    from heliolake.demo.run import DemoResult
+
+
+def write_page(result: DemoResult, path: Path) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    result
+        What the demonstration made; its stories are drawn here once more, panel by panel.
+    path
+        The file to write. It refers to nothing outside itself.
+    """
+    template = Template(resources.files("heliolake.demo").joinpath("page.html").read_text(encoding="utf-8"))
+    text = template.substitute(
+        lead=_lead(result),
+        stories="\n".join(_story(story) for story in result.stories),
+        releases=_releases(result.releases),
+        quarantine_lead=_quarantine_lead(result.quarantined),
+        quarantine=_quarantine(result.quarantined),
+        commands=escape("\n".join(result.next_commands())),
+        footer=f"Heliolake {metadata.version('heliolake')}. {_times(result.seconds)}",
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def _lead(result: DemoResult) -> str:
+    frames = sum(one["files"] for one in result.releases)
+    return (
+        "Raw solar images went in; science-ready, versioned files came out. This page was written by "
+        f"<code>heliolake demo</code>: {frames} files in {len(result.releases)} releases, "
+        f"{len(result.quarantined)} files put aside with the reason. Grey pixels hold no value."
+    )
+
+
+def _story(story: Story) -> str:
+    kind = "simulated" if story.simulated else "real"
+    measure = ""
+    if story.measure:
+        head, _, rest = story.measure.partition(" (")
+        measure = f'<p class="measure"><b>{escape(head)}</b> {escape("(" + rest if rest else "")}</p>'
+    before, after = (_inline(bare_png(panel)) for panel in story.panels[:2])
+    figures = "\n".join(_figure(panel) for panel in (*story.panels, story.proof))
+    return f"""<section>
+<h2>{escape(story.heading)}<span class="badge {kind}">{kind} data</span></h2>
+<p class="soft"><code>{escape(story.subheading)}</code></p>
+<p>{escape(story.text)}</p>
+{measure}
+<div class="panels">
+{figures}
+</div>
+<details><summary>Lay before and after over each other</summary>
+<div class="compare">
+<img alt="before" src="{before}"><img alt="after" src="{after}">
+<i></i><span style="left:.6rem">before</span><span style="right:.6rem">after</span>
+<input type="range" min="0" max="100" value="50" aria-label="where before ends and after begins">
+</div></details>
+</section>"""
+
+
+def _figure(panel: Any) -> str:
+    return (
+        f'<figure><img alt="{escape(panel.title)}" src="{_inline(panel_png(panel))}">'
+        f"<figcaption><b>{escape(panel.title)}</b>{escape(panel.caption)}</figcaption></figure>"
+    )
+
+
+def _releases(releases: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        (
+            f"<code>{escape(one['product'])}</code>",
+            f"v{one['version']:04d}",
+            escape(one["level"]),
+            str(one["files"]),
+            escape((one["date_beg"] or "")[:16].replace("T", " ")),
+            escape(one["recipe"] or "as it came"),
+        )
+        for one in releases
+    ]
+    return _table(("product", "version", "level", "files", "begins (UTC)", "made by"), rows)
+
+
+def _quarantine_lead(cases: Sequence[dict[str, Any]]) -> str:
+    if not cases:
+        return "Nothing: every file could be used."
+    return (
+        "These files cannot be used. Each is named with what is wrong and what to do; "
+        "the others were not held up by them."
+    )
+
+
+def _quarantine(cases: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        (
+            f"<code>{escape(PurePath(case['file']).name)}</code>",
+            escape(case["reason"]),
+            escape(case["advice"]),
+        )
+        for case in sorted(cases, key=lambda case: PurePath(case["file"]).name)
+    ]
+    return _table(("file", "what is wrong", "what to do"), rows) if rows else ""
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in columns)
+    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def _times(seconds: dict[str, float]) -> str:
+    return "Time spent: " + ", ".join(f"{what} {spent:.1f} s" for what, spent in seconds.items()) + "."
+
+
+def _inline(data: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(data).decode('ascii')}"
