@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -215,8 +216,24 @@ def service_environment(home: Home, name: str) -> dict[str, str]:
     return kept | {
         "PYTHONPATH": f"{house}{os.pathsep}{path}" if path else house,
         "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
         records.MARK: records.mark(home, name),
     }
+
+
+def fetch(url: str) -> bytes:
+    """What a server of ours answers; never through a proxy, whatever the environment says.
+
+    Raises
+    ------
+    OSError
+        When it does not answer within seconds, or answers with an error.
+    """
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=5) as answer:
+        content: bytes = answer.read()
+    return content
 
 
 def python(*arguments: str) -> list[str]:

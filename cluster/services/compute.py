@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
 from cluster.home import Home
-from cluster.services.base import Service, python
+from cluster.services.base import Service, fetch, python
 
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "BLIS")
 
@@ -46,9 +44,8 @@ class Dask(Service):
         """Whether the scheduler answers and no worker is missing."""
         url = f"{home.url('dashboard')}/json/counts.json"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 -- our own
-                workers = int(json.loads(answer.read())["workers"])
-        except (OSError, urllib.error.URLError, ValueError, KeyError) as error:
+            workers = int(json.loads(fetch(url))["workers"])
+        except (OSError, ValueError, KeyError) as error:
             return f"it does not answer: {getattr(error, 'reason', error)}"
         missing = worker_count() - workers
         return f"{missing} of {worker_count()} workers missing" if missing > 0 else ""

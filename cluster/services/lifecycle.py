@@ -80,13 +80,14 @@ def _bring_up(service: Service, home: Home, say: Progress) -> bool:
 
 def _bring_up_lake(home: Home, say: Progress) -> None:
     database_started = _bring_up(POSTGRES, home, say)
-    if database_started or not rucio.is_bootstrapped(home):
+    if not rucio.is_bootstrapped(home):
+        records.sweep(home, rucio.BOOTSTRAP)
         POSTGRES.make_databases(home)
         say("databases ready")
     if home.port("rucio") is None:
         ports.reserve(home, "rucio")
     rucio.write_settings(home)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(3) as pool:
         catalogue = pool.submit(_migrate, home)
         try:
             rucio.bootstrap(home)
@@ -114,5 +115,5 @@ def _migrate(home: Home) -> None:
 
 def _warm_kernels(home: Home) -> None:
     """Compile what is not compiled yet, in the background and with low priority."""
-    code = "import os; os.nice(19); from pipeline import kernels; kernels.warm()"
+    code = "import os; os.nice(19); from pipeline import kernels; getattr(kernels, 'warm', int)()"
     launch(home, "warm", python("-c", code), compute_environment())

@@ -97,11 +97,15 @@ class Postgres(Service):
         process.send_signal(signal.SIGINT)
 
     def make_databases(self, home: Home) -> None:
-        """Create the roles and the databases as far as they are missing, and renew the passwords."""
+        """Create the roles and the databases as far as they are missing, and renew the passwords.
+
+        Only for a database nobody has a right to use yet: every connection is ended first.
+        """
         from psycopg import sql
 
         with connect(home) as connection:
             connection.autocommit = True
+            _end_orphans(connection)
             for name, secret in DATABASES.items():
                 role = sql.Identifier(name)
                 # A ready verifier: the password itself is never part of a statement that could be logged.
@@ -127,6 +131,15 @@ def connect(home: Home, database: str = "postgres") -> psycopg.Connection[tuple[
         password=home.secret("postgres"),
         dbname=database,
         connect_timeout=5,
+        sslmode="disable",  # loopback only; the caller's PGSSLMODE may ask for what the server has not
+    )
+
+
+def _end_orphans(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """End what a killed command had asked for: the server carries on with it as if nothing had happened."""
+    connection.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +11,12 @@ import psutil
 import lake
 from cluster.home import Home, write_private
 from cluster.services import records
-from cluster.services.base import Service, launch, log_tail, python
+from cluster.services.base import Service, fetch, launch, log_tail, python
 from lake.errors import Fatal
 from lake.rucio_server.settings import RucioSettings
+
+BOOTSTRAP = "rucio-bootstrap"
+"""Name under which the first filling of the database runs."""
 
 _STUCK_AFTER = 180.0  # seconds; a round that copies large files takes its time
 
@@ -51,11 +52,11 @@ def bootstrap(home: Home) -> None:
     if is_bootstrapped(home):
         return
     command = python("-m", "lake.rucio_server.bootstrap", home.rse, str(home.rse_root))
-    child = launch(home, "rucio-bootstrap", command, _environment(home))
+    child = launch(home, BOOTSTRAP, command, _environment(home))
     try:
         code = child.wait(timeout=120)
     finally:
-        records.sweep(home, "rucio-bootstrap")
+        records.sweep(home, BOOTSTRAP)
     if code != 0:
         raise Fatal(f"Rucio's database could not be set up.{log_tail(home, 'rucio-bootstrap')}")
     write_private(_done(home), str(home.rse_root))
@@ -85,9 +86,8 @@ class RucioServer(Service):
     def problem(self, home: Home) -> str:
         """Whether the server answers."""
         try:
-            with urllib.request.urlopen(f"{home.url('rucio')}/ping", timeout=5) as answer:  # noqa: S310 -- our own
-                answer.read()
-        except (OSError, urllib.error.URLError) as error:
+            fetch(f"{home.url('rucio')}/ping")
+        except OSError as error:
             return f"it does not answer: {getattr(error, 'reason', error)}"
         return ""
 
