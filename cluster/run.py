@@ -9,15 +9,14 @@ each of these may be repeated.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Final
 
-from distributed import Client
-
 from cluster import publish
+from cluster.connect import connected
 from cluster.execute import DaskExecution, Job
 from cluster.plan import Plan, PlannedUnit
 from cluster.report import Item, Report
@@ -93,12 +92,33 @@ def process(
         for unit in members
     ]
     run_id = _open_run(lake, plan, work) if work else None
-    report = Report(more={"run": run_id, "releases": []})
+    releases = []
     if run_id is not None:
         state = _Run(lake, run_id, plan.recipe, plan.context, len(work), on_progress)
-        report.more["releases"] = state.carry_out(scheduler_address)
-    report.items = _items(lake, plan, run_id, known)
-    return report
+        releases = state.carry_out(scheduler_address)
+    return Report(_items(lake, plan, run_id, known), {"run": run_id, "releases": releases})
+
+
+def resume(lake: Lake, scheduler_address: str, run_id: str, *, on_progress: Progress | None = None) -> Report:
+    """Go on with a run by its id, whatever a plan of today would say.
+
+    Parameters and report are those of `process`; the errors too.
+    """
+    run = units.run(lake, run_id)
+    document = run["document"]
+    plan = Plan(
+        Recipe.model_validate(document["recipe"]),
+        document["context"],
+        tuple(
+            PlannedUnit.of_payload(unit_id, payload["unit"])
+            for unit_id, (_, payload) in units.payloads(lake, run_id).items()
+        ),
+    )
+    known = units.results(lake, (unit.unit_id for unit in plan.units))
+    _take(lake, run)
+    state = _Run(lake, run_id, plan.recipe, plan.context, len(plan.units), on_progress)
+    releases = state.carry_out(scheduler_address)
+    return Report(_items(lake, plan, run_id, known), {"run": run_id, "releases": releases})
 
 
 def _up_to_date(
@@ -114,24 +134,28 @@ def _up_to_date(
 
 
 def _open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit]) -> str:
-    owner = this_process()
     for status in ("running", "stopped"):
         for run in units.runs(lake, limit=1000, status=status):
-            if run["plan"] != plan.id:
-                continue
-            if status == "running" and not is_dead(run["owner"]) and run["owner"] != owner:
-                raise BadInput(
-                    f"run {run['run']} is carrying out this very plan",
-                    keyword="owner",
-                    found=run["owner"],
-                    advice="watch it with `heliolake runs`; if that process hangs, end it and run this again",
-                )
-            units.adopt_run(lake, run["run"], owner)
-            units.take_over(lake)
-            return str(run["run"])
+            if run["plan"] == plan.id:
+                _take(lake, run)
+                return str(run["run"])
     document = {key: value for key, value in plan.document().items() if key != "units"}
     specs = (units.UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in work)
-    return units.create_run(lake, plan.id, document, plan.recipe.name, specs, owner)
+    return units.create_run(lake, plan.id, document, plan.recipe.name, specs, this_process())
+
+
+def _take(lake: Lake, run: Mapping[str, Any]) -> None:
+    """Make a run ours, unless the process that carries it out is alive."""
+    owner = run["owner"]
+    if run["status"] == "running" and owner != this_process() and not is_dead(owner):
+        raise BadInput(
+            f"run {run['run']} is being carried out by another process",
+            keyword="owner",
+            found=owner,
+            advice="watch it with `heliolake runs`; if that process hangs, end it and run this again",
+        )
+    units.adopt_run(lake, run["run"], this_process())
+    units.take_over(lake)
 
 
 @dataclass
@@ -155,7 +179,7 @@ class _Run:
         self.finished = sum(counts.values()) - counts["planned"] - counts["leased"]
         status, note = "stopped", "interrupted"
         try:
-            with _heartbeat(self.lake, owner), _client(scheduler_address) as client:
+            with _heartbeat(self.lake, owner), connected(scheduler_address) as client:
                 execution = DaskExecution(client, self.recipe)
                 while claimed := units.claim(self.lake, self.run_id, owner, BATCH):
                     self._work(claimed, execution, owner)
@@ -298,20 +322,6 @@ def _items(lake: Lake, plan: Plan, run_id: str | None, known: dict[str, units.Re
             )
         )
     return items + [Item(entry.file, "skipped", reason=entry.reason) for entry in plan.left_out]
-
-
-@contextmanager
-def _client(address: str) -> Iterator[Client]:
-    try:
-        client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise Retriable(
-            f"the Dask scheduler at {address} does not answer; run `heliolake up`, then this again"
-        ) from error
-    try:
-        yield client
-    finally:
-        client.close(timeout=5)
 
 
 @contextmanager

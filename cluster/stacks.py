@@ -159,7 +159,10 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
     image[...] = found.data
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
-    quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
+    if "UNIT_ID" in found.header:  # one of our products: its flags stand in its first extension
+        quality |= read_image(url, hdu + 1).data.astype(np.uint16)
+    else:
+        quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
     return header_text(header)
 

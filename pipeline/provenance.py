@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
 from typing import Final
@@ -79,10 +79,17 @@ def finish(frame: Frame, level: str) -> fits.Header:
         else:
             header[name] = (value, comment)
     _count_pixels(header, frame, measured.size)
-    header["NCAVEATS"] = (len(frame.caveats), "caveats in the comments below")
-    for sentence in frame.caveats:
-        header.add_comment(f"CAVEAT: {sentence}")
+    _write_caveats(header, frame.caveats)
     return header
+
+
+def _write_caveats(header: fits.Header, caveats: Sequence[str]) -> None:
+    """One numbered card each; those of an earlier level are among the frame's and are written anew."""
+    for name in [name for name in header if re.fullmatch(r"CAVEAT\d+", name)]:
+        header.remove(name)
+    header["NCAVEATS"] = (len(caveats), "caveats that follow, as CAVEATn")
+    for n, sentence in enumerate(caveats, start=1):
+        header[f"CAVEAT{n}"] = sentence.encode("ascii", "replace").decode("ascii")
 
 
 def _statistics_cards(measured: np.ndarray) -> Iterator[tuple[str, tuple[float | None, str]]]:

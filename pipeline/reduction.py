@@ -8,13 +8,16 @@ lets a background of eleven days run on any number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
+from astropy.io import fits
 from numpy.typing import NDArray
+
+from pipeline.errors import Fatal
 
 P = TypeVar("P")
 
@@ -46,6 +49,65 @@ class Reduction(Protocol[P]):
 
     def finish(self, partial: P) -> NDArray[np.float32]:
         """The reference, shape (y, x)."""
+
+
+@dataclass(frozen=True)
+class ReductionKind:
+    """A registered reduction: what it is made from, what it makes, and how that is written.
+
+    Attributes
+    ----------
+    name, instrument
+        Identity.
+    level
+        Level of the frames it takes.
+    need
+        The `ReferenceNeed` its result answers.
+    alike
+        Searchable values in which all frames of one reference agree; they become its selectors.
+    prepare
+        The reduction for a number of frames.
+    write
+        ``(array, unit, days, frames)`` → the reference as FITS.
+    summary
+        One line for people.
+    """
+
+    name: str
+    instrument: str
+    level: str
+    need: str
+    alike: tuple[str, ...]
+    prepare: Callable[[int], Reduction[Any]]
+    write: Callable[[NDArray[np.float32], str, int, int], fits.HDUList]
+    summary: str = ""
+
+
+_REGISTRY: dict[tuple[str, str], ReductionKind] = {}
+
+
+def register(kind: ReductionKind) -> ReductionKind:
+    """Make a reduction known under its instrument and name."""
+    _REGISTRY[kind.instrument, kind.name] = kind
+    return kind
+
+
+def find_reduction(instrument: str, name: str) -> ReductionKind:
+    """A registered reduction.
+
+    Raises
+    ------
+    Fatal
+        When the instrument has none of this name; the message lists those it has.
+    """
+    from pipeline.instrument import instrument as known_instrument
+
+    known_instrument(instrument)  # registers what it brings
+    found = _REGISTRY.get((instrument, name))
+    if found is None:
+        known = ", ".join(kind for owner, kind in sorted(_REGISTRY) if owner == instrument) or "none"
+        raise Fatal(f"instrument {instrument!r} has no reduction {name!r}; it has: {known}")
+    return found
 
 
 def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -210,20 +208,25 @@ if __name__ == "__main__":
 """
 
 
+def stored(lake: Lake, day: str) -> list[str]:
+    return [found.path for found in scan(lake.root) if day in found.path and ".l15." in found.path]
+
+
 def test_a_process_killed_at_any_moment_is_completed_by_running_it_again(
     home: Home, lake: Lake, tmp_path: Path
 ) -> None:
-    count, observation = 24, "aia171_20150109"
+    count, observation = 40, "aia171_20150109"
     ingest(lake, aia_series(tmp_path, at(2015, 1, 9), count))
-    dice = random.Random(20150109)
-    delays = [dice.uniform(1.0, 5.0) for _ in range(5)]
-    for delay in delays:
+    # Before the first file, in the middle, and between the last file and the published release.
+    for moment in (0, 7, 21, count):
         running = subprocess.Popen(
             [sys.executable, "-c", PROCESS, str(home.path), observation],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(delay)
+        while running.poll() is None and len(stored(lake, "20150109")) < moment:
+            time.sleep(0.01)
+        time.sleep(0.5 if moment == 0 else 0.05)
         running.send_signal(signal.SIGKILL)
         running.wait()
     last = subprocess.run(
@@ -231,15 +234,13 @@ def test_a_process_killed_at_any_moment_is_completed_by_running_it_again(
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ,
     )
     document = json.loads(last.stdout)
     assert document["quarantined"] == document["failed"] == 0
     assert document["done"] + document["skipped"] == count
     active = [one for one in released(lake, observation) if one[1] == "ACTIVE"]
     assert [files for _, _, files in active] == [count]
-    stored = [found.path for found in scan(lake.root) if "20150109" in found.path and ".l15." in found.path]
-    assert len(stored) == count, "a unit was done twice, or a half-written file stayed"
+    assert len(stored(lake, "20150109")) == count, "a unit was done twice, or a half-written file stayed"
     assert [one for one in fsck(lake)["differences"] if "20150109" in json.dumps(one)] == []
     assert counted(processed(home, lake, observation)) == {"skipped": count}
 

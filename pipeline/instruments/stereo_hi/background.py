@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import Fatal
 from pipeline.quality import NOT_MEASURED, Quality, flagged
-from pipeline.reduction import StackBlock
+from pipeline.reduction import ReductionKind, StackBlock, register
 
 #: Rows sorted at one time, so that the scratch space stays small beside the partial.
 _ROWS = 32
@@ -95,7 +95,7 @@ class LowestQuarterMean:
         return result
 
 
-def reference_file(values: NDArray[np.float32], *, unit: str, days: int, frames: int) -> fits.HDUList:
+def reference_file(values: NDArray[np.float32], unit: str, days: int, frames: int) -> fits.HDUList:
     """The background as a FITS file that `subtract_background` reads.
 
     Parameters
@@ -117,3 +117,17 @@ def reference_file(values: NDArray[np.float32], *, unit: str, days: int, frames:
 
 def _slabs(rows: int) -> list[slice]:
     return [slice(first, min(first + _ROWS, rows)) for first in range(0, rows, _ROWS)]
+
+
+BACKGROUND = register(
+    ReductionKind(
+        name="background",
+        instrument="stereo_hi",
+        level="1",
+        need="background",
+        alike=("detector", "spacecraft", "type"),
+        prepare=LowestQuarterMean,
+        write=reference_file,
+        summary="mean of the lowest quarter of all frames at every pixel",
+    )
+)

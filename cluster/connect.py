@@ -1,0 +1,31 @@
+"""A connection to a Dask scheduler, or a sentence that says why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from distributed import Client
+
+from lake.errors import Retriable
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """A client of the scheduler, closed at the end.
+
+    Raises
+    ------
+    lake.errors.Retriable
+        When the scheduler does not answer.
+    """
+    try:
+        client = Client(address, timeout=10, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise Retriable(
+            f"the Dask scheduler at {address} does not answer; run `heliolake up`, then this again"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=5)

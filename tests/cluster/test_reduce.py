@@ -1,0 +1,86 @@
+"""Backgrounds made from many frames, and the product they lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from cluster.home import Home
+from cluster.ingest import ingest
+from cluster.plan import Query, make_plan
+from cluster.reduce import reduce_to_reference
+from cluster.run import process
+from lake import contexts, search
+from lake.errors import BadInput
+from lake.lake import Lake
+from pipeline.errors import Fatal
+from pipeline.instrument import recipes
+from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
+from pipeline.reduction import find_reduction
+from tests.cluster.frames import at
+
+DAY = "hi1a_s4_20090101"
+
+
+@pytest.fixture(scope="module")
+def lake(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake with a simulated morning of HI-1 on 2009-01-01, processed to level 1."""
+    lake = Lake.open(home.lake_config())
+    config = SimulationConfig(
+        detector="HI1", spacecraft="A", kind="s4", frames=6, size=128, start=at(2009, 1, 1), seed=9
+    )
+    ingest(lake, write_series(tmp_path_factory.mktemp("raw"), config))
+    plan = make_plan(lake, recipes()["stereo_hi-l1"], Query(observation=DAY))
+    report = process(lake, home.scheduler_address(), plan)
+    assert report.counts()["done"] == 6, report.items
+    return lake
+
+
+def test_a_background_becomes_a_reference_and_a_product_without_it(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    kind = find_reduction("stereo_hi", "background")
+    made = reduce_to_reference(lake, home.scheduler_address(), kind, Query(observation=DAY))
+    (info,) = made.references
+    assert (made.frames, info.need, info.simulated) == (6, "background", True)
+    assert info.selectors == {"detector": "1", "spacecraft": "a", "type": "s4"}
+
+    frames = [fits.getdata(path) for path in search.get_files(lake, f"{DAY}.l1", tmp_path / "l1")]
+    lowest = np.sort(np.stack(frames), axis=0)[:2].mean(axis=0)  # a quarter of six is two
+    background = fits.getdata(lake.path_of(*info.did.split(":")))
+    seen = np.isfinite(np.stack(frames)).all(axis=0)
+    np.testing.assert_allclose(background[seen], lowest[seen], rtol=1e-6)
+
+    recipe = recipes()["stereo_hi-l2-background"]
+    plan = make_plan(lake, recipe, Query(observation=DAY), context=made.context.number)
+    report = process(lake, home.scheduler_address(), plan)
+    assert report.counts()["done"] == 6
+    paths = search.get_files(lake, f"{DAY}.l2", tmp_path / "l2")
+    for path, before in zip(paths, frames, strict=True):
+        with fits.open(path) as hdus:
+            np.testing.assert_allclose(hdus[0].data, before - background, atol=1e-4)
+            assert hdus[0].header["VERS_CAL"] == str(made.context.number)
+            assert info.did in str(list(hdus[0].header["PRREF*"].values()))
+            flags = hdus["QUALITY"].data
+        level1 = tmp_path / "l1" / path.name.replace(".l2.", ".l1.")
+        assert not (fits.getdata(level1, "QUALITY") & ~flags).any(), "flags of level 1 follow to level 2"
+
+
+def test_without_a_background_the_frames_are_put_aside_with_the_way_out(home: Home, lake: Lake) -> None:
+    number = contexts.create(lake, [], instrument="stereo_hi").number
+    plan = make_plan(lake, recipes()["stereo_hi-l2-background"], Query(observation=DAY), context=number)
+    assert "background" in plan.units[0].absent
+    report = process(lake, home.scheduler_address(), plan)
+    assert report.counts()["quarantined"] == 6
+    assert "heliolake context add" in report.items[0].advice
+
+
+def test_what_cannot_be_reduced_is_refused_in_words(home: Home, lake: Lake) -> None:
+    kind = find_reduction("stereo_hi", "background")
+    with pytest.raises(BadInput, match="no stereo_hi files of level 1"):
+        reduce_to_reference(lake, home.scheduler_address(), kind, Query(observation="nowhere*"))
+    with pytest.raises(Fatal, match="has no reduction 'flat'; it has: background"):
+        find_reduction("stereo_hi", "flat")
