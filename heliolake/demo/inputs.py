@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from heliolake.demo.stories import Truth
+
+if TYPE_CHECKING:
+    from pipeline.instruments.stereo_hi.simulate import SimulationConfig
 
 #: Frames within sunpy: full-disk AIA 171 Å of level 1 at 128², and a series of EIT frames.
 SHIPPED: Final = ("aia_171_level1.fits", "EIT")
@@ -43,29 +46,47 @@ def shipped_frames() -> list[Path]:
     return [folder / name for name in SHIPPED if (folder / name).exists()]
 
 
-def simulate(folder: Path, **changes: Any) -> Simulated:
-    """Write the simulated series and keep its truth in memory, where no recipe can see it.
+def simulate(folder: Path, truth_folder: Path, **changes: Any) -> Simulated:
+    """The simulated series. Made once: a lake keeps the first bytes of a name, and truth goes with them.
 
     Parameters
     ----------
     folder
-        Where the FITS files go. The same series always has the same bytes.
+        Where the FITS files are, or go.
+    truth_folder
+        Where the truth is, or goes; apart from the files, so that no ingest meets it.
     changes
         Settings other than those of `SERIES`.
     """
-    from pipeline.instruments.stereo_hi.simulate import (
-        SimulationConfig,
-        photon_noise,
-        simulate_series,
-        write_series,
-    )
+    from pipeline.instruments.stereo_hi.simulate import SimulationConfig
 
     config = SimulationConfig.model_validate({**SERIES, **changes})
-    paths = write_series(folder, config)
-    truths = {}
+    stems = [path.stem for path in sorted(truth_folder.glob("*.npz"))]
+    paths = [folder / f"{stem}.fts" for stem in stems]
+    if len(paths) != config.frames or not all(path.exists() for path in paths):
+        paths = _write(config, folder, truth_folder)
+    return Simulated(tuple(paths), {path.name: _load(truth_folder / f"{path.stem}.npz") for path in paths})
+
+
+def _write(config: SimulationConfig, folder: Path, truth_folder: Path) -> list[Path]:
+    from astropy.io import fits
+
+    from pipeline.instruments.stereo_hi.simulate import photon_noise, simulate_series
+
+    paths = []
+    for made in (folder, truth_folder):
+        made.mkdir(parents=True, exist_ok=True)
     for frame in simulate_series(config):
+        path = folder / frame.filename
+        fits.PrimaryHDU(frame.data, frame.header).writeto(path, overwrite=True, output_verify="silentfix")
         noise = photon_noise(config, frame.truth)
         # Where a cosmic ray hit or the planet spilled there is no truth to come back to.
         noise[frame.truth_flags != 0] = np.nan
-        truths[frame.filename] = Truth(frame.truth, noise)
-    return Simulated(tuple(paths), truths)
+        np.savez(truth_folder / f"{path.stem}.npz", image=frame.truth, noise=noise)
+        paths.append(path)
+    return paths
+
+
+def _load(path: Path) -> Truth:
+    with np.load(path) as saved:
+        return Truth(saved["image"], saved["noise"])

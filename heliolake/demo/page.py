@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from heliolake.demo.picture import bare_png, panel_png
+from heliolake.demo.picture import bare_jpeg, panel_png
 from heliolake.demo.stories import Story
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _story(story: Story) -> str:
     if story.measure:
         head, _, rest = story.measure.partition(" (")
         measure = f'<p class="measure"><b>{escape(head)}</b> {escape("(" + rest if rest else "")}</p>'
-    before, after = (_inline(bare_png(panel)) for panel in story.panels[:2])
+    before, after = (_inline(bare_jpeg(panel), "jpeg") for panel in story.panels[:2])
     figures = "\n".join(_figure(panel) for panel in (*story.panels, story.proof))
     return f"""<section>
 <h2>{escape(story.heading)}<span class="badge {kind}">{kind} data</span></h2>
@@ -127,5 +127,5 @@ def _times(seconds: dict[str, float]) -> str:
     return "Time spent: " + ", ".join(f"{what} {spent:.1f} s" for what, spent in seconds.items()) + "."
 
 
-def _inline(data: bytes) -> str:
-    return f"data:image/png;base64,{b64encode(data).decode('ascii')}"
+def _inline(data: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{b64encode(data).decode('ascii')}"

@@ -57,21 +57,21 @@ def write_picture(stories: Sequence[Story], path: Path) -> None:
 
 def panel_png(panel: Panel | Profile) -> bytes:
     """One panel as the bytes of a PNG, for the page."""
-    ratio = panel.image.shape[0] / panel.image.shape[1] if isinstance(panel, Panel) else 1.0
-    width = 4.2
-    figure = _figure(width, width * ratio + 0.62 if isinstance(panel, Panel) else width * 0.95)
-    if isinstance(panel, Panel):
-        height = width * ratio + 0.62
-        axes = figure.add_axes((0.0, 0.62 / height, 1.0, width * ratio / height))
-        bar = figure.add_axes((0.04, 0.42 / height, 0.92, 0.1 / height))
-        _draw_panel(figure, axes, panel, bar)
+    width, foot = 2.9, 0.58  # inches; small, so that the numbers can be read when four stand side by side
+    if isinstance(panel, Profile):
+        page = _Page(width, width + foot)
+        _draw_profile(page.axes(0.58, 0.08, width - 0.66, width - 0.1), panel)
     else:
-        axes = figure.add_axes((0.16, 0.14, 0.8, 0.8))
-        _draw_profile(axes, panel)
-    return _png(figure)
+        height = width * int(panel.image.shape[0]) / int(panel.image.shape[1])
+        page = _Page(width, height + foot)
+        bar = page.axes(0.06, height + 0.1, width - 0.12, 0.09)
+        _draw_panel(page.figure, page.axes(0, 0, width, height), panel, bar)
+    stream = io.BytesIO()
+    page.figure.savefig(stream, dpi=170, facecolor=BACKGROUND, format="png")
+    return stream.getvalue()
 
 
-def bare_png(panel: Panel) -> bytes:
+def bare_jpeg(panel: Panel) -> bytes:
     """The image alone, pixel for pixel (enlarged when small), for laying two over each other."""
     from PIL import Image as Pillow
 
@@ -82,7 +82,7 @@ def bare_png(panel: Panel) -> bytes:
     if factor > 1:
         image = image.resize((image.width * factor, image.height * factor), Pillow.Resampling.NEAREST)
     stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=True)
+    image.save(stream, "JPEG", quality=90)
     return stream.getvalue()
 
 
@@ -94,12 +94,6 @@ def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     return figure
-
-
-def _png(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, dpi=DPI, facecolor=BACKGROUND, format="png")
-    return stream.getvalue()
 
 
 @dataclass(frozen=True)

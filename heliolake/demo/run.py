@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cluster.home import Home
 from cluster.report import Report
 
 if TYPE_CHECKING:
     from heliolake.demo.inputs import Simulated
-    from heliolake.demo.stories import Story
+    from heliolake.demo.stories import Shown, Story
     from heliolake.notebook import Connection
 
 PICTURE = "heliolake-demo.png"
@@ -122,7 +124,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
 
     clock = _Clock()
     say("Simulating a series of HI-1 frames with known truth")
-    simulated = simulate(output / "simulated")
+    simulated = simulate(output / "simulated", output / "truth")
     clock("simulate")
     with Connection(home) as connection:
         say("Ingesting real frames and simulated ones")
@@ -165,6 +167,14 @@ def _useful_recipes() -> list[str]:
     return [name for name in RECIPES if name in known]
 
 
+def _is_ours(shown: Shown, simulated: Simulated) -> bool:
+    """Whether a frame of the lake is the simulated one whose truth we have, not one of an earlier home."""
+    from astropy.io import fits
+
+    path = next((path for path in simulated.paths if path.name == shown.name), None)
+    return path is not None and np.array_equal(fits.getdata(path), shown.before)
+
+
 def _stories(connection: Connection, simulated: Simulated) -> list[Story]:
     """Rows of the picture: AIA frames, the last simulated HI frame, a real HI frame where there is one."""
     from heliolake.demo.frames import pairs
@@ -173,7 +183,7 @@ def _stories(connection: Connection, simulated: Simulated) -> list[Story]:
     aia = pairs(connection, "sdo_aia", "1.5")
     hi = pairs(connection, "stereo_hi", "1")
     stories = [aia_story(shown) for shown in aia[:2]]
-    with_truth = [shown for shown in hi if shown.name in simulated.truths]
+    with_truth = [shown for shown in hi if _is_ours(shown, simulated)]
     real = [shown for shown in hi if not shown.before_header.get("SIMULATD")]
     stories += [hi_story(shown, simulated.truths[shown.name]) for shown in with_truth[-1:]]
     stories += [hi_story(shown, None) for shown in real[:1]]

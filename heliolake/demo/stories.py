@@ -149,7 +149,7 @@ def aia_story(shown: Shown) -> Story:
         heading=f"SDO/AIA {wave} Å",
         subheading=f"{shown.name} → {shown.product}",
         text=(
-            f"A real frame of {str(shown.before_header.get('DATE-OBS', ''))[:16]} UTC. "
+            f"A real frame of {_minute(shown.before_header)} UTC. "
             f"Registered: rotated by {angle:+.3f}°, scaled from {old:.4g}″ to {new:.4g}″ a pixel, "
             "Sun centre moved to the middle of the reference grid; divided by the exposure time."
         ),
@@ -249,8 +249,8 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
             "nothing but noise: no trail, no star, no gradient is left outside flagged pixels",
         ),
         measure=(
-            f"residual {number:.2f} × photon noise (root mean square over unflagged pixels; "
-            f"1.00 is the best there can be; {outliers:.2%} of them beyond 5)"
+            f"residual {number:.2f} × photon noise (root mean square where no pixel is flagged or was hit by a "
+            f"cosmic ray; 1.00 is the best there can be; {outliers:.2%} of the pixels beyond 5)"
         ),
         simulated=True,
     )
@@ -279,7 +279,7 @@ def _real_hi(shown: Shown, camera: str, before: Image, difference: Panel) -> Sto
         heading=f"{camera}, real",
         subheading=f"{shown.name} → {shown.product}",
         text=(
-            f"A real frame of {str(shown.before_header.get('DATE-OBS', ''))[:16]} UTC, as it came down "
+            f"A real frame of {_minute(shown.before_header)} UTC, as it came down "
             "through the spacecraft's beacon. On-board coding undone, lines that were never sent flagged, "
             "smear removed, DN per second and CCD pixel."
         ),
@@ -357,6 +357,10 @@ def _range(image: Image, low: float, high: float) -> tuple[float, float]:
 def _symmetric(image: Image, share: float) -> tuple[float, float]:
     reach = float(np.nanpercentile(np.abs(image), share)) or 1.0
     return -reach, reach
+
+
+def _minute(header: fits.Header) -> str:
+    return str(header.get("DATE-OBS", ""))[:16].replace("T", " ")
 
 
 def _scale(header: fits.Header) -> float:
