@@ -17,6 +17,7 @@ from typing import Any
 
 from lake import contexts, inputs
 from lake.entries import FileEntry, iso
+from lake.errors import BadInput
 from lake.lake import Lake
 from lake.names import ProductKey
 from pipeline.instrument import Instrument, instrument
@@ -33,11 +34,14 @@ class Query:
         Observations that overlap this span, UTC.
     observation
         Name of the observation, ``*`` for anything.
+    changed_since
+        Only products that the change from this context to the one of the plan asks to reprocess.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     observation: str | None = None
+    changed_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +189,10 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
         observation=query.observation,
     )
     found, made_elsewhere = look(recipe.from_level), look(recipe.to_level)
+    if query.changed_since is not None:
+        names = _affected(lake, query.changed_since, chosen)
+        found = (one for one in found if _product(one, recipe).name in names)
+        made_elsewhere = iter(())
     needs = tuple(need.name for _, need in recipe.needs())
     entry = instrument(recipe.instrument)
     units = tuple(_unit(one, recipe, recipe_hash, _choices(one.file, entry, needs, chosen)) for one in found)
@@ -229,8 +237,23 @@ def _unit(
             "references": {need: [chosen.did, chosen.sha256] for need, chosen in references.items()},
         }
     )
-    product = ProductKey(entry.product.scope, entry.product.observation, recipe.to_level)
-    return PlannedUnit(unit_id, product, entry.file, entry.release, references, absent)
+    return PlannedUnit(unit_id, _product(entry, recipe), entry.file, entry.release, references, absent)
+
+
+def _product(entry: inputs.Input, recipe: Recipe) -> ProductKey:
+    return ProductKey(entry.product.scope, entry.product.observation, recipe.to_level)
+
+
+def _affected(lake: Lake, number: int, context: contexts.Context | None) -> set[str]:
+    if context is None:
+        raise BadInput(
+            "there is no context to compare with",
+            keyword="context",
+            found="none is in use",
+            advice="name one with --context N, or make one current with `heliolake context use N`",
+        )
+    change = contexts.diff(contexts.load(lake, number), context)
+    return {str(row["product"]) for row in contexts.affected(lake, change)}
 
 
 def digest(document: Any) -> str:

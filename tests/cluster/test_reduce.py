@@ -13,7 +13,7 @@ from cluster.ingest import ingest
 from cluster.plan import Query, make_plan
 from cluster.reduce import reduce_to_reference
 from cluster.run import process
-from lake import contexts, search
+from lake import contexts, references, search
 from lake.errors import BadInput
 from lake.lake import Lake
 from pipeline.errors import Fatal
@@ -84,3 +84,25 @@ def test_what_cannot_be_reduced_is_refused_in_words(home: Home, lake: Lake) -> N
         reduce_to_reference(lake, home.scheduler_address(), kind, Query(observation="nowhere*"))
     with pytest.raises(Fatal, match="has no reduction 'flat'; it has: background"):
         find_reduction("stereo_hi", "flat")
+
+
+def test_a_changed_context_names_the_products_to_reprocess(home: Home, lake: Lake, tmp_path: Path) -> None:
+    kind = find_reduction("stereo_hi", "background")
+    made = reduce_to_reference(lake, home.scheduler_address(), kind, Query(observation=DAY))
+    recipe = recipes()["stereo_hi-l2-background"]
+    first = made.context.number
+    process(lake, home.scheduler_address(), make_plan(lake, recipe, Query(observation=DAY), context=first))
+
+    better = tmp_path / "better.fits"
+    with fits.open(lake.path_of(*made.references[0].did.split(":"))) as hdus:
+        hdus[0].data += 1.0
+        hdus.writeto(better)
+    new = references.NewReference(
+        better, "background", "stereo_hi", "a test", selectors=made.references[0].selectors, simulated=True
+    )
+    context = contexts.extend(lake, made.context, references.add(lake, [new]), made.references)
+    change = Query(observation=DAY, changed_since=first)
+    plan = make_plan(lake, recipe, change, context=context.number)
+    assert {unit.product.name for unit in plan.units} == {f"stereo_hi:{DAY}.l2"}
+    assert "better" in plan.units[0].references["background"].did
+    assert make_plan(lake, recipe, change, context=first).units == ()
