@@ -27,6 +27,8 @@ from lake.fits_tiles import check_claims, too_large
 from lake.quiet import without_warnings
 
 MAX_BYTES = 4 * 1024**3  # of a file, and of an image when decompressed
+# Bytes of one element by the letter of TFORM (FITS standard 4.0, table 18); X counts bits.
+_WIDTHS = {"L": 1, "X": 0.125, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16}
 _AGAIN = "fetch the file again from its source"
 
 
@@ -215,10 +217,27 @@ def _read_all(hdu: Any) -> tuple[int, ...]:
     if data is None:
         return ()
     if isinstance(data, fits.FITS_rec):
+        if isinstance(hdu, fits.BinTableHDU):
+            _check_heap(hdu)
         for name in data.columns.names:
             _ = data.field(name)
         return ()
     return tuple(data.shape) if hdu.is_image and isinstance(data, np.ndarray) else ()
+
+
+def _check_heap(hdu: Any) -> None:
+    """Refuse arrays that point out of their table's heap; astropy gives shortened ones without a word."""
+    rows = hdu.data.view(np.ndarray)
+    size = hdu.header["NAXIS1"] * hdu.header["NAXIS2"]
+    heap = hdu.header["PCOUNT"] - (hdu.header.get("THEAP", size) - size)
+    for column in hdu.columns:
+        kind = re.match(r"\d*[PQ]([A-Z])", str(column.format))
+        if kind is None:
+            continue
+        counts, offsets = np.moveaxis(rows[column.name].astype(np.int64), -1, 0)
+        ends = offsets + np.ceil(counts * _WIDTHS[kind[1]])
+        if ((counts < 0) | (offsets < 0) | ((counts > 0) & (ends > heap))).any():
+            raise ValueError(f"arrays of column {column.name} lie outside the table's {heap} bytes of heap")
 
 
 def _refuse_wrong_sums(states: tuple[dict[str, str], ...], file: str) -> None:

@@ -86,18 +86,19 @@ def walk(data: bytes, file: str) -> Skeleton:
     caveats: list[str] = []
     offset = 0
     while offset < len(data):
-        if spans and not data.startswith(b"XTENSION", offset):
+        # A file may end within the word itself; that is a cut, not an unknown HDU.
+        if spans and not b"XTENSION".startswith(data[offset : offset + 8]):
             caveats += _after_last(data, offset, len(spans), file)
             break
         span = _read_span(data, offset, len(spans), file)
+        if not spans and span.header.get("SIMPLE") is not True:
+            raise _says_no(span.header.get("SIMPLE"), file)
         spans.append(span)
         if span.end > len(data):
             caveats.append(
                 f"the last {span.end - len(data)} bytes of padding are missing; all data are present"
             )
         offset = span.end
-    if spans[0].header.get("SIMPLE") is not True:
-        caveats.append("SIMPLE is not T: the file does not claim to follow the FITS standard")
     return Skeleton(tuple(spans), tuple(caveats))
 
 
@@ -230,6 +231,17 @@ def _bad_header(index: int, file: str, found: str) -> BadInput:
         found=found[:200],
         advice="fetch the file again from its source, or have its header repaired there",
         code=Reason.CORRUPTED_HEADER,
+    )
+
+
+def _says_no(simple: object, file: str) -> BadInput:
+    return BadInput(
+        "the file says itself that it does not follow the FITS standard",
+        file=file,
+        keyword="SIMPLE",
+        found="F" if simple is False else simple,
+        advice="ask its source for a standard file, or for what differs",
+        code=Reason.NOT_FITS,
     )
 
 

@@ -96,6 +96,8 @@ def put_bytes(root: Path, scope: str, name: str, data: bytes | memoryview) -> St
     try:
         if target.exists():
             return _adopt(target, sums, scope, name)
+        if not root.is_dir():  # made by hand on purpose: a disk that is not mounted must not be filled below
+            raise Fatal(f"The storage's folder {root} is missing. Mount it, or make it if it is new.")
         _make_folders(target.parent, root)
         part = target.with_name(f".{name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part")
         try:
