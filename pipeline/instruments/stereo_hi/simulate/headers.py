@@ -27,7 +27,7 @@ _TEMPLATES: Final = {
 _SPANS: Final = {30: timedelta(minutes=29, seconds=40), 99: timedelta(hours=1, minutes=38, seconds=50)}
 _BASE34: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWX"
 _PERCENTILES: Final = (1, 10, 25, 50, 75, 90, 95, 98, 99)
-_NOTE: Final = "SIMULATED IMAGE: made by Heliolake from a model of the sky; no observation of the Sun"
+_NOTE: Final = "SIMULATED by Heliolake from a model of the sky; this is no observation."
 
 
 def file_name(config: SimulationConfig, frame: int) -> str:

@@ -1,0 +1,66 @@
+"""Frames for the tests of the HI chains: simulated ones, and how to send them through."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.apply import run_chain
+from pipeline.frame import Frame
+from pipeline.instrument import instrument
+from pipeline.instruments.stereo_hi.simulate import SimulatedFrame, SimulationConfig, simulate_series
+from pipeline.outcome import Outcome
+from pipeline.step import ReferenceFile, find_step
+
+LEVEL_1 = "stereo_hi-l1"
+
+
+def simulated(**settings: Any) -> SimulatedFrame:
+    """The first frame of a small simulated series."""
+    config = SimulationConfig(**{"size": 128, "frames": 1, **settings})
+    return next(iter(simulate_series(config)))
+
+
+def as_frame(frame: SimulatedFrame, **cards: Any) -> Frame:
+    """A simulated image as the pipeline gets it, with some header cards changed; `None` removes one."""
+    header = frame.header.copy()
+    for name, value in cards.items():
+        keyword = name.replace("_", "-") if name.startswith("DATE_") else name
+        if value is None:
+            del header[keyword]
+        else:
+            header[keyword] = value
+    return Frame.of(frame.data, header, frame.filename)
+
+
+def frame_of(**settings: Any) -> Frame:
+    """The first simulated frame as the pipeline gets it."""
+    return as_frame(simulated(**settings))
+
+
+def level_1(
+    frame: Frame, references: Mapping[str, ReferenceFile] | None = None, **settings: Any
+) -> tuple[Frame, Outcome]:
+    """A frame through the level-1 recipe; settings are written ``step__parameter=value``."""
+    recipe = instrument("stereo_hi").recipes()[LEVEL_1]
+    changed = recipe.with_settings({key.replace("__", "."): value for key, value in settings.items()})
+    result, outcome = run_chain(frame, changed.bind(), dict(references or {}), level="1")
+    assert result is not None, outcome
+    return result, outcome
+
+
+def apply_step(
+    name: str, frame: Frame, references: Mapping[str, ReferenceFile] | None = None, **params: Any
+) -> Frame:
+    """One step alone, without the framework around it."""
+    instrument("stereo_hi")
+    step = find_step("stereo_hi", name)
+    return step.function(frame, step.params_model(**params), references or {})
+
+
+def reference(name: str, path: Path) -> dict[str, ReferenceFile]:
+    """A file as the reference of this name."""
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {name: ReferenceFile(name, f"references:{path.name}", str(path), sha256)}

@@ -1,0 +1,178 @@
+"""Flat field, units, and the geometry of the optics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pipeline.errors import BadInput
+from pipeline.instruments.stereo_hi import tables
+from pipeline.instruments.stereo_hi.steps.calibrate import diffuse_correction
+from pipeline.quality import Quality, flagged
+from tests.pipeline.instruments.stereo_hi.frames import (
+    apply_step,
+    as_frame,
+    frame_of,
+    level_1,
+    reference,
+    simulated,
+)
+
+
+def flat_file(folder: Path, values: np.ndarray, **cards: Any) -> Path:
+    path = folder / "flat.fts"
+    header = fits.Header({"P1COL": 51, "OBSRVTRY": "STEREO_A", "RECTIFY": True, **cards})
+    fits.PrimaryHDU(values.astype(np.float32), header).writeto(path, overwrite=True)
+    return path
+
+
+def test_the_flat_multiplies_and_is_binned_to_the_image(tmp_path: Path) -> None:
+    flat = np.random.default_rng(0).uniform(0.9, 1.1, (256, 256))
+    frame = frame_of()
+    result = apply_step("flat_field", frame, reference("flat", flat_file(tmp_path, flat)))
+    binned = flat.reshape(128, 2, 128, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(result.data, frame.data * binned, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("spacecraft", "rectified", "turned"),
+    [("B", False, True), ("B", True, False), ("A", True, False)],
+)
+def test_the_flat_is_turned_like_the_image(
+    tmp_path: Path, spacecraft: str, rectified: bool, turned: bool
+) -> None:
+    flat = np.random.default_rng(1).uniform(0.9, 1.1, (128, 128))
+    path = flat_file(tmp_path, flat, OBSRVTRY=f"STEREO_{spacecraft}", RECTIFY=rectified)
+    frame = frame_of(spacecraft=spacecraft)
+    result = apply_step("flat_field", frame, reference("flat", path))
+    np.testing.assert_allclose(result.data, frame.data * (flat[::-1, ::-1] if turned else flat), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("shape", "left"), [((1024, 1088), 25), ((2048, 2176), 50)])
+def test_the_underscan_of_an_untrimmed_flat_is_left_out(
+    tmp_path: Path, shape: tuple[int, int], left: int
+) -> None:
+    flat = np.tile(np.arange(shape[1], dtype=np.float32), (shape[0], 1)) + 1
+    frame = frame_of(kind="n4", size=1024) if shape[0] == 1024 else frame_of(size=1024)
+    result = apply_step("flat_field", frame, reference("flat", flat_file(tmp_path, flat, P1COL=1)))
+    step = shape[0] // 1024
+    first = flat[0, left : left + step].mean()
+    np.testing.assert_allclose(result.data[:, 0], frame.data[:, 0] * first, rtol=1e-6)
+
+
+def test_a_flat_of_another_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="does not fit the image"):
+        apply_step("flat_field", frame_of(), reference("flat", flat_file(tmp_path, np.ones((200, 200)))))
+
+
+def test_pixels_without_a_flat_are_dead(tmp_path: Path) -> None:
+    flat = np.ones((128, 128))
+    flat[3, 4], flat[5, 6] = 0.0, np.nan
+    result = apply_step("flat_field", frame_of(), reference("flat", flat_file(tmp_path, flat)))
+    assert np.argwhere(flagged(result.quality, Quality.DEAD)).tolist() == [[3, 4], [5, 6]]
+    assert np.isnan(result.data[3, 4])
+
+
+def test_an_assumed_flat_is_said_in_header_and_caveat() -> None:
+    product, outcome = level_1(frame_of())
+    assert "flat" in str(product.header["ASSUME1"])
+    assert any("unity was assumed" in caveat for caveat in outcome.caveats)
+
+
+# science.md §1, "Photometric calibration": values at their reference dates, and their slopes.
+@pytest.mark.parametrize(
+    ("camera", "unit", "date", "wanted"),
+    [
+        (("HI1", "A"), "MSB", datetime(2011, 6, 27, tzinfo=UTC), 3.453e-13),
+        (("HI1", "A"), "MSB", datetime(2008, 1, 1, tzinfo=UTC), 3.453e-13),  # not before the reference date
+        (("HI1", "A"), "S10", datetime(2011, 6, 27, tzinfo=UTC), 763.2),
+        (("HI1", "B"), "MSB", datetime(2007, 1, 1, tzinfo=UTC), 3.55e-13),
+        (("HI1", "B"), "S10", datetime(2007, 1, 1, tzinfo=UTC), 3.55e-13 * 2.223e15),
+        (("HI2", "A"), "MSB", datetime(2015, 1, 1, tzinfo=UTC), 4.512e-14),
+        (("HI2", "A"), "S10", datetime(2015, 1, 1, tzinfo=UTC), 100.3),
+        (("HI2", "B"), "MSB", datetime(2000, 12, 31, tzinfo=UTC), 4.293e-14),
+        (("HI2", "B"), "S10", datetime(2000, 12, 31, tzinfo=UTC), 95.424),
+        (("HI1", "A"), "DN/s", datetime(2011, 6, 27, tzinfo=UTC), 1.0),
+    ],
+)
+def test_published_factors(camera: tables.Camera, unit: tables.Unit, date: datetime, wanted: float) -> None:
+    assert tables.brightness_per_rate(camera, unit, date) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("camera", "years", "wanted"),
+    [
+        (("HI1", "A"), 10.0, 3.453e-13 + 5.914e-15),
+        (("HI2", "A"), -5.0, 4.476e-14 - 5 * 5.511e-17),
+        (("HI2", "A"), 5.0, 4.512e-14 + 5 * 7.107e-17),
+    ],
+)
+def test_sensitivity_falls_with_the_years(camera: tables.Camera, years: float, wanted: float) -> None:
+    from datetime import timedelta
+
+    begin = datetime(2011, 6, 27, tzinfo=UTC) if camera[0] == "HI1" else datetime(2015, 1, 1, tzinfo=UTC)
+    date = begin + timedelta(days=365.25 * years)
+    assert tables.brightness_per_rate(camera, "MSB", date) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", ["DN/s", "MSB", "S10"])
+def test_the_unit_asked_for_is_given_per_ccd_pixel(unit: str) -> None:
+    product, _ = level_1(frame_of(), photometric_calibration__units=unit)
+    assert product.header["BUNIT"] == unit
+    assert product.header["IPSUM"] == 1
+    assert product.header["IPSUMORI"] == 2
+
+
+def test_msb_is_the_rate_times_factor_and_diffuse_correction() -> None:
+    frame = frame_of()
+    rate, _ = level_1(frame)
+    plain, _ = level_1(frame, photometric_calibration__units="MSB", photometric_calibration__diffuse=False)
+    full, _ = level_1(frame, photometric_calibration__units="MSB")
+    np.testing.assert_allclose(plain.data, rate.data * np.float32(plain.header["CALFAC"]), rtol=1e-5)
+    ratio = full.data / plain.data
+    assert ratio[64, 64] == pytest.approx(1.0, abs=1e-4)
+    assert ratio[0, 0] > ratio[30, 30] > ratio[64, 64]
+    assert (full.header["DIFFCORR"], plain.header["DIFFCORR"]) == (True, False)
+
+
+def test_total_brightness_from_one_polarised_exposure_is_doubled() -> None:
+    frame = as_frame(simulated(), BUNIT="DN/s")
+    double = as_frame(simulated(), BUNIT="DN/s", POLAR=1001.0)
+    one = apply_step("photometric_calibration", frame, units="MSB")
+    two = apply_step("photometric_calibration", double, units="MSB")
+    np.testing.assert_allclose(two.data, 2 * one.data, rtol=1e-6)
+
+
+def test_units_that_change_with_time_need_a_date() -> None:
+    frame = as_frame(simulated(), BUNIT="DN/s", DATE_AVG="yesterday")
+    with pytest.raises(BadInput, match="sensitivity depends on the date"):
+        apply_step("photometric_calibration", frame, units="S10")
+    apply_step("photometric_calibration", frame, units="DN/s")
+
+
+@pytest.mark.parametrize("detector", ["HI1", "HI2"])
+def test_the_diffuse_correction_is_the_published_formula(detector: str) -> None:
+    frame = as_frame(simulated(detector=detector), RAVG=-881.0)
+    optics = tables.OPTICS[(detector, "A")]  # type: ignore[index]  # a parametrised literal
+    summing, mu = 2, optics.mu
+    pixel = 0.0135 * summing
+    focal = pixel / np.radians(optics.arcsec_per_pixel * summing / 3600)
+    offset = np.arange(128) + 1 - frame.header["CRPIX1"]
+    radius = np.hypot(*np.meshgrid(offset, offset)) * pixel
+    gamma = focal * (mu + 1) / radius
+    cosine = (-mu + gamma * np.sqrt(1 - mu**2 + gamma**2)) / (1 + gamma**2)
+    wanted = (mu + 1) ** 2 * (mu * cosine + 1) / (mu + cosine) ** 3
+    np.testing.assert_allclose(diffuse_correction(frame), wanted, rtol=2e-6)
+
+
+def test_fitted_optics_are_preferred_to_nominal_ones() -> None:
+    nominal = diffuse_correction(as_frame(simulated(), RAVG=-881.0))
+    fitted = diffuse_correction(as_frame(simulated(), RAVG=0.3, PV2_1=0.9, CDELT1=0.02))
+    in_arcsec = diffuse_correction(as_frame(simulated(), RAVG=0.3, PV2_1=0.9, CDELT1=72.0, CUNIT1="arcsec"))
+    assert np.abs(fitted - nominal).max() > 1e-4
+    np.testing.assert_allclose(fitted, in_arcsec, rtol=1e-6)

@@ -1,0 +1,76 @@
+"""The cosmic-ray report is found by its counter, at whichever corner it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.instruments.stereo_hi.steps.cosmics import find_report
+from pipeline.quality import Quality, flagged
+from tests.pipeline.instruments.stereo_hi.frames import apply_step, as_frame, simulated
+
+
+@pytest.mark.parametrize("detector", ["HI1", "HI2"])
+@pytest.mark.parametrize("spacecraft", ["A", "B"])
+def test_the_report_is_read_and_its_pixels_are_those_of_the_next_line(detector: str, spacecraft: str) -> None:
+    count = {"HI1": 30, "HI2": 99}[detector]
+    image = simulated(detector=detector, spacecraft=spacecraft)
+    frame = as_frame(image)
+    result = apply_step("cosmic_ray_report", frame)
+    row, neighbour = (-1, -2) if spacecraft == "A" else (0, 1)
+    where = slice(-count - 1, None) if spacecraft == "A" else slice(0, count + 1)
+    np.testing.assert_array_equal(result.data[row, where], frame.data[neighbour, where])
+    touched = flagged(result.quality, Quality.COSMIC_RAY | Quality.INTERPOLATED)
+    assert np.count_nonzero(touched) == count + 1
+    assert touched[row, where].all()
+    stored = image.data[-1, -count:] if spacecraft == "A" else image.data[0, :count]
+    assert result.header["CRNREP"] == count
+    assert result.header["CRTOTAL"] == stored.sum()
+    assert result.caveats == ()
+
+
+def test_counts_come_in_the_order_of_the_exposures_at_both_corners() -> None:
+    data = np.full((8, 64), 5000.0, dtype=np.float32)
+    data[-1, -5:], data[-1, -6] = (11, 12, 13, 14, 15), 5
+    for image, corner in ((data, "last"), (data[::-1, ::-1], "first")):
+        report = find_report(np.ascontiguousarray(image), 5, "last")
+        assert report is not None
+        assert report.corner == corner
+        assert report.counts.tolist() == [11, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize("spacecraft", ["A", "B"])
+def test_the_counter_decides_against_the_orientation(spacecraft: str) -> None:
+    image = simulated(spacecraft=spacecraft)
+    frame = as_frame(image, RECTROTA=2 if spacecraft == "A" else 0)
+    result = apply_step("cosmic_ray_report", frame)
+    assert result.header["CRNREP"] == 30
+    assert any("found at the" in caveat for caveat in result.caveats)
+
+
+@pytest.mark.parametrize("spacecraft", ["A", "B"])
+def test_a_report_whose_counter_moved_is_recovered_with_a_caveat(spacecraft: str) -> None:
+    result = apply_step("cosmic_ray_report", as_frame(simulated(report="shifted", spacecraft=spacecraft)))
+    assert result.header["CRNREP"] == 27
+    assert any("recovered" in caveat for caveat in result.caveats)
+
+
+def test_a_lost_report_is_minus_one_and_leaves_the_image_alone() -> None:
+    frame = as_frame(simulated(report="lost"))
+    result = apply_step("cosmic_ray_report", frame)
+    assert result.header["CRNREP"] == -1
+    assert result.header["CRTOTAL"] == -1
+    np.testing.assert_array_equal(result.data, frame.data)
+    assert any("not found" in caveat for caveat in result.caveats)
+
+
+def test_a_corner_of_zeros_is_no_report() -> None:
+    data = np.full((8, 64), 5000.0, dtype=np.float32)
+    data[-1, -20:] = 0
+    assert find_report(data, 30, "last") is None
+
+
+@pytest.mark.parametrize("kind", ["n4", "s7"])
+def test_other_images_have_no_report(kind: str) -> None:
+    frame = as_frame(simulated(kind=kind))
+    assert apply_step("cosmic_ray_report", frame) is frame

@@ -1,0 +1,119 @@
+"""On-board arithmetic is taken back: divisions, roots, conditional halving, bias."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.frame import Frame
+from pipeline.instruments.stereo_hi.steps.onboard import bias, multiplier
+from tests.pipeline.instruments.stereo_hi.frames import apply_step, as_frame, simulated
+
+
+def coded(*codes: int, **cards: Any) -> Frame:
+    text = "".join(f"{code:3d}" for code in codes)
+    return as_frame(simulated(), IP_00_19=text, **cards)
+
+
+@pytest.mark.parametrize(
+    ("codes", "factor"),
+    [
+        ([41, 128, 31, 34, 37, 113, 121, 7], 1),
+        ([1, 1], 4),
+        ([16], 64),
+        ([17], 64),
+        ([50, 53], 16),
+        ([82, 83, 84], 64),
+        ([85], 16),
+        ([86], 32),
+        ([87], 64),
+        ([88], 128),
+        ([118, 118], 9),
+        ([1, 82, 118], 12),
+    ],
+)
+def test_every_code_has_the_factor_of_the_table(codes: list[int], factor: float) -> None:
+    assert multiplier(codes, halving_undone=False, summed=True) == factor
+
+
+def test_a_halving_undone_before_counts_one_less_but_never_below_none() -> None:
+    assert multiplier([1, 1], halving_undone=True, summed=True) == 2
+    assert multiplier([7], halving_undone=True, summed=True) == 1
+
+
+def test_code_53_divides_only_summed_images() -> None:
+    assert multiplier([53], halving_undone=False, summed=False) == 1
+
+
+def test_the_image_is_multiplied_and_stays_floating() -> None:
+    frame = coded(41, 83, 118)
+    result = apply_step("undo_onboard_processing", frame)
+    np.testing.assert_array_equal(result.data, frame.data * 12)
+    assert result.header["SEBFACT"] == 12
+
+
+def test_roots_are_squared_after_the_divisions_are_undone() -> None:
+    frame = coded(2, 82)
+    small = frame.replace(data=np.full_like(frame.data, 3.0))
+    np.testing.assert_array_equal(apply_step("undo_onboard_processing", small).data, 36.0)
+
+
+def test_nothing_to_undo_changes_nothing() -> None:
+    frame = coded(41, 128, 31, 34, 37, 113, 121, 7)
+    result = apply_step("undo_onboard_processing", frame)
+    assert result.data is frame.data
+    assert "SEBFACT" not in result.header
+
+
+@pytest.mark.parametrize(
+    ("codes", "percentile", "factor"),
+    [
+        ((41, 94), 342.0, 2),  # half of the bias: the telltale of a halving before ICER
+        ((41, 94), 684.0, 1),
+        ((108, 94), 342.0, 1),  # a filter stands before
+        ((103, 41, 94), 342.0, 1),  # bias subtracted, so the percentile tells nothing
+        ((41, 7), 342.0, 1),  # not ICER
+    ],
+)
+def test_the_conditional_halving_before_icer_is_recognised(
+    codes: tuple[int, ...], percentile: float, factor: float
+) -> None:
+    frame = coded(*codes, DATAP01=percentile, BIASMEAN=684.0)
+    result = apply_step("undo_onboard_processing", frame)
+    np.testing.assert_array_equal(result.data, frame.data * factor)
+    assert (result.header["DIV2CORR"] is True) == (factor == 2)
+
+
+def test_a_halving_the_ground_has_undone_is_not_undone_again() -> None:
+    frame = coded(1, 94, DATAP01=342.0, BIASMEAN=684.0, DIV2CORR=True)
+    np.testing.assert_array_equal(apply_step("undo_onboard_processing", frame).data, frame.data)
+
+
+def test_a_beacon_image_is_multiplied_by_64_and_its_uncertain_gain() -> None:
+    frame = as_frame(simulated(kind="s7"))
+    result = apply_step("undo_onboard_processing", frame, beacon_gain=4.0)
+    np.testing.assert_array_equal(result.data, frame.data * 256)
+    assert any("uncertain" in caveat for caveat in result.caveats)
+
+
+@pytest.mark.parametrize(
+    ("codes", "cards", "level"),
+    [
+        ((41, 34, 37, 7), {}, 0.0),
+        ((41, 34, 38, 7), {}, 0.0),
+        ((41, 103, 7), {}, 0.0),
+        ((41, 7), {"OFFSETCR": 684.0}, 0.0),
+        ((41, 7), {"OFFSETCR": 0.0, "BIASMEAN": 690.0, "IPSUM": 2.0}, (690.0 - 690.0 / 30) * 4),
+        ((41, 7), {"OFFSETCR": 0.0, "BIASMEAN": 690.0, "IPSUM": 1.0}, 690.0 - 690.0 / 30),
+        ((41, 7), {"OFFSETCR": 0.0, "N_IMAGES": 1}, 0.0),
+    ],
+)
+def test_the_bias_left_in_a_sum(codes: tuple[int, ...], cards: dict[str, float], level: float) -> None:
+    frame = coded(*codes, **cards)
+    assert bias(frame) == pytest.approx(level)
+    result = apply_step("subtract_bias", frame)
+    np.testing.assert_allclose(result.data, frame.data - np.float32(level))
+    if level:
+        assert result.header["OFFSETCR"] == pytest.approx(level)
