@@ -1,0 +1,152 @@
+"""Ingest: what is taken, what is put aside and why, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from cluster.home import Home
+from cluster.ingest import ingest, select
+from cluster.report import Report
+from lake import quarantine, search
+from lake.lake import Lake
+from tests.cluster.frames import aia_file, aia_series, at
+
+
+@pytest.fixture(scope="module")
+def lake(home: Home) -> Lake:
+    return Lake.open(home.lake_config())
+
+
+def by_name(report: Report) -> dict[str, tuple[str, str]]:
+    return {Path(item.file).name: (item.outcome, item.code) for item in report.items}
+
+
+def test_folders_give_their_fits_files_and_tell_what_they_leave_alone(tmp_path: Path) -> None:
+    names = (
+        "a.fits",
+        "b.FTS",
+        "c.fit",
+        "d.fits.gz",
+        "e.fit_",
+        "deep/er/f.fts",
+        "notes.txt",
+        ".hidden.fits",
+        "x.fits.part",
+    )
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    found = select([tmp_path])
+    assert [path.name for path in found.files] == ["a.fits", "b.FTS", "c.fit", "d.fits.gz", "f.fts", "e.fit_"]
+    assert {path.name for path in found.ignored} == {"notes.txt", ".hidden.fits", "x.fits.part"}
+
+
+def test_a_file_named_by_itself_is_always_taken_and_each_file_once(tmp_path: Path) -> None:
+    (tmp_path / "odd.name").write_text("x")
+    (tmp_path / "a.fits").write_text("x")
+    found = select([tmp_path / "odd.name", tmp_path, str(tmp_path / "*.fits"), tmp_path / "a.fits"])
+    assert [path.name for path in found.files] == ["odd.name", "a.fits"]
+    assert found.ignored == ()
+    assert select([tmp_path / "none*"]).absent == (str(tmp_path / "none*"),)
+
+
+def test_a_path_to_nothing_is_reported_and_the_others_go_on(lake: Lake, tmp_path: Path) -> None:
+    report = ingest(lake, [tmp_path / "gone", *aia_series(tmp_path, at(2016, 1, 1), 1)])
+    assert by_name(report) == {
+        "gone": ("quarantined", "missing-file"),
+        "aia_171_20160101_000000.fits": ("done", ""),
+    }
+
+
+def test_every_way_a_file_can_be_bad_has_its_own_reason(lake: Lake, tmp_path: Path) -> None:
+    good = aia_file(tmp_path, at(2016, 1, 2))
+    whole = good.read_bytes()
+    (tmp_path / "empty.fits").write_bytes(b"")
+    (tmp_path / "cut.fits").write_bytes(whole[:-3000])
+    (tmp_path / "text.fits").write_text("Not found\n")
+    hdus = fits.HDUList([fits.PrimaryHDU(np.ones((9, 9), np.int16))])
+    hdus.writeto(tmp_path / "stranger.fits")
+    fits.writeto(
+        tmp_path / "nodate.fits",
+        np.ones((9, 9), np.int16),
+        fits.Header({"TELESCOP": "SDO/AIA", "INSTRUME": "AIA_3", "LVL_NUM": 1.0, "WAVELNTH": 171}),
+    )
+    summed = aia_file(tmp_path, at(2016, 1, 2, 5))
+    fits.open(summed).writeto(tmp_path / "sum.fits", checksum=True)
+    damaged = bytearray((tmp_path / "sum.fits").read_bytes())
+    damaged[-2000] ^= 0xFF
+    (tmp_path / "sum.fits").write_bytes(damaged)
+    summed.unlink()
+    shutil.copy(good, tmp_path / "bad name.fits")
+    report = ingest(lake, [tmp_path])
+    assert by_name(report) == {
+        good.name: ("done", ""),
+        "empty.fits": ("quarantined", "empty"),
+        "cut.fits": ("quarantined", "truncated"),
+        "text.fits": ("quarantined", "not-fits"),
+        "stranger.fits": ("quarantined", "unrecognised-instrument"),
+        "nodate.fits": ("quarantined", "bad-keyword"),
+        "sum.fits": ("quarantined", "wrong-checksum"),
+        "bad name.fits": ("quarantined", "bad-name"),
+    }
+    assert all(item.reason and item.advice for item in report.items if item.outcome == "quarantined")
+    listed = {Path(one["file"]).name for one in quarantine.listing(lake, stage="ingest")}
+    assert {"empty.fits", "cut.fits", "sum.fits"} <= listed
+
+
+def test_a_repaired_file_leaves_the_quarantine(lake: Lake, tmp_path: Path) -> None:
+    path = aia_file(tmp_path, at(2016, 1, 3))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    ingest(lake, [path])
+    assert str(path) in {one["file"] for one in quarantine.listing(lake)}
+    path.write_bytes(whole)
+    assert by_name(ingest(lake, [path])) == {path.name: ("done", "")}
+    assert str(path) not in {one["file"] for one in quarantine.listing(lake)}
+
+
+def test_a_compressed_file_is_kept_as_it_came(lake: Lake, tmp_path: Path) -> None:
+    path = aia_file(tmp_path, at(2016, 1, 4))
+    packed = path.with_name(path.name + ".gz")
+    packed.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
+    path.unlink()
+    assert by_name(ingest(lake, [packed])) == {packed.name: ("done", "")}
+    (got,) = search.get_files(lake, "sdo_aia:aia171_20160104.l1", tmp_path / "got")
+    assert got.read_bytes() == packed.read_bytes()
+
+
+def test_two_files_of_one_name_in_one_command(lake: Lake, tmp_path: Path) -> None:
+    first = aia_file(tmp_path, at(2016, 1, 5))
+    same, other = tmp_path / "same" / first.name, tmp_path / "other" / first.name
+    for path in (same, other):
+        path.parent.mkdir()
+        shutil.copy(first, path)
+    fits.setval(other, "EXPTIME", value=9.0)
+    report = ingest(lake, [first, same, other])
+    outcomes = sorted((item.outcome, item.code) for item in report.items)
+    assert outcomes == [("done", ""), ("quarantined", "name-conflict"), ("skipped", "")]
+
+
+def test_the_real_files_are_told_apart(lake: Lake, real_data: Path) -> None:
+    report = ingest(lake, [real_data / "stereo_hi", real_data / "aia", real_data / "broken"])
+    found: dict[str, Any] = by_name(report)
+    assert found["hi_20110910_114721_s7h2A.fts"][0] in ("done", "skipped")
+    assert found["aia_171_level1_128.fits"][0] in ("done", "skipped")
+    assert found["aia_truncated_rice.fits"] == ("quarantined", "truncated")
+    assert found["not_actually_fits.fit_"] == ("quarantined", "not-fits")
+    assert found["na120701.091058.fits"] == ("quarantined", "truncated")
+    assert found["astropy_checksum_false.fits"] == ("quarantined", "wrong-checksum")
+    assert found["astropy_zerowidth.fits"] == ("quarantined", "no-image")
+    (padding,) = [item for item in report.items if "no_block_padding" in item.file]
+    assert padding.outcome in ("done", "skipped")
+    (release,) = search.search(lake, instrument="hinode_xrt", pattern="*20070424*")
+    caveats = search.show(lake, f"{release['product']}")["files"][0]["caveats"]
+    assert "padding" in " ".join(caveats)
