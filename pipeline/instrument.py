@@ -65,6 +65,35 @@ class SolarnetRule(_Model):
     comment: str = ""
 
 
+class ReferenceRule(_Model):
+    """How a known kind of calibration file is recognised, and what it is for.
+
+    Attributes
+    ----------
+    need
+        What steps call it.
+    name
+        Pattern of the file's whole name; its named groups may be used in `selectors` and `valid_from`.
+        A group ``order`` says which of several such files counts: the one with the greatest number.
+    contains
+        Pattern of what the beginning of the file holds.
+    selectors
+        Searchable value of a frame → what it must be, as text with ``{group}`` or ``{group:lower}``.
+    valid_from, valid_days
+        Day at which its validity begins, and days it lasts; always valid when absent.
+    source
+        Where such files come from.
+    """
+
+    need: str
+    name: str
+    contains: str = ""
+    selectors: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    valid_from: str = ""
+    valid_days: float | None = None
+    source: str
+
+
 @dataclass(frozen=True)
 class Description:
     """What a header says about its file.
@@ -100,6 +129,7 @@ class Instrument(_Model):
     meta: dict[str, MetaRule] = Field(default_factory=dict)
     blank_is_missing: bool = True
     solarnet: dict[str, SolarnetRule] = Field(default_factory=dict)
+    references: tuple[ReferenceRule, ...] = ()
     credit: str = ""
     folder: Path = Field(default=Path(), exclude=True)
 

@@ -42,6 +42,18 @@ ContextNumber = Annotated[
 ]
 
 
+ChangedSince = Annotated[
+    int | None,
+    typer.Option(
+        "--changed-since",
+        metavar="N",
+        min=1,
+        help="Only products that the change from context N to the one used asks to process again.",
+        show_default=False,
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel=WORK)(plan)
@@ -55,6 +67,7 @@ def plan(
     until: Until = None,
     observation: ObservationPattern = None,
     context: ContextNumber = None,
+    changed_since: ChangedSince = None,
     settings: Settings = None,
     explain: Annotated[
         str | None,
@@ -99,7 +112,10 @@ def plan(
     earlier = load_document(diff) if diff else None
     with open_lake(ctx) as lake:
         made = make_plan(
-            lake, find_recipe(recipe, settings or ()), Query(since, until, observation), context=context
+            lake,
+            find_recipe(recipe, settings or ()),
+            Query(since, until, observation, changed_since),
+            context=context,
         )
     document = made.document()
     if output:
@@ -125,6 +141,7 @@ def process(
     until: Until = None,
     observation: ObservationPattern = None,
     context: ContextNumber = None,
+    changed_since: ChangedSince = None,
     settings: Settings = None,
     run: Annotated[
         str | None,
@@ -164,7 +181,7 @@ def process(
         if run is not None:
             report = resume(lake, address, run, on_progress=bar)
         else:
-            query = Query(since, until, observation)
+            query = Query(since, until, observation, changed_since)
             made = make_plan(lake, find_recipe(str(recipe), settings or ()), query, context=context)
             report = carry_out(lake, address, made, on_progress=bar, retry_quarantined=retry_quarantined)
     if as_json:
@@ -213,8 +230,8 @@ def _explain(made: Plan, did: str, *, as_json: bool) -> None:
         console.print(f"[bold]{escape(unit['input'])}[/] → {escape(unit['product'])}")
         console.print(f"  from release  {escape(unit['parent'])}")
         console.print(f"  unit          {unit['unit']}")
-        for need, reason in unit["why"].items():
-            console.print(f"  {need}: {escape(unit['references'][need])} — {escape(reason)}")
+        for reason in unit["why"].values():
+            console.print(f"  {escape(reason)}")
         for need, reason in unit["absent"].items():
             console.print(f"  {need}: none — {escape(reason)}")
 

@@ -249,8 +249,8 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
             "nothing but noise: no trail, no star, no gradient is left outside flagged pixels",
         ),
         measure=(
-            f"residual {number:.2f} × photon noise (root mean square where no pixel is flagged or was hit by a "
-            f"cosmic ray; 1.00 is the best there can be; {outliers:.2%} of the pixels beyond 5)"
+            f"residual {number:.2f} × photon noise (root mean square where no pixel is flagged or was hit "
+            f"by a cosmic ray; 1.00 is the best there can be; {outliers:.2%} of the pixels beyond 5)"
         ),
         simulated=True,
     )
