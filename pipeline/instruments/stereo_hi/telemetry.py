@@ -59,13 +59,19 @@ def lost_blocks(frame: Frame) -> list[int]:
     return found
 
 
-def lost_pixels(frame: Frame) -> NDArray[np.bool_]:
-    """Where telemetry is missing, in the image as it is stored.
+def lost_pixels(frame: Frame) -> tuple[NDArray[np.bool_], str]:
+    """Where telemetry is missing, in a raw image as it is stored.
+
+    Blocks are numbered in the image as it was compressed, before it was turned
+    for the archive. Published programs disagree on whether that matters for
+    Rice blocks, so the image is asked: lost pixels are zeros in level 0.
 
     Returns
     -------
-    numpy.ndarray
+    mask
         Booleans, shape (y, x).
+    doubt
+        What a user should know about the place of the blocks, or nothing.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def lost_pixels(frame: Frame) -> NDArray[np.bool_]:
     mask = np.zeros(frame.data.shape, dtype=bool)
     blocks = lost_blocks(frame)
     if not blocks:
-        return mask
+        return mask, ""
     compression = frame.keyword("COMPRSSN", int)
     summing = facts.binning(frame, "SUMMED")
     try:
@@ -90,8 +96,19 @@ def lost_pixels(frame: Frame) -> NDArray[np.bool_]:
         ) from error
     for x0, y0, x1, y1 in found:
         mask[max(y0, 0) : y1, max(x0, 0) : x1] = True
-    # Blocks are counted in the image as it was compressed, before it was turned for the archive.
-    return mask[::-1, ::-1] if facts.orientation(frame).turned else mask
+    if facts.orientation(frame).turned:
+        mask = mask[::-1, ::-1]
+    opposite = mask[::-1, ::-1]
+    if _zeros(frame, mask) < 0.1 and _zeros(frame, opposite) > 0.9:
+        return (
+            opposite,
+            "lost telemetry blocks lie turned by 180° against their numbers; the zeros were believed",
+        )
+    return mask, ""
+
+
+def _zeros(frame: Frame, mask: NDArray[np.bool_]) -> float:
+    return float(np.mean(frame.data[mask] == 0))
 
 
 def boxes(blocks: list[int], compression: int, shape: tuple[int, ...], *, summing: int) -> list[Box]:

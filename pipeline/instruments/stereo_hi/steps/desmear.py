@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
-from pipeline.instruments.stereo_hi import facts, telemetry
+from pipeline.instruments.stereo_hi import facts
 from pipeline.kernels.desmear import desmear as remove_smear
 from pipeline.quality import Quality, flagged
 from pipeline.step import Params, References, step
@@ -68,7 +68,7 @@ def desmear(frame: Frame, params: DesmearParams, references: References) -> Fram
         return _normalised_only(frame, bad)
     times = smear_times(frame, params.direction)
     data = frame.data
-    lost = telemetry.lost_pixels(frame) | flagged(frame.quality, Quality.MISSING)
+    lost = flagged(frame.quality, Quality.MISSING)
     if lost.any():
         data = bridged(data, lost)
     window = _light_window(frame)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.frame import Frame
-from pipeline.instruments.stereo_hi import telemetry
 from pipeline.quality import Quality, flagged
 from pipeline.step import Params, References, step
 
@@ -31,16 +30,15 @@ class MissingParams(Params):
     takes=("DN/s",),
 )
 def missing_blocks(frame: Frame, params: MissingParams, references: References) -> Frame:
-    """Make lost telemetry NaN and flag it.
+    """Make NaN of what `prepare` flagged as missing.
 
     It comes after the de-smearing because a NaN would spoil its whole column.
     """
-    lost = telemetry.lost_pixels(frame) | flagged(frame.quality, Quality.MISSING)
+    lost = flagged(frame.quality, Quality.MISSING)
     if not lost.any():
         return frame
     data, quality = frame.data.copy(), frame.quality.copy()
     data[lost] = np.nan
-    quality[lost] |= np.uint16(Quality.MISSING)
     if params.doubt_columns:
         quality[~lost & np.any(lost, axis=0, keepdims=True)] |= np.uint16(Quality.LOW_CONFIDENCE)
     return frame.replace(data=data, quality=quality)

@@ -57,7 +57,7 @@ class PrepareParams(Params):
     ),
 )
 def prepare(frame: Frame, params: PrepareParams, references: References) -> Frame:
-    """Refuse bad images, correct the counters and dates of level-0 headers, flag what was never sent.
+    """Refuse bad images, correct the counters and dates of level-0 headers, flag what did not arrive.
 
     Corrections (science.md §1): IMGSEQ of single full-resolution images is 0
     ("Order"); beacon images of a summing buffer hold N_IMAGES = IMGSEQ + 1
@@ -77,7 +77,7 @@ def prepare(frame: Frame, params: PrepareParams, references: References) -> Fram
     frame = frame.replace(header=frame.header.copy())
     _correct_sequence(frame)
     frame = _correct_sum(frame)
-    telemetry.lost_blocks(frame)  # an inconsistent list is found before any work is done
+    frame = _flag_lost(frame)
     frame = _judge_counts(frame)
     doubt = facts.orientation(frame).doubt
     if doubt:
@@ -166,6 +166,16 @@ def _judge_counts(frame: Frame) -> Frame:
                 f"DATAMIN is {minimum:g}, not the {number} of the cosmic-ray report's counter"
             )
     return frame
+
+
+def _flag_lost(frame: Frame) -> Frame:
+    """Flag the blocks of MISSLIST while their zeros can still be seen; `missing_blocks` makes them NaN."""
+    lost, doubt = telemetry.lost_pixels(frame)
+    if doubt:
+        frame = frame.with_caveat(doubt)
+    if not lost.any():
+        return frame
+    return frame.replace(quality=np.where(lost, frame.quality | np.uint16(Quality.MISSING), frame.quality))
 
 
 def _flag_blank_lines(frame: Frame) -> Frame:

@@ -22,11 +22,11 @@ def test_a_list_that_lost_its_first_blank_is_read_from_the_right() -> None:
 
 
 def test_no_list_means_nothing_is_lost() -> None:
-    assert not telemetry.lost_pixels(frame_of()).any()
+    assert not telemetry.lost_pixels(frame_of())[0].any()
 
 
 def test_rice_blocks_are_64_pixels_wide_and_counted_row_by_row() -> None:
-    mask = telemetry.lost_pixels(as_frame(simulated(size=192), MISSLIST="05", NMISSING=1.0))
+    mask, _ = telemetry.lost_pixels(as_frame(simulated(size=192), MISSLIST="05", NMISSING=1.0))
     assert mask[64:128, 128:192].all()
     assert np.count_nonzero(mask) == 64 * 64
 
@@ -35,7 +35,7 @@ def test_rice_blocks_are_64_pixels_wide_and_counted_row_by_row() -> None:
     "settings", [{"spacecraft": "B"}, {"start": datetime(2018, 1, 1, tzinfo=UTC)}], ids=["B", "rolled A"]
 )
 def test_blocks_of_a_turned_image_are_turned_with_it(settings: dict[str, object]) -> None:
-    mask = telemetry.lost_pixels(as_frame(simulated(size=192, **settings), MISSLIST="05", NMISSING=1.0))
+    mask, _ = telemetry.lost_pixels(as_frame(simulated(size=192, **settings), MISSLIST="05", NMISSING=1.0))
     assert mask[64:128, 0:64].all()
     assert np.count_nonzero(mask) == 64 * 64
 
@@ -75,6 +75,24 @@ def test_a_loss_that_cannot_be_placed_is_refused(compression: int, listed: str, 
 
 
 def test_received_pixels_of_a_column_with_a_loss_are_doubtful() -> None:
-    frame = as_frame(simulated(size=192, missing_blocks=(4,)), BUNIT="DN/s")
+    frame = apply_step("prepare", frame_of(size=192, missing_blocks=(4,)))
     assert (apply_step("missing_blocks", frame).quality[0, 64:128] == 256).all()
     assert not apply_step("missing_blocks", frame, doubt_columns=False).quality[0].any()
+
+
+@pytest.mark.parametrize("spacecraft", ["A", "B"])
+def test_zeros_in_the_image_decide_how_the_blocks_lie(spacecraft: str) -> None:
+    image = simulated(size=192, spacecraft=spacecraft, missing_blocks=(5,))
+    frame = as_frame(image, RECTROTA=0 if spacecraft == "B" else 2)  # a header that is wrong about it
+    mask, doubt = telemetry.lost_pixels(frame)
+    np.testing.assert_array_equal(mask, image.data == 0)
+    assert "turned" in doubt
+    assert telemetry.lost_pixels(as_frame(image))[1] == ""
+
+
+def test_lost_blocks_are_flagged_first_and_made_nan_last() -> None:
+    frame = frame_of(size=192, missing_blocks=(4,))
+    prepared = apply_step("prepare", frame)
+    np.testing.assert_array_equal(prepared.data, frame.data)
+    result = apply_step("missing_blocks", prepared)
+    np.testing.assert_array_equal(np.isnan(result.data), prepared.quality == 1)
