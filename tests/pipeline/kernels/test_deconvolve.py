@@ -37,7 +37,7 @@ def scene(size: int = SIZE) -> NDArray[np.float64]:
     for _ in range(15):
         a, b = rng.uniform(size * 0.2, size * 0.8, 2)
         truth += rng.uniform(300, 3000) * np.exp(-((x - a) ** 2 + (y - b) ** 2) / 1.5)
-    return truth
+    return np.asarray(truth)
 
 
 def blurred(truth: NDArray[np.float64], psf: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -168,7 +168,7 @@ def test_a_transfer_function_neither_moves_nor_dims_an_image(shape: tuple[int, i
     point[shape[0] // 3, shape[1] // 2] = 1.0
     out = np.empty_like(point)
     backend("numpy").convolve(point, transfer.values, adjoint=False, out=out)
-    assert np.unravel_index(out.argmax(), shape) == (shape[0] // 3, shape[1] // 2)
+    assert out.argmax() == shape[0] // 3 * shape[1] + shape[1] // 2
     assert out.sum() == pytest.approx(1.0, abs=1e-5)
 
 

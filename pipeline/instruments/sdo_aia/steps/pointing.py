@@ -74,7 +74,7 @@ def update_pointing(frame: Frame, params: UpdatePointingParams, references: Refe
             raise
         return frame.with_caveat(f"update_pointing: the header's pointing was kept, because {gap.reason}")
     header = _updated(frame.header, values, corner)
-    header["MPO_REC"] = (f"{reference.did}[{start}]", "row of the master pointing table")
+    header["MPO_REC"] = (f"{reference.did}[{start}]", "pointing row")
     return frame.replace(header=header)
 
 
@@ -127,8 +127,8 @@ def _updated(header: fits.Header, values: dict[str, float], corner: tuple[int, i
     result = header.copy()
     for name in _REPLACED:
         result.remove(name, ignore_missing=True, remove_all=True)
-    result["X0_MP"] = (values["X0"], "[pixel] Sun's centre on the detector, first pixel is 0")
-    result["Y0_MP"] = (values["Y0"], "[pixel] Sun's centre on the detector, first pixel is 0")
+    result["X0_MP"] = (values["X0"], "[pixel] Sun's centre on the detector, from 0")
+    result["Y0_MP"] = (values["Y0"], "[pixel] Sun's centre on the detector, from 0")
     result["CRPIX1"] = values["X0"] + 1.0 - corner[0]
     result["CRPIX2"] = values["Y0"] + 1.0 - corner[1]
     result["CRVAL1"] = 0.0

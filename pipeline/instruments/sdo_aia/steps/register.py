@@ -121,7 +121,7 @@ def register(frame: Frame, params: RegisterParams, references: References) -> Fr
             "register: the disk is not wholly inside this full-size frame (off-pointing); it was registered "
             "like a cut-out, and the Sun's centre is not the image's centre"
         )
-    if onto.step < 0.5:
+    if onto.step < 0.75:
         result = result.with_caveat(
             f"register: the grid is {1 / onto.step:.3g} times finer than the frame; no detail was gained"
         )
@@ -179,10 +179,10 @@ def _registered_header(
         result[f"CUNIT{axis}"] = "arcsec"
         result[f"CRPIX{axis}"] = (
             float(centre[axis - 1]) + 1.0,
-            "[pixel] centre of the Sun, first pixel is 1",
+            "[pixel] centre of the Sun",
         )
-        result[f"CRVAL{axis}"] = (0.0, "[arcsec] the reference pixel is the centre of the Sun")
+        result[f"CRVAL{axis}"] = (0.0, "[arcsec]")
         result[f"CDELT{axis}"] = (scale, "[arcsec/pixel]")
     result["CROTA2"] = (0.0, "[deg] north is up")
-    result["R_SUN"] = (radius / scale, "[pixel] radius of the Sun, RSUN_OBS/CDELT1")
+    result["R_SUN"] = (radius / scale, "[pixel] radius of the Sun")
     return result

@@ -1,0 +1,64 @@
+"""Every instrument's description against headers as they really are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+
+from pipeline.instrument import instruments, recognise
+
+REAL = [
+    ("aia/aia_171_cutout_20130310.fits", "sdo_aia", "1", "aia171_20130310"),
+    ("aia/aia_171_level1_128.fits", "sdo_aia", "1", "aia171_20110215"),
+    ("aia/AIA20110319_105400_0171.fits", "sdo_aia", "1.5", "aia171_20110319"),
+    ("full_disk/eit_l1_20020625_100011.fits", "soho_eit", "0", "eit195_20020625"),
+    ("full_disk/mdi.fd_Ic.20101015_230100_TAI.data.fits", "soho_mdi", "1", "mdi_20101015"),
+    ("full_disk/mdi_fd_Ic_6h_01d.5871.0000_s.fits", "soho_mdi", "1", "mdi_20090128"),
+    ("full_disk/resampled_hmi_20140301.fits", "sdo_hmi", "1.5", "hmi_20140301"),
+    ("full_disk/swap_lv1_20120101_001607.fits", "proba2_swap", "1", "swap174_20120101"),
+    ("full_disk/trace_19980519_222143_171_1024.fits", "trace", "0", "trace171_19980519"),
+    ("lasco/lasco_c2_0_20000903.fts", "soho_lasco", "0.5", "lascoc2_20000903"),
+    ("lasco/lasco_c2_25299383_s.fts", "soho_lasco", "1", "lascoc2_20090228"),
+    ("stereo_cor2/cor2_pol0_20100403_n4c2A.fts", "stereo_cor", "0", "cor2a_20100403"),
+    ("stereo_hi/hi_20110910_114721_s7h2A.fts", "stereo_hi", "0", ""),
+    ("wispr/psp_L2_wispr_20181101T004548_V3_1221.fits", "psp_wispr", "2", "wispr1_20181101"),
+    ("wispr/psp_L3_wispr_20190405T013357_V3_1221.fits", "psp_wispr", "3", "wispr1_20190405"),
+    ("xrt/L1_XRT20120605_215839.9.fits", "hinode_xrt", "1", "xrt_20120605"),
+]
+
+
+def image_header(path: Path) -> fits.Header:
+    with fits.open(path) as units:
+        return next(unit.header for unit in units if unit.header.get("NAXIS", 0) >= 2).copy()
+
+
+@pytest.mark.parametrize(("name", "wanted", "level", "observation"), REAL)
+@pytest.mark.filterwarnings("ignore::astropy.io.fits.verify.VerifyWarning")
+def test_a_real_file_is_recognised_dated_and_kept_at_its_level(
+    name: str, wanted: str, level: str, observation: str, real_data: Path
+) -> None:
+    header = image_header(real_data / name)
+    found = recognise(header, name)
+    described = found.describe(header, name)
+    assert found.name == wanted
+    assert described.level == level
+    assert described.observation == observation or not observation
+    assert described.date_beg <= described.date_end
+    assert f"{described.date_beg:%Y}" in described.observation
+
+
+def test_a_slashed_date_with_its_time_elsewhere_is_read_to_the_millisecond(real_data: Path) -> None:
+    header = image_header(real_data / "lasco/lasco_c2_0_20000903.fts")
+    found = recognise(header).describe(header)
+    assert found.date_beg.isoformat() == "2000-09-03T03:00:31.681000+00:00"
+
+
+@pytest.mark.parametrize("name", sorted(instruments()))
+def test_a_description_is_short_and_names_what_it_searches_by(name: str) -> None:
+    entry = instruments()[name]
+    assert entry.title
+    assert entry.credit
+    assert entry.meta
+    assert "{date" in entry.observation
