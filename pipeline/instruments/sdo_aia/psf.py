@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import scipy.fft
 from numba import njit
 from numpy.typing import NDArray
 
@@ -117,13 +118,22 @@ def point_spread_function(
     NDArray[np.float64]
         Shape (size, size), centred at pixel (size // 2, size // 2), sum 1.
     """
+    spectrum = _spectrum(channel, preflight_core, orders, size)
+    psf: NDArray[np.float64] = np.abs(
+        scipy.fft.fftshift(scipy.fft.irfft2(spectrum, s=(size, size), workers=1))
+    )
+    return psf
+
+
+def _spectrum(channel: int, preflight_core: bool, orders: int, size: int) -> NDArray[np.complex128]:
+    """`rfft2` of the composite PSF, its centre at pixel (0, 0): the product of both filters' transforms."""
     mesh = MESHES[channel]
     width = mesh.preflight_width if preflight_core else _WIDTH
     entrance = _filter_pattern(mesh.arms, mesh.entrance, width, orders, size)
     focal_plane = _filter_pattern(_FOCAL_PLANE_ARMS, mesh.focal_plane, width, orders, size)
-    spectrum = np.fft.rfft2(np.fft.ifftshift(entrance)) * np.fft.rfft2(np.fft.ifftshift(focal_plane))
-    psf: NDArray[np.float64] = np.abs(np.fft.fftshift(np.fft.irfft2(spectrum, s=(size, size))))
-    return psf
+    spectrum: NDArray[np.complex128] = scipy.fft.rfft2(scipy.fft.ifftshift(entrance), workers=1)
+    spectrum *= scipy.fft.rfft2(scipy.fft.ifftshift(focal_plane), workers=1)
+    return spectrum
 
 
 @lru_cache(maxsize=len(EUV))
@@ -133,10 +143,13 @@ def channel_transfer(channel: int, shape: tuple[int, int], preflight_core: bool 
     In float32, 34 MB for the full detector: the PSF is point-symmetric and
     its transform real.
     """
+    if shape == (FULL_SIZE, FULL_SIZE):
+        spectrum = _spectrum(channel, preflight_core, ORDERS, FULL_SIZE)
+        return Transfer(shape, spectrum.real.astype(np.float32))
     return transfer_function(_cached_psf(channel, preflight_core), shape)
 
 
-# Two shapes of one channel (a full frame and a cut-out) share the PSF; keeping more would fill the memory.
+# Cut-outs of one channel differ in shape and share the PSF; keeping more than one would fill the memory.
 @lru_cache(maxsize=1)
-def _cached_psf(channel: int, preflight_core: bool) -> NDArray[Any]:
+def _cached_psf(channel: int, preflight_core: bool) -> NDArray[np.float64]:
     return point_spread_function(channel, preflight_core=preflight_core)
