@@ -16,13 +16,14 @@ import psutil
 from sqlalchemy import select
 
 from lake import units
-from lake.catalogue.models import Release, Run, Unit
+from lake.catalogue.models import Release, Unit
 from lake.catalogue.session import transaction
 from lake.checksums import Checksums
 from lake.entries import iso
 from lake.errors import HeliolakeLakeError
 from lake.fsck_picture import Did, Picture, ReleaseFacts, take_picture
 from lake.lake import Lake
+from lake.names import level_token, version_token
 from lake.owners import is_dead
 from lake.rucio_client import Replica
 from lake.storage import LOST_AND_FOUND, Found, sums_of
@@ -84,7 +85,7 @@ def fsck(
         *_files(lake, picture),
         *_releases(lake, picture),
         *_drafts(lake, picture, grace_seconds),
-        *_ledger(lake),
+        *_ledger(lake, picture),
     ]
     if deep:
         differences += _bytes(lake, picture)
@@ -127,16 +128,24 @@ def _leftovers(lake: Lake, picture: Picture, grace: float) -> Iterator[Differenc
             partial(_unlink, lake, part),
         )
     expected = {picture.path_of(did) for did in picture.files.keys() | picture.known}
+    drafts = tuple(
+        (f"{one.scope}/", f".{level_token(one.level)}.{version_token(one.version)}.fits")
+        for one in picture.releases
+        if one.status == "DRAFT"
+    )
     for path, found in picture.stored.items():
         if path in expected:
             continue
-        old = _old(found, grace)
-        advice = f"it can be moved to {LOST_AND_FOUND}" if old else f"it is young: {_AGAIN}"
+        # The ledger may call these bytes done: whoever goes on with the run counts on them.
+        awaited = any(path.startswith(folder) and path.endswith(ending) for folder, ending in drafts)
+        movable = _old(found, grace) and not awaited
+        why = "they belong to an unfinished release" if awaited else "a writer may be about to register them"
+        advice = f"they can be moved to {LOST_AND_FOUND}" if movable else f"{why}: {_AGAIN}"
         yield Difference(
             "orphan-bytes",
             path,
             f"{found.size} bytes that neither Rucio nor the catalogue knows; {advice}",
-            partial(_move_aside, lake, path) if old else None,
+            partial(_move_aside, lake, path) if movable else None,
         )
 
 
@@ -242,31 +251,28 @@ def _drafts(lake: Lake, picture: Picture, grace: float) -> Iterator[Difference]:
             continue
         empty = not picture.contents.get((release.scope, release.dataset))
         old = (now - release.created).total_seconds() >= grace
+        awaited = release.key in picture.open_runs
+        how = f"continue it with `heliolake process --run {release.key}`" if awaited else _AGAIN
         yield Difference(
             "abandoned-draft",
             release.did,
-            f"begun at {iso(release.created)} and not published; unless a command is at work on it, {_AGAIN}",
-            partial(_discard, lake, release) if empty and old else None,
+            f"begun at {iso(release.created)} and not published; unless a command is at work on it, {how}",
+            partial(_discard, lake, release) if empty and old and not awaited else None,
         )
 
 
-def _ledger(lake: Lake) -> Iterator[Difference]:
+def _ledger(lake: Lake, picture: Picture) -> Iterator[Difference]:
     """Leases and runs of processes that are gone."""
     with transaction(lake.sessions) as session:
         owners = session.scalars(select(Unit.lease_owner).where(Unit.state == "leased").distinct()).all()
-        open_runs = session.execute(select(Run.id, Run.owner).where(Run.status == "running")).all()
     for owner in owners:
         if owner is not None and is_dead(owner):
-            yield Difference(
-                "dead-lease", owner, "units are leased by a process that is gone", partial(_free, lake)
-            )
-    for run_id, owner in open_runs:
+            detail = "units are leased by a process that is gone"
+            yield Difference("dead-lease", owner, detail, partial(_free, lake))
+    for run_id, owner in picture.open_runs.items():
         if is_dead(owner):
-            yield Difference(
-                "dead-run",
-                run_id,
-                f"its process is gone; continue it with `heliolake process --run {run_id}`",
-            )
+            detail = f"its process is gone; continue it with `heliolake process --run {run_id}`"
+            yield Difference("unfinished-run", run_id, detail)
 
 
 def _bytes(lake: Lake, picture: Picture) -> Iterator[Difference]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile
+from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, Run
 from lake.catalogue.session import transaction
 from lake.checksums import Checksums
 from lake.lake import Lake
@@ -24,7 +24,10 @@ class ReleaseFacts:
     id: int
     scope: str
     dataset: str
+    level: str
+    version: int
     status: str
+    key: str
     created: datetime
     observation: str
     files: frozenset[Did]
@@ -43,8 +46,8 @@ class Picture:
     ----------
     stored, parts
         Files under final names by path below the root, and leftovers of writers.
-    files, releases
-        What the catalogue has.
+    files, releases, open_runs
+        What the catalogue has; open runs (id to owner) are those that can be continued.
     known
         Every file name that Rucio has.
     replicas
@@ -57,6 +60,7 @@ class Picture:
     parts: list[Found] = field(default_factory=list)
     files: dict[Did, Checksums] = field(default_factory=dict)
     releases: list[ReleaseFacts] = field(default_factory=list)
+    open_runs: dict[str, str] = field(default_factory=dict)
     known: set[Did] = field(default_factory=set)
     replicas: dict[Did, tuple[Replica, str | None]] = field(default_factory=dict)
     datasets: dict[Did, Collection] = field(default_factory=dict)
@@ -93,7 +97,10 @@ def _ask_catalogue(lake: Lake, picture: Picture) -> None:
             Release.id,
             Release.scope,
             Release.dataset,
+            Release.level,
+            Release.version,
             Release.status,
+            Release.draft_key,
             Release.created,
             Observation.name.label("observation"),
         )
@@ -101,6 +108,7 @@ def _ask_catalogue(lake: Lake, picture: Picture) -> None:
         .join(Observation, Observation.id == Product.observation_id)
         .order_by(Release.id)
     )
+    runs = select(Run.id, Run.owner).where(Run.status.in_(("running", "stopped")))
     by_id: dict[int, Did] = {}
     members: dict[int, set[Did]] = {}
     with transaction(lake.sessions) as session:
@@ -110,12 +118,16 @@ def _ask_catalogue(lake: Lake, picture: Picture) -> None:
             picture.files[row.scope, row.name] = Checksums(row.size, row.adler32, row.md5, row.sha256)
         for release_id, file_id in session.execute(select(ReleaseFile.release_id, ReleaseFile.file_id)):
             members.setdefault(release_id, set()).add(by_id[file_id])
+        picture.open_runs = {row.id: row.owner for row in session.execute(runs)}
         picture.releases = [
             ReleaseFacts(
                 row.id,
                 row.scope,
                 row.dataset,
+                row.level,
+                row.version,
                 row.status,
+                row.draft_key,
                 row.created,
                 row.observation,
                 frozenset(members.get(row.id, ())),

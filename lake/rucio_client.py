@@ -10,6 +10,7 @@ import contextlib
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -25,13 +26,13 @@ ACTIVITY = "Heliolake releases"
 _QUIET = logging.getLogger("lake.rucio")
 _QUIET.addHandler(logging.NullHandler())
 _QUIET.propagate = False  # Rucio's client reports each retry at level ERROR; the exception says it all
-_PASSING = (
-    "ServerConnectionException",
+_BUSY = (  # the server answers, but its transaction met the locks (FOR UPDATE NOWAIT) of one of its daemons
     "DatabaseException",
     "ServiceUnavailable",
     "ResourceTemporaryUnavailable",
     "ReplicationRuleCreationTemporaryFailed",
 )
+_BUSY_PAUSES = (0.1, 0.3, 0.9, 2.7)
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
@@ -92,6 +93,7 @@ class RucioClient:
     def __init__(self, config: LakeConfig) -> None:
         self.rse = config.rse
         self._config = config
+        self._there: set[str] = set()  # scopes and containers never go away: one question each is enough
         self._local = threading.local()  # requests' sessions are not made to be shared between threads
 
     def ping(self) -> str:
@@ -105,7 +107,9 @@ class RucioClient:
             if scope not in client.list_scopes():
                 client.add_scope(self._config.account, scope)
 
-        self._ask(f"making the scope {scope}", make, absorb=("Duplicate",))
+        if scope not in self._there:
+            self._ask(f"making the scope {scope}", make, absorb=("Duplicate",))
+            self._there.add(scope)
 
     def ensure_dataset(self, scope: str, name: str) -> bool:
         """Make a dataset unless it is there; True where it was made now."""
@@ -118,11 +122,14 @@ class RucioClient:
 
     def ensure_container(self, scope: str, name: str) -> None:
         """Make a container unless it is there."""
-        self._ask(
-            f"making the container {scope}:{name}",
-            lambda client: client.add_container(scope, name),
-            absorb=("DataIdentifierAlreadyExists",),
-        )
+        did = f"{scope}:{name}"
+        if did not in self._there:
+            self._ask(
+                f"making the container {did}",
+                lambda client: client.add_container(scope, name),
+                absorb=("DataIdentifierAlreadyExists",),
+            )
+            self._there.add(did)
 
     def collection(self, scope: str, name: str) -> Collection | None:
         """A dataset or container, None when there is none of the name."""
@@ -324,19 +331,29 @@ class RucioClient:
 
     def _ask(self, what: str, call: Callable[[Any], T], absorb: tuple[str, ...] = ()) -> T | None:
         """Call Rucio; `absorb` names the exceptions that mean the work is done already (None is returned)."""
+        for pause in (*_BUSY_PAUSES, None):
+            try:
+                return self._ask_once(what, call, absorb)
+            except _BusyError as error:
+                if pause is None:
+                    raise self._no_answer(what, str(error)) from error.__cause__
+                time.sleep(pause)
+        return None  # not reached: the last round returns or raises
+
+    def _ask_once(self, what: str, call: Callable[[Any], T], absorb: tuple[str, ...]) -> T | None:
         from requests.exceptions import RequestException
-        from rucio.common.exception import RucioException
+        from rucio.common.exception import RucioException, ServerConnectionException
 
         try:
             return call(self._client())
-        except RequestException as error:
-            raise self._no_answer(what) from error
+        except (RequestException, ServerConnectionException) as error:
+            raise self._no_answer(what, "no connection") from error
         except RucioException as error:
             kind = type(error).__name__
             if kind in absorb:
                 return None
-            if kind in _PASSING:
-                raise self._no_answer(what) from error
+            if kind in _BUSY:
+                raise _BusyError(f"{kind}: {_told(error)}") from error
             raise self._refusal(what, kind, error) from error
 
     def _client(self) -> Any:
@@ -345,21 +362,29 @@ class RucioClient:
             client = self._local.client = _build(self._config)
         return client
 
-    def _no_answer(self, what: str) -> Retriable:
+    def _no_answer(self, what: str, why: str) -> Retriable:
         return Retriable(
-            f"Rucio at {self._config.rucio_host} did not answer while {what}. "
+            f"Rucio at {self._config.rucio_host} did not answer while {what} ({why}). "
             "Start it (`heliolake up`) or check its address, then run the same command again."
         )
 
     def _refusal(self, what: str, kind: str, error: Exception) -> Fatal:
-        text = str(error).rpartition("Details: ")[2].strip().partition("\n")[0]
         advice = {
             "CannotAuthenticate": f"Check account {self._config.account!r} and its password.",
             "AccessDenied": f"Give the account {self._config.account!r} the right to do it.",
             "FileConsistencyMismatch": "A name stands for the same bytes for ever: run `heliolake fsck`.",
             "InsufficientAccountLimit": f"Give the account {self._config.account!r} a limit on {self.rse}.",
         }.get(kind, "")
-        return Fatal(f"Rucio refused {what} ({kind}): {text}. {advice}".strip())
+        return Fatal(f"Rucio refused {what} ({kind}): {_told(error)}. {advice}".strip())
+
+
+class _BusyError(Exception):
+    """Rucio asks, in its way, to be asked again."""
+
+
+def _told(error: Exception) -> str:
+    """What Rucio says about an error, in one line."""
+    return str(error).rpartition("Details: ")[2].strip().partition("\n")[0]
 
 
 def _attach(client: Any, attachment: dict[str, Any]) -> None:
