@@ -9,6 +9,7 @@ each of these may be repeated.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 BATCH: Final = 2000
 #: Manifests entered into the ledger in one statement.
 _FLUSH: Final = 50
+#: Seconds between looks at units that other executors hold.
+_WAIT: Final = 2.0
 
 Progress = Callable[[int, int, str], None]
 
@@ -156,6 +159,7 @@ def _take(lake: Lake, run: Mapping[str, Any]) -> None:
         )
     units.adopt_run(lake, run["run"], this_process())
     units.take_over(lake)
+    units.give_back(lake, this_process())  # what an earlier attempt of this very process lost sight of
 
 
 @dataclass
@@ -181,7 +185,7 @@ class _Run:
         try:
             with _heartbeat(self.lake, owner), connected(scheduler_address) as client:
                 execution = DaskExecution(client, self.recipe)
-                while claimed := units.claim(self.lake, self.run_id, owner, BATCH):
+                for claimed in self._claims(owner):
                     self._work(claimed, execution, owner)
                     releases += self._publish()
                 releases += self._publish()
@@ -194,6 +198,18 @@ class _Run:
             units.give_back(self.lake, owner)
             units.finish_run(self.lake, self.run_id, status, note)
         return releases
+
+    def _claims(self, owner: str) -> Iterator[list[units.Claimed]]:
+        """Batches of units until none is left; waits for what other executors hold."""
+        while True:
+            claimed = units.claim(self.lake, self.run_id, owner, BATCH)
+            if claimed:
+                yield claimed
+            elif not units.counts(self.lake, self.run_id)["leased"]:
+                return
+            else:
+                time.sleep(_WAIT)
+                units.take_over(self.lake)
 
     def _work(self, claimed: Sequence[units.Claimed], execution: DaskExecution, owner: str) -> None:
         known = units.results(self.lake, (unit.unit_id for unit in claimed))

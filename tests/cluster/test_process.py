@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from astropy.io import fits
 
@@ -20,10 +22,13 @@ from cluster.ingest import ingest
 from cluster.plan import Plan, Query, make_plan
 from cluster.report import Report
 from cluster.run import process
+from cluster.services import status, up
 from lake import search
+from lake.errors import Retriable
 from lake.fsck import fsck
 from lake.lake import Lake
 from lake.storage import scan
+from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instrument import recipes
 from pipeline.quality import Quality
 from tests.cluster.frames import aia_file, aia_series, at
@@ -196,7 +201,9 @@ import sys
 from cluster.home import Home
 from cluster.plan import Query, make_plan
 from cluster.run import process
+from cluster.services import status, up
 from lake.lake import Lake
+from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instrument import recipes
 if __name__ == "__main__":
     home = Home(sys.argv[1])
@@ -243,6 +250,31 @@ def test_a_process_killed_at_any_moment_is_completed_by_running_it_again(
     assert len(stored(lake, "20150109")) == count, "a unit was done twice, or a half-written file stayed"
     assert [one for one in fsck(lake)["differences"] if "20150109" in json.dumps(one)] == []
     assert counted(processed(home, lake, observation)) == {"skipped": count}
+
+
+@pytest.mark.parametrize(("service", "day"), [("dask", 11), ("postgres", 12), ("rucio", 13)])
+def test_a_service_lost_in_the_middle_costs_nothing_but_a_second_call(
+    home: Home, lake: Lake, tmp_path: Path, service: str, day: int
+) -> None:
+    count, observation = 30, f"aia171_201501{day}"
+    ingest(lake, aia_series(tmp_path, at(2015, 1, day), count))
+    (state,) = [state for state in status(home) if state.name == service]
+    assert state.pid
+
+    def kill(done: int, total: int, name: str) -> None:
+        if done >= 5 and psutil.pid_exists(state.pid):
+            os.kill(state.pid, signal.SIGKILL)
+
+    plan = planned(lake, observation)
+    with pytest.raises((PipelineRetriable, Retriable), match="heliolake up"):
+        process(lake, home.scheduler_address(), plan, on_progress=kill)
+    up(home)
+    report = process(lake, home.scheduler_address(), plan)
+    counts = report.counts()
+    assert counts["done"] + counts["skipped"] == count
+    assert [one for one in released(lake, observation) if one[1] == "ACTIVE"] == [(1, "ACTIVE", count)]
+    assert len(stored(lake, f"201501{day}")) == count
+    assert [one for one in fsck(lake)["differences"] if f"201501{day}" in json.dumps(one)] == []
 
 
 def test_a_plan_is_named_by_its_content(lake: Lake, tmp_path: Path) -> None:
