@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ def home_of(ctx: typer.Context) -> Home:
     """The home the person named."""
     given: Globals = ctx.obj
     return Home.resolve(given.home)
+
+
+def command(ctx: typer.Context, words: str) -> str:
+    """A command as the person would have to type it here, with the home they named."""
+    given: Globals = ctx.obj
+    return f"heliolake --home {shlex.quote(given.home)} {words}" if given.home else f"heliolake {words}"
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def tell(error: Exception, *, debug: bool) -> ExitCode:
     message = " ".join(str(error).split()) or type(error).__name__
     if not _on_purpose(error) and not isinstance(error, OSError):
         message = f"Something unexpected happened ({type(error).__name__}: {message})."
-    if code is ExitCode.UNREACHABLE and "up" not in message:
+    if code is ExitCode.UNREACHABLE and "heliolake" not in message:
         message = f"{message} Run: heliolake up"
     hint = "" if debug or _on_purpose(error) else " (heliolake --debug ... shows where it happened)"
     sys.stderr.write(f"heliolake: {message}{hint}\n")

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from heliolake.cli.common import SERVICES, Json, home_of
+from heliolake.cli.common import SERVICES, Json, command, home_of
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import coloured, err, out, print_json, table
 
 if TYPE_CHECKING:
-    from cluster.home import Home
     from cluster.services import ServiceState
 
 _WELL = {"running", "stopped"}
@@ -42,7 +41,7 @@ def up(ctx: typer.Context, as_json: Json = False) -> None:
     console = err()
     with console.status(f"starting the services of {home.path}") as spinner:
         states = bring_up(home, on_progress=spinner.update)
-    _show(home, states, as_json=as_json)
+    _show(ctx, states, as_json=as_json)
 
 
 def down(ctx: typer.Context, as_json: Json = False) -> None:
@@ -52,7 +51,7 @@ def down(ctx: typer.Context, as_json: Json = False) -> None:
     home = home_of(ctx)
     with err().status(f"stopping the services of {home.path}"):
         states = take_down(home)
-    _show(home, states, as_json=as_json)
+    _show(ctx, states, as_json=as_json)
 
 
 def status(ctx: typer.Context, as_json: Json = False) -> None:
@@ -64,12 +63,13 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
     home = home_of(ctx)
     states = look(home)
-    _show(home, states, as_json=as_json)
+    _show(ctx, states, as_json=as_json)
     if any(state.state not in _WELL for state in states):
         raise typer.Exit(ExitCode.UNREACHABLE)
 
 
-def _show(home: Home, states: Sequence[ServiceState], *, as_json: bool) -> None:
+def _show(ctx: typer.Context, states: Sequence[ServiceState], *, as_json: bool) -> None:
+    home = home_of(ctx)
     if as_json:
         print_json({"home": str(home.path), "services": [state.as_dict() for state in states]})
         return
@@ -78,4 +78,4 @@ def _show(home: Home, states: Sequence[ServiceState], *, as_json: bool) -> None:
     console.print(f"Home: {home.path}", soft_wrap=True)
     console.print(table("", ("service", "state", ">pid", "address", "remark"), rows, fold=("remark",)))
     if all(state.state == "stopped" for state in states):
-        err().print("Nothing runs. Start it with: [bold]heliolake up[/]")
+        err().print(f"Nothing runs. Start it with: [bold]{command(ctx, 'up')}[/]", soft_wrap=True)

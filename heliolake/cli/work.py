@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, home_of, open_lake
+from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, command, home_of, open_lake
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, progress_bar, table
 from heliolake.cli.reports import print_report
@@ -188,18 +188,17 @@ def process(
         print_json(report.document())
     else:
         print_report(report, noun="file")
-        _say_next(report.more)
+        _say_next(ctx, report.more)
     if not report.clean:
         raise typer.Exit(ExitCode.WITH_PROBLEMS)
 
 
-def _say_next(more: dict[str, Any]) -> None:
-    if more.get("run"):
+def _say_next(ctx: typer.Context, more: dict[str, Any]) -> None:
+    if more["run"]:
         out().print(f"[dim]run {more['run']}[/]")
-    if releases := more.get("releases"):
-        first = releases[0]
-        product = first["product"] if isinstance(first, dict) else first
-        err().print(f"Next: [bold]heliolake get {product} -o out[/]", soft_wrap=True)
+    if more["releases"]:
+        get = command(ctx, f"get {more['releases'][0]['product']} -o out")
+        err().print(f"Next: [bold]{get}[/]", soft_wrap=True)
 
 
 def _print_plan(document: dict[str, Any]) -> None:

@@ -1,0 +1,92 @@
+"""Recipes, steps and instruments as people and scripts see them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heliolake.recipes import find_recipe, parse_settings
+from lake.errors import Fatal
+from pipeline.errors import Fatal as PipelineFatal
+from tests.heliolake.conftest import Command
+
+OWN = """
+name: my-l1
+instrument: stereo_hi
+from_level: "0"
+to_level: "1"
+version: 7
+steps:
+  - {step: prepare}
+"""
+
+
+def test_recipes_are_listed_with_instrument_and_levels(run: Command) -> None:
+    document = run("recipes", "--json").document()
+    found = {one["name"]: one for one in document["recipes"]}
+    assert {"stereo_hi-l1", "aia-l15"} <= found.keys()
+    keys = {"name", "instrument", "from_level", "to_level", "version", "steps"}
+    assert all(keys <= one.keys() for one in found.values())
+    assert (found["aia-l15"]["from_level"], found["aia-l15"]["to_level"]) == ("1", "1.5")
+
+
+def test_a_recipe_is_shown_with_all_its_parameters(run: Command) -> None:
+    document = run("recipes", "stereo_hi-l1", "--json").document()
+    steps = {one["step"]: one for one in document["recipes"][0]["steps"]}
+    assert steps["desmear"]["enabled"]
+    assert steps["desmear"]["params"]["direction"] == "auto"
+
+
+def test_steps_say_which_references_they_need(run: Command) -> None:
+    found = {
+        one["name"]: one for one in run("steps", "--instrument", "stereo_hi", "--json").document()["steps"]
+    }
+    assert [need["name"] for need in found["flat_field"]["needs"]] == ["flat"]
+
+
+def test_instruments_name_their_recipes(run: Command) -> None:
+    found = {one["name"]: one for one in run("instruments", "--json").document()["instruments"]}
+    assert "stereo_hi-l1" in found["stereo_hi"]["recipes"]
+
+
+@pytest.mark.parametrize("command", ["recipes", "steps", "instruments"])
+def test_tables_fit_a_terminal(run: Command, command: str) -> None:
+    assert max(map(len, run(command).out.splitlines())) <= 80
+
+
+def test_a_misspelt_recipe_is_met_with_the_nearest_name() -> None:
+    with pytest.raises(Fatal, match="Did you mean stereo_hi-l1"):
+        find_recipe("stereo-hi-l1")
+
+
+def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(OWN)
+    assert find_recipe(str(path)).version == 7
+
+
+def test_settings_change_single_values() -> None:
+    recipe = find_recipe("stereo_hi-l1", ["saturated_columns.limit=12000", "rectify.enabled=false"])
+    calls = {call.step: call for call in recipe.steps}
+    assert calls["saturated_columns"].params["limit"] == 12000
+    assert not calls["rectify"].enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a.b=1", 1), ("a.b=2.5", 2.5), ("a.b=true", True), ("a.b=x=y", "x=y"), ("a.b=[1, 2]", [1, 2])],
+)
+def test_values_of_settings_are_read_as_yaml(text: str, value: object) -> None:
+    assert parse_settings([text]) == {"a.b": value}
+
+
+@pytest.mark.parametrize("text", ["limit=3", "a.b", "", "a.b={"])
+def test_other_texts_are_no_settings(text: str) -> None:
+    with pytest.raises(Fatal):
+        parse_settings([text])
+
+
+def test_a_setting_that_does_not_fit_is_refused_with_the_steps_there_are() -> None:
+    with pytest.raises(PipelineFatal, match="desmear"):
+        find_recipe("stereo_hi-l1", ["desmere.direction=auto"])
