@@ -326,10 +326,11 @@ def _why_not(
     if not named:
         return f"{start}; {_how(need)}"
     if not dated:
-        ranges = ", ".join(f"{one.did} ({_validity(one)})" for one in named[:3])
+        near = sorted(named, key=lambda one: (_distance(one, date), one.id))
+        ranges = ", ".join(f"{one.did} ({_validity(one)})" for one in near[:3])
         more = f" and {len(named) - 3} more" if len(named) > 3 else ""
         return f"{start} at {iso(date) or 'an unknown time'}; it has {ranges}{more}; {_how(need)}"
-    nearest = min(dated, key=lambda one: len(_mismatch(one, keywords)))
+    nearest = min(dated, key=lambda one: (len(_mismatch(one, keywords)), one.id))
     clashes = ", ".join(
         f"{key} is {keywords.get(key, 'absent')!r}, not {nearest.selectors[key]!r}"
         for key in _mismatch(nearest, keywords)
@@ -347,6 +348,14 @@ def _validity(reference: ReferenceInfo) -> str:
         return begin
     end = f"until {iso(reference.valid_until)}"
     return end if reference.valid_from is None else f"{begin} {end}"
+
+
+def _distance(reference: ReferenceInfo, date: datetime | None) -> float:
+    """Seconds between a time and the nearest end of a validity that does not hold it."""
+    if date is None:
+        return 0.0
+    ends = [end for end in (reference.valid_from, reference.valid_until) if end is not None]
+    return min((abs((in_utc(end) - in_utc(date)).total_seconds()) for end in ends), default=0.0)
 
 
 def _start(reference: ReferenceInfo) -> float:
