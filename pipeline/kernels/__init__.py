@@ -11,6 +11,7 @@ def warm() -> None:
     """
     import numpy as np
 
+    from pipeline.kernels.columns import LENGTH, filter_columns
     from pipeline.kernels.deconvolve import richardson_lucy, transfer_function
     from pipeline.kernels.desmear import desmear
     from pipeline.kernels.resample import AffineMap, resample
@@ -26,6 +27,7 @@ def warm() -> None:
     whole.setflags(write=False)
     resample(whole, quality, identity, (24, 40))
     richardson_lucy(whole, transfer_function(whole[:3, :3], (24, 40)), iterations=1)
+    filter_columns(np.zeros((LENGTH, 17), np.complex64), np.zeros((LENGTH, 17), np.float32))
     statistics(whole)
     for kind in (np.float32, np.float64):
         for writable in (True, False):

@@ -16,6 +16,8 @@ import scipy.fft
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.kernels.columns import LENGTH, filter_columns
+
 BackendName = Literal["numpy", "cupy", "auto"]
 
 # Blocks of rows and strips of columns that stay in the cache while they are transformed.
@@ -34,7 +36,13 @@ class Backend(Protocol):
     def get(self, image: Any) -> NDArray[Any]:
         """A NumPy array of one of the backend's arrays."""
 
-    def convolve(self, image: Any, transfer: Any, *, adjoint: bool, out: Any) -> None:
+    def empty(self, shape: tuple[int, int]) -> Any:
+        """A float32 array with any content."""
+
+    def scratch(self, shape: tuple[int, int]) -> Any:
+        """Working memory for `convolve` on images of a shape."""
+
+    def convolve(self, image: Any, transfer: Any, scratch: Any, *, adjoint: bool, out: Any) -> None:
         """Circular convolution with a transfer function in `rfft2` layout, or with its mirror image."""
 
     def ratio(self, observed: Any, blurred: Any, seen: Any | None, floor: float) -> None:
@@ -64,25 +72,30 @@ class NumpyBackend:
     def get(self, image: Any) -> NDArray[Any]:
         return np.asarray(image)
 
+    def empty(self, shape: tuple[int, int]) -> NDArray[np.float32]:
+        return np.empty(shape, np.float32)
+
+    def scratch(self, shape: tuple[int, int]) -> NDArray[np.complex64]:
+        return np.empty((shape[0], shape[1] // 2 + 1), np.complex64)
+
     def convolve(
         self,
         image: NDArray[np.float32],
         transfer: NDArray[Any],
+        scratch: NDArray[np.complex64],
         *,
         adjoint: bool,
         out: NDArray[np.float32],
     ) -> None:
         ny, nx = image.shape
-        half = nx // 2 + 1
-        spectrum = np.empty((ny, half), np.complex64)
+        spectrum = scratch
         for top in range(0, ny, _ROWS):
             rows = slice(top, top + _ROWS)
             spectrum[rows] = scipy.fft.rfft(image[rows], axis=1, workers=1)
-        for left in range(0, half, _COLUMNS):
-            columns = (slice(None), slice(left, left + _COLUMNS))
-            strip = scipy.fft.fft(spectrum[columns], axis=0, workers=1)
-            strip *= np.conj(transfer[columns]) if adjoint else transfer[columns]
-            spectrum[columns] = scipy.fft.ifft(strip, axis=0, workers=1, overwrite_x=True)
+        if ny == LENGTH and transfer.dtype == np.float32:
+            filter_columns(spectrum, transfer)
+        else:
+            _filter_any_columns(spectrum, transfer, adjoint=adjoint)
         for top in range(0, ny, _ROWS):
             rows = slice(top, top + _ROWS)
             out[rows] = scipy.fft.irfft(spectrum[rows], n=nx, axis=1, workers=1, overwrite_x=True)
@@ -123,6 +136,14 @@ class NumpyBackend:
         return curvature
 
 
+def _filter_any_columns(spectrum: NDArray[np.complex64], transfer: NDArray[Any], *, adjoint: bool) -> None:
+    for left in range(0, spectrum.shape[1], _COLUMNS):
+        columns = (slice(None), slice(left, left + _COLUMNS))
+        strip = scipy.fft.fft(spectrum[columns], axis=0, workers=1)
+        strip *= np.conj(transfer[columns]) if adjoint else transfer[columns]
+        spectrum[columns] = scipy.fft.ifft(strip, axis=0, workers=1, overwrite_x=True)
+
+
 class CupyBackend:
     """The same operations on a GPU."""
 
@@ -139,7 +160,13 @@ class CupyBackend:
     def get(self, image: Any) -> NDArray[Any]:
         return np.asarray(self.xp.asnumpy(image))
 
-    def convolve(self, image: Any, transfer: Any, *, adjoint: bool, out: Any) -> None:
+    def empty(self, shape: tuple[int, int]) -> Any:
+        return self.xp.empty(shape, self.xp.float32)
+
+    def scratch(self, shape: tuple[int, int]) -> Any:
+        return None
+
+    def convolve(self, image: Any, transfer: Any, scratch: Any, *, adjoint: bool, out: Any) -> None:
         spectrum = self.xp.fft.rfft2(image)
         spectrum *= transfer.conj() if adjoint else transfer
         out[...] = self.xp.fft.irfft2(spectrum, s=image.shape)

@@ -131,7 +131,8 @@ def richardson_lucy(
     start = np.maximum(fill_gaps(image, missing) if gaps else image, np.float32(0.0))
     seen = np.pad((~missing).astype(np.float32), margins, mode="symmetric") if gaps else None
     settings = _Settings(iterations, accelerate, total_variation)
-    estimate = work.get(_iterate(work, np.pad(start, margins, mode="symmetric"), seen, transfer, settings))
+    padded = np.pad(start, margins, mode="symmetric") if transfer.shape != image.shape else start
+    estimate = work.get(_iterate(work, padded, seen, transfer, settings))
     result = np.ascontiguousarray(estimate[before[0] : before[0] + ny, before[1] : before[1] + nx])
     if gaps:
         result[missing] = np.nan
@@ -154,7 +155,10 @@ def _iterate(
 ) -> Any:
     floor = _FLOOR * float(observed.mean(dtype=np.float64))
     data, values = work.put(observed), work.put(transfer.values)
-    current, previous, predicted, change, correction = (work.put(observed) for _ in range(5))
+    current, previous = work.put(observed), work.put(observed)
+    change, predicted, correction = (work.empty(observed.shape) for _ in range(3))
+    change[...] = 0.0
+    scratch = work.scratch(observed.shape)
     mask = None if seen is None else work.put(seen)
     weight = None if mask is None else _weight(work, mask, values)
     dot, square, last_square = 0.0, 0.0, 0.0
@@ -164,9 +168,9 @@ def _iterate(
             # α = Σ g(k−1)·g(k−2) / Σ g(k−2)², clipped to [0, 1)
             alpha = min(max(dot / last_square, 0.0), 0.999)
         work.predict(current, previous, alpha, predicted)
-        work.convolve(predicted, values, adjoint=False, out=correction)
+        work.convolve(predicted, values, scratch, adjoint=False, out=correction)
         work.ratio(data, correction, mask, floor)
-        work.convolve(correction, values, adjoint=True, out=correction)
+        work.convolve(correction, values, scratch, adjoint=True, out=correction)
         if weight is not None:
             correction *= weight
         if settings.total_variation > 0:
@@ -182,8 +186,8 @@ def _iterate(
 
 def _weight(work: Backend, mask: Any, values: Any) -> Any:
     """1 / Hᵀ·mask: makes up for the light that pixels without a value would have contributed."""
-    covered = work.put(np.zeros(mask.shape, np.float32))
-    work.convolve(mask, values, adjoint=True, out=covered)
+    covered = work.empty(mask.shape)
+    work.convolve(mask, values, work.scratch(mask.shape), adjoint=True, out=covered)
     # A pixel none of whose light is seen has nothing to be corrected with; 1 % keeps the division tame.
     covered[covered < 0.01] = 1.0
     return 1.0 / covered

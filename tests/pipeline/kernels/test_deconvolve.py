@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.kernels.backend import BackendName, backend, gpu_is_usable
+from pipeline.kernels.columns import LENGTH, filter_columns
 from pipeline.kernels.deconvolve import Transfer, padded_shape, richardson_lucy, transfer_function
 
 BACKENDS = [
@@ -167,9 +168,21 @@ def test_a_transfer_function_neither_moves_nor_dims_an_image(shape: tuple[int, i
     point = np.zeros(shape, np.float32)
     point[shape[0] // 3, shape[1] // 2] = 1.0
     out = np.empty_like(point)
-    backend("numpy").convolve(point, transfer.values, adjoint=False, out=out)
+    numpy = backend("numpy")
+    numpy.convolve(point, transfer.values, numpy.scratch(shape), adjoint=False, out=out)
     assert out.argmax() == shape[0] // 3 * shape[1] + shape[1] // 2
     assert out.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("columns", [3, 16, 37])
+def test_columns_of_the_detectors_length_go_a_faster_way_to_the_same_place(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    shape = (LENGTH, columns)
+    spectrum = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+    values = rng.random(shape).astype(np.float32)
+    wanted = np.fft.ifft(np.fft.fft(spectrum, axis=0) * values, axis=0)
+    filter_columns(spectrum, values)
+    np.testing.assert_allclose(spectrum, wanted, atol=3e-6)
 
 
 def test_a_transfer_function_for_another_shape_is_refused() -> None:
