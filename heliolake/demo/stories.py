@@ -339,14 +339,22 @@ def smooth_corona(image: Image) -> Image:
 
     blocks, degree = 48, 8
     rows, columns = (np.array_split(np.arange(size), blocks) for size in image.shape)
-    medians = np.array([[np.nanmedian(image[np.ix_(row, column)]) for column in columns] for row in rows])
-    places = np.linspace(-1, 1, blocks)
-    y, x = np.meshgrid(places, places, indexing="ij")
+    medians = np.array([[_median(image[np.ix_(row, column)]) for column in columns] for row in rows])
+    centres = [
+        np.array([2 * block.mean() / (size - 1) - 1 for block in parts])
+        for parts, size in zip((rows, columns), image.shape, strict=True)
+    ]
+    y, x = np.meshgrid(*centres, indexing="ij")
     usable = np.isfinite(medians) & (medians > 0)
     basis = chebyshev.chebvander2d(y[usable], x[usable], (degree, degree))
     fitted = np.linalg.lstsq(basis, np.log(medians[usable]), rcond=None)[0].reshape(degree + 1, degree + 1)
     along_y, along_x = (np.linspace(-1, 1, size) for size in image.shape)
     return np.asarray(np.exp(chebyshev.chebgrid2d(along_y, along_x, fitted)), dtype=np.float32)
+
+
+def _median(values: Image) -> float:
+    held = values[np.isfinite(values)]
+    return float(np.median(held)) if held.size else float("nan")
 
 
 def _range(image: Image, low: float, high: float) -> tuple[float, float]:
