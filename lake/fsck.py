@@ -6,7 +6,7 @@ Nothing here deletes data: bytes that nothing knows are moved aside, never remov
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -54,7 +54,12 @@ class Difference:
 
 
 def fsck(
-    lake: Lake, *, deep: bool = False, repair: bool = False, grace_seconds: float = GRACE_SECONDS
+    lake: Lake,
+    *,
+    deep: bool = False,
+    repair: bool = False,
+    grace_seconds: float = GRACE_SECONDS,
+    scopes: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Compare storage, Rucio and catalogue.
 
@@ -68,6 +73,8 @@ def fsck(
         Repair what can be repaired.
     grace_seconds
         Leftovers younger than this are named but not repaired: their writer may be at work.
+    scopes
+        Look at these only (instruments, `references`); at all when absent.
 
     Returns
     -------
@@ -79,7 +86,7 @@ def fsck(
     Retriable
         When Rucio or the catalogue does not answer.
     """
-    picture = take_picture(lake)
+    picture = take_picture(lake, scopes)
     differences = [
         *_leftovers(lake, picture, grace_seconds),
         *_files(lake, picture),

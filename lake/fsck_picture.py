@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from lake.catalogue.session import transaction
 from lake.checksums import Checksums
 from lake.lake import Lake
 from lake.rucio_client import Collection, Replica, Rule
-from lake.storage import Found, relative_path, scan
+from lake.storage import Found, relative_path, scan, scope_folder
 
 Did = tuple[str, str]
 
@@ -73,24 +74,26 @@ class Picture:
         return relative_path(*did)
 
 
-def take_picture(lake: Lake) -> Picture:
-    """Ask all three.
+def take_picture(lake: Lake, scopes: Sequence[str] | None = None) -> Picture:
+    """Ask all three, about some scopes or all.
 
     The catalogue is asked first and the storage last: a file published meanwhile then shows as bytes too
     many, which a second look explains, and never as bytes that are missing.
     """
     picture = Picture()
-    _ask_catalogue(lake, picture)
-    _ask_rucio(lake, picture)
-    for found in scan(lake.root):
-        if found.writer is None:
-            picture.stored[found.path] = found
-        else:
-            picture.parts.append(found)
+    _ask_catalogue(lake, picture, scopes)
+    _ask_rucio(lake, picture, scopes)
+    folders = [lake.root] if scopes is None else [scope_folder(lake.root, scope) for scope in scopes]
+    for folder in folders:
+        for found in scan(lake.root, folder):
+            if found.writer is None:
+                picture.stored[found.path] = found
+            else:
+                picture.parts.append(found)
     return picture
 
 
-def _ask_catalogue(lake: Lake, picture: Picture) -> None:
+def _ask_catalogue(lake: Lake, picture: Picture, scopes: Sequence[str] | None) -> None:
     files = select(File.id, File.scope, File.name, File.size, File.adler32, File.md5, File.sha256)
     releases = (
         select(
@@ -108,6 +111,9 @@ def _ask_catalogue(lake: Lake, picture: Picture) -> None:
         .join(Observation, Observation.id == Product.observation_id)
         .order_by(Release.id)
     )
+    if scopes is not None:
+        files = files.where(File.scope.in_(scopes))
+        releases = releases.where(Release.scope.in_(scopes))
     runs = select(Run.id, Run.owner).where(Run.status.in_(("running", "stopped")))
     by_id: dict[int, Did] = {}
     members: dict[int, set[Did]] = {}
@@ -117,7 +123,8 @@ def _ask_catalogue(lake: Lake, picture: Picture) -> None:
             by_id[row.id] = (row.scope, row.name)
             picture.files[row.scope, row.name] = Checksums(row.size, row.adler32, row.md5, row.sha256)
         for release_id, file_id in session.execute(select(ReleaseFile.release_id, ReleaseFile.file_id)):
-            members.setdefault(release_id, set()).add(by_id[file_id])
+            if file_id in by_id:
+                members.setdefault(release_id, set()).add(by_id[file_id])
         picture.open_runs = {row.id: row.owner for row in session.execute(runs)}
         picture.releases = [
             ReleaseFacts(
@@ -136,9 +143,9 @@ def _ask_catalogue(lake: Lake, picture: Picture) -> None:
         ]
 
 
-def _ask_rucio(lake: Lake, picture: Picture) -> None:
+def _ask_rucio(lake: Lake, picture: Picture, only: Sequence[str] | None) -> None:
     rucio = lake.rucio
-    scopes = set(rucio.scopes())
+    scopes = {scope for scope in rucio.scopes() if only is None or scope in only}
     for scope in sorted(scopes):
         picture.known |= {(scope, name) for name in rucio.file_names(scope)}
         for dataset in rucio.collections(scope, "dataset"):

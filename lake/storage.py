@@ -60,6 +60,11 @@ def relative_path(scope: str, name: str) -> str:
     return f"{folder}/{digest[:2]}/{digest[2:4]}/{name}"
 
 
+def scope_folder(root: Path, scope: str) -> Path:
+    """Folder that holds all files of a scope."""
+    return final_path(root, scope, "x").parents[2]
+
+
 def final_path(root: Path, scope: str, name: str) -> Path:
     """Where a file of the lake lies."""
     return root / relative_path(scope, name)
@@ -186,9 +191,9 @@ class Found(NamedTuple):
     writer: int | None
 
 
-def scan(root: Path) -> Iterator[Found]:
-    """Every file on the storage element, leftovers (`.part`) with the pid that wrote them."""
-    for folder, folders, names in os.walk(root):
+def scan(root: Path, below: Path | None = None) -> Iterator[Found]:
+    """Every file of the storage element or a folder of it, leftovers (`.part`) with their writer's pid."""
+    for folder, folders, names in os.walk(below or root):
         if LOST_AND_FOUND in folders:
             folders.remove(LOST_AND_FOUND)
         for name in names:
