@@ -184,9 +184,10 @@ def orientation(frame: Frame) -> Orientation:
             found=rotation,
             advice="correct RECTROTA: 0 (as read out) or 2 (turned by 180°)",
         )
+    usual = usual_orientation(frame)
     doubt = ""
-    if rotation == 0 and spacecraft(frame) == "B":
-        doubt = "STEREO-B images are turned by 180°, but RECTROTA says this one is not; RECTROTA was believed"
+    if usual.turned != (rotation == 2) and not usual.evidence.startswith("DATE-OBS"):
+        doubt = f"RECTROTA={rotation:g} and {usual.evidence} disagree on how the image lies; RECTROTA was believed"
     return Orientation(rotation == 2, f"RECTROTA={rotation:g}", doubt)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.ndimage import binary_dilation, binary_opening, median_filter
+from scipy.ndimage import binary_opening, median_filter
 
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import facts
@@ -63,10 +63,11 @@ def saturated_columns(frame: Frame, params: SaturationParams, references: Refere
     columns = np.count_nonzero(saturated, axis=0) > params.nsaturated
     data, quality = frame.data.copy(), frame.quality.copy()
     data[:, columns] = np.nan
-    quality[saturated | columns[None, :]] |= np.uint16(Quality.SATURATED)
+    quality[:, columns] |= np.uint16(Quality.SATURATED)
+    quality[saturated] |= np.uint16(Quality.SATURATED)
     # What a full pixel could not hold ran along the column; where it ended, no value tells.
-    ends = binary_dilation(saturated, np.ones((3, 1), dtype=bool)) & ~saturated
-    quality[ends] |= np.uint16(Quality.LOW_CONFIDENCE)
+    for ends, beside in ((quality[1:], saturated[:-1]), (quality[:-1], saturated[1:])):
+        ends[beside & (ends & np.uint16(Quality.SATURATED) == 0)] |= np.uint16(Quality.LOW_CONFIDENCE)
     header = frame.header.copy()
     header["NSATCOL"] = (int(np.count_nonzero(columns)), "columns given up for saturation")
     return frame.replace(data=data, quality=quality, header=header)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -101,23 +101,34 @@ def test_an_assumed_flat_is_said_in_header_and_caveat() -> None:
     ],
 )
 def test_published_factors(camera: tables.Camera, unit: tables.Unit, date: datetime, wanted: float) -> None:
-    assert tables.brightness_per_rate(camera, unit, date) == pytest.approx(wanted, rel=1e-9)
+    assert tables.brightness_per_rate(camera, unit, date) == pytest.approx(wanted, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize(
-    ("camera", "years", "wanted"),
+    ("camera", "unit", "years", "wanted"),
     [
-        (("HI1", "A"), 10.0, 3.453e-13 + 5.914e-15),
-        (("HI2", "A"), -5.0, 4.476e-14 - 5 * 5.511e-17),
-        (("HI2", "A"), 5.0, 4.512e-14 + 5 * 7.107e-17),
+        (("HI1", "A"), "MSB", 10.0, 3.453e-13 + 10 * 5.914e-16),
+        (("HI1", "A"), "S10", 10.0, 763.2 + 10 * 1.315),
+        (("HI1", "B"), "MSB", 5.0, 3.55e-13 / (1 - 5 * 0.001503)),
+        (("HI2", "A"), "MSB", -5.0, 4.476e-14 - 5 * 5.511e-17),
+        (("HI2", "A"), "S10", -5.0, 99.5 - 5 * 0.1225),
+        (("HI2", "A"), "MSB", 5.0, 4.512e-14 + 5 * 7.107e-17),
+        (("HI2", "A"), "S10", 5.0, 100.3 + 5 * 0.158),
+        (("HI2", "B"), "MSB", 10.0, 4.293e-14 + 10 * 3.014e-17),
+        (("HI2", "B"), "S10", 10.0, 95.424 + 10 * 0.067),
     ],
 )
-def test_sensitivity_falls_with_the_years(camera: tables.Camera, years: float, wanted: float) -> None:
-    from datetime import timedelta
-
-    begin = datetime(2011, 6, 27, tzinfo=UTC) if camera[0] == "HI1" else datetime(2015, 1, 1, tzinfo=UTC)
-    date = begin + timedelta(days=365.25 * years)
-    assert tables.brightness_per_rate(camera, "MSB", date) == pytest.approx(wanted, rel=1e-9)
+def test_sensitivity_changes_with_the_years(
+    camera: tables.Camera, unit: tables.Unit, years: float, wanted: float
+) -> None:
+    reference_date = {
+        ("HI1", "A"): datetime(2011, 6, 27, tzinfo=UTC),
+        ("HI1", "B"): datetime(2007, 1, 1, tzinfo=UTC),
+        ("HI2", "A"): datetime(2015, 1, 1, tzinfo=UTC),
+        ("HI2", "B"): datetime(2000, 12, 31, tzinfo=UTC),
+    }[camera]
+    date = reference_date + timedelta(days=365.25 * years)
+    assert tables.brightness_per_rate(camera, unit, date) == pytest.approx(wanted, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("unit", ["DN/s", "MSB", "S10"])

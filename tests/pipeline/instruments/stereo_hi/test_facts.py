@@ -80,10 +80,16 @@ def test_dates_sources_disagree_on_are_doubtful(date: str, turned: bool, doubtfu
     assert (found.turned, bool(found.doubt)) == (turned, doubtful)
 
 
-def test_a_header_against_its_spacecraft_is_believed_with_a_doubt() -> None:
-    found = facts.orientation(as_frame(simulated(spacecraft="B"), RECTROTA=0))
-    assert not found.turned
-    assert "STEREO-B" in found.doubt
+@pytest.mark.parametrize(
+    ("settings", "rotation", "against"),
+    [({"spacecraft": "B"}, 0, "STEREO-B"), ({}, 2, "CRVAL1"), ({"start": ROLLED}, 0, "CRVAL1")],
+)
+def test_a_header_that_contradicts_itself_is_believed_with_a_doubt(
+    settings: dict[str, Any], rotation: int, against: str
+) -> None:
+    found = facts.orientation(as_frame(simulated(**settings), RECTROTA=rotation))
+    assert found.turned is (rotation == 2)
+    assert against in found.doubt
 
 
 def test_a_quarter_turn_is_refused() -> None:
