@@ -65,7 +65,7 @@ def respike(frame: Frame, params: SpikesParams, references: References) -> Frame
         header[_COUNT] = (0, "spikes put back")
         return frame.replace(header=header)
     if _NEED.name not in references:
-        return _without_file(frame, params, count)
+        return _without_file(frame, params, count, "respike")
     spikes = references[_NEED.name].load(read_spikes)
     rows, columns, inside = spikes.within(frame)
     data, quality = frame.data.copy(), frame.quality.copy()
@@ -110,7 +110,7 @@ def despike(frame: Frame, params: SpikesParams, references: References) -> Frame
     if count == 0:
         return frame.replace(header=header)
     if _NEED.name not in references:
-        return _without_file(frame, params, count)
+        return _without_file(frame, params, count, "despike")
     spikes = references[_NEED.name].load(read_spikes)
     rows, columns, inside = spikes.within(frame)
     header["NSPIKES"] = (len(rows), "spikes taken out")
@@ -147,13 +147,13 @@ def _require_level(frame: Frame, wanted: float, name: str) -> None:
         )
 
 
-def _without_file(frame: Frame, params: SpikesParams, count: int) -> Frame:
+def _without_file(frame: Frame, params: SpikesParams, count: int, name: str) -> Frame:
     if params.on_missing == "keep":
-        return frame.with_caveat(f"respike: no spikes file; the {count} spikes of this image stay taken out")
+        return frame.with_caveat(f"{name}: left out, because the image has {count} spikes and no spikes file")
     raise BadInput(
         f"the image has {count} spikes and no spikes file",
         file=frame.source,
         keyword="NSPIKES",
         found=count,
-        advice=f"{_NEED.describe}; add it with `heliolake context add`, or set respike.on_missing to keep",
+        advice=f"{_NEED.describe}; add it with `heliolake context add`, or set {name}.on_missing to keep",
     )
