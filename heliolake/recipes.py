@@ -61,7 +61,8 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
         key, equals, value = text.partition("=")
         if not equals or "." not in key:
             raise Fatal(
-                f"{text!r} is not a setting; write STEP.PARAMETER=VALUE, for instance register.scale=2.4"
+                f"{text!r} is not a setting; write STEP.PARAMETER=VALUE, "
+                "for instance register.scale_arcsec=2.4"
             )
         try:
             found[key.strip()] = yaml.safe_load(value)
@@ -72,7 +73,10 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
 
 def recipe_document(recipe: Recipe) -> dict[str, Any]:
     """A recipe as ``heliolake recipes --json`` lists it; parameters with their defaults filled in."""
-    bound = {one.step.name: one for one in recipe.with_settings({}).bind()}
+    from pipeline.step import find_step
+
+    recipe.bind()  # registers the steps, and refuses a recipe that does not fit them
+    known = {call.step: find_step(recipe.instrument, call.step) for call in recipe.steps}
     return {
         "name": recipe.name,
         "instrument": recipe.instrument,
@@ -84,10 +88,8 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
             {
                 "step": call.step,
                 "enabled": call.enabled,
-                "version": bound[call.step].step.version if call.step in bound else None,
-                "params": bound[call.step].params.model_dump(mode="json")
-                if call.step in bound
-                else dict(call.params),
+                "version": known[call.step].version,
+                "params": known[call.step].params_model.model_validate(call.params).model_dump(mode="json"),
                 "assume": dict(call.assume),
             }
             for call in recipe.steps

@@ -102,7 +102,7 @@ def plan(
     [bold]Examples[/]
 
       heliolake plan stereo_hi-l1 --since 2011-09-10 --until 2011-09-11
-      heliolake plan aia-l15 --set register.scale=2.4 -o today.plan
+      heliolake plan aia-l15 --set register.scale_arcsec=2.4 -o today.plan
       heliolake plan aia-l15 --explain aia_171_level1.fits
     """
     from cluster.plan import Query, make_plan
@@ -165,7 +165,7 @@ def process(
     [bold]Examples[/]
 
       heliolake process stereo_hi-l1
-      heliolake process aia-l15 --observation 'aia171_2011*' --set register.scale=2.4
+      heliolake process aia-l15 --observation 'aia171_2011*' --set register.scale_arcsec=2.4
       heliolake process my_recipe.yaml --since 2011-09-10
     """
     from cluster.plan import Query, make_plan

@@ -1,0 +1,82 @@
+"""README and CONTRIBUTING say nothing that is not so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+import yaml
+from astropy.io import fits
+
+from heliolake.cli import work
+from heliolake.recipes import find_recipe, parse_settings
+from pipeline.instrument import Instrument, recipes
+from tests.conftest import HOUSE
+from tests.heliolake.conftest import Command
+
+README = (HOUSE / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (HOUSE / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_every_command_of_the_readme_exists(run: Command) -> None:
+    named = set(
+        re.findall(
+            r"heliolake (?:--home \S+ )?([a-z]+)", "\n".join(blocks(README, "") + re.findall("`.*?`", README))
+        )
+    )
+    assert {"up", "ingest", "process", "search", "get", "fsck"} <= named
+    assert all(run(command, "--help").code == 0 for command in named)
+
+
+def test_every_option_of_the_readme_exists(run: Command) -> None:
+    for command, options in re.findall(r"`heliolake ([a-z]+)([^`]*)`", README):
+        words = (command, "add") if command == "context" else (command,)
+        text = run(*words, "--help").out
+        assert all(option in text for option in re.findall(r"--[a-z-]+", options)), command
+
+
+def test_every_recipe_of_the_readme_exists() -> None:
+    named = re.findall(r"^\| `([a-z0-9_-]+-l\d[a-z0-9-]*)` \|", README, flags=re.MULTILINE)
+    assert sorted(named) == sorted(name for name, one in recipes().items() if one.instrument != "toy")
+
+
+def test_the_setting_of_the_readme_fits_its_recipe() -> None:
+    (name, key, value) = re.findall(r'lake\.process\("(.+?)", settings=\{"(.+?)": (.+?)\}', README)[0]
+    find_recipe(name).with_settings(parse_settings([f"{key}={value}"]))
+
+
+@pytest.mark.parametrize("function", [work.plan, work.process])
+def test_the_settings_in_help_texts_fit_their_recipes(function: Callable[..., None]) -> None:
+    examples = re.findall(r"heliolake \w+ (\S+) .*--set (\S+=\S+)", str(function.__doc__))
+    assert examples
+    for name, setting in examples:
+        find_recipe(name, [setting])
+
+
+@pytest.mark.parametrize("text", blocks(README, "python"))
+def test_python_of_the_readme_compiles(text: str) -> None:
+    compile(text, "README.md", "exec")
+
+
+def test_the_pictures_of_the_readme_are_there() -> None:
+    for path in re.findall(r"!\[.*?\]\((.+?)\)", README):
+        assert (HOUSE / path).stat().st_size < 300_000
+
+
+def test_the_instrument_of_contributing_is_one() -> None:
+    entry = Instrument.model_validate(yaml.safe_load(blocks(CONTRIBUTING, "yaml")[0]))
+    header = fits.Header(
+        {"TELESCOP": "MINE", "INSTRUME": "CAM2", "DATE-OBS": "2026-01-02T03:04:05", "EXPTIME": 2.0}
+    )
+    assert entry.recognises(header)
+    assert entry.describe(header).observation == "cam2_20260102"
+    assert re.fullmatch(entry.references[0].name, "flat_cam2_20260101.fits")
+
+
+def test_the_step_of_contributing_compiles() -> None:
+    compile(blocks(CONTRIBUTING, "python")[0], "CONTRIBUTING.md", "exec")
