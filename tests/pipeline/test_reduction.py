@@ -6,7 +6,7 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -37,6 +37,7 @@ def stack(frames: int, chunk: int) -> xr.Dataset:
 
 
 @given(frames=st.integers(1, 12), chunk=st.integers(1, 5))
+@settings(deadline=None, max_examples=30)
 def test_a_tree_of_blocks_gives_what_one_block_gives(frames: int, chunk: int) -> None:
     cut = stack(frames, chunk)
     whole = reduce(Largest(), [StackBlock(cut["image"].values, cut["quality"].values)])

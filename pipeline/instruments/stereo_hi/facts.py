@@ -187,7 +187,9 @@ def orientation(frame: Frame) -> Orientation:
     usual = usual_orientation(frame)
     doubt = ""
     if usual.turned != (rotation == 2) and not usual.evidence.startswith("DATE-OBS"):
-        doubt = f"RECTROTA={rotation:g} and {usual.evidence} disagree on how the image lies; RECTROTA was believed"
+        doubt = (
+            f"RECTROTA={rotation:g} was believed, though {usual.evidence} tells otherwise how the image lies"
+        )
     return Orientation(rotation == 2, f"RECTROTA={rotation:g}", doubt)
 
 
