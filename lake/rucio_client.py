@@ -331,14 +331,15 @@ class RucioClient:
 
     def _ask(self, what: str, call: Callable[[Any], T], absorb: tuple[str, ...] = ()) -> T | None:
         """Call Rucio; `absorb` names the exceptions that mean the work is done already (None is returned)."""
-        for pause in (*_BUSY_PAUSES, None):
+        for pause in _BUSY_PAUSES:
             try:
                 return self._ask_once(what, call, absorb)
-            except _BusyError as error:
-                if pause is None:
-                    raise self._no_answer(what, str(error)) from error.__cause__
+            except _BusyError:
                 time.sleep(pause)
-        return None  # not reached: the last round returns or raises
+        try:
+            return self._ask_once(what, call, absorb)
+        except _BusyError as error:
+            raise self._no_answer(what, str(error)) from error.__cause__
 
     def _ask_once(self, what: str, call: Callable[[Any], T], absorb: tuple[str, ...]) -> T | None:
         from requests.exceptions import RequestException

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from lake.access import PUBLIC, Action, Principal, may
 from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
@@ -62,25 +62,7 @@ def search(
     list of dict
         With product, instrument, level, version, status, date_beg, date_end, files, did, bytes, created …
     """
-    query = _releases()
-    query = (
-        query.where(Release.status != "DRAFT")
-        if status is None
-        else query.where(Release.status == _known(status))
-    )
-    if instrument is not None:
-        query = query.where(Release.scope == instrument)
-    else:
-        query = query.where(Release.scope != REFERENCE_SCOPE)
-    if level is not None:
-        query = query.where(Release.level == level)
-    if since is not None:
-        query = query.where(Release.date_end >= since)
-    if until is not None:
-        query = query.where(Release.date_beg < until)
-    if pattern is not None:
-        column = Product.name if ":" in pattern else Observation.name
-        query = query.where(column.like(_like(pattern), escape="\\"))
+    query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
     if meta:
         query = query.where(Observation.meta.contains(meta))
     query = query.order_by(Release.date_beg, Product.name, Release.version).offset(offset).limit(limit)
@@ -236,6 +218,27 @@ def _releases() -> Select[tuple[Release, Observation]]:
         .join(Product, Product.id == Release.product_id)
         .join(Observation, Observation.id == Product.observation_id)
     )
+
+
+def _conditions(
+    instrument: str | None,
+    level: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    status: str | None,
+    pattern: str | None,
+) -> Iterator[ColumnElement[bool]]:
+    yield Release.status != "DRAFT" if status is None else Release.status == _known(status)
+    yield Release.scope != REFERENCE_SCOPE if instrument is None else Release.scope == instrument
+    if level is not None:
+        yield Release.level == level
+    if since is not None:
+        yield Release.date_end >= since
+    if until is not None:
+        yield Release.date_beg < until
+    if pattern is not None:
+        column = Product.name if ":" in pattern else Observation.name
+        yield column.like(_like(pattern), escape="\\")
 
 
 def _key(observation: Observation, release: Release) -> ProductKey:

@@ -60,7 +60,8 @@ class Observation(Base):
     __tablename__ = "observation"
     __table_args__ = (
         UniqueConstraint("scope", "name"),
-        Index("ix_observation_name", "name"),
+        # The pattern class serves equality and patterns like `hi2a_2011*` alike.
+        Index("ix_observation_name", "name", postgresql_ops={"name": "text_pattern_ops"}),
         Index("ix_observation_meta", "meta", postgresql_using="gin"),
     )
 

@@ -117,7 +117,13 @@ def _make_observation() -> None:
         sa.UniqueConstraint("scope", "name", name=op.f("uq_observation_scope_name")),
     )
     op.create_index(op.f("ix_observation_date_beg"), "observation", ["date_beg"], unique=False)
-    op.create_index("ix_observation_name", "observation", ["name"], unique=False)
+    op.create_index(
+        "ix_observation_name",
+        "observation",
+        ["name"],
+        unique=False,
+        postgresql_ops={"name": "text_pattern_ops"},
+    )
     op.create_index("ix_observation_meta", "observation", ["meta"], unique=False, postgresql_using="gin")
 
 
