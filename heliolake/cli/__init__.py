@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from heliolake.cli.app import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        # Imported here so that an impatient Ctrl-C finds somebody who listens.
+        from heliolake.cli.app import front_door
+
+        front_door()
+    except KeyboardInterrupt:
+        sys.exit(130)

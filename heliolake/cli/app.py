@@ -109,6 +109,6 @@ for group in (demo, services, ingest, work, reduce, history, find, known, fsck, 
     group.register(app)
 
 
-def main() -> None:
-    """Entry point of the console script."""
+def front_door() -> None:
+    """Run the command of this process."""
     typer.main.get_command(app)(prog_name="heliolake")

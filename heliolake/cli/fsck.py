@@ -51,8 +51,9 @@ def fsck(
 
 def _print(document: dict[str, Any]) -> None:
     console = out()
-    checked = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in document["checked"].items())
-    console.print(f"checked: {checked}")
+    counts = {name: number for name, number in document["checked"].items() if name != "deep"}
+    how = "every byte of it" if document["checked"]["deep"] else "names, sizes and states"
+    console.print(f"Compared {', '.join(f'{number} {name}' for name, number in counts.items())}: {how}.")
     for one in document["differences"]:
         state = "[green]repaired[/]" if one.get("repaired") else "[yellow]differs[/]"
         console.print(f"{state}  [bold]{escape(one['did'])}[/]  [dim]{one['kind']}[/]")

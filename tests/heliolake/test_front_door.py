@@ -132,3 +132,16 @@ def test_global_options_are_understood_anywhere(before: list[str], after: list[s
 
 def test_words_behind_two_dashes_stay_where_they_are() -> None:
     assert globals_first(["ingest", "--", "--home", "x"]) == ["ingest", "--", "--home", "x"]
+
+
+def test_an_interruption_says_how_to_go_on(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_home: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cluster.services.status", interrupted)
+    said = run("--home", tmp_path, "status")
+    assert said.code == ExitCode.INTERRUPTED
+    assert "run the same command again" in said.err
+    assert "Traceback" not in said.err
