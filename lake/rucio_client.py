@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from lake.config import LakeConfig
 from lake.errors import Fatal, Retriable
@@ -409,6 +411,14 @@ def _list_replicas(client: Any, dids: list[dict[str, str]]) -> list[dict[str, An
     return list(client.list_replicas(dids, all_states=True, sort="random"))
 
 
+def _spare_proxies(url: str) -> None:
+    """Keep calls to a server on this machine away from a proxy: the client obeys the environment's."""
+    host = urlsplit(url).hostname or ""
+    spared = [name for name in os.environ.get("no_proxy", os.environ.get("NO_PROXY", "")).split(",") if name]
+    if host in ("127.0.0.1", "localhost", "::1") and host not in spared:
+        os.environ["no_proxy"] = ",".join([*spared, host])
+
+
 def _build(config: LakeConfig) -> Any:
     """A client of Rucio that reads no configuration file and keeps its token where we say."""
     from rucio.client import Client
@@ -423,6 +433,7 @@ def _build(config: LakeConfig) -> Any:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return str(path), str(path.with_suffix(".expires")), str(path), str(path.parent)
 
+    _spare_proxies(config.rucio_host)
     with _kept_arguments(), _QuietPrints():
         return QuietClient(
             rucio_host=config.rucio_host,

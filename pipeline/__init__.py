@@ -7,7 +7,7 @@ nothing running.
 
 from pipeline.apply import apply
 from pipeline.frame import Frame
-from pipeline.instrument import Instrument, instruments, recognise
+from pipeline.instrument import Instrument, recognise
 from pipeline.quality import Quality
 from pipeline.recipe import Recipe
 from pipeline.stack import frames_of, stack_of
@@ -19,7 +19,6 @@ __all__ = [
     "Recipe",
     "apply",
     "frames_of",
-    "instruments",
     "recognise",
     "stack_of",
 ]

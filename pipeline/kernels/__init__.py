@@ -26,7 +26,7 @@ def warm() -> None:
     # Images in shared blocks are read-only, which is a type of its own to the compiler.
     whole.setflags(write=False)
     resample(whole, quality, identity, (24, 40))
-    richardson_lucy(whole, transfer_function(whole[:3, :3], (24, 40)), iterations=1)
+    richardson_lucy(whole, transfer_function(whole[:3, :3], (24, 40)), iterations=1, linear_start=2)
     filter_columns(np.zeros((LENGTH, 17), np.complex64), np.zeros((LENGTH, 17), np.float32))
     statistics(whole)
     for kind in (np.float32, np.float64):

@@ -48,6 +48,9 @@ class Backend(Protocol):
     def ratio(self, observed: Any, blurred: Any, seen: Any | None, floor: float) -> None:
         """``blurred`` becomes ``observed / blurred`` where that is above `floor` and seen, else 0."""
 
+    def lift(self, estimate: Any, observed: Any, least: float, floor: float) -> None:
+        """``estimate`` becomes at least ``least · observed + floor``, which is never zero."""
+
     def predict(self, current: Any, previous: Any, alpha: float, out: Any) -> None:
         """``out = max(current + alpha · (current − previous), 0)``."""
 
@@ -110,6 +113,11 @@ class NumpyBackend:
         _ratio(observed, blurred, np.float32(floor))
         if seen is not None:
             blurred *= seen
+
+    def lift(
+        self, estimate: NDArray[np.float32], observed: NDArray[np.float32], least: float, floor: float
+    ) -> None:
+        _lift(estimate, observed, np.float32(least), np.float32(floor))
 
     def predict(
         self,
@@ -177,6 +185,10 @@ class CupyBackend:
         blurred[...] = xp.where(usable, observed / xp.where(usable, blurred, 1), 0)
         if seen is not None:
             blurred *= seen
+
+    def lift(self, estimate: Any, observed: Any, least: float, floor: float) -> None:
+        xp = self.xp
+        estimate[...] = xp.maximum(estimate, xp.float32(least) * observed + xp.float32(floor))
 
     def predict(self, current: Any, previous: Any, alpha: float, out: Any) -> None:
         xp = self.xp
@@ -246,6 +258,16 @@ def _ratio(observed: NDArray[np.float32], blurred: NDArray[np.float32], floor: n
         above, below = observed[i], blurred[i]
         for j in range(above.size):
             below[j] = above[j] / below[j] if below[j] > floor else np.float32(0.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lift(
+    estimate: NDArray[np.float32], observed: NDArray[np.float32], least: np.float32, floor: np.float32
+) -> None:
+    for i in range(estimate.shape[0]):
+        value, seen = estimate[i], observed[i]
+        for j in range(value.size):
+            value[j] = max(value[j], least * seen[j] + floor)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})

@@ -8,6 +8,7 @@ Andrews 1997 (Applied Optics 36, 1766); total variation by Dey et al. 2006
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ Edge = Literal["circular", "mirror"]
 
 #: Below this fraction of the image's mean, a blurred value is rounding of the FFT and no light to divide by.
 _FLOOR: Final = 1e-7
+#: A linear start may be negative; it is lifted to this fraction of the image, from where iterations can rise.
+_LEAST: Final = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +83,7 @@ def richardson_lucy(
     *,
     iterations: int,
     accelerate: bool = True,
+    linear_start: int = 0,
     total_variation: float = 0.0,
     where: BackendName = "numpy",
 ) -> NDArray[np.float32]:
@@ -130,7 +134,7 @@ def richardson_lucy(
     # The method multiplies: a pixel that starts at zero stays there, so gaps start from their neighbourhood.
     start = np.maximum(fill_gaps(image, missing) if gaps else image, np.float32(0.0))
     seen = np.pad((~missing).astype(np.float32), margins, mode="symmetric") if gaps else None
-    settings = _Settings(iterations, accelerate, total_variation)
+    settings = _Settings(iterations, accelerate, linear_start, total_variation)
     padded = np.pad(start, margins, mode="symmetric") if transfer.shape != image.shape else start
     estimate = work.get(_iterate(work, padded, seen, transfer, settings))
     result = np.ascontiguousarray(estimate[before[0] : before[0] + ny, before[1] : before[1] + nx])
@@ -143,7 +147,38 @@ def richardson_lucy(
 class _Settings:
     iterations: int
     accelerate: bool
+    linear_start: int
     total_variation: float
+
+
+@lru_cache(maxsize=2)
+def linear_filter(transfer: Transfer, iterations: int) -> NDArray[Any]:
+    """What n iterations of Landweber's method do to a spectrum: ``(1 − (1 − |H|²)ⁿ) / H``.
+
+    Landweber 1951 (Amer. J. Math. 73, 615): ``x ← x + Hᵀ(y − Hx)`` from zero,
+    a geometric series. On an evenly lit image Richardson–Lucy takes the same
+    steps, so that this saves its first iterations; where H vanishes the
+    filter stays below n.
+
+    Parameters
+    ----------
+    transfer
+        Of a PSF that is nowhere negative and sums to 1, so that |H| ≤ 1.
+    iterations
+        n, at least 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        In `rfft2` layout, of the type of the transfer's values.
+    """
+    values = transfer.values
+    squared = np.minimum(np.abs(values).astype(np.float64) ** 2, 1.0)
+    with np.errstate(divide="ignore"):  # log(1 − 1) is −∞, and exp of it the 0 that is meant
+        gain = -np.expm1(iterations * np.log1p(-squared))
+    found = np.conj(values) * np.divide(gain, squared, out=np.full_like(gain, iterations), where=squared > 0)
+    result: NDArray[Any] = found.astype(values.dtype)
+    return result
 
 
 def _iterate(
@@ -159,6 +194,11 @@ def _iterate(
     change, predicted, correction = (work.empty(observed.shape) for _ in range(3))
     change[...] = 0.0
     scratch = work.scratch(observed.shape)
+    if settings.linear_start:
+        first = work.put(linear_filter(transfer, settings.linear_start))
+        work.convolve(data, first, scratch, adjoint=False, out=current)
+        work.lift(current, data, _LEAST, floor)
+        previous[...] = current
     mask = None if seen is None else work.put(seen)
     weight = None if mask is None else _weight(work, mask, values)
     dot, square, last_square = 0.0, 0.0, 0.0

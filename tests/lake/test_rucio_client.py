@@ -63,3 +63,14 @@ def test_what_is_there_already_is_made_only_once(lake: Lake, scope: str) -> None
 def test_a_thousand_items_go_in_batches_that_rucio_takes() -> None:
     assert [len(batch) for batch in batches(range(1201))] == [500, 500, 201]
     assert list(batches([])) == []
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_a_server_of_this_machine(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    client = RucioClient(replace(lake.config, token_path=tmp_path / "token"))
+    assert client.ping()

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from pipeline.kernels.backend import BackendName, backend, gpu_is_usable
 from pipeline.kernels.columns import LENGTH, filter_columns
-from pipeline.kernels.deconvolve import Transfer, padded_shape, richardson_lucy, transfer_function
+from pipeline.kernels.deconvolve import (
+    Transfer,
+    linear_filter,
+    padded_shape,
+    richardson_lucy,
+    transfer_function,
+)
 
 BACKENDS = [
     "numpy",
@@ -103,6 +109,33 @@ def test_thirteen_accelerated_iterations_fit_better_than_twenty_five_plain_ones(
     soon = richardson_lucy(image, transfer, iterations=13)
     late = richardson_lucy(image, transfer, iterations=25, accelerate=False)
     assert misfit(soon, image, psf) < misfit(late, image, psf)
+
+
+@pytest.mark.parametrize("lopsided", [0.0, 0.1], ids=["symmetric", "lopsided"])
+def test_the_linear_filter_is_landwebers_iterations_in_one_step(lopsided: float) -> None:
+    psf = gaussian_psf(lopsided=lopsided)
+    image = observation(psf)
+    transfer = transfer_function(psf, image.shape)
+    exact = np.fft.rfft2(np.fft.ifftshift(psf))
+    spectrum, estimate = np.fft.rfft2(image), np.zeros(transfer.values.shape, complex)
+    for _ in range(7):
+        estimate += exact.conj() * (spectrum - exact * estimate)
+    found = spectrum * linear_filter(transfer, 7)
+    assert np.abs(found - estimate).max() < 1e-5 * np.abs(estimate).max()
+
+
+def test_four_iterations_from_a_linear_start_fit_better_than_twenty_five_plain_ones() -> None:
+    """For a PSF like AIA's: most light in the core, some of it scattered far."""
+    y, x = np.mgrid[:SIZE, :SIZE] - SIZE // 2
+    core, wings = np.exp(-(x**2 + y**2) / (2 * 0.5**2)), np.exp(-np.hypot(x, y) / 5)
+    psf = 0.8 * core / core.sum() + 0.2 * wings / wings.sum()
+    image = observation(psf)
+    transfer = transfer_function(psf, image.shape)
+    soon = richardson_lucy(image, transfer, iterations=4, linear_start=15)
+    late = richardson_lucy(image, transfer, iterations=25, accelerate=False)
+    assert misfit(soon, image, psf) < misfit(late, image, psf)
+    assert (soon >= 0).all()
+    assert abs(soon.sum(dtype=np.float64) / image.sum(dtype=np.float64) - 1) < 1e-5
 
 
 @pytest.mark.parametrize("where", BACKENDS)

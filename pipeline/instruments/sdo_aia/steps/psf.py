@@ -25,11 +25,14 @@ class PsfDeconvolveParams(Params):
     Attributes
     ----------
     iterations
-        Of Richardson–Lucy. Thirteen accelerated ones come as close to the data as
-        the 25 plain ones aiapy does.
+        Of Richardson–Lucy. Four accelerated ones from a linear start come closer
+        to the data than the 25 plain ones aiapy does.
     accelerate
-        Biggs–Andrews extrapolation. With 25 iterations, no acceleration and
-        a circular edge the result is aiapy's.
+        Biggs–Andrews extrapolation. With 25 iterations, no acceleration, no
+        linear start and a circular edge the result is aiapy's.
+    linear_start
+        Iterations of the linear method whose result, found by one filtering, is
+        the start; 0 starts with the image.
     edge
         How a full frame continues: ``circular`` (its edges are dark), or
         ``mirror``. Cut-outs always continue mirrored.
@@ -46,8 +49,9 @@ class PsfDeconvolveParams(Params):
         ``refuse`` them, or ``keep`` them as they are and say so in a caveat.
     """
 
-    iterations: int = Field(default=13, ge=1, le=200)
+    iterations: int = Field(default=4, ge=1, le=200)
     accelerate: bool = True
+    linear_start: int = Field(default=15, ge=0, le=200)
     edge: Literal["circular", "mirror"] = "circular"
     mirror_margin: int = Field(default=128, ge=1, le=2048)
     total_variation: float = Field(default=0.0, ge=0.0, le=0.1)
@@ -61,7 +65,7 @@ class PsfDeconvolveParams(Params):
     version=1,
     prstep="PSF-DECONVOLUTION",
     instrument="sdo_aia",
-    memory_factor=13.0,
+    memory_factor=15.0,
     libraries=("numpy", "numba", "scipy"),
 )
 def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: References) -> Frame:
@@ -92,6 +96,7 @@ def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: Refere
         channel_transfer(channel, shape, params.preflight_core),
         iterations=params.iterations,
         accelerate=params.accelerate,
+        linear_start=params.linear_start,
         total_variation=params.total_variation,
         where=params.backend,
     )
