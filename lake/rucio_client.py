@@ -159,13 +159,12 @@ class RucioClient:
         return self._ask(f"listing the {kind}s of {scope}", get) or []
 
     def scopes(self) -> list[str]:
-        """Scopes of our account."""
-        return (
-            self._ask(
-                "listing scopes", lambda client: list(client.list_scopes_for_account(self._config.account))
-            )
-            or []
-        )
+        """Scopes of our account; a new server has none, which Rucio takes for an error."""
+
+        def get(client: Any) -> list[str]:
+            return list(client.list_scopes_for_account(self._config.account))
+
+        return self._ask("listing scopes", get, absorb=("ScopeNotFound",)) or []
 
     def file_names(self, scope: str) -> list[str]:
         """Names of all files of a scope."""
