@@ -29,7 +29,7 @@ class Added:
     ignored
         Files that no instrument knows.
     used
-        Numbers of the contexts that are current now because of this.
+        Numbers of the contexts that are current now.
     """
 
     contexts: tuple[contexts.Context, ...]
@@ -96,6 +96,7 @@ def add(lake: Lake, new: Sequence[NewReference], *, note: str = "", use: bool = 
         context = contexts.extend(lake, base, members, note=text, instrument=name)
         if use or base is None:
             contexts.use(lake, context.number)
+        if use or base is None or base.number == context.number:
             used.append(context.number)
         made.append(context)
     return Added(tuple(made), tuple(infos), used=tuple(used))

@@ -120,6 +120,10 @@ class Connection:
         """
         return Observation(self.lake, finding.show(self.lake, name)["release"])
 
+    def parents(self, release: Observation) -> list[str]:
+        """The releases (``PRODUCT@vNNNN``) a release was made from."""
+        return list(finding.show(self.lake, release.name)["provenance"]["parents"])
+
     def process(
         self,
         recipe: str,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from heliolake.cli.common import GOVERN, Json, open_lake, parse_time
+from heliolake.cli.common import GOVERN, Json, command, open_lake, parse_time
 from heliolake.cli.output import err, out, print_json, table
 from heliolake.cli.reports import short_time
 
@@ -120,7 +120,7 @@ def add(
     if as_json:
         print_json(_document(added, ignored))
     else:
-        _print_added(added, ignored)
+        _print_added(ctx, added, ignored)
 
 
 @context.command("list")
@@ -257,12 +257,16 @@ def _document(added: Added, ignored: Sequence[Path]) -> dict[str, Any]:
     }
 
 
-def _print_added(added: Added, ignored: Sequence[Path]) -> None:
+def _print_added(ctx: typer.Context, added: Added, ignored: Sequence[Path]) -> None:
     console = out()
     console.print(_reference_table([one.as_dict() for one in added.references]))
     for one in added.contexts:
-        used = "in use now" if one.number in added.used else f"use it: heliolake context use {one.number}"
-        console.print(f"context {one.number} for {one.instrument}, {len(one.references)} references ({used})")
+        use_it = f"use it: {command(ctx, f'context use {one.number}')}"
+        used = "in use now" if one.number in added.used else use_it
+        console.print(
+            f"context {one.number} for {one.instrument}, {len(one.references)} references ({used})",
+            soft_wrap=True,
+        )
     if ignored:
         err().print(
             f"[dim]not known to any instrument: {escape(', '.join(path.name for path in ignored))}[/]"

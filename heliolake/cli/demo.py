@@ -10,6 +10,7 @@ import typer
 
 from cluster.home import Home
 from heliolake.cli.common import START, Globals
+from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out
 from heliolake.cli.reports import print_report, release_table
 
@@ -67,6 +68,9 @@ def demo(
 
     result = run_demo(home, output, data, keep=keep, say=say)
     _print(result, time.perf_counter() - begin)
+    # Files that cannot be used belong to a demonstration; work that fails does not.
+    if any(report.counts()["failed"] for report in result.processed.values()):
+        raise typer.Exit(ExitCode.WITH_PROBLEMS)
 
 
 def _print(result: DemoResult, seconds: float) -> None:
@@ -80,6 +84,8 @@ def _print(result: DemoResult, seconds: float) -> None:
     console.print()
     console.rule("[bold]In the lake now", align="left")
     console.print(release_table(result.releases))
+    for product in sorted(result.simulated):
+        console.print(f"[yellow]simulated, not observed:[/] {product}")
     if result.quarantined:
         console.print(
             f"\n[yellow]{len(result.quarantined)} files are in quarantine[/], each with its reason (above)."

@@ -53,7 +53,9 @@ def _print(document: dict[str, Any]) -> None:
     console = out()
     counts = {name: number for name, number in document["checked"].items() if name != "deep"}
     how = "every byte of it" if document["checked"]["deep"] else "names, sizes and states"
-    console.print(f"Compared {', '.join(f'{number} {name}' for name, number in counts.items())}: {how}.")
+    names = {"stored": "stored files", "files": "files of the catalogue"}
+    what = ", ".join(f"{number} {names.get(name, name)}" for name, number in counts.items())
+    console.print(f"Compared {what}: {how}.")
     for one in document["differences"]:
         state = "[green]repaired[/]" if one.get("repaired") else "[yellow]differs[/]"
         console.print(f"{state}  [bold]{escape(one['did'])}[/]  [dim]{one['kind']}[/]")

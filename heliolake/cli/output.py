@@ -75,6 +75,7 @@ def table(
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
+        show_header=any(columns),
     )
     for heading in columns:
         name = heading.removeprefix(">")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from heliolake.demo.stories import Shown
-from lake.search import resolve
+from lake.entries import FileEntry
 from pipeline.stack import header_of
 
 if TYPE_CHECKING:
@@ -18,8 +19,50 @@ _LARGEST = 2048
 """Pixels along a side; larger frames would make the page heavy."""
 
 
-def pairs(connection: Connection, instrument: str, level: str) -> list[Shown]:
-    """Every frame made here at a level, with the raw frame it was made from; largest images first.
+@dataclass(frozen=True)
+class Pair:
+    """A frame made here and the raw frame it was made from; nothing is read before `load`.
+
+    Attributes
+    ----------
+    made, parent
+        The releases.
+    entry, source
+        The files in them.
+    """
+
+    made: Observation
+    parent: Observation
+    entry: FileEntry
+    source: FileEntry
+
+    @property
+    def name(self) -> str:
+        """Name of the raw file."""
+        return self.source.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the raw file says that it was simulated."""
+        return bool(self.source.meta.get("simulated"))
+
+    def load(self) -> Shown:
+        """Both images with their headers."""
+        before = self.parent.frames([self.source]).compute()
+        after = self.made.frames([self.entry]).compute()
+        return Shown(
+            name=self.name,
+            product=self.made.name,
+            before=np.asarray(before["image"].values[0]),
+            after=np.asarray(after["image"].values[0]),
+            quality=np.asarray(after["quality"].values[0]),
+            before_header=header_of(str(before["header"].values[0])),
+            after_header=header_of(str(after["header"].values[0])),
+        )
+
+
+def pairs(connection: Connection, instrument: str, level: str) -> list[Pair]:
+    """Every frame made here at a level whose image kept its shape; largest images first.
 
     Parameters
     ----------
@@ -29,35 +72,20 @@ def pairs(connection: Connection, instrument: str, level: str) -> list[Shown]:
         Which products.
     """
     found = [
-        shown
+        pair
         for made in connection.search(instrument=instrument, level=level)
         if made.recipe
-        for shown in _pairs_of(connection, made)
+        for pair in _pairs_of(connection, made)
     ]
-    return sorted(found, key=lambda shown: (-shown.after.size, shown.name))
+    return sorted(found, key=lambda pair: (-pair.entry.shape[-1] * pair.entry.shape[-2], pair.name))
 
 
-def _pairs_of(connection: Connection, made: Observation) -> Iterator[Shown]:
-    release, _ = resolve(connection.lake, made.name)
-    raw = {
-        entry.stem: (parent, entry)
-        for parent in map(connection.product, release.parents)
-        for entry in parent.entries
-    }
+def _pairs_of(connection: Connection, made: Observation) -> Iterator[Pair]:
+    parents = [connection.product(name) for name in connection.parents(made)]
+    raw = {entry.stem: (parent, entry) for parent in parents for entry in parent.entries}
     for entry in made.entries:
         if entry.unit_id is None or entry.stem not in raw or max(entry.shape) > _LARGEST:
             continue
         parent, source = raw[entry.stem]
-        before = parent.frames([source])
-        after = made.frames([entry])
-        if before["image"].shape != after["image"].shape:
-            continue
-        yield Shown(
-            name=source.name,
-            product=made.name,
-            before=np.asarray(before["image"].values[0]),
-            after=np.asarray(after["image"].values[0]),
-            quality=np.asarray(after["quality"].values[0]),
-            before_header=header_of(str(before["header"].values[0])),
-            after_header=header_of(str(after["header"].values[0])),
-        )
+        if source.shape[-2:] == entry.shape[-2:]:
+            yield Pair(made, parent, entry, source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from html import escape
 from importlib import metadata, resources
 from pathlib import Path, PurePath
@@ -31,7 +31,7 @@ def write_page(result: DemoResult, path: Path) -> None:
     text = template.substitute(
         lead=_lead(result),
         stories="\n".join(_story(story) for story in result.stories),
-        releases=_releases(result.releases),
+        releases=_releases(result.releases, result.simulated),
         quarantine_lead=_quarantine_lead(result.quarantined),
         quarantine=_quarantine(result.quarantined),
         commands=escape("\n".join(result.next_commands())),
@@ -81,10 +81,11 @@ def _figure(panel: Any) -> str:
     )
 
 
-def _releases(releases: Sequence[dict[str, Any]]) -> str:
+def _releases(releases: Sequence[dict[str, Any]], simulated: Collection[str]) -> str:
+    badge = '<span class="badge simulated">simulated</span>'
     rows = [
         (
-            f"<code>{escape(one['product'])}</code>",
+            f"<code>{escape(one['product'])}</code>{badge if one['product'] in simulated else ''}",
             f"v{one['version']:04d}",
             escape(one["level"]),
             str(one["files"]),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,6 +43,8 @@ class DemoResult:
         Report of each recipe, by its name.
     releases
         All ACTIVE releases of the home now, as `search` lists them.
+    simulated
+        Names of the products that hold simulated frames.
     quarantined
         What was put aside, as `quarantine` lists it.
     stories
@@ -54,6 +59,7 @@ class DemoResult:
     ingested: Report
     processed: dict[str, Report] = field(default_factory=dict)
     releases: list[dict[str, Any]] = field(default_factory=list)
+    simulated: set[str] = field(default_factory=set)
     quarantined: list[dict[str, Any]] = field(default_factory=list)
     stories: list[Story] = field(default_factory=list)
     picture: Path = Path(PICTURE)
@@ -64,8 +70,8 @@ class DemoResult:
         """Three commands worth trying now."""
         made = [one["product"] for one in self.releases if one["recipe"]]
         product = made[-1] if made else "PRODUCT"
-        home = f"heliolake --home {self.home.path}"
-        return [f"{home} up", f"{home} search", f"{home} get {product} -o out"]
+        start = f"{_program()} --home {shlex.quote(_shortest(self.home.path))}"
+        return [f"{start} up", f"{start} search", f"{start} get {product} -o out"]
 
 
 def run_demo(
@@ -121,6 +127,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
     from heliolake.demo.picture import write_picture
     from heliolake.notebook import Connection
     from lake import quarantine
+    from lake.search import search
 
     clock = _Clock()
     say("Simulating a series of HI-1 frames with known truth")
@@ -136,6 +143,8 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
             result.processed[name] = connection.process(name)
         clock("process")
         result.releases = [one.facts for one in connection.search(status="ACTIVE")]
+        found = search(connection.lake, meta={"simulated": True})
+        result.simulated = {release["product"] for release in found}
         result.quarantined = quarantine.listing(connection.lake)
         say("Drawing")
         result.stories = _stories(connection, simulated)
@@ -145,6 +154,19 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
     result.seconds = clock.spent
     write_page(result, result.page)
     return result
+
+
+def _program() -> str:
+    """What to type for the command that runs: its path where the shell would find none or another."""
+    ours = Path(sys.executable).with_name("heliolake")
+    found = shutil.which("heliolake")
+    return "heliolake" if found and Path(found).samefile(ours) else _shortest(ours)
+
+
+def _shortest(path: Path) -> str:
+    """A path from here where it lies below, else in full."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 class _Clock:
@@ -180,11 +202,11 @@ def _stories(connection: Connection, simulated: Simulated) -> list[Story]:
     from heliolake.demo.frames import pairs
     from heliolake.demo.stories import aia_story, hi_story
 
-    aia = pairs(connection, "sdo_aia", "1.5")
     hi = pairs(connection, "stereo_hi", "1")
-    stories = [aia_story(shown) for shown in aia[:2]]
-    with_truth = [shown for shown in hi if _is_ours(shown, simulated)]
-    real = [shown for shown in hi if not shown.before_header.get("SIMULATD")]
-    stories += [hi_story(shown, simulated.truths[shown.name]) for shown in with_truth[-1:]]
-    stories += [hi_story(shown, None) for shown in real[:1]]
+    stories = [aia_story(pair.load()) for pair in pairs(connection, "sdo_aia", "1.5")[:2]]
+    for pair in [pair for pair in hi if pair.name in simulated.truths][-1:]:
+        shown = pair.load()
+        if _is_ours(shown, simulated):
+            stories.append(hi_story(shown, simulated.truths[pair.name]))
+    stories += [hi_story(pair.load(), None) for pair in [pair for pair in hi if not pair.simulated][:1]]
     return stories

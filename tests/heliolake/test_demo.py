@@ -91,6 +91,7 @@ def test_a_real_hi_frame_is_not_called_simulated(real_data: Path) -> None:
     assert story.measure == ""
 
 
+@pytest.mark.filterwarnings("ignore:Invalid 'BLANK' keyword")
 def test_before_and_after_of_an_aia_frame_have_one_unit_and_one_scale(aia: Story) -> None:
     before, after, difference = aia.panels
     assert {panel.unit for panel in aia.panels} == {"DN/s"}
@@ -189,6 +190,7 @@ def page(hi: Story, aia: Story, tmp_path: Path) -> str:
     result = DemoResult(
         Home(tmp_path / "home"), Report([Item("f", "done")]), releases=[release], quarantined=[case]
     )
+    result.simulated = {"toy:<p>.l1"}
     result.stories = [aia, hi]
     write_page(result, tmp_path / "page.html")
     return (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -206,6 +208,7 @@ def test_the_page_tells_what_was_made_and_put_aside(page: str) -> None:
     for text in ("toy:&lt;p&gt;.l1", "v0002", "bad.fits", "header &amp; data disagree", "fetch it again"):
         assert text in page
     assert page.count("simulated data") == 1
+    assert '</code><span class="badge simulated">simulated</span>' in page
     assert "photon noise" in page
 
 
@@ -224,6 +227,7 @@ def test_the_demonstration_ends_well_in_a_running_home_and_leaves_it_running(
     assert result.picture.exists()
     assert result.page.exists()
     assert any(story.measure for story in result.stories)
+    assert "stereo_hi:hi1a_s4_20080506.l1" in result.simulated
     assert any(case["file"].endswith("broken_for_the_demo.fits") for case in result.quarantined)
     assert len(result.next_commands()) == 3
     assert "Stopping the services" not in said
