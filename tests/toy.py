@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -105,7 +106,7 @@ def install(site: Path) -> None:
     (info / "entry_points.txt").write_text("[heliolake.instruments]\ntoy = toy_camera\n")
 
 
-def toy_frame(value: float = 1.0, shape: tuple[int, int] = (4, 6), **cards: object) -> Frame:
+def toy_frame(value: float = 1.0, shape: tuple[int, int] = (4, 6), /, **cards: Any) -> Frame:
     """A frame of the toy camera; `cards` go into its header."""
     header = fits.Header()
     header.update({"TELESCOP": "TOY", "DETECTOR": "CAM1", "LVL": "0", "BUNIT": "DN"})

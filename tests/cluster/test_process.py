@@ -258,12 +258,12 @@ def test_a_service_lost_in_the_middle_costs_nothing_but_a_second_call(
 ) -> None:
     count, observation = 30, f"aia171_201501{day}"
     ingest(lake, aia_series(tmp_path, at(2015, 1, day), count))
-    (state,) = [state for state in status(home) if state.name == service]
-    assert state.pid
+    (pid,) = [state.pid for state in status(home) if state.name == service]
+    assert pid is not None
 
     def kill(done: int, total: int, name: str) -> None:
-        if done >= 5 and psutil.pid_exists(state.pid):
-            os.kill(state.pid, signal.SIGKILL)
+        if done >= 5 and psutil.pid_exists(pid):
+            os.kill(pid, signal.SIGKILL)
 
     plan = planned(lake, observation)
     with pytest.raises((PipelineRetriable, Retriable), match="heliolake up"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import dask
 import numpy as np
@@ -29,8 +30,13 @@ def gain(path: Path) -> dict[str, ReferenceFile]:
 
 
 def test_nothing_is_computed_until_it_is_asked_for(recipe: Recipe) -> None:
-    calls = []
-    with dask.config.set(scheduler=lambda dsk, keys, **kwargs: calls.append(keys) or dask.get(dsk, keys)):
+    calls: list[object] = []
+
+    def count(graph: Any, keys: Any, **_: Any) -> Any:
+        calls.append(keys)
+        return dask.get(graph, keys)
+
+    with dask.config.set(scheduler=count):
         lazy = apply(stack_of([toy_frame()] * 3), recipe)
         assert calls == []
         lazy.compute()
@@ -107,7 +113,7 @@ def test_a_unit_the_step_does_not_take_is_refused(recipe: Recipe) -> None:
 
 def test_steps_that_change_the_shape_are_announced_in_the_template() -> None:
     recipe = Recipe.parse(RECIPE + "  - {step: halve}\n")
-    lazy = apply(stack_of([toy_frame(shape=(8, 6))]), recipe)
+    lazy = apply(stack_of([toy_frame(1.0, (8, 6))]), recipe)
     assert lazy["image"].shape == (1, 4, 3)
     assert lazy.compute()["image"].shape == (1, 4, 3)
 
