@@ -145,13 +145,17 @@ def aia_story(shown: Shown) -> Story:
     old, new = (_scale(header) for header in (shown.before_header, shown.after_header))
     angle = float(shown.before_header.get("CROTA2", 0.0))
     row = after.shape[0] // 2
+    centred = float(shown.after_header.get("CRPIX1", 0)) == (after.shape[1] + 1) / 2
+    place = (
+        "Sun's centre moved to the middle of the image" if centred else "put on the grid of full-disk images"
+    )
     return Story(
         heading=f"SDO/AIA {wave} Å",
         subheading=f"{shown.name} → {shown.product}",
         text=(
             f"A real frame of {_minute(shown.before_header)} UTC. "
             f"Registered: rotated by {angle:+.3f}°, scaled from {old:.4g}″ to {new:.4g}″ a pixel, "
-            "Sun centre moved to the middle of the reference grid; divided by the exposure time."
+            f"{place}; divided by the exposure time."
         ),
         panels=(
             Panel(
@@ -170,7 +174,7 @@ def aia_story(shown: Shown) -> Story:
                 limits,
                 "sqrt",
                 colours,
-                "north up, centred, at its nominal scale",
+                "north up, at the nominal scale of the camera",
             ),
             Panel(
                 "difference",
@@ -187,7 +191,7 @@ def aia_story(shown: Shown) -> Story:
             {"before": before[row], "after": after[row]},
             "DN/s",
             "pixel",
-            "the same Sun, moved by a fraction of a pixel; nothing is smoothed away",
+            "the same Sun, moved by a fraction of a pixel",
         ),
     )
 
