@@ -16,7 +16,7 @@ BAD_INPUT = (BadInput, LakeBadInput)
 
 @dataclass(frozen=True)
 class Item:
-    """One file or unit and what became of it."""
+    """One file or unit and what became of it; `did` is what went in, `output` what came out."""
 
     file: str
     outcome: str
@@ -27,6 +27,7 @@ class Item:
     code: str = ""
     unit: str = ""
     did: str = ""
+    output: str = ""
     sha256: str = ""
     caveats: tuple[str, ...] = ()
 

@@ -28,6 +28,7 @@ from lake.lake import Lake
 from lake.names import ProductKey, product_file, split_did
 from lake.owners import is_dead, this_process
 from lake.releases import Draft, active_files, reserve
+from pipeline.errors import Fatal
 from pipeline.instrument import instrument
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
@@ -312,32 +313,36 @@ def _finished(manifest: Manifest) -> units.Finished:
 def _items(lake: Lake, plan: Plan, run_id: str | None, known: dict[str, units.Result]) -> list[Item]:
     """What became of every unit of the plan, in its order."""
     of_run = {one.unit_id: one for one in units.outcomes(lake, run_id)} if run_id else {}
+    made = units.results(lake, (unit.unit_id for unit in plan.units)) if run_id else known
     items = []
     for unit in plan.units:
-        finished, result = of_run.get(unit.unit_id), known.get(unit.unit_id)
-        if finished is not None and result is None:
-            outcome = Outcome.model_validate(finished.outcome.get("outcome", {}) or {})
-            state, reason = finished.state, outcome.reason
-        elif result is not None:
-            state = "skipped" if result.file else "quarantined"
-            outcome = Outcome.model_validate({"caveats": (), **result.detail})
-            reason = "made before, unchanged" if result.file else outcome.reason
+        before, now = known.get(unit.unit_id), of_run.get(unit.unit_id)
+        if before is not None:
+            outcome = Outcome.model_validate(before.detail)
+            state = "quarantined" if before.file is None else "skipped"
+            reason = outcome.reason if before.file is None else "made before, unchanged"
+        elif now is not None:
+            outcome = Outcome.model_validate(now.outcome.get("outcome", {}))
+            state, reason = now.state, outcome.reason
         else:
-            continue
-        items.append(
-            Item(
-                file=unit.file.name,
-                outcome=state,
-                reason=reason,
-                advice=outcome.advice,
-                keyword=outcome.keyword,
-                found=outcome.found,
-                unit=unit.unit_id,
-                did=unit.file.did,
-                caveats=outcome.caveats,
-            )
-        )
+            raise Fatal(f"unit {unit.unit_id} of {unit.file.did} is in the plan and not in run {run_id}")
+        items.append(_item(unit, state, reason, outcome, made.get(unit.unit_id)))
     return items + [Item(entry.file, "skipped", reason=entry.reason) for entry in plan.left_out]
+
+
+def _item(unit: PlannedUnit, state: str, reason: str, outcome: Outcome, result: units.Result | None) -> Item:
+    return Item(
+        file=unit.file.name,
+        outcome=state,
+        reason=reason,
+        advice=outcome.advice,
+        keyword=outcome.keyword,
+        found=outcome.found,
+        unit=unit.unit_id,
+        did=unit.file.did,
+        output=result.file.did if result is not None and result.file is not None else "",
+        caveats=outcome.caveats,
+    )
 
 
 @contextmanager

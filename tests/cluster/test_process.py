@@ -68,6 +68,7 @@ def test_a_day_of_frames_becomes_a_closed_locked_release(
     assert counted(ingest(lake, files)) == {"done": 3}
     report = processed(home, lake, "aia193_20150101")
     assert counted(report) == {"done": 3}
+    assert [item.output for item in report.items] == [f"sdo_aia:{path.stem}.l15.v0001.fits" for path in files]
     assert released(lake, "aia193_20150101") == [(1, "ACTIVE", 3)]
     state = rucio.get_did("sdo_aia", "aia193_20150101.l15.v0001")
     assert (state["type"], state["open"]) == ("DATASET", False)
