@@ -86,7 +86,6 @@ def heliolake(
             metavar="FOLDER",
             help="Folder that holds everything this Heliolake keeps. "
             "[dim]Default: HELIOLAKE_HOME, else ~/.heliolake[/]",
-            show_default=False,
         ),
     ] = None,
     debug: Annotated[

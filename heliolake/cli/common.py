@@ -76,7 +76,6 @@ Since = Annotated[
         parser=parse_time,
         metavar="TIME",
         help="Only what ended at or after this time (UTC).",
-        show_default=False,
     ),
 ]
 Until = Annotated[
@@ -86,7 +85,6 @@ Until = Annotated[
         parser=parse_time,
         metavar="TIME",
         help="Only what began before this time (UTC).",
-        show_default=False,
     ),
 ]
 ObservationPattern = Annotated[
@@ -95,6 +93,5 @@ ObservationPattern = Annotated[
         "--observation",
         metavar="PATTERN",
         help="Only observations of this name; * and ? stand for anything.",
-        show_default=False,
     ),
 ]

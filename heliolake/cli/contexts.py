@@ -24,6 +24,60 @@ context = typer.Typer(
 Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of a context.")]
 
 
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Calibration files, or folders of them.")
+]
+Need = Annotated[
+    str | None,
+    typer.Option(
+        "--need",
+        metavar="NAME",
+        help="What steps call it (heliolake steps).",
+    ),
+]
+ForInstrument = Annotated[
+    str | None,
+    typer.Option(
+        "--instrument",
+        metavar="NAME",
+        help="The instrument it is for.",
+    ),
+]
+ValidFrom = Annotated[
+    Any,
+    typer.Option(
+        "--valid-from",
+        parser=parse_time,
+        metavar="TIME",
+        help="For frames from then on (UTC).",
+    ),
+]
+ValidUntil = Annotated[
+    Any,
+    typer.Option(
+        "--valid-until",
+        parser=parse_time,
+        metavar="TIME",
+        help="For frames before then (UTC).",
+    ),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="KEY=VALUE",
+        help="Only for frames with this value; may be given several times.",
+    ),
+]
+Origin = Annotated[
+    str,
+    typer.Option("--source", metavar="TEXT", help="Where it comes from: a paper, an archive, a program."),
+]
+Simulated = Annotated[bool, typer.Option("--simulated", help="It was made from a model, not measured.")]
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why; kept with the context.")]
+UseNow = Annotated[bool, typer.Option("--use", help="Use the new context from now on.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.add_typer(context, name="context", rich_help_panel=GOVERN)
@@ -32,57 +86,16 @@ def register(app: typer.Typer) -> None:
 @context.command()
 def add(
     ctx: typer.Context,
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Calibration files, or folders of them.")
-    ],
-    need: Annotated[
-        str | None,
-        typer.Option(
-            "--need", metavar="NAME", help="What steps call it (heliolake steps).", show_default=False
-        ),
-    ] = None,
-    instrument: Annotated[
-        str | None,
-        typer.Option("--instrument", metavar="NAME", help="The instrument it is for.", show_default=False),
-    ] = None,
-    valid_from: Annotated[
-        Any,
-        typer.Option(
-            "--valid-from",
-            parser=parse_time,
-            metavar="TIME",
-            help="For frames from then on (UTC).",
-            show_default=False,
-        ),
-    ] = None,
-    valid_until: Annotated[
-        Any,
-        typer.Option(
-            "--valid-until",
-            parser=parse_time,
-            metavar="TIME",
-            help="For frames before then (UTC).",
-            show_default=False,
-        ),
-    ] = None,
-    select: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--select",
-            metavar="KEY=VALUE",
-            help="Only for frames with this value; may be given several times.",
-            show_default=False,
-        ),
-    ] = None,
-    source: Annotated[
-        str,
-        typer.Option("--source", metavar="TEXT", help="Where it comes from: a paper, an archive, a program."),
-    ] = "",
-    simulated: Annotated[
-        bool, typer.Option("--simulated", help="It was made from a model, not measured.")
-    ] = False,
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Why; kept with the context.")] = "",
-    use: Annotated[bool, typer.Option("--use", help="Use the new context from now on.")] = False,
+    paths: Paths,
+    need: Need = None,
+    instrument: ForInstrument = None,
+    valid_from: ValidFrom = None,
+    valid_until: ValidUntil = None,
+    select: Select = None,
+    source: Origin = "",
+    simulated: Simulated = False,
+    note: Note = "",
+    use: UseNow = False,
     as_json: Json = False,
 ) -> None:
     """Add calibration files to the lake, and make a new context that lists them besides those in use.

@@ -40,7 +40,6 @@ def demo(
             exists=True,
             file_okay=False,
             help="Take in this folder of FITS files as well.",
-            show_default=False,
         ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the services running at the end.")] = False,

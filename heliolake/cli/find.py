@@ -34,23 +34,38 @@ def search(
     ctx: typer.Context,
     instrument: Annotated[
         str | None,
-        typer.Option("--instrument", metavar="NAME", help="Only of this instrument.", show_default=False),
+        typer.Option(
+            "--instrument",
+            metavar="NAME",
+            help="Only of this instrument.",
+        ),
     ] = None,
     level: Annotated[
         str | None,
-        typer.Option("--level", metavar="LEVEL", help="Only of this level: 0, 1, 1.5 …", show_default=False),
+        typer.Option(
+            "--level",
+            metavar="LEVEL",
+            help="Only of this level: 0, 1, 1.5 …",
+        ),
     ] = None,
     since: Since = None,
     until: Until = None,
     status: Annotated[
         str | None,
         typer.Option(
-            "--status", metavar="STATUS", help="ACTIVE, SUPERSEDED or WITHDRAWN.", show_default=False
+            "--status",
+            metavar="STATUS",
+            help="ACTIVE, SUPERSEDED or WITHDRAWN.",
         ),
     ] = None,
     observation: ObservationPattern = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="At most so many.", show_default=False)
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            help="At most so many.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -55,10 +55,19 @@ def quarantine(
     ctx: typer.Context,
     stage: Annotated[
         str | None,
-        typer.Option("--stage", metavar="ingest|process", help="Only of this stage.", show_default=False),
+        typer.Option(
+            "--stage",
+            metavar="ingest|process",
+            help="Only of this stage.",
+        ),
     ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="ID", help="Only of this run.", show_default=False)
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="ID",
+            help="Only of this run.",
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Settled cases as well.")] = False,
     as_json: Json = False,

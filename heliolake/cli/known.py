@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 InstrumentOption = Annotated[
     str | None,
-    typer.Option("--instrument", metavar="NAME", help="Only of this instrument.", show_default=False),
+    typer.Option(
+        "--instrument",
+        metavar="NAME",
+        help="Only of this instrument.",
+    ),
 ]
 
 

@@ -11,6 +11,25 @@ from rich.markup import escape
 from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, home_of, open_lake, parse_time
 from heliolake.cli.output import err, out, print_json
 
+ValidFrom = Annotated[
+    datetime | None,
+    typer.Option(
+        "--valid-from",
+        parser=parse_time,
+        metavar="TIME",
+        help="Begin of the reference's validity. [dim]Default: the first frame[/]",
+    ),
+]
+ValidUntil = Annotated[
+    datetime | None,
+    typer.Option(
+        "--valid-until",
+        parser=parse_time,
+        metavar="TIME",
+        help="End of the reference's validity. [dim]Default: the last frame[/]",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
@@ -26,26 +45,8 @@ def reduce(
     since: Since = None,
     until: Until = None,
     observation: ObservationPattern = None,
-    valid_from: Annotated[
-        datetime | None,
-        typer.Option(
-            "--valid-from",
-            parser=parse_time,
-            metavar="TIME",
-            help="Begin of the reference's validity. [dim]Default: the first frame[/]",
-            show_default=False,
-        ),
-    ] = None,
-    valid_until: Annotated[
-        datetime | None,
-        typer.Option(
-            "--valid-until",
-            parser=parse_time,
-            metavar="TIME",
-            help="End of the reference's validity. [dim]Default: the last frame[/]",
-            show_default=False,
-        ),
-    ] = None,
+    valid_from: ValidFrom = None,
+    valid_until: ValidUntil = None,
     use: Annotated[bool, typer.Option("--use", help="Make the new context the current one.")] = False,
     as_json: Json = False,
 ) -> None:

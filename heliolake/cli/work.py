@@ -27,7 +27,6 @@ Settings = Annotated[
         metavar="STEP.PARAMETER=VALUE",
         help="Change one value of the recipe; may be given several times. "
         "STEP.enabled=false leaves a step out.",
-        show_default=False,
     ),
 ]
 ContextNumber = Annotated[
@@ -37,7 +36,6 @@ ContextNumber = Annotated[
         metavar="N",
         min=1,
         help="Use the references of this context. [dim]Default: the current one[/]",
-        show_default=False,
     ),
 ]
 
@@ -49,7 +47,36 @@ ChangedSince = Annotated[
         metavar="N",
         min=1,
         help="Only products that the change from context N to the one used asks to process again.",
-        show_default=False,
+    ),
+]
+
+
+Explain = Annotated[
+    str | None,
+    typer.Option(
+        "--explain",
+        metavar="DID",
+        help="Say how this file would be made, and why with these references.",
+    ),
+]
+EarlierPlan = Annotated[
+    Path | None,
+    typer.Option(
+        "--diff",
+        metavar="PLAN",
+        exists=True,
+        dir_okay=False,
+        help="Compare with a plan written by -o.",
+    ),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        dir_okay=False,
+        help="Write the plan there.",
     ),
 ]
 
@@ -69,32 +96,9 @@ def plan(
     context: ContextNumber = None,
     changed_since: ChangedSince = None,
     settings: Settings = None,
-    explain: Annotated[
-        str | None,
-        typer.Option(
-            "--explain",
-            metavar="DID",
-            help="Say how this file would be made, and why with these references.",
-            show_default=False,
-        ),
-    ] = None,
-    diff: Annotated[
-        Path | None,
-        typer.Option(
-            "--diff",
-            metavar="PLAN",
-            exists=True,
-            dir_okay=False,
-            help="Compare with a plan written by -o.",
-            show_default=False,
-        ),
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", metavar="FILE", dir_okay=False, help="Write the plan there.", show_default=False
-        ),
-    ] = None,
+    explain: Explain = None,
+    diff: EarlierPlan = None,
+    output: PlanFile = None,
     as_json: Json = False,
 ) -> None:
     """Show what [bold]process[/] would do, and do nothing.
@@ -149,7 +153,6 @@ def process(
             "--run",
             metavar="ID",
             help="Go on with this run (heliolake runs) as it was planned then; RECIPE may be left out.",
-            show_default=False,
         ),
     ] = None,
     retry_quarantined: Annotated[

@@ -149,6 +149,10 @@ def aia_story(shown: Shown) -> Story:
     place = (
         "Sun's centre moved to the middle of the image" if centred else "put on the grid of full-disk images"
     )
+    as_it_came, registered = (
+        "as it came, divided by its exposure time",
+        "north up, at the camera's nominal scale",
+    )
     return Story(
         heading=f"SDO/AIA {wave} Å",
         subheading=f"{shown.name} → {shown.product}",
@@ -158,24 +162,8 @@ def aia_story(shown: Shown) -> Story:
             f"{place}; divided by the exposure time."
         ),
         panels=(
-            Panel(
-                "before: level 1",
-                before,
-                "DN/s",
-                limits,
-                "sqrt",
-                colours,
-                "as it came, divided by its exposure time",
-            ),
-            Panel(
-                "after: level 1.5",
-                after,
-                "DN/s",
-                limits,
-                "sqrt",
-                colours,
-                "north up, at the nominal scale of the camera",
-            ),
+            Panel("before: level 1", before, "DN/s", limits, "sqrt", colours, as_it_came),
+            Panel("after: level 1.5", after, "DN/s", limits, "sqrt", colours, registered),
             Panel(
                 "difference",
                 change,
