@@ -23,6 +23,32 @@ ProductName = Annotated[
 ]
 
 
+OfInstrument = Annotated[
+    str | None,
+    typer.Option(
+        "--instrument",
+        metavar="NAME",
+        help="Only of this instrument.",
+    ),
+]
+OfLevel = Annotated[
+    str | None,
+    typer.Option(
+        "--level",
+        metavar="LEVEL",
+        help="Only of this level: 0, 1, 1.5 …",
+    ),
+]
+WithStatus = Annotated[
+    str | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help="ACTIVE, SUPERSEDED or WITHDRAWN.",
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel=FIND)(search)
@@ -32,32 +58,11 @@ def register(app: typer.Typer) -> None:
 
 def search(
     ctx: typer.Context,
-    instrument: Annotated[
-        str | None,
-        typer.Option(
-            "--instrument",
-            metavar="NAME",
-            help="Only of this instrument.",
-        ),
-    ] = None,
-    level: Annotated[
-        str | None,
-        typer.Option(
-            "--level",
-            metavar="LEVEL",
-            help="Only of this level: 0, 1, 1.5 …",
-        ),
-    ] = None,
+    instrument: OfInstrument = None,
+    level: OfLevel = None,
     since: Since = None,
     until: Until = None,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            "--status",
-            metavar="STATUS",
-            help="ACTIVE, SUPERSEDED or WITHDRAWN.",
-        ),
-    ] = None,
+    status: WithStatus = None,
     observation: ObservationPattern = None,
     limit: Annotated[
         int | None,
