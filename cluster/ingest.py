@@ -11,7 +11,7 @@ import glob
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -149,9 +149,13 @@ def _looked_at(lake: Lake, files: Sequence[Path]) -> Iterator[tuple[Path, _Store
 
 def _bounded(pool: ThreadPoolExecutor, lake: Lake, files: Iterable[Path]) -> Iterator[_Stored | Item]:
     """Results in order, with no more than a few files' bytes in memory."""
-    waiting = []
+    waiting: list[Future[_Stored | Item]] = []
+    by_name: dict[str, Future[_Stored | Item]] = {}
     for path in files:
-        waiting.append(pool.submit(_look_at, lake, path))
+        if path.name in by_name:
+            wait([by_name[path.name]])  # of two files of one name the first is to have it, not the faster
+        by_name[path.name] = pool.submit(_look_at, lake, path)
+        waiting.append(by_name[path.name])
         if len(waiting) > AT_ONCE:
             yield waiting.pop(0).result()
     for future in waiting:

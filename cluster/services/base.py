@@ -108,7 +108,8 @@ class Service(ABC):
         problem = self.problem(home)
         if problem:
             return replace(state, state="unhealthy", detail=problem)
-        if record.witnesses and self.witnesses(process) != record.witnesses:
+        # Children that came after `up` wrote them down (a slow second worker) are no loss.
+        if set(record.witnesses) - set(self.witnesses(process)):
             return replace(state, detail=_REPLACED)
         return state
 

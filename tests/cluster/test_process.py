@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -264,12 +264,18 @@ def test_a_service_lost_in_the_middle_costs_nothing_but_a_second_call(
 
     def kill(done: int, total: int, name: str) -> None:
         if done >= 5 and psutil.pid_exists(pid):
-            os.kill(pid, signal.SIGKILL)
+            master = psutil.Process(pid)
+            # A server's children outlive it for a moment, long enough to answer the calls that are left.
+            for process in [master, *master.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     plan = planned(lake, observation)
-    with pytest.raises((PipelineRetriable, Retriable), match="heliolake up"):
-        process(lake, home.scheduler_address(), plan, on_progress=kill)
-    up(home)
+    try:
+        with pytest.raises((PipelineRetriable, Retriable), match="heliolake up"):
+            process(lake, home.scheduler_address(), plan, on_progress=kill)
+    finally:
+        up(home)
     report = process(lake, home.scheduler_address(), plan)
     counts = report.counts()
     assert counts["done"] + counts["skipped"] == count
@@ -285,7 +291,7 @@ def test_a_plan_is_named_by_its_content(lake: Lake, tmp_path: Path) -> None:
     other = planned(lake, "aia171_20150110", register__scale_arcsec=40.0)
     assert other.id != plan.id
     assert not {unit.unit_id for unit in other.units} & {unit.unit_id for unit in plan.units}
-    assert planned(lake, "aia171_2015011?").id == plan.id
+    assert planned(lake, "aia17?_20150110*").id == plan.id
     (explained,) = plan.explain(plan.units[0].file.name)
     assert explained["parent"] == "sdo_aia:aia171_20150110.l1@v0001"
     since = make_plan(lake, plan.recipe, Query(since=at(2015, 1, 11), observation="aia171_20150110"))
