@@ -7,6 +7,9 @@ import socket
 
 import psutil
 
+_CLOCK_TOLERANCE = 2.0
+"""Seconds; the kernel derives the start of a process from a clock that NTP may nudge meanwhile."""
+
 
 def this_process() -> str:
     """The owner string of this process: `host:pid:start`."""
@@ -23,9 +26,10 @@ def is_dead(owner: str) -> bool:
         return False
     try:
         process = psutil.Process(int(pid))
+        other = abs(process.create_time() - float(start)) >= _CLOCK_TOLERANCE
         # A zombie holds a pid but works on nothing.
-        return f"{process.create_time():.2f}" != start or process.status() == psutil.STATUS_ZOMBIE
+        return other or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-    except psutil.AccessDenied:
+    except (psutil.AccessDenied, ValueError):
         return False
