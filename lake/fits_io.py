@@ -97,18 +97,11 @@ def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missin
             raw = _section(hdus[hdu], rows, path)
             header, _ = clean_header(hdus[hdu].header)
     except FileNotFoundError as error:
-        raise BadInput(
-            "there is no such file",
-            file=str(path),
-            advice="run `heliolake fsck`",
-            code=Reason.MISSING_FILE,
-        ) from error
+        raise _gone(path) from error
     except BadInput:
         raise
     except OSError as error:
-        if error.errno is not None:
-            raise Retriable(f"{path} cannot be read now: {error.strerror}; check the storage") from error
-        raise _undecodable(path, hdu, error) from error
+        raise _not_read(path, hdu, error) from error
     except Exception as error:
         raise _undecodable(path, hdu, error) from error
     return _scale(raw, header, blank_is_missing)
@@ -121,12 +114,18 @@ def read_header(url: str, hdu: int) -> fits.Header:
     ------
     BadInput
         When the file is absent or has no such HDU.
+    Retriable
+        When the storage fails while reading.
     """
     path = local_path(url)
     try:
-        with fits.open(path, memmap=True) as hdus:
+        with without_warnings(), fits.open(path, memmap=True) as hdus:
             header, _ = clean_header(hdus[hdu].header)
-    except (OSError, IndexError) as error:
+    except FileNotFoundError as error:
+        raise _gone(path) from error
+    except OSError as error:
+        raise _not_read(path, hdu, error) from error
+    except IndexError as error:
         raise _undecodable(path, hdu, error) from error
     return header
 
@@ -224,6 +223,19 @@ def _scale(raw: NDArray[Any], header: fits.Header, blank_is_missing: bool) -> Im
     for keyword in ("BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True, remove_all=True)
     return ImageRead(data, header, mask)
+
+
+def _gone(path: Path) -> BadInput:
+    return BadInput(
+        "there is no such file", file=str(path), advice="run `heliolake fsck`", code=Reason.MISSING_FILE
+    )
+
+
+def _not_read(path: Path, hdu: int, error: OSError) -> BadInput | Retriable:
+    """A failure of the storage has a number; one of astropy's, about what it read, has none."""
+    if error.errno is not None:
+        return Retriable(f"{path} cannot be read now: {error.strerror}; check the storage")
+    return _undecodable(path, hdu, error)
 
 
 def _undecodable(path: Path, hdu: int, error: Exception) -> BadInput:

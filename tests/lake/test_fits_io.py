@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lake.errors import BadInput, Reason
+from lake.errors import BadInput, Reason, Retriable
 from lake.fits_check import check_bytes
-from lake.fits_io import build_product, read_image
+from lake.fits_io import build_product, read_header, read_image
 
 HEADER = fits.Header([("DATE", "2026-01-01T00:00:00"), ("INSTRUME", "TEST"), ("BUNIT", "DN/s")])
 FINITE = st.floats(-(2.0**99), 2.0**99, width=32)
@@ -95,6 +97,18 @@ def test_an_absent_or_damaged_stored_file_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / "bad.fits").write_bytes(b"nothing like FITS" * 300)
     with pytest.raises(BadInput, match="cannot be decoded"):
         read_image(str(tmp_path / "bad.fits"), 0)
+
+
+@pytest.mark.parametrize("read", [lambda url: read_image(url, 0), lambda url: read_header(url, 0)])
+def test_a_storage_that_fails_is_not_the_files_fault(
+    monkeypatch: pytest.MonkeyPatch, read: Callable[[str], object]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fits, "open", fails)
+    with pytest.raises(Retriable, match="Input/output"):
+        read("frame.fits")
 
 
 def test_reading_a_real_frame_keeps_its_values(real_data: Path) -> None:
