@@ -17,7 +17,7 @@ _PRODUCT = re.compile(
     r"(?:(?P<scope>[^:@/]+):)?(?P<observation>[^:@/]+)\.(?P<token>l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4})"
     r"(?:(?:@|\.)v(?P<version>[0-9]{1,9}))?"
 )
-_FITS_SUFFIX = re.compile(r"\.(fits|fit|fts|fits\.gz|fit\.gz|fts\.gz)$", re.IGNORECASE)
+_FITS_SUFFIX = re.compile(r"\.(fits|fit|fts)_?(\.gz|\.fz)?$", re.IGNORECASE)
 
 
 class ProductKey(NamedTuple):

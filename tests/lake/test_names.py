@@ -58,11 +58,18 @@ def test_a_release_can_be_given_by_the_name_of_its_dataset(
 
 @given(NAMES, LEVELS, VERSIONS)
 def test_a_product_file_has_the_stem_it_was_made_from(stem: str, level: str, version: int) -> None:
-    if re.search(r"\.(fits?|fts)$|\.l[0-9]", stem, re.IGNORECASE):
+    if re.search(r"\.(fits?|fts)_?(\.fz|\.gz)?$|\.l[0-9]", stem, re.IGNORECASE):
         return
     name = product_file(stem, level, version)
     assert stem_of(name) == stem
     assert name.endswith(f".{level_token(level)}.{version_token(version)}.fits")
+
+
+@pytest.mark.parametrize(
+    "suffix", [".fits", ".FTS", ".fit", ".fits.gz", ".fits.fz", ".fts_", ".fits_.gz", ".l1.v0001.fits"]
+)
+def test_every_suffix_that_ingest_takes_is_left_out_of_the_stem(suffix: str) -> None:
+    assert stem_of(f"20110910_s4h1A{suffix}") == "20110910_s4h1A"
 
 
 @given(st.text(max_size=300))
