@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from lake import publishing
 from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
-from lake.catalogue.session import transaction
+from lake.catalogue.session import transaction, unreachable
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
 from lake.lake import Lake
@@ -259,20 +260,30 @@ def extend(
 
 @contextmanager
 def product_lock(lake: Lake, product: ProductKey) -> Iterator[None]:
-    """Hold a product against other processes; the database frees it when the holder dies."""
-    with lake.engine.connect() as connection:
-        connection.execute(
-            text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": product.name}
-        )
-        # The lock belongs to the connection; an open transaction would only hold back vacuum.
-        connection.commit()
+    """Hold a product against other processes; the database frees it when the holder dies.
+
+    Raises
+    ------
+    Retriable
+        When the catalogue cannot be reached.
+    """
+    name = {"name": product.name}
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(lake.engine.connect())
+            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), name)
+            # The lock belongs to the connection; an open transaction would only hold back vacuum.
+            connection.commit()
+        except OperationalError as error:
+            raise unreachable(error, lake.engine) from error
         try:
             yield
         finally:
-            connection.execute(
-                text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": product.name}
-            )
-            connection.commit()
+            try:
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+                connection.commit()
+            except DBAPIError:  # a connection that is given up frees the lock as well
+                connection.invalidate()
 
 
 def name_conflict(file: FileEntry, known_sha256: str) -> BadInput:

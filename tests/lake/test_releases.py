@@ -16,6 +16,7 @@ import pytest
 
 from lake import publishing, releases, search, units
 from lake.catalogue.session import transaction
+from lake.config import LakeConfig
 from lake.entries import FileEntry
 from lake.errors import BadInput, Fatal, Reason, Retriable
 from lake.lake import Lake
@@ -376,3 +377,17 @@ def test_the_database_itself_refuses_two_active_releases(
     with pytest.raises(IntegrityError), transaction(lake.sessions) as session:
         session.execute(text("UPDATE release SET status = 'ACTIVE' WHERE id = :id"), {"id": draft.release_id})
     assert releases.find_up_to_date(lake, product, "k1") is not None
+
+
+def test_a_product_cannot_be_held_in_a_catalogue_that_does_not_answer(
+    product: ProductKey, tmp_path: Path
+) -> None:
+    url = "postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing"
+    config = LakeConfig(url, "http://127.0.0.1:1", "root", "secret", tmp_path / "token", "RSE", tmp_path)
+    with (
+        pytest.raises(Retriable, match="heliolake up") as refusal,
+        Lake.open(config) as lake,
+        releases.product_lock(lake, product),
+    ):
+        pass
+    assert "secret" not in str(refusal.value)
