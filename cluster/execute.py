@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -92,7 +92,7 @@ class DaskExecution:
         finished = as_completed(loop=self.client.loop)
         try:
             while waiting or running:
-                while waiting and len(running) < WINDOW * self.workers:
+                while waiting and self._may_start(waiting[0], running.values()):
                     block = waiting.popleft()
                     future = self._submit(block)
                     running[future] = block
@@ -106,6 +106,12 @@ class DaskExecution:
                         yield manifest
         finally:
             self.client.cancel(list(running), force=True)
+
+    def _may_start(self, block: Sequence[Job], running: Collection[Sequence[Job]]) -> bool:
+        """Whether there is room; a suspect runs alone, so that it takes nobody with it."""
+        if block[0].alone or any(other[0].alone for other in running):
+            return not running
+        return len(running) < WINDOW * self.workers
 
     def _blocks(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
         """Jobs of one shape side by side, few enough for the memory and for every worker to get some."""

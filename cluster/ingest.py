@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -34,6 +35,8 @@ from pipeline.outcome import Status
 
 #: Files read, hashed and copied at once: hashing and disk overlap, decompression does not.
 AT_ONCE: Final = 4
+#: What was stored is registered at least this often, so that a long ingest loses little when it is stopped.
+REGISTER_SECONDS: Final = 600.0
 #: Names that a folder's FITS files go by; anything else in a folder is listed as ignored.
 _FITS_NAME: Final = re.compile(r".*\.(fits|fit|fts)_?(\.gz|\.fz)?", re.IGNORECASE)
 _LEFTOVER: Final = re.compile(r"\..*|.*\.(part|tmp)", re.IGNORECASE)
@@ -115,6 +118,7 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
     for text in selection.absent:
         report.items.append(bad_item(_nothing_there(text), text))
     stored: dict[ProductKey, list[_Stored]] = defaultdict(list)
+    registered = time.monotonic()
     for number, (path, result) in enumerate(_looked_at(lake, selection.files), start=1):
         if isinstance(result, _Stored):
             key = ProductKey(result.entry.scope, result.observation, result.entry.level)
@@ -123,8 +127,10 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
             report.items.append(result)
         if on_progress:
             on_progress(number, len(selection.files), path.name)
-    for key in sorted(stored):
-        _register(lake, key, stored[key], report)
+        if time.monotonic() - registered > REGISTER_SECONDS:
+            _register(lake, stored, report)
+            registered = time.monotonic()
+    _register(lake, stored, report)
     _keep_quarantined(lake, report)
     places = {str(path): place for place, path in enumerate(selection.files)}
     report.items.sort(key=lambda item: places.get(item.file, -1))
@@ -218,16 +224,25 @@ def _known(did: str, sha256: str, checked: CheckedFits, path: Path) -> Item:
     )
 
 
-def _register(lake: Lake, key: ProductKey, found: Sequence[_Stored], report: Report) -> None:
-    meta = {name: value for one in found for name, value in one.entry.meta.items()}
-    release = extend(lake, key, [one.entry for one in found], Provenance(observation_meta=meta))
-    if release is not None:
-        report.more["releases"].append(release)
-    for one in found:
-        caveats = one.entry.caveats
-        report.items.append(
-            Item(one.source, Status.DONE.value, reason="; ".join(caveats), did=one.entry.did, caveats=caveats)
-        )
+def _register(lake: Lake, stored: dict[ProductKey, list[_Stored]], report: Report) -> None:
+    """Make the next release of each observation that gained files; `stored` is empty afterwards."""
+    for key in sorted(stored):
+        found = stored.pop(key)
+        meta = {name: value for one in found for name, value in one.entry.meta.items()}
+        release = extend(lake, key, [one.entry for one in found], Provenance(observation_meta=meta))
+        if release is not None:
+            report.more["releases"].append(release)
+        for one in found:
+            caveats = one.entry.caveats
+            report.items.append(
+                Item(
+                    one.source,
+                    Status.DONE.value,
+                    reason="; ".join(caveats),
+                    did=one.entry.did,
+                    caveats=caveats,
+                )
+            )
 
 
 def _keep_quarantined(lake: Lake, report: Report) -> None:

@@ -234,6 +234,7 @@ def _unit(
         {
             "inputs": [[entry.file.did, entry.file.sha256]],
             "recipe": recipe_hash,
+            "blank_is_missing": instrument(recipe.instrument).blank_is_missing,
             "references": {need: [chosen.did, chosen.sha256] for need, chosen in references.items()},
         }
     )

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.plan import PlannedUnit
 from cluster.stacks import Manifest
-from lake import units
+from lake import quarantine, units
 from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import ProductKey, product_file
-from lake.releases import Provenance, active_files, discard, find_by_key, product_lock, publish, reserve
+from lake.releases import Provenance, active_files, discard_key, find_by_key, product_lock, publish, reserve
 from pipeline.outcome import Status
 from pipeline.recipe import Recipe
 
 
 def complete_products(
-    lake: Lake, run_id: str, recipe: Recipe, context: int | None
+    lake: Lake, run_id: str, recipe: Recipe, context: int | None, settled: set[str]
 ) -> Iterator[dict[str, Any]]:
     """Publish every product of a run that is complete and not published yet.
+
+    A product some of whose units failed for a reason that may pass is held
+    back: the last release stays the active one until the run was gone on with.
+
+    Parameters
+    ----------
+    lake, run_id, recipe, context
+        What is being carried out.
+    settled
+        Names of products that need not be looked at again; grows.
 
     Yields
     ------
@@ -27,59 +38,92 @@ def complete_products(
         The releases made, as `search` lists them.
     """
     for name in units.finished_products(lake, run_id):
-        members = [
-            PlannedUnit.of_payload(unit_id, payload["unit"])
-            for unit_id, (_, payload) in units.payloads(lake, run_id, name).items()
-        ]
+        if name in settled:
+            continue
+        payloads = units.payloads(lake, run_id, name)
+        members = [PlannedUnit.of_payload(one, payload["unit"]) for one, (_, payload) in payloads.items()]
         with product_lock(lake, members[0].product):
-            release = _publish(lake, run_id, recipe, context, members)
+            found = _gather(lake, run_id, members)
+            if found.may_pass:
+                continue
+            release = _publish(lake, run_id, recipe, context, found)
+        settled.add(name)
         if release is not None:
             yield release
 
 
-def _publish(
-    lake: Lake, run_id: str, recipe: Recipe, context: int | None, members: list[PlannedUnit]
-) -> dict[str, Any] | None:
-    product = members[0].product
-    if find_by_key(lake, product, run_id) is not None:
-        return None
-    outcomes = {one.unit_id: one for one in units.outcomes(lake, run_id, product.name)}
+@dataclass
+class _Gathered:
+    """What the units of one product gave."""
+
+    members: list[PlannedUnit]
+    reused: list[FileEntry] = field(default_factory=list)
+    new: list[tuple[PlannedUnit, Manifest]] = field(default_factory=list)
+    put_aside: dict[str, dict[str, Any]] = field(default_factory=dict)
+    may_pass: int = 0
+    failed: int = 0
+
+    @property
+    def product(self) -> ProductKey:
+        """The product all units belong to."""
+        return self.members[0].product
+
+    def caveats(self) -> list[str]:
+        """What a user of the release should know about what is not in it."""
+        found = [f"{self.failed} units failed and are missing"] if self.failed else []
+        if self.put_aside:
+            number = len(self.put_aside)
+            found.append(f"{number} input files were put aside; see `heliolake quarantine`")
+        return found
+
+
+def _gather(lake: Lake, run_id: str, members: list[PlannedUnit]) -> _Gathered:
+    found = _Gathered(members)
+    outcomes = {one.unit_id: one for one in units.outcomes(lake, run_id, found.product.name)}
     known = units.results(lake, (unit.unit_id for unit in members))
-    draft = reserve(lake, product, run_id)
-    files, put_aside, failed = [], {}, 0
     for unit in members:
-        finished = outcomes[unit.unit_id]
-        result = known.get(unit.unit_id)
+        finished, result = outcomes[unit.unit_id], known.get(unit.unit_id)
         if result is not None and result.file is not None:
-            files.append(result.file)
+            found.reused.append(result.file)
         elif finished.state == Status.DONE:
             manifest = Manifest.model_validate({"unit": unit.unit_id, **finished.outcome})
-            files.append(_entry(unit, manifest, draft.version))
+            found.new.append((unit, manifest))
         elif finished.state == Status.QUARANTINED:
-            put_aside[unit.unit_id] = _reason(finished.outcome)
+            found.put_aside[unit.unit_id] = _reason(finished.outcome)
+        elif finished.outcome.get("outcome", {}).get("retriable"):
+            found.may_pass += 1
         else:
-            failed += 1
-    units.record_quarantined(lake, put_aside)
+            found.failed += 1
+    return found
+
+
+def _publish(
+    lake: Lake, run_id: str, recipe: Recipe, context: int | None, found: _Gathered
+) -> dict[str, Any] | None:
+    product = found.product
+    if find_by_key(lake, product, run_id) is not None:
+        return None
+    units.record_quarantined(lake, found.put_aside)
+    quarantine.resolve(lake, [unit.file.did for unit, _ in found.new], stage="process")
     active = active_files(lake, product)
     from_elsewhere = [file for file in active if file.unit_id is None]
-    everything = [*files, *from_elsewhere]
-    if not files or {file.did for file in everything} == {file.did for file in active}:
-        discard(lake, draft)
+    kept = {file.did for file in (*found.reused, *from_elsewhere)}
+    if not found.new and (not found.reused or kept == {file.did for file in active}):
+        discard_key(lake, product, run_id)
         return None
-    caveats = [f"{failed} units failed and are missing"] if failed else []
-    if put_aside:
-        caveats.append(f"{len(put_aside)} input files were put aside; see `heliolake quarantine`")
+    draft = reserve(lake, product, run_id)
+    made = [_entry(unit, manifest, draft.version) for unit, manifest in found.new]
     provenance = Provenance(
         context=context,
         recipe=recipe.name,
         recipe_version=recipe.version,
         run_id=run_id,
-        refs=sorted({chosen.did for unit in members for chosen in unit.references.values()}),
-        parents=sorted({unit.parent for unit in members}),
-        caveats=caveats,
-        quarantined_units=put_aside,
+        refs=sorted({chosen.did for unit in found.members for chosen in unit.references.values()}),
+        parents=sorted({unit.parent for unit in found.members}),
+        caveats=found.caveats(),
+        quarantined_units=found.put_aside,
     )
-    return publish(lake, draft, everything, provenance)
+    return publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
 
 
 def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:

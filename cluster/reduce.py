@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 from distributed import Client
 
 from cluster.connect import connected
@@ -110,11 +111,13 @@ def _reduce(
             found=", ".join(str(shape) for shape in sorted(shapes)),
             advice="narrow the query to frames of one size",
         )
+    unit = _common_unit(lake, kind, files)
     entry = instrument(kind.instrument)
     sources = [
         FrameSource(
             loader=Loader(str(lake.path_of(file.scope, file.name)), file.image_hdu),
             source=file.name,
+            sha256=file.sha256,
             blank_is_missing=entry.blank_is_missing,
         )
         for file in files
@@ -125,7 +128,13 @@ def _reduce(
     dates = [file.date_beg for file in files if file.date_beg is not None]
     # Validity ends before its end: the last frame is to be inside.
     begin, end = min(dates), max(dates) + timedelta(seconds=1)
-    unit = str(read_header(sources[0].loader.url, 0).get("BUNIT", ""))
+    if not np.isfinite(values).any():
+        raise BadInput(
+            f"none of the {len(files)} frames for the {kind.name} could be used",
+            keyword="observation",
+            found=files[0].name,
+            advice="`heliolake fsck --deep` tells whether their stored files are whole",
+        )
     days = max(1, round((end - begin) / timedelta(days=1)))
     selectors = {name: files[0].meta[name] for name in kind.alike if name in files[0].meta}
     with tempfile.TemporaryDirectory(prefix="heliolake-") as folder:
@@ -144,3 +153,19 @@ def _reduce(
         )
         (info,) = references.add(lake, [new])
     return info
+
+
+def _common_unit(lake: Lake, kind: ReductionKind, files: Sequence[FileEntry]) -> str:
+    """The unit of all frames; a mean over two units would be a number of neither."""
+    found = {
+        str(read_header(str(lake.path_of(file.scope, file.name)), 0).get("BUNIT", "")).strip()
+        for file in files
+    }
+    if len(found) > 1:
+        raise BadInput(
+            f"the frames for one {kind.name} are in different units",
+            keyword="BUNIT",
+            found=", ".join(sorted(found)),
+            advice="narrow the query to frames of one unit, or process them again with one recipe",
+        )
+    return found.pop()

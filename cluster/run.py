@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -19,14 +19,15 @@ from typing import Any, Final
 from cluster import publish
 from cluster.connect import connected
 from cluster.execute import DaskExecution, Job
+from cluster.open_run import open_run, take
 from cluster.plan import Plan, PlannedUnit
 from cluster.report import Item, Report
 from cluster.stacks import FrameSource, Loader, Manifest, Target
 from lake import quarantine, units
-from lake.errors import BadInput, Retriable
+from lake.errors import Retriable
 from lake.lake import Lake
 from lake.names import ProductKey, product_file, split_did
-from lake.owners import is_dead, this_process
+from lake.owners import this_process
 from lake.releases import Draft, active_files, reserve
 from pipeline.errors import Fatal
 from pipeline.instrument import instrument
@@ -95,7 +96,7 @@ def process(
         if not _up_to_date(lake, product, members, known)
         for unit in members
     ]
-    run_id = _open_run(lake, plan, work) if work else None
+    run_id = open_run(lake, plan, work, retry_quarantined=retry_quarantined) if work else None
     releases = []
     if run_id is not None:
         state = _Run(lake, run_id, plan.recipe, plan.context, len(work), on_progress)
@@ -119,7 +120,8 @@ def resume(lake: Lake, scheduler_address: str, run_id: str, *, on_progress: Prog
         ),
     )
     known = units.results(lake, (unit.unit_id for unit in plan.units))
-    _take(lake, run)
+    take(lake, run)
+    units.replan(lake, run_id, ["failed"])
     state = _Run(lake, run_id, plan.recipe, plan.context, len(plan.units), on_progress)
     releases = state.carry_out(scheduler_address)
     return Report(_items(lake, plan, run_id, known), {"run": run_id, "releases": releases})
@@ -137,32 +139,6 @@ def _up_to_date(
     return wanted == active
 
 
-def _open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit]) -> str:
-    for status in ("running", "stopped"):
-        for run in units.runs(lake, limit=1000, status=status):
-            if run["plan"] == plan.id:
-                _take(lake, run)
-                return str(run["run"])
-    document = {key: value for key, value in plan.document().items() if key != "units"}
-    specs = (units.UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in work)
-    return units.create_run(lake, plan.id, document, plan.recipe.name, specs, this_process())
-
-
-def _take(lake: Lake, run: Mapping[str, Any]) -> None:
-    """Make a run ours, unless the process that carries it out is alive."""
-    owner = run["owner"]
-    if run["status"] == "running" and owner != this_process() and not is_dead(owner):
-        raise BadInput(
-            f"run {run['run']} is being carried out by another process",
-            keyword="owner",
-            found=owner,
-            advice="watch it with `heliolake runs`; if that process hangs, end it and run this again",
-        )
-    units.adopt_run(lake, run["run"], this_process())
-    units.take_over(lake)
-    units.give_back(lake, this_process())  # what an earlier attempt of this very process lost sight of
-
-
 @dataclass
 class _Run:
     """One process's part in a run."""
@@ -174,6 +150,7 @@ class _Run:
     total: int
     on_progress: Progress | None
     drafts: dict[ProductKey, Draft] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
     finished: int = 0
 
     def carry_out(self, scheduler_address: str) -> list[dict[str, Any]]:
@@ -263,6 +240,7 @@ class _Run:
         source = FrameSource(
             loader=Loader(str(self.lake.path_of(file.scope, file.name)), file.image_hdu),
             source=file.name,
+            sha256=file.sha256,
             blank_is_missing=entry.blank_is_missing,
             caveats=file.caveats,
             references=references,
@@ -301,7 +279,9 @@ class _Run:
         quarantine.record(self.lake, [case])
 
     def _publish(self) -> list[dict[str, Any]]:
-        return list(publish.complete_products(self.lake, self.run_id, self.recipe, self.context))
+        return list(
+            publish.complete_products(self.lake, self.run_id, self.recipe, self.context, self.settled)
+        )
 
 
 def _finished(manifest: Manifest) -> units.Finished:

@@ -7,6 +7,7 @@ NaN with its outcome, like one that cannot be processed.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,12 +17,15 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, ConfigDict
 
+from lake.checksums import Checksums
 from lake.errors import BadInput as LakeBadInput
 from lake.errors import Fatal as LakeFatal
-from lake.fits_io import build_product, read_header, read_image
-from lake.storage import put_bytes
+from lake.errors import Reason
+from lake.errors import Retriable as LakeRetriable
+from lake.fits_io import build_product, local_path, read_header, read_image
+from lake.storage import final_path, put_bytes, sums_of
 from pipeline import provenance, solarnet
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, Retriable
 from pipeline.frame import with_primary
 from pipeline.instrument import instrument
 from pipeline.outcome import Outcome, Status
@@ -51,12 +55,13 @@ class Loader(NamedTuple):
 
 
 class FrameSource(BaseModel):
-    """One frame to be read: its loader, its name, and its own references."""
+    """One frame to be read: its loader, its name, its checksum where known, and its own references."""
 
     model_config = ConfigDict(frozen=True)
 
     loader: Loader
     source: str
+    sha256: str = ""
     blank_is_missing: bool = True
     caveats: tuple[str, ...] = ()
     references: dict[str, ReferenceFile] = {}
@@ -145,6 +150,8 @@ def read(block: xr.Dataset, shape: tuple[int, int]) -> xr.Dataset:
 
 def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> str:
     url, hdu, rows = source.loader
+    if source.sha256:
+        _require_bytes(source)
     found = read_image(
         url, hdu, None if rows is None else slice(*rows), blank_is_missing=source.blank_is_missing
     )
@@ -165,6 +172,25 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
         quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
     return header_text(header)
+
+
+def _require_bytes(source: FrameSource) -> None:
+    """A unit is named by its input's bytes; other bytes must not be processed under that name."""
+    try:
+        with local_path(source.loader.url).open("rb") as reader:
+            found = hashlib.file_digest(reader, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise LakeBadInput(
+            "there is no such file", file=source.loader.url, code=Reason.MISSING_FILE
+        ) from error
+    if found != source.sha256:
+        raise BadInput(
+            "the stored file holds other bytes than were registered",
+            file=source.source,
+            keyword="sha256",
+            found=f"{found[:16]}…, registered {source.sha256[:16]}…",
+            advice="run `heliolake fsck --deep` and restore the file",
+        )
 
 
 def write(block: xr.Dataset, targets: Sequence[Target], name: str) -> xr.Dataset:
@@ -196,18 +222,15 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         header = solarnet.complete(frame.header, entry, entry.describe(frame.header, frame.source))
         _stamp(header, target)
         quality_header = provenance.fits_header_of_legend(legend())
-        stored = put_bytes(
-            target.root,
-            target.scope,
-            target.name,
-            build_product(frame.data, frame.quality, header, extname="IMAGE", quality_header=quality_header),
+        product = build_product(
+            frame.data, frame.quality, header, extname="IMAGE", quality_header=quality_header
         )
+        sums = _put(target, product)
     except LakeFatal:
         raise
     except Exception as error:  # one frame that cannot be written never fails its block
         log.exception("%s could not be written", target.name)
         return Manifest(unit=target.unit, outcome=Outcome.of_error(_in_pipeline_terms(error), step="write"))
-    sums = stored.checksums
     return Manifest(
         unit=target.unit,
         outcome=outcome,
@@ -217,6 +240,22 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         sha256=sums.sha256,
         shape=frame.data.shape,
     )
+
+
+def _put(target: Target, product: bytes) -> Checksums:
+    """Publish the bytes; those of an attempt before this one are taken as they are.
+
+    A unit that was written and not yet entered as done when its process died is
+    done again. Where the software changed meanwhile the header differs, and the
+    file that is there stays: a name stands for the same bytes for ever.
+    """
+    try:
+        return put_bytes(target.root, target.scope, target.name, product).checksums
+    except LakeBadInput as error:
+        path = final_path(target.root, target.scope, target.name)
+        if error.code is not Reason.NAME_CONFLICT or read_header(str(path), 0).get("UNIT_ID") != target.unit:
+            raise
+        return sums_of(path)
 
 
 def _stamp(header: Any, target: Target) -> None:
@@ -233,6 +272,11 @@ def _stamp(header: Any, target: Target) -> None:
 
 
 def _in_pipeline_terms(error: Exception) -> Exception:
+    """An error of the lake as the outcome of a frame understands it."""
+    if isinstance(error, LakeRetriable):
+        return Retriable(str(error))
     if isinstance(error, LakeBadInput):
+        if error.code is Reason.MISSING_FILE:  # a registered file is not gone: its storage is
+            return Retriable(f"{error}: is the storage mounted? `heliolake fsck` names what is lost")
         return BadInput(error.reason, **error.details())
     return error

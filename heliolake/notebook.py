@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 Time = datetime | str
 
 _COLUMNS = ("product", "version", "status", "level", "files", "date_beg")
-_QUALITY_HDU = 1  # of files written here; see lake.fits_io.build_product
 
 
 def connect(home: Path | str | None = None) -> Connection:
@@ -215,8 +214,7 @@ class Observation:
     @cached_property
     def entries(self) -> tuple[FileEntry, ...]:
         """What the lake knows of each file, in time order."""
-        release, _ = finding.resolve(self._lake, self.name)
-        found = finding.files_of(self._lake, release.id)
+        found = finding.granted_files(self._lake, self.name, OPERATOR)
         return tuple(sorted(found, key=lambda entry: (entry.date_beg is None, entry.date_beg, entry.name)))
 
     @property
@@ -259,13 +257,8 @@ class Observation:
     def frames(self, entries: Sequence[FileEntry], *, frames_per_block: int = 1) -> xr.Dataset:
         """Some of the frames, all of one shape, as a lazy stack without coordinates; see `stack`."""
         size = (entries[0].shape[-2], entries[0].shape[-1])
-        sources = [self._source(entry, entry.image_hdu) for entry in entries]
-        stack = open_stack(sources, size, frames_per_block=frames_per_block)
-        if all(entry.unit_id for entry in entries):  # made here: the flags lie beside the image
-            flags = [self._source(entry, _QUALITY_HDU) for entry in entries]
-            lazy = open_stack(flags, size, frames_per_block=frames_per_block)["image"]
-            stack = stack.assign(quality=lazy.astype("uint16"))
-        return stack
+        sources = [self._source(entry) for entry in entries]
+        return open_stack(sources, size, frames_per_block=frames_per_block)
 
     def _of_shape(self, shape: tuple[int, int] | None) -> list[FileEntry]:
         shapes = {(entry.shape[-2], entry.shape[-1]) for entry in self.entries}
@@ -287,11 +280,12 @@ class Observation:
             )
         return chosen
 
-    def _source(self, entry: FileEntry, hdu: int) -> FrameSource:
+    def _source(self, entry: FileEntry) -> FrameSource:
         known = instruments().get(entry.scope)
         return FrameSource(
-            loader=Loader(str(self._lake.path_of(entry.scope, entry.name)), hdu),
+            loader=Loader(str(self._lake.path_of(entry.scope, entry.name)), entry.image_hdu),
             source=entry.name,
+            sha256=entry.sha256,
             blank_is_missing=known.blank_is_missing if known else True,
             caveats=entry.caveats,
         )

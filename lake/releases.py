@@ -189,6 +189,19 @@ def discard(lake: Lake, draft: Draft) -> None:
             session.delete(release)
 
 
+def discard_key(lake: Lake, product: ProductKey, key: str) -> None:
+    """Give up the draft reserved under a key, if there is one."""
+    with transaction(lake.sessions) as session:
+        release = session.scalar(
+            select(Release)
+            .join(Product)
+            .where(Product.name == product.name, Release.status == "DRAFT", Release.draft_key == key)
+            .with_for_update(of=Release)
+        )
+        if release is not None:
+            session.delete(release)
+
+
 def find_up_to_date(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:
     """The ACTIVE release of a product if it was published under this key, else None."""
     with transaction(lake.sessions) as session:

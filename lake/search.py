@@ -163,6 +163,20 @@ def show(lake: Lake, product: str) -> dict[str, Any]:
     }
 
 
+def granted_files(lake: Lake, product: str, principal: Principal = PUBLIC) -> list[FileEntry]:
+    """The files of a release, for somebody who may read their bytes.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had.
+    """
+    release, key = resolve(lake, product)
+    if not may(principal, Action.BYTES, release, datetime.now(UTC)):
+        raise _not_allowed(release, key)
+    return files_of(lake, release.id)
+
+
 def get_files(
     lake: Lake,
     product: str,
@@ -179,16 +193,14 @@ def get_files(
     BadInput
         When the release is not found or may not be had, a stored copy is damaged, or a file is in the way.
     """
-    release, key = resolve(lake, product)
-    if not may(principal, Action.BYTES, release, datetime.now(UTC)):
-        raise _not_allowed(release, key)
+    files = granted_files(lake, product, principal)
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Fatal(f"The folder {folder} cannot be made: {error.strerror}. Name another with -o.") from error
     written = []
-    for file in files_of(lake, release.id):
+    for file in files:
         target = folder / file.name
         if not target.exists():
             copy_verified(lake.path_of(file.scope, file.name), target, file.checksums, file.did)

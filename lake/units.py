@@ -221,6 +221,22 @@ def take_over(lake: Lake) -> int:
         )
 
 
+def replan(lake: Lake, run_id: str, states: Sequence[str]) -> int:
+    """Plan units of a run again that ended in one of these states; returns how many."""
+    statement = update(Unit).where(Unit.run_id == run_id, Unit.state.in_(list(states)))
+    with transaction(lake.sessions) as session:
+        return _changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
+
+
+def has_live_lease(lake: Lake, run_id: str) -> bool:
+    """Whether anybody has lately said that they work on units of a run."""
+    query = select(func.count()).where(
+        Unit.run_id == run_id, Unit.state == "leased", Unit.lease_until > func.now()
+    )
+    with transaction(lake.sessions) as session:
+        return bool(session.scalar(query))
+
+
 def counts(lake: Lake, run_id: str) -> dict[str, int]:
     """Number of units in each state, zeros included."""
     query = select(Unit.state, func.count()).where(Unit.run_id == run_id).group_by(Unit.state)
@@ -280,6 +296,13 @@ def runs(lake: Lake, limit: int = 100, status: str | None = None) -> list[dict[s
     for run_id, state, number in numbers:
         by_run[run_id][state] = number
     return [_describe(run) | {"units": by_run[run.id]} for run in found]
+
+
+def runs_of_plan(lake: Lake, plan_id: str) -> list[dict[str, Any]]:
+    """Runs of one plan, newest first."""
+    query = select(Run).where(Run.plan_id == plan_id).order_by(Run.created.desc())
+    with transaction(lake.sessions) as session:
+        return [_describe(run) for run in session.scalars(query)]
 
 
 def run(lake: Lake, run_id: str) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def process(
         typer.Option(
             "--run",
             metavar="ID",
-            help="Go on with this run (heliolake runs) as it was planned then; RECIPE may be left out.",
+            help="Go on with this run (heliolake runs) as it was planned then; without RECIPE and options.",
         ),
     ] = None,
     retry_quarantined: Annotated[
@@ -178,6 +178,9 @@ def process(
 
     if recipe is None and run is None:
         raise typer.BadParameter("name a RECIPE, or a run to go on with: --run ID", param_hint="RECIPE")
+    given = (recipe, since, until, observation, context, changed_since, settings, retry_quarantined)
+    if run is not None and any(given):
+        raise typer.BadParameter("a run goes on as it was planned; give --run alone", param_hint="--run")
     home = home_of(ctx)
     with open_lake(ctx) as lake, progress_bar(recipe or f"run {run}") as bar:
         address = home.scheduler_address()

@@ -166,9 +166,9 @@ def _mark_gaps(quality: NDArray[np.uint16], was_gap: NDArray[np.bool_]) -> NDArr
     flagged too this becomes the 4 × 4 pixels of the spline's support.
     """
     marked = quality.copy()
-    # What was missing is marked anew where the output needs it: nearest pixel only.
-    marked &= np.uint16(~Quality.MISSING & 0xFFFF)
     rows, columns = np.nonzero(was_gap)
+    # A gap is marked as missing anew where the output needs it: nearest pixel only.
+    marked[rows, columns] &= np.uint16(~Quality.MISSING & 0xFFFF)
     ny, nx = quality.shape
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,15 +102,18 @@ def test_a_fatal_error_stops_the_run(client: Client, tmp_path: Path) -> None:
         carried_out(client, [job(tmp_path, f"d{n}", DOOM=True) for n in range(3)])
 
 
-def test_a_file_that_is_gone_is_the_only_one_put_aside(client: Client, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_reached_fails_alone_and_may_be_tried_again(
+    client: Client, tmp_path: Path
+) -> None:
     jobs = [job(tmp_path, f"g{n}") for n in range(3)]
     (tmp_path / "g1.fits").unlink()
     manifests = carried_out(client, jobs)
     assert [manifests[f"g{n}"].outcome.status for n in range(3)] == [
         Status.DONE,
-        Status.QUARANTINED,
+        Status.FAILED,
         Status.DONE,
     ]
+    assert "is the storage mounted" in manifests["g1"].outcome.reason
 
 
 def test_doing_a_unit_again_gives_the_same_bytes(client: Client, tmp_path: Path) -> None:
@@ -117,6 +121,34 @@ def test_doing_a_unit_again_gives_the_same_bytes(client: Client, tmp_path: Path)
     first = carried_out(client, [one])["same"]
     again = carried_out(client, [one])["same"]
     assert first.sha256 == again.sha256
+
+
+def test_what_an_attempt_before_wrote_is_taken_as_it_is(client: Client, tmp_path: Path) -> None:
+    """A unit written by an older version of the software, and killed before it was entered as done."""
+    one = job(tmp_path, "older")
+    first = carried_out(client, [one])["older"]
+    later = replace(one, target=one.target.model_copy(update={"date": "2025-01-01T00:00:00"}))
+    assert carried_out(client, [later])["older"].sha256 == first.sha256
+    other = replace(one, target=one.target.model_copy(update={"unit": "another", "date": "2025-01-01"}))
+    refused = carried_out(client, [other])["another"].outcome
+    assert (refused.status, refused.keyword) == (Status.QUARANTINED, "sha256")
+
+
+def test_other_bytes_than_were_registered_are_not_processed(client: Client, tmp_path: Path) -> None:
+    one = job(tmp_path, "flipped")
+    wrong = replace(one, source=one.source.model_copy(update={"sha256": "0" * 64}))
+    outcome = carried_out(client, [wrong])["flipped"].outcome
+    assert (outcome.status, outcome.keyword) == (Status.QUARANTINED, "sha256")
+
+
+def test_a_suspect_runs_alone(client: Client, tmp_path: Path) -> None:
+    execution = DaskExecution(client, Recipe.parse(RECIPE))
+    one = job(tmp_path, "suspect")
+    suspect = [replace(one, alone=True)]
+    assert execution._may_start(suspect, [])
+    assert not execution._may_start(suspect, [[one]])
+    assert not execution._may_start([one], [suspect])
+    assert execution._may_start([one], [[one]])
 
 
 def test_an_image_that_no_worker_can_hold_is_refused_before_it_is_read(
@@ -143,7 +175,7 @@ def test_what_names_a_frame_is_small_and_nothing_is_read_before_it_is_needed(tmp
     assert len(source.model_dump_json()) < 1000
     stack = open_stack([source], (64, 8))
     outcome: Outcome = outcome_at(stack.compute(), 0)
-    assert outcome.status is Status.QUARANTINED
+    assert (outcome.status, outcome.retriable) == (Status.FAILED, True)
 
 
 def test_rows_can_be_read_alone(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_contexts_are_numbered_and_compared(processed: Command, tmp_path: Path, 
     first, second = tmp_path / "first_dark.fits", tmp_path / "second_dark.fits"
     for path, frame in zip((first, second), frames, strict=True):
         shutil.copy(frame, path)
-    words = ("--need", "dark", "--instrument", "trace", "--source", "a test", "--simulated", "--json")
+    words = ("--need", "dark", "--instrument", "soho_mdi", "--source", "a test", "--simulated", "--json")
     added = [
         processed("context", "add", path, *words, *more).document()
         for path, more in ((first, ()), (second, ("--use", "--select", "wavelength=171")))
@@ -189,12 +189,12 @@ def test_contexts_are_numbered_and_compared(processed: Command, tmp_path: Path, 
     assert [one["in_use"] for one in added] == [[old], [new]]
     listed = {one["context"]: one for one in processed("context", "list", "--json").document()["contexts"]}
     assert listed[new]["references"] == 2
-    assert listed[new]["current_for"] == ["trace"]
+    assert listed[new]["current_for"] == ["soho_mdi"]
     shown = processed("context", "show", new, "--json").document()["references"]
     assert {"wavelength": 171} in [one["selectors"] for one in shown]
     change = processed("context", "diff", old, new, "--json").document()
     assert [one["need"] for one in change["added"]] == ["dark"]
-    assert processed("context", "use", old, "--json").document() == {"context": old, "instrument": "trace"}
+    assert processed("context", "use", old, "--json").document() == {"context": old, "instrument": "soho_mdi"}
     assert f"context use {new}" not in processed("context", "list").err
 
 
