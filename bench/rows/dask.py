@@ -63,27 +63,32 @@ def _row(setting: Setting, client: Any, frame: Level1, name: str, iterations: in
         together.append(batch.together())
         alone.append(batch.alone(2))
     shutil.rmtree(folder)
-    ideal = Sample(tuple(one["all"] / _WORKERS for one in alone))
-    slower = _steps(together) / _steps(alone)
+    ideal = Sample(*(tuple(one[what] / _WORKERS for one in alone) for what in ("all", "processor")))
+    found = Sample(
+        tuple(one["all"] for one in together), tuple(one["processor"] / _WORKERS for one in together)
+    )
+    slower = _mean(together, "steps") / _mean(alone, "steps")
+    lost = max(0.0, _mean(together, "steps") - _mean(alone, "steps"))
+    bound = 1.0 / (1.0 + lost / _mean(alone, "all"))
     return Row(
         f"AIA chain {frame.shape[0]}² through Dask, {name}",
-        Sample(tuple(one["all"] for one in together)),
+        found,
         ideal,
         f"one process alone, read and write included, / {_WORKERS}",
         aim=_AIM,
         notes=(
             f"seconds per frame; {count} frames in a batch, {duration(count * together[0]['all'])} in all",
             (
-                f"the steps themselves take {slower:.2f} × as long when two run at once (shared memory): "
-                f"no scheduler could do better than {min(1.0, 1 / slower):.0%}"
+                f"the steps themselves take {slower:.2f} × as long when two run at once (both want memory, "
+                f"and so may others here): that alone limits the efficiency to {bound:.0%}"
             ),
         ),
         numbers={"slowdown_of_steps_side_by_side": slower},
     )
 
 
-def _steps(records: list[dict[str, float]]) -> float:
-    return sum(record["steps"] for record in records) / len(records)
+def _mean(records: list[dict[str, float]], what: str) -> float:
+    return sum(record[what] for record in records) / len(records)
 
 
 class _Batch:
@@ -97,21 +102,25 @@ class _Batch:
         return jobs(self.frame, self.paths[:count], self.root, f"b{next(self.numbers)}x")
 
     def alone(self, count: int) -> dict[str, float]:
-        """Seconds per frame in this process, and those of its steps."""
-        start = time.perf_counter()
+        """Seconds and processor seconds per frame in this process, and the seconds of its steps."""
+        busy, start = time.process_time(), time.perf_counter()
         phases = [ours(self.recipe, job) for job in self._jobs(count)]
-        end = time.perf_counter()
+        end, busy = time.perf_counter(), time.process_time() - busy
         shutil.rmtree(self.root)
         names = [bound.step.name for bound in self.recipe.bind()]
         steps = sum(record[name] for record in phases for name in names)
-        return {"all": (end - start) / count, "steps": steps / count}
+        return {"all": (end - start) / count, "processor": busy / count, "steps": steps / count}
 
     def together(self) -> dict[str, float]:
-        """Seconds per frame through Dask, and the mean of the seconds its steps took in a worker."""
+        """The same through Dask; processor time is that of the workers."""
         wanted = self._jobs(len(self.paths))
-        start = time.perf_counter()
+        busy, start = self._busy(), time.perf_counter()
         manifests = [checked(one) for one in DaskExecution(self.client, self.recipe)(wanted)]
-        end = time.perf_counter()
+        end, busy = time.perf_counter(), self._busy() - busy
         shutil.rmtree(self.root)
         steps = sum(sum(manifest.outcome.seconds.values()) for manifest in manifests)
-        return {"all": (end - start) / len(wanted), "steps": steps / len(wanted)}
+        count = len(wanted)
+        return {"all": (end - start) / count, "processor": busy / count, "steps": steps / count}
+
+    def _busy(self) -> float:
+        return float(sum(self.client.run(time.process_time).values()))
