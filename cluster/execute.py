@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 BLOCK_BYTES: Final = 96 * 2**20
 #: Blocks per worker that are submitted and not finished.
 WINDOW: Final = 2
+#: Seconds to wait for a first worker.
+PATIENCE: Final = 30
 #: How often a frame is tried when what failed may pass.
 ATTEMPTS: Final = 3
 
@@ -71,9 +73,13 @@ class DaskExecution:
         self.recipe = recipe
         self.name = task_name(recipe)
         self.factor = memory_factor(recipe.bind())
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)  # one that was just lost is being replaced
+        except TimeoutError as error:
+            raise Retriable(
+                "the Dask cluster has no worker; run `heliolake up`, then the same command again"
+            ) from error
         workers = client.scheduler_info(n_workers=-1)["workers"]
-        if not workers:
-            raise Retriable("the Dask cluster has no worker; run `heliolake up`, then the same command again")
         self.workers = len(workers)
         self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
 
