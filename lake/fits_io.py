@@ -22,6 +22,8 @@ from lake.fits_structure import BLOCK, add_sums, ones_complement_sum
 from lake.quiet import without_warnings
 
 QUALITY_EXTNAME = "QUALITY"
+# A tile costs the writer far more than its pixels: tiles of one row, the usual ones, would double the time.
+_TILE_ROWS = 64
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLANK|BSCALE|BZERO|CHECKSUM|DATASUM|"
     r"TFIELDS|THEAP|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)[0-9]+|"
@@ -264,9 +266,13 @@ def _scientific(header: fits.Header) -> fits.Header:
 
 
 def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> tuple[bytes | memoryview, ...]:
-    """The QUALITY extension, Rice-compressed by rows: mostly zeros, they shrink about a hundredfold."""
+    """The QUALITY extension, Rice-compressed: mostly zeros, they shrink about a hundredfold."""
     compressed = fits.CompImageHDU(
-        np.ascontiguousarray(quality, dtype=np.uint16), extension, compression_type="RICE_1", uint=True
+        np.ascontiguousarray(quality, dtype=np.uint16),
+        extension,
+        compression_type="RICE_1",
+        tile_shape=(min(_TILE_ROWS, quality.shape[0]), quality.shape[1]),
+        uint=True,
     )
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), compressed]).writeto(buffer)

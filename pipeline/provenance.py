@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 
 from pipeline.frame import Frame
-from pipeline.kernels.statistics import PERCENTILES, statistics
+from pipeline.kernels.statistics import PERCENTILES, count_bits, statistics
 from pipeline.quality import LOSSES, NOT_MEASURED, flagged
 from pipeline.recipe import BoundStep
 from pipeline.step import ReferenceFile
@@ -116,8 +116,9 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
     header["NTOTPIX"] = (total, "pixels in the image")
     header["NDATAPIX"] = (measured, "pixels that are measurements")
     header["PCT_DATA"] = (round(100.0 * measured / total, 4), "percentage of such pixels")
+    counts = count_bits(frame.quality)
     for kind, bit in LOSSES.items():
-        count = int(np.count_nonzero(flagged(frame.quality, bit)))
+        count = int(counts[bit.bit_length() - 1])
         header[f"N{kind}PIX"] = (count, f"pixels flagged {bit.name}")
         header[f"PCT_{kind}"] = (round(100.0 * count / total, 4), "percentage of such pixels")
 

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from cluster.home import Home
 from cluster.services import down, up
+
+# The first call of a kernel compiles it, which takes longer than any example should.
+settings.register_profile("heliolake", deadline=None)
+settings.load_profile("heliolake")
 
 HOUSE = Path(__file__).resolve().parent.parent
 

@@ -62,16 +62,19 @@ def statistics(values: NDArray[Any]) -> Statistics:
 
 
 def order_statistics(values: NDArray[np.float32], ranks: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The values at the given ranks (0 = smallest) of a flat float32 array without NaN."""
+    """The values at up to 127 ranks (0 = smallest) of a flat float32 array without NaN."""
     keys = values.view(np.uint32)
     high = _histogram_high(keys)
     cumulative = np.cumsum(high)
+    buckets = np.searchsorted(cumulative, ranks, side="right")
+    wanted, slots = np.unique(buckets, return_inverse=True)
+    slot_of = np.full(_BINS, -1, dtype=np.int8)
+    slot_of[wanted] = np.arange(wanted.size)
+    low = np.cumsum(_histograms_low(keys, slot_of, wanted.size), axis=1)
     result = np.empty(ranks.size, dtype=np.uint32)
-    for place, rank in enumerate(ranks):
-        bucket = int(np.searchsorted(cumulative, rank, side="right"))
-        before = int(cumulative[bucket - 1]) if bucket else 0
-        low = np.cumsum(_histogram_low(keys, bucket))
-        result[place] = (bucket << 16) | int(np.searchsorted(low, rank - before, side="right"))
+    for place, (rank, bucket, slot) in enumerate(zip(ranks, buckets, slots, strict=True)):
+        before = cumulative[bucket - 1] if bucket else 0
+        result[place] = (int(bucket) << 16) | int(np.searchsorted(low[slot], rank - before, side="right"))
     return _from_sortable(result)
 
 
@@ -92,13 +95,13 @@ def _histogram_high(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
 
 
 @njit(cache=True, nogil=True)
-def _histogram_low(keys: NDArray[np.uint32], bucket: int) -> NDArray[np.int64]:
-    counts = np.zeros(_BINS, dtype=np.int64)
-    wanted = np.uint32(bucket)
+def _histograms_low(keys: NDArray[np.uint32], slot_of: NDArray[np.int8], slots: int) -> NDArray[np.int64]:
+    counts = np.zeros((slots, _BINS), dtype=np.int64)
     for key in keys:
         pattern = _sortable(key)
-        if (pattern >> np.uint32(16)) == wanted:
-            counts[pattern & np.uint32(0xFFFF)] += 1
+        slot = slot_of[pattern >> np.uint32(16)]
+        if slot >= 0:
+            counts[slot, pattern & np.uint32(0xFFFF)] += 1
     return counts
 
 
@@ -106,6 +109,27 @@ def _from_sortable(patterns: NDArray[np.uint32]) -> NDArray[np.float32]:
     top = np.uint32(0x80000000)
     original = np.where(patterns & top, patterns ^ top, ~patterns).astype(np.uint32)
     return original.view(np.float32)
+
+
+def count_bits(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """How many pixels have each of the 16 bits set; int64, shape (16,)."""
+    counts: NDArray[np.int64] = _count_bits(np.ascontiguousarray(flags).ravel())
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _count_bits(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
+    # Few combinations occur: pixels are counted by combination, in one pass, and combinations by bit.
+    combinations = np.zeros(_BINS, dtype=np.int64)
+    for flag in flags:
+        combinations[flag] += 1
+    counts = np.zeros(16, dtype=np.int64)
+    for combination in range(1, _BINS):
+        if combinations[combination]:
+            for bit in range(16):
+                if combination >> bit & 1:
+                    counts[bit] += combinations[combination]
+    return counts
 
 
 @njit(cache=True, nogil=True)
