@@ -23,7 +23,7 @@ Edge = Literal["circular", "mirror"]
 #: Below this fraction of the image's mean, a blurred value is rounding of the FFT and no light to divide by.
 _FLOOR: Final = 1e-7
 #: A linear start may be negative; it is lifted to this fraction of the image, from where iterations can rise.
-_LEAST: Final = 0.02
+_LEAST: Final = 0.001
 
 
 @dataclass(frozen=True, eq=False)

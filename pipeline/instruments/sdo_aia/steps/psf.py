@@ -25,7 +25,7 @@ class PsfDeconvolveParams(Params):
     Attributes
     ----------
     iterations
-        Of Richardson–Lucy. Four accelerated ones from a linear start come closer
+        Of Richardson–Lucy. Five accelerated ones from a linear start come closer
         to the data than the 25 plain ones aiapy does.
     accelerate
         Biggs–Andrews extrapolation. With 25 iterations, no acceleration, no
@@ -49,9 +49,9 @@ class PsfDeconvolveParams(Params):
         ``refuse`` them, or ``keep`` them as they are and say so in a caveat.
     """
 
-    iterations: int = Field(default=4, ge=1, le=200)
+    iterations: int = Field(default=5, ge=1, le=200)
     accelerate: bool = True
-    linear_start: int = Field(default=15, ge=0, le=200)
+    linear_start: int = Field(default=10, ge=0, le=200)
     edge: Literal["circular", "mirror"] = "circular"
     mirror_margin: int = Field(default=128, ge=1, le=2048)
     total_variation: float = Field(default=0.0, ge=0.0, le=0.1)
