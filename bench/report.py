@@ -185,7 +185,8 @@ def _plot(path: Path, rows: Sequence[Row], subtitle: str) -> None:
         low, high = row.ratio_spread
         axes.barh(place, row.ratio - 1, left=1, height=0.62, color=_COLOURS[row.reached], zorder=2)
         axes.plot([low, high], [place, place], color="black", linewidth=1.2, zorder=4)
-        right = max(1.0, high, row.ratio)
+        mark = row.aim.ratio if row.aim is not None and row.aim.ratio is not None else 1.0
+        right = max(1.0, high, row.ratio, mark)
         text = (
             f"{_times(row.ratio)}   {_value(row.ours.median, row.unit)} : {_value(row.peer.median, row.unit)}"
         )
