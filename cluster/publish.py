@@ -12,7 +12,7 @@ from lake import quarantine, units
 from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import ProductKey, product_file
-from lake.releases import Provenance, active_files, discard_key, find_by_key, product_lock, publish, reserve
+from lake.releases import Provenance, active_files, discard, find_by_key, product_lock, publish, reserve
 from pipeline.outcome import Status
 from pipeline.recipe import Recipe
 
@@ -109,7 +109,7 @@ def _publish(
     from_elsewhere = [file for file in active if file.unit_id is None]
     kept = {file.did for file in (*found.reused, *from_elsewhere)}
     if not found.new and (not found.reused or kept == {file.did for file in active}):
-        discard_key(lake, product, run_id)
+        discard(lake, product, run_id)
         return None
     draft = reserve(lake, product, run_id)
     made = [_entry(unit, manifest, draft.version) for unit, manifest in found.new]

@@ -181,16 +181,8 @@ def publish(
         return describe(release, draft.product)
 
 
-def discard(lake: Lake, draft: Draft) -> None:
-    """Give up a draft of which nothing was published. Its version number is not used again."""
-    with transaction(lake.sessions) as session:
-        release = session.get(Release, draft.release_id, with_for_update=True)
-        if release is not None and release.status == "DRAFT":
-            session.delete(release)
-
-
-def discard_key(lake: Lake, product: ProductKey, key: str) -> None:
-    """Give up the draft reserved under a key, if there is one."""
+def discard(lake: Lake, product: ProductKey, key: str) -> None:
+    """Give up the draft reserved under a key, if there is one. Its version number is not used again."""
     with transaction(lake.sessions) as session:
         release = session.scalar(
             select(Release)
@@ -200,17 +192,6 @@ def discard_key(lake: Lake, product: ProductKey, key: str) -> None:
         )
         if release is not None:
             session.delete(release)
-
-
-def find_up_to_date(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:
-    """The ACTIVE release of a product if it was published under this key, else None."""
-    with transaction(lake.sessions) as session:
-        release = session.scalar(
-            select(Release)
-            .join(Product)
-            .where(Product.name == product.name, Release.status == "ACTIVE", Release.draft_key == key)
-        )
-        return None if release is None else describe(release, product)
 
 
 def find_by_key(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:
