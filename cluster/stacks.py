@@ -152,9 +152,8 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
     url, hdu, rows = source.loader
     if source.sha256:
         _require_bytes(source)
-    found = read_image(
-        url, hdu, None if rows is None else slice(*rows), blank_is_missing=source.blank_is_missing
-    )
+    wanted = None if rows is None else slice(*rows)
+    found = read_image(url, hdu, wanted, blank_is_missing=source.blank_is_missing)
     if found.data.shape != image.shape:
         raise BadInput(
             "the image does not have the shape it was registered with",
@@ -167,7 +166,7 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
     if "UNIT_ID" in found.header:  # one of our products: its flags stand in its first extension
-        quality |= read_image(url, hdu + 1).data.astype(np.uint16)
+        quality |= read_image(url, hdu + 1, wanted).data.astype(np.uint16)
     else:
         quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))

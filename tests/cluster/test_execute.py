@@ -15,6 +15,7 @@ from distributed import Client, LocalCluster
 
 from cluster.execute import DaskExecution, Job
 from cluster.stacks import FrameSource, Loader, Manifest, Target, open_stack
+from lake.fits_io import build_product
 from lake.storage import final_path
 from pipeline import Recipe
 from pipeline.errors import Fatal
@@ -183,3 +184,14 @@ def test_rows_can_be_read_alone(tmp_path: Path) -> None:
     fits.writeto(path, np.arange(40, dtype=np.int16).reshape(10, 4))
     stack = open_stack([FrameSource(loader=Loader(str(path), 0, (2, 5)), source="rows.fits")], (3, 4))
     np.testing.assert_array_equal(stack.compute()["image"].values[0], np.arange(8, 20).reshape(3, 4))
+
+
+def test_rows_of_a_product_come_with_their_flags(tmp_path: Path) -> None:
+    flags = np.arange(40, dtype=np.uint16).reshape(10, 4)
+    header = fits.Header({"UNIT_ID": "a unit"})
+    path = tmp_path / "product.fits"
+    path.write_bytes(build_product(np.ones((10, 4), np.float32), flags, header))
+    source = FrameSource(loader=Loader(str(path), 0, (2, 5)), source=path.name)
+    found = open_stack([source], (3, 4)).compute()
+    assert outcome_at(found, 0).status is Status.DONE
+    np.testing.assert_array_equal(found["quality"].values[0], flags[2:5])
