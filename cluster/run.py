@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 BATCH: Final = 2000
 #: Manifests entered into the ledger in one statement.
 _FLUSH: Final = 50
+#: How often one process carries out the same unit before it gives up on the ledger.
+_ROUNDS: Final = 3
 #: Seconds between looks at units that other executors hold.
 _WAIT: Final = 2.0
 
@@ -173,14 +176,32 @@ class _Run:
             note = str(error)[:500]
             raise
         finally:
-            units.give_back(self.lake, owner)
+            units.give_back(self.lake, self.run_id, owner)
             units.finish_run(self.lake, self.run_id, status, note)
         return releases
 
     def _claims(self, owner: str) -> Iterator[list[units.Claimed]]:
-        """Batches of units until none is left; waits for what other executors hold."""
+        """Batches of units until none is left; waits for what other executors hold.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When a unit comes back again and again although it was carried out.
+        """
+        rounds: Counter[str] = Counter()
         while True:
+            # Batches are carried out one after the other: what is still ours here was lost sight of, and
+            # our own heartbeat would keep it from everybody for ever.
+            if lost := units.give_back(self.lake, self.run_id, owner):
+                log.error("%d units of run %s had no end; they are done again", lost, self.run_id)
             claimed = units.claim(self.lake, self.run_id, owner, BATCH)
+            rounds.update(unit.unit_id for unit in claimed)
+            if claimed and max(rounds.values()) > _ROUNDS:
+                (unit_id, _), *_ = rounds.most_common(1)
+                raise Fatal(
+                    f"run {self.run_id}: the ledger does not keep how unit {unit_id} ended; "
+                    "check the database (`heliolake status`, its log), then run the same command again"
+                )
             if claimed:
                 yield claimed
             elif not units.counts(self.lake, self.run_id)["leased"]:
@@ -225,7 +246,7 @@ class _Run:
             accepted = units.finish(self.lake, self.run_id, owner, finished)
             if accepted < len(finished):
                 log.warning("%d units were taken over by another process", len(finished) - accepted)
-            self.finished += len(finished)
+            self.finished += accepted
 
     def _job(self, unit: PlannedUnit) -> Job:
         file = unit.file

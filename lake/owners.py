@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import cache
 
 import psutil
 
@@ -13,7 +14,13 @@ _CLOCK_TOLERANCE = 2.0
 
 def this_process() -> str:
     """The owner string of this process: `host:pid:start`."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+    return _name_of(os.getpid())
+
+
+@cache
+def _name_of(pid: int) -> str:
+    # Asked for once: the same process must not have two names when its clock is nudged. A fork asks anew.
+    return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.2f}"
 
 
 def is_dead(owner: str) -> bool:

@@ -196,9 +196,9 @@ def finish(lake: Lake, run_id: str, owner: str, finished: Sequence[Finished]) ->
         )
 
 
-def give_back(lake: Lake, owner: str, unit_ids: Sequence[str] | None = None) -> int:
-    """Return leases unfinished: some units to be tried again, or (None) all, at an orderly end."""
-    statement = update(Unit).where(Unit.state == "leased", Unit.lease_owner == owner)
+def give_back(lake: Lake, run_id: str, owner: str, unit_ids: Sequence[str] | None = None) -> int:
+    """Return leases of a run unfinished: some units to be tried again, or (None) all, at an orderly end."""
+    statement = update(Unit).where(Unit.run_id == run_id, Unit.state == "leased", Unit.lease_owner == owner)
     if unit_ids is not None:
         statement = statement.where(Unit.unit_id.in_(list(unit_ids)))
     with transaction(lake.sessions) as session:

@@ -17,6 +17,7 @@ from lake import quarantine, search, units
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.owners import this_process
+from pipeline.errors import Fatal
 from pipeline.instrument import recipes
 from tests.cluster.frames import aia_file, aia_series, at
 
@@ -94,9 +95,33 @@ def test_a_run_of_another_host_is_taken_once_nobody_works_on_it(
     units.claim(lake, run, "elsewhere:12:34.00", 1, lease_seconds=600)
     with pytest.raises(BadInput, match="being carried out"):
         processed(home, lake, plan)
-    units.give_back(lake, "elsewhere:12:34.00")
+    units.give_back(lake, run, "elsewhere:12:34.00")
     report = processed(home, lake, plan)
     assert (report.more["run"], counted(report)) == (run, {"done": 2})
+
+
+def test_a_unit_whose_end_was_lost_is_done_again(
+    home: Home, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2017, 3, 6), 3))
+    keep, losses = units.finish, iter([1])
+    monkeypatch.setattr(
+        units, "finish", lambda lake, run, owner, ends: keep(lake, run, owner, ends[next(losses, 0) :])
+    )
+    assert counted(processed(home, lake, planned(lake, 6))) == {"done": 3}
+    assert released(lake, 6) == [(1, "ACTIVE", 3)]
+
+
+def test_a_ledger_that_keeps_nothing_ends_the_run_instead_of_going_round(
+    home: Home, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2017, 3, 7), 2))
+    plan = planned(lake, 7)
+    with monkeypatch.context() as fault:
+        fault.setattr(units, "finish", lambda lake, run, owner, ends: 0)
+        with pytest.raises(Fatal, match="the ledger does not keep how unit"):
+            processed(home, lake, plan)
+    assert counted(processed(home, lake, plan)) == {"done": 2}
 
 
 def test_what_was_put_aside_can_be_tried_again(home: Home, lake: Lake, tmp_path: Path) -> None:

@@ -216,8 +216,13 @@ if __name__ == "__main__":
 """
 
 
-def stored(lake: Lake, day: str) -> list[str]:
-    return [found.path for found in scan(lake.root) if day in found.path and ".l15." in found.path]
+def stored(lake: Lake, day: str, *, leftovers: bool = False) -> list[str]:
+    """Files under a final name, or what killed writers left."""
+    return [
+        found.path
+        for found in scan(lake.root)
+        if day in found.path and ".l15." in found.path and (found.writer is not None) == leftovers
+    ]
 
 
 def test_a_process_killed_at_any_moment_is_completed_by_running_it_again(
@@ -281,7 +286,11 @@ def test_a_service_lost_in_the_middle_costs_nothing_but_a_second_call(
     assert counts["done"] + counts["skipped"] == count
     assert [one for one in released(lake, observation) if one[1] == "ACTIVE"] == [(1, "ACTIVE", count)]
     assert len(stored(lake, f"201501{day}")) == count
-    assert [one for one in fsck(lake)["differences"] if f"201501{day}" in json.dumps(one)] == []
+    # A worker killed while it wrote leaves a temporary file: never under a final name, and fsck knows it.
+    left = stored(lake, f"201501{day}", leftovers=True)
+    found = [one for one in fsck(lake, repair=True)["differences"] if f"201501{day}" in json.dumps(one)]
+    assert [(one["kind"], one["repaired"]) for one in found] == [("leftover-part", True)] * len(left)
+    assert stored(lake, f"201501{day}", leftovers=True) == []
 
 
 def test_a_plan_is_named_by_its_content(lake: Lake, tmp_path: Path) -> None:

@@ -130,8 +130,8 @@ def test_units_of_a_dead_process_are_free_at_once(lake: Lake, run_id: str, dead_
 def test_leases_can_be_given_back_some_or_all(lake: Lake, run_id: str) -> None:
     owner = next(ELSEWHERE)
     claimed = units.claim(lake, run_id, owner, 4)
-    assert units.give_back(lake, owner, [claimed[0].unit_id]) == 1
-    assert units.give_back(lake, owner) == 3
+    assert units.give_back(lake, run_id, owner, [claimed[0].unit_id]) == 1
+    assert units.give_back(lake, run_id, owner) == 3
     assert units.counts(lake, run_id)["planned"] == 10
 
 
