@@ -12,10 +12,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from lake import contexts, inputs
+from lake.choice import Choice, Context, choose
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput
 from lake.lake import Lake
@@ -191,7 +192,7 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
     found, made_elsewhere = look(recipe.from_level), look(recipe.to_level)
     if query.changed_since is not None:
         names = _affected(lake, query.changed_since, chosen)
-        found = (one for one in found if _product(one, recipe).name in names)
+        found = (one for one in found if _product(one.product, recipe.to_level).name in names)
         made_elsewhere = iter(())
     needs = tuple(need.name for _, need in recipe.needs())
     entry = instrument(recipe.instrument)
@@ -205,10 +206,10 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
 
 
 def _choices(
-    file: FileEntry, entry: Instrument, needs: Sequence[str], context: contexts.Context | None
-) -> dict[str, contexts.Choice]:
+    file: FileEntry, entry: Instrument, needs: Sequence[str], context: Context | None
+) -> dict[str, Choice]:
     keywords = selectable(file, entry) if needs else {}
-    return {need: contexts.choose(context, entry.name, need, file.date_beg, keywords) for need in needs}
+    return {need: choose(context, entry.name, need, file.date_beg, keywords) for need in needs}
 
 
 def selectable(file: FileEntry, entry: Instrument) -> dict[str, Any]:
@@ -222,7 +223,7 @@ def selectable(file: FileEntry, entry: Instrument) -> dict[str, Any]:
 
 
 def _unit(
-    entry: inputs.Input, recipe: Recipe, recipe_hash: str, choices: Mapping[str, contexts.Choice]
+    entry: inputs.Input, recipe: Recipe, recipe_hash: str, choices: Mapping[str, Choice]
 ) -> PlannedUnit:
     references = {
         need: Chosen(choice.reference.did, choice.reference.sha256, choice.why)
@@ -238,14 +239,17 @@ def _unit(
             "references": {need: [chosen.did, chosen.sha256] for need, chosen in references.items()},
         }
     )
-    return PlannedUnit(unit_id, _product(entry, recipe), entry.file, entry.release, references, absent)
+    product = _product(entry.product, recipe.to_level)
+    return PlannedUnit(unit_id, product, entry.file, entry.release, references, absent)
 
 
-def _product(entry: inputs.Input, recipe: Recipe) -> ProductKey:
-    return ProductKey(entry.product.scope, entry.product.observation, recipe.to_level)
+@lru_cache(maxsize=64)
+def _product(source: ProductKey, level: str) -> ProductKey:
+    """The product made from another; inputs come by observation, so that neighbours share it."""
+    return ProductKey(source.scope, source.observation, level)
 
 
-def _affected(lake: Lake, number: int, context: contexts.Context | None) -> set[str]:
+def _affected(lake: Lake, number: int, context: Context | None) -> set[str]:
     if context is None:
         raise BadInput(
             "there is no context to compare with",

@@ -16,6 +16,7 @@ from cluster.connect import connected
 from cluster.plan import Query
 from cluster.stacks import FrameSource, Loader, open_stack
 from lake import contexts, references
+from lake.choice import Context
 from lake.entries import FileEntry
 from lake.errors import BadInput
 from lake.fits_io import read_header
@@ -33,7 +34,7 @@ class Made:
     """References made by a reduction, and the context that lists them."""
 
     references: tuple[references.ReferenceInfo, ...]
-    context: contexts.Context
+    context: Context
     frames: int
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lake import contexts, references
+from lake.choice import Context
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
 from lake.references import NewReference, ReferenceInfo
@@ -32,7 +33,7 @@ class Added:
         Numbers of the contexts that are current now.
     """
 
-    contexts: tuple[contexts.Context, ...]
+    contexts: tuple[Context, ...]
     references: tuple[ReferenceInfo, ...]
     ignored: tuple[Path, ...] = ()
     used: tuple[int, ...] = ()

@@ -1,69 +1,37 @@
-"""Contexts: immutable, numbered lists of references, and the choice among them for one frame."""
+"""Contexts: immutable, numbered lists of references, and what a change from one to another asks for."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Subquery, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from lake.catalogue.models import Context as ContextRow
-from lake.catalogue.models import ContextReference, CurrentContext, Observation, Product, Reference, Release
+from lake.catalogue.models import (
+    ContextReference,
+    CurrentContext,
+    File,
+    Observation,
+    Product,
+    Reference,
+    Release,
+    ReleaseFile,
+)
 from lake.catalogue.session import transaction
+from lake.choice import Context, agrees, names_of, start_of
 from lake.entries import in_utc, iso
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.references import ReferenceInfo, info
+from lake.rucio_client import batches
 
+_MANY = 10_000
 _LOCK = 7_201_955_022  # numbers are given one after the other, without gaps
-
-
-@dataclass(frozen=True)
-class Context:
-    """A numbered list of references; picklable, so that a plan can be made from it anywhere.
-
-    Parameters
-    ----------
-    number
-        Its number.
-    instrument
-        The instrument it is for; "" for all.
-    references
-        What it lists.
-    note
-        Why it was made.
-    created
-        When.
-    """
-
-    number: int
-    instrument: str
-    references: tuple[ReferenceInfo, ...]
-    note: str = ""
-    created: datetime | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, fit for JSON."""
-        return {
-            "context": self.number,
-            "instrument": self.instrument,
-            "note": self.note,
-            "created": iso(self.created),
-            "references": [reference.as_dict() for reference in self.references],
-        }
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The reference chosen for a frame, None when none fits, and the reason as a sentence."""
-
-    reference: ReferenceInfo | None
-    why: str
 
 
 @dataclass(frozen=True)
@@ -179,56 +147,22 @@ def current(lake: Lake, instrument: str = "") -> Context | None:
     return None if number is None else load(lake, number)
 
 
-def choose(
-    context: Context | None, instrument: str, need: str, date: datetime | None, keywords: Mapping[str, Any]
-) -> Choice:
-    """The reference of a context for one frame, with the reason. Pure: asks nothing of any service.
-
-    Of those of the instrument and need whose validity holds the date and whose selectors all agree with the
-    frame, the one with the most selectors is taken, then the latest beginning of validity, then the one
-    added last.
-
-    Parameters
-    ----------
-    context
-        Where to look; None is a lake without contexts.
-    instrument, need
-        What for.
-    date
-        Time of the frame; without one, references with a validity do not fit.
-    keywords
-        Header values of the frame, by keyword.
-    """
-    if context is None:
-        return Choice(None, f"no context is in use, so there is no {need} for {instrument}; {_how(need)}")
-    named = [one for one in context.references if one.instrument == instrument and one.need == need]
-    dated = [one for one in named if _valid(one, date)]
-    fitting = [one for one in dated if not _mismatch(one, keywords)]
-    if not fitting:
-        return Choice(None, _why_not(context, instrument, need, date, keywords, named, dated))
-    best = max(fitting, key=lambda one: (len(one.selectors), _start(one), one.id))
-    facts = [f"valid {_validity(best)}"]
-    facts += [f"{key}={value}" for key, value in best.selectors.items()]
-    others = f", the most specific and latest of {len(fitting)} that fit" if len(fitting) > 1 else ""
-    simulated = "; it is simulated" if best.simulated else ""
-    return Choice(
-        best, f"{need}: {best.did} of context {context.number} ({', '.join(facts)}{others}){simulated}"
-    )
-
-
 def diff(old: Context, new: Context) -> ContextDiff:
     """What changed between two contexts; a removed and an added reference of like purpose make a pair."""
-    added = [one for one in new.references if one.id not in {ref.id for ref in old.references}]
-    removed = [one for one in old.references if one.id not in {ref.id for ref in new.references}]
+    before, after = ({one.id: one for one in context.references} for context in (old, new))
+    added = {number: one for number, one in after.items() if number not in before}
+    removed = {number: one for number, one in before.items() if number not in after}
+    by_purpose: dict[tuple[str, str, str], list[ReferenceInfo]] = {}
+    for one in added.values():
+        by_purpose.setdefault(_purpose(one), []).append(one)
     replaced = []
-    for gone in list(removed):
-        for come in added:
-            if _purpose(gone) == _purpose(come) and _overlap(gone, come):
-                replaced.append((gone, come))
-                removed.remove(gone)
-                added.remove(come)
-                break
-    return ContextDiff(tuple(added), tuple(removed), tuple(replaced))
+    for gone in list(removed.values()):
+        rivals = by_purpose.get(_purpose(gone), [])
+        come = next((one for one in rivals if one.id in added and _overlap(gone, one)), None)
+        if come is not None:
+            replaced.append((gone, come))
+            del removed[gone.id], added[come.id]
+    return ContextDiff(tuple(added.values()), tuple(removed.values()), tuple(replaced))
 
 
 def affected(lake: Lake, change: ContextDiff) -> list[dict[str, Any]]:
@@ -251,8 +185,9 @@ def affected(lake: Lake, change: ContextDiff) -> list[dict[str, Any]]:
             for release, observation in session.execute(query.where(Release.refs.overlap(list(gone)))):
                 used = [did for did in release.refs if did in gone]
                 _note(found, release, observation, f"made with {', '.join(used)}", certain=True)
-        for one in come:
-            wider = query.where(Release.scope == one.instrument, Release.recipe.is_not(None))
+        made = query.where(Release.recipe.is_not(None))
+        for one in (reference for reference in come if not names_of(reference)):
+            wider = made.where(Release.scope == one.instrument)
             if one.valid_from is not None:
                 wider = wider.where(Release.date_end >= one.valid_from)
             if one.valid_until is not None:
@@ -260,7 +195,39 @@ def affected(lake: Lake, change: ContextDiff) -> list[dict[str, Any]]:
             for release, observation in session.execute(wider):
                 if one.did not in release.refs and not _excluded(one, observation.meta):
                     _note(found, release, observation, f"{one.did} may apply", certain=False)
+        for scope, did_by_file in _named_files(come).items():
+            for files in batches(did_by_file, _MANY):
+                holding = _holding(scope, files)
+                wider = made.join(holding, holding.c.observation == Observation.id).add_columns(
+                    holding.c.file
+                )
+                for release, observation, file in session.execute(wider):
+                    did = did_by_file[file]
+                    if did not in release.refs:
+                        _note(found, release, observation, f"{did} may apply", certain=False)
     return sorted(found.values(), key=lambda row: str(row["product"]))
+
+
+def _named_files(references: Iterable[ReferenceInfo]) -> dict[str, dict[str, str]]:
+    """By instrument: the files that references name, and the reference that does."""
+    result: dict[str, dict[str, str]] = {}
+    for one in references:
+        for name in names_of(one):
+            result.setdefault(one.instrument, {})[name] = one.did
+    return result
+
+
+def _holding(scope: str, names: Sequence[str]) -> Subquery:
+    """The observations that hold files of these names."""
+    return (
+        select(Product.observation_id.label("observation"), File.name.label("file"))
+        .join(Release, Release.product_id == Product.id)
+        .join(ReleaseFile, ReleaseFile.release_id == Release.id)
+        .join(File, File.id == ReleaseFile.file_id)
+        .where(Release.status == "ACTIVE", File.scope == scope, File.name == func.any(names))
+        .distinct()
+        .subquery()
+    )
 
 
 def _note(
@@ -280,86 +247,9 @@ def _note(
 def _excluded(reference: ReferenceInfo, meta: Mapping[str, Any]) -> bool:
     """True where a selector contradicts what the lake knows about the observation."""
     return any(
-        key.lower() in meta and not _agrees(value, meta[key.lower()])
+        key.lower() in meta and not agrees(value, meta[key.lower()])
         for key, value in reference.selectors.items()
     )
-
-
-def _valid(reference: ReferenceInfo, date: datetime | None) -> bool:
-    begin, end = reference.valid_from, reference.valid_until
-    if date is None:
-        return begin is None and end is None
-    moment = in_utc(date)
-    return (begin is None or in_utc(begin) <= moment) and (end is None or moment < in_utc(end))
-
-
-def _mismatch(reference: ReferenceInfo, keywords: Mapping[str, Any]) -> list[str]:
-    """The selectors the frame does not agree with."""
-    return [
-        key
-        for key, value in reference.selectors.items()
-        if key not in keywords or not _agrees(value, keywords[key])
-    ]
-
-
-def _agrees(wanted: Any, found: Any) -> bool:
-    if isinstance(wanted, (list, tuple)):
-        return any(_agrees(one, found) for one in wanted)
-    if isinstance(wanted, bool) or isinstance(found, bool):
-        return wanted is found
-    try:
-        return float(wanted) == float(found)
-    except (TypeError, ValueError):
-        return str(wanted).strip() == str(found).strip()
-
-
-def _why_not(
-    context: Context,
-    instrument: str,
-    need: str,
-    date: datetime | None,
-    keywords: Mapping[str, Any],
-    named: Sequence[ReferenceInfo],
-    dated: Sequence[ReferenceInfo],
-) -> str:
-    start = f"context {context.number} has no {need} for {instrument}"
-    if not named:
-        return f"{start}; {_how(need)}"
-    if not dated:
-        near = sorted(named, key=lambda one: (_distance(one, date), one.id))
-        ranges = ", ".join(f"{one.did} ({_validity(one)})" for one in near[:3])
-        more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-        return f"{start} at {iso(date) or 'an unknown time'}; it has {ranges}{more}; {_how(need)}"
-    nearest = min(dated, key=lambda one: (len(_mismatch(one, keywords)), one.id))
-    clashes = ", ".join(
-        f"{key} is {keywords.get(key, 'absent')!r}, not {nearest.selectors[key]!r}"
-        for key in _mismatch(nearest, keywords)
-    )
-    return f"{start} with this frame's keywords; nearest is {nearest.did}, but {clashes}; {_how(need)}"
-
-
-def _how(need: str) -> str:
-    return f"add one with `heliolake context add --need {need}`"
-
-
-def _validity(reference: ReferenceInfo) -> str:
-    begin = "always" if reference.valid_from is None else f"from {iso(reference.valid_from)}"
-    if reference.valid_until is None:
-        return begin
-    end = f"until {iso(reference.valid_until)}"
-    return end if reference.valid_from is None else f"{begin} {end}"
-
-
-def _distance(reference: ReferenceInfo, date: datetime | None) -> float:
-    """Seconds between a time and the nearest end of a validity that does not hold it."""
-    if date is None:
-        return 0.0
-    ends = [end for end in (reference.valid_from, reference.valid_until) if end is not None]
-    return min((abs((in_utc(end) - in_utc(date)).total_seconds()) for end in ends), default=0.0)
-
-
-def _start(reference: ReferenceInfo) -> float:
-    return float("-inf") if reference.valid_from is None else in_utc(reference.valid_from).timestamp()
 
 
 def _purpose(reference: ReferenceInfo) -> tuple[str, str, str]:
@@ -370,4 +260,4 @@ def _overlap(first: ReferenceInfo, second: ReferenceInfo) -> bool:
     def end(one: ReferenceInfo) -> float:
         return float("inf") if one.valid_until is None else in_utc(one.valid_until).timestamp()
 
-    return _start(first) < end(second) and _start(second) < end(first)
+    return start_of(first) < end(second) and start_of(second) < end(first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from lake.checksums import Checksums
 from lake.rucio_client import Replica
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileEntry:
     """What is registered about a file. Picklable, and plain data through `as_dict`.
 
@@ -74,12 +74,12 @@ class FileEntry:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, fit for JSON."""
-        document = asdict(self)
+        document: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
         for key in ("date_beg", "date_end"):
             document[key] = iso(document[key])
         for key in ("shape", "caveats", "refs"):
             document[key] = list(document[key])
-        return document
+        return document | {"meta": dict(self.meta)}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> FileEntry:

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from sys import intern
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -292,12 +293,13 @@ def name_conflict(file: FileEntry, known_sha256: str) -> BadInput:
     )
 
 
-def entry(file: File, refs: Sequence[str] | None = None) -> FileEntry:
+def entry(file: File | Row[Any], refs: Sequence[str] | None = None) -> FileEntry:
     """A row of the catalogue, and the references of the unit that made it, as a `FileEntry`."""
     return FileEntry(
-        scope=file.scope,
+        # A plan may hold a million of these: what all of them say is kept once.
+        scope=intern(file.scope),
         name=file.name,
-        level=file.level,
+        level=intern(file.level),
         stem=file.stem,
         size=file.size,
         adler32=file.adler32,
@@ -307,7 +309,7 @@ def entry(file: File, refs: Sequence[str] | None = None) -> FileEntry:
         date_end=file.date_end,
         shape=tuple(file.shape),
         image_hdu=file.image_hdu,
-        meta=dict(file.meta),
+        meta={intern(key): value for key, value in file.meta.items()},
         caveats=tuple(file.caveats),
         unit_id=file.unit_id,
         refs=tuple(refs or ()),

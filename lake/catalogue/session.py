@@ -44,7 +44,10 @@ def open_engine(database_url: str) -> Engine:
 
 def to_json(value: Any) -> str:
     """JSON that PostgreSQL takes: FITS headers hold NaN, which JSON does not know and which becomes null."""
-    return json.dumps(_plain(value), allow_nan=False, default=str)
+    try:
+        return json.dumps(value, allow_nan=False)  # nearly always: a plan writes a million of these
+    except (TypeError, ValueError):
+        return json.dumps(_plain(value), allow_nan=False, default=str)
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from cluster.home import Home
 from cluster.references import add, difference, find_known
 from lake import contexts
+from lake.choice import choose
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.references import NewReference
@@ -46,7 +47,7 @@ def test_real_aia_tables_are_added_and_the_newest_is_chosen(lake: Lake, real_dat
     known, _ = find_known([real_data / "calibration" / "aia"])
     added = add(lake, known)
     assert [one.instrument for one in added.contexts] == ["sdo_aia"]
-    choice = contexts.choose(added.contexts[0], "sdo_aia", "degradation_table", None, {})
+    choice = choose(added.contexts[0], "sdo_aia", "degradation_table", None, {})
     assert choice.reference is not None
     assert "aia_V10_" in choice.reference.did
 
