@@ -220,7 +220,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         entry = instrument(target.instrument)
         header = solarnet.complete(frame.header, entry, entry.describe(frame.header, frame.source))
         _stamp(header, target)
-        quality_header = provenance.fits_header_of_legend(legend())
+        quality_header = provenance.quality_header(header, legend())
         product = build_product(
             frame.data, frame.quality, header, extname="IMAGE", quality_header=quality_header
         )

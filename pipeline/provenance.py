@@ -19,12 +19,25 @@ from astropy.io import fits
 
 from pipeline.frame import Frame
 from pipeline.kernels.statistics import PERCENTILES, count_bits, statistics
-from pipeline.quality import LOSSES, NOT_MEASURED, flagged
+from pipeline.quality import LOSSES, NOT_MEASURED, Quality, flagged
 from pipeline.recipe import BoundStep
 from pipeline.step import ReferenceFile
 
-#: Cards that describe how an integer file stored its numbers; wrong on float data.
-_STORAGE_CARDS: Final = ("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM", "ZBLANK", "ZSCALE", "ZZERO")
+#: Cards that describe how an integer file stored its numbers, wrong on float data, and sums of its bytes.
+_STORAGE_CARDS: Final = (
+    *("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM", "HEADSUM", "ZBLANK", "ZSCALE", "ZZERO"),
+)
+#: Statistics of the raw numbers under names of the missions' own (SECCHI, then AIA). Beside those of the
+#: finished image, which have SOLARNET's names, they would be taken for statistics of what the file holds.
+_RAW_STATISTICS: Final = (
+    *("DATAAVG", "DATASIG", "DATAMDN", "DATAZER", "DATASAT", "DSATVAL"),
+    *("DATACENT", "TOTVALS", "DATAVALS", "MISSVALS", "PERCENTD"),
+)
+#: What a mask over an image needs of the image's header: its grid on the sky, its time, its observer.
+_SHARED_CARDS: Final = re.compile(
+    r"(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA|CNAME)[12]A?|(PC|CD)[12]_[12]A?|PV[12]_\dA?|LONPOLEA?|LATPOLEA?"
+    r"|DATE-(OBS|BEG|AVG|END)|DATEREF|DSUN_OBS|HGL[NT]_OBS|RSUN_(OBS|REF)"
+)
 _LIBRARY_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -55,7 +68,9 @@ def record(header: fits.Header, bound: BoundStep, given: Mapping[str, ReferenceF
 
 def recorded(header: fits.Header) -> Iterator[str]:
     """Names of the ``PRSTEPn`` cards, in order."""
-    return iter(sorted(name for name in header if re.fullmatch(r"PRSTEP\d+", name)))
+    return iter(
+        sorted((name for name in header if re.fullmatch(r"PRSTEP\d+", name)), key=lambda name: int(name[6:]))
+    )
 
 
 def assumed(header: fits.Header, need: str) -> fits.Header:
@@ -72,6 +87,8 @@ def finish(frame: Frame, level: str) -> fits.Header:
     header["LEVEL"] = (level, "processing level")
     header["CREATOR"] = "Heliolake"
     header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
+    for name in _RAW_STATISTICS:
+        header.remove(name, ignore_missing=True, remove_all=True)
     measured = frame.data[~flagged(frame.quality, NOT_MEASURED) & np.isfinite(frame.data)]
     for name, (value, comment) in _statistics_cards(measured):
         if value is None:
@@ -104,7 +121,7 @@ def _statistics_cards(measured: np.ndarray) -> Iterator[tuple[str, tuple[float |
         "DATAMAD": (found.mean_absolute_deviation, "mean absolute deviation"),
         "DATAKURT": (found.kurtosis, "excess kurtosis"),
         "DATASKEW": (found.skewness, "skewness"),
-        **{f"DATAP{p:02d}": (found.percentiles[p], f"{p}th percentile") for p in PERCENTILES},
+        **{f"DATAP{p:02d}": (found.percentiles[p], f"percentile {p}") for p in PERCENTILES},
     }
     for name, (value, comment) in names.items():
         # FITS headers have no NaN: a statistic that does not exist has no card.
@@ -119,13 +136,29 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
     counts = count_bits(frame.quality)
     for kind, bit in LOSSES.items():
         count = int(counts[bit.bit_length() - 1])
+        raw = header.get(f"N{kind}PIX")
+        if bit is Quality.SATURATED and count == 0 and isinstance(raw, int) and raw > 0:
+            # AIA's level 1 counts saturated pixels without saying which; 0 would deny them.
+            header["NSATPIX"] = (raw, "saturated in the raw image; none is flagged")
+            header.remove("PCT_SAT", ignore_missing=True)
+            continue
         header[f"N{kind}PIX"] = (count, f"pixels flagged {bit.name}")
         header[f"PCT_{kind}"] = (round(100.0 * count / total, 4), "percentage of such pixels")
 
 
-def fits_header_of_legend(legend: Mapping[int, str]) -> fits.Header:
-    """Header cards that explain the bits of a quality plane."""
-    header = fits.Header()
+def quality_header(image: fits.Header, legend: Mapping[int, str]) -> fits.Header:
+    """Header cards of a quality plane: where it lies on the sky, and what its bits mean.
+
+    Parameters
+    ----------
+    image
+        Header of the image it belongs to. Its coordinates, time and observer are
+        repeated: readers such as `sunpy.map.Map` take every extension for an image
+        and refuse a file in which one has no coordinates.
+    legend
+        Bit value → name.
+    """
+    header = fits.Header(card for card in image.cards if _SHARED_CARDS.fullmatch(card.keyword))
     header["BTYPE"] = "quality flags"
     header["BUNIT"] = ""
     for bit, name in legend.items():
