@@ -15,7 +15,7 @@ from scipy.ndimage import median_filter
 
 from pipeline.instruments.stereo_hi import facts, telemetry
 from pipeline.instruments.stereo_hi.simulate.config import SimulationConfig
-from pipeline.instruments.stereo_hi.steps.onboard import multiplier
+from pipeline.instruments.stereo_hi.steps.onboard import division_factor, halving_factor
 from pipeline.kernels.desmear import smear
 from pipeline.quality import Quality
 
@@ -183,10 +183,11 @@ def _processed(
 ) -> NDArray[np.int32]:
     """What the on-board software makes of the numbers: divisions, roots, whole numbers."""
     codes = list(program(config))
-    stored = signal / multiplier(codes, halving_undone=False, summed=True)
+    stored = signal / division_factor(codes, summed=True)
     roots = codes.count(2)
     if roots:
         stored = np.maximum(stored, 0.0) ** (0.5**roots)
+    stored = stored / halving_factor(codes, undone=False)
     if config.kind == "s7":
         stored = np.minimum(stored / config.beacon_loss, _WORD)
         sky = median_filter(stored, size=(1, 9))

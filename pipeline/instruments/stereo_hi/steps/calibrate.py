@@ -112,7 +112,7 @@ def _fitted(flat: Flat, frame: Frame, did: str) -> NDArray[np.float32]:
 
 @step(
     "photometric_calibration",
-    version=1,
+    version=2,
     prstep="RADIOMETRIC-CALIBRATION",
     instrument="stereo_hi",
     takes=("DN/s",),
@@ -151,7 +151,10 @@ def diffuse_correction(frame: Frame) -> NDArray[np.float32]:
     With ``t = r/(F (μ + 1))``, r the distance from the reference pixel and F
     the focal length, ``cos α = (√(1 + (1 − μ²) t²) − μ t²)/(1 + t²)``, the form
     of the source's formula that holds on the axis too; the factor is
-    ``(μ + 1)² (μ cos α + 1)/(μ + cos α)³``.
+    ``(μ + 1)² (μ cos α + 1)/(μ + cos α)³``. The source adds DSTART − 1 to the
+    pixel number, which is 0 in the images without underscan it is applied to
+    (scc_img_trim takes the underscan out of CRPIX too); here an underscan stays
+    in the image, and CRPIX counts from its first pixel.
 
     Returns
     -------
@@ -168,8 +171,8 @@ def diffuse_correction(frame: Frame) -> NDArray[np.float32]:
         mu = optics.mu
         radians = math.radians(optics.arcsec_per_pixel / 3600.0) * facts.binning(frame)
     ny, nx = frame.data.shape
-    x = np.arange(nx) + frame.keyword("DSTART1", int, default=1) - frame.keyword("CRPIX1", float)
-    y = np.arange(ny) + frame.keyword("DSTART2", int, default=1) - frame.keyword("CRPIX2", float)
+    x = np.arange(1, nx + 1) - frame.keyword("CRPIX1", float)
+    y = np.arange(1, ny + 1) - frame.keyword("CRPIX2", float)
     # F in pixels of this image is 1/radians, so no length in mm is needed.
     t2 = ((x**2)[None, :] + (y**2)[:, None]).astype(np.float32) * np.float32((radians / (mu + 1.0)) ** 2)
     cosine = (np.sqrt(1.0 + np.float32(1.0 - mu**2) * t2) - np.float32(mu) * t2) / (1.0 + t2)

@@ -54,7 +54,7 @@ class BiasParams(Params):
 
 @step(
     "undo_onboard_processing",
-    version=1,
+    version=2,
     prstep="MULTIPLICATION",
     instrument="stereo_hi",
     takes=("DN",),
@@ -65,50 +65,64 @@ def undo_onboard_processing(frame: Frame, params: OnboardParams, references: Ref
 
     First the conditional halving before ICER compression (§1, "icerdiv2",
     v1.19), which the code list does not tell by itself, then the codes in the
-    order multiplications, square (§1, "SEB-IP undo"). Values stay floating.
+    order of §1, "SEB-IP undo" (scc_sebip): halvings, square, everything else.
+    A root stands between them, so the order matters. Values stay floating.
     """
     header = frame.header.copy()
     frame = frame.replace(header=header)
-    factor = 1.0
+    halvings = 1.0
     if _was_halved_for_icer(frame):
-        factor = 2.0
+        halvings = 2.0
         header["DIV2CORR"] = (True, "halving before ICER undone")
         header.add_history("icerdiv2: image x 2")
     codes = facts.codes(frame)
-    factor *= multiplier(codes, halving_undone=_is_true(header.get("DIV2CORR")), summed=_ipsum(frame) > 0)
+    halvings *= halving_factor(codes, undone=_is_true(header.get("DIV2CORR")))
+    divisions = division_factor(codes, summed=_ipsum(frame) > 0)
     beacon = any(code in (16, 17) for code in codes)
     if beacon:
-        factor *= params.beacon_gain
+        divisions *= params.beacon_gain
         frame = frame.with_caveat(
             "beacon image: stars are clipped and the brightness is uncertain by a factor of about 4 "
             f"(codes {codes} undone as published, beacon_gain {params.beacon_gain:g})"
         )
     roots = codes.count(_ROOTED)
-    if factor == 1.0 and not roots:
+    if halvings * divisions == 1.0 and not roots:
         return frame
-    data = frame.data * np.float32(factor)
     if roots:
-        data = data ** np.float32(2**roots)
-    header["SEBFACT"] = (factor, "divisions on board undone by this factor")
-    header.add_history(f"on-board processing undone: x {factor:g}" + (f", ^{2**roots}" if roots else ""))
+        data = (frame.data * np.float32(halvings)) ** np.float32(2**roots) * np.float32(divisions)
+        history = f"x {halvings:g}, ^{2**roots}, x {divisions:g}"
+    else:
+        data = frame.data * np.float32(halvings * divisions)
+        history = f"x {halvings * divisions:g}"
+    header["SEBFACT"] = (halvings * divisions, "divisions on board undone by this factor")
+    header.add_history(f"on-board processing undone: {history}")
     return frame.replace(data=data)
 
 
-def multiplier(codes: list[int], *, halving_undone: bool, summed: bool) -> float:
-    """The factor that undoes the divisions of a list of on-board codes.
+def halving_factor(codes: list[int], *, undone: bool) -> float:
+    """The factor that undoes code 1, which halves after a root was taken.
 
     Parameters
     ----------
     codes
         Codes of IP_00_19, in order.
-    halving_undone
+    undone
         Whether one halving was undone before (DIV2CORR).
+    """
+    return float(2.0 ** max(codes.count(_HALVED) - int(undone), 0))
+
+
+def division_factor(codes: list[int], *, summed: bool) -> float:
+    """The factor that undoes all other divisions, which come before a root.
+
+    Parameters
+    ----------
+    codes
+        Codes of IP_00_19, in order.
     summed
         Whether IPSUM is above zero; only then does code 53 divide.
     """
-    factor = 2.0 ** max(codes.count(_HALVED) - int(halving_undone), 0)
-    if summed:
-        factor *= 4.0 ** codes.count(_QUARTERED_IF_SUMMED)
+    factor = 4.0 ** codes.count(_QUARTERED_IF_SUMMED) if summed else 1.0
     for code in codes:
         factor *= _FACTORS.get(code, 1.0)
     return factor

@@ -45,7 +45,7 @@ class PointingParams(Params):
 
 @step(
     "pointing",
-    version=1,
+    version=2,
     prstep="SPATIAL-COORDINATE-CORRECTION",
     instrument="stereo_hi",
     libraries=("numpy", "astropy"),
@@ -132,9 +132,10 @@ def _nominal(frame: Frame) -> None:
     header = frame.header
     behind = facts.spacecraft(frame) == "B"
     mounting = tables.MOUNTINGS[(facts.detector(frame), facts.spacecraft(frame))]
-    # The mounting of B describes its images as stored, turned; images of A are only turned while it rolled.
-    turned = facts.orientation(frame).turned and not behind
-    scale = mounting.degrees_per_pixel(frame.data.shape[1])
+    # The mounting of A describes its images as read out, that of B its images as stored, turned.
+    turned = facts.orientation(frame).turned != behind
+    # Of the whole CCD, however much of it the image shows: a part of it has the same plate scale.
+    scale = mounting.degrees_per_pixel(tables.CCD_SIZE // facts.binning(frame, "SUMMED"))
     for suffix, (yaw, pitch, roll, sign) in _ATTITUDE.items():
         found = attitude.pointing(
             mounting,

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import facts
 from pipeline.step import Params, References, step
+
+#: Lines and columns of the CCD, scans beyond its edges included, are counted to this number (secchi_rectify).
+_CCD_LAST: Final = 2176
 
 
 class RectifyParams(Params):
@@ -17,7 +21,7 @@ class RectifyParams(Params):
 
 @step(
     "rectify",
-    version=1,
+    version=2,
     prstep="DEROTATION",
     instrument="stereo_hi",
 )
@@ -25,8 +29,10 @@ def rectify(frame: Frame, params: RectifyParams, references: References) -> Fram
     """Turn an image as read out by 180° where that puts north up; most level-0 files were turned before.
 
     STEREO-B always, STEREO-A while it flew rolled (§1, secchi_rectify v1.29):
-    ``CRPIX → NAXIS − CRPIX + 1``. It comes after the de-smearing so that the
-    direction of the readout needs no second thought.
+    ``CRPIX → NAXIS − CRPIX + 1``, and with it the place of the image on the CCD
+    (R1COL … R2ROW) and of the part that saw light in the image (DSTART, DSTOP).
+    It comes after the de-smearing so that the direction of the readout needs
+    no second thought.
     """
     if frame.keyword("RECTIFY", bool, default=False):
         return frame
@@ -47,6 +53,7 @@ def rectify(frame: Frame, params: RectifyParams, references: References) -> Fram
             if name in header:
                 header[name] = size - frame.keyword(name, float) + 1
         _turn_axes(marked, suffix)
+    _turn_window(marked)
     return marked.replace(
         data=np.ascontiguousarray(frame.data[::-1, ::-1]),
         quality=np.ascontiguousarray(frame.quality[::-1, ::-1]),
@@ -61,3 +68,17 @@ def _turn_axes(frame: Frame, suffix: str) -> None:
             header[name + suffix] = -frame.keyword(name + suffix, float)
     if not suffix and "CROTA" in header:
         header["CROTA"] = math.remainder(frame.keyword("CROTA", float) + 180.0, 360.0)
+
+
+def _turn_window(frame: Frame) -> None:
+    """R1COL … R2ROW from P1COL … P2ROW, the CCD as read out, and DSTART, DSTOP in the image."""
+    header = frame.header
+    for axis in ("COL", "ROW"):
+        if f"P1{axis}" in header and f"P2{axis}" in header:
+            header[f"R1{axis}"] = _CCD_LAST - frame.keyword(f"P2{axis}", int) + 1
+            header[f"R2{axis}"] = _CCD_LAST - frame.keyword(f"P1{axis}", int) + 1
+    for axis, size in (("1", frame.data.shape[1]), ("2", frame.data.shape[0])):
+        start, stop = f"DSTART{axis}", f"DSTOP{axis}"
+        if start in header and stop in header:
+            first, last = frame.keyword(start, int), frame.keyword(stop, int)
+            header[start], header[stop] = size - last + 1, size - first + 1

@@ -187,3 +187,10 @@ def test_fitted_optics_are_preferred_to_nominal_ones() -> None:
     in_arcsec = diffuse_correction(as_frame(simulated(), RAVG=0.3, PV2_1=0.9, CDELT1=72.0, CUNIT1="arcsec"))
     assert np.abs(fitted - nominal).max() > 1e-4
     np.testing.assert_allclose(fitted, in_arcsec, rtol=1e-6)
+
+
+def test_an_underscan_does_not_move_the_axis_of_the_optics() -> None:
+    # CRPIX counts from the image's first pixel; where the light begins in it does not matter.
+    plain = diffuse_correction(as_frame(simulated(), RAVG=-881.0))
+    shifted = diffuse_correction(as_frame(simulated(), RAVG=-881.0, DSTART1=26, DSTART2=3))
+    np.testing.assert_array_equal(shifted, plain)

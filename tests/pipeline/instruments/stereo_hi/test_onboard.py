@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.frame import Frame
-from pipeline.instruments.stereo_hi.steps.onboard import bias, multiplier
+from pipeline.instruments.stereo_hi.steps.onboard import bias, division_factor, halving_factor
 from tests.pipeline.instruments.stereo_hi.frames import apply_step, as_frame, simulated
 
 
@@ -35,16 +35,16 @@ def coded(*codes: int, **cards: Any) -> Frame:
     ],
 )
 def test_every_code_has_the_factor_of_the_table(codes: list[int], factor: float) -> None:
-    assert multiplier(codes, halving_undone=False, summed=True) == factor
+    assert halving_factor(codes, undone=False) * division_factor(codes, summed=True) == factor
 
 
 def test_a_halving_undone_before_counts_one_less_but_never_below_none() -> None:
-    assert multiplier([1, 1], halving_undone=True, summed=True) == 2
-    assert multiplier([7], halving_undone=True, summed=True) == 1
+    assert halving_factor([1, 1], undone=True) == 2
+    assert halving_factor([7], undone=True) == 1
 
 
 def test_code_53_divides_only_summed_images() -> None:
-    assert multiplier([53], halving_undone=False, summed=False) == 1
+    assert division_factor([53], summed=False) == 1
 
 
 def test_the_image_is_multiplied_and_stays_floating() -> None:
@@ -54,10 +54,17 @@ def test_the_image_is_multiplied_and_stays_floating() -> None:
     assert result.header["SEBFACT"] == 12
 
 
-def test_roots_are_squared_after_the_divisions_are_undone() -> None:
-    frame = coded(2, 82)
+@pytest.mark.parametrize(
+    ("codes", "value"),
+    [((2,), 9.0), ((2, 82), 18.0), ((2, 1), 36.0), ((83, 2, 1), 144.0), ((2, 2), 81.0)],
+)
+def test_a_root_is_squared_between_the_halvings_and_the_divisions(
+    codes: tuple[int, ...], value: float
+) -> None:
+    # The mission's scc_sebip: code 1 first, then the squares, then all other factors.
+    frame = coded(*codes)
     small = frame.replace(data=np.full_like(frame.data, 3.0))
-    np.testing.assert_array_equal(apply_step("undo_onboard_processing", small).data, 36.0)
+    np.testing.assert_array_equal(apply_step("undo_onboard_processing", small).data, value)
 
 
 def test_nothing_to_undo_changes_nothing() -> None:

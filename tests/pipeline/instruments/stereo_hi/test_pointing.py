@@ -122,6 +122,27 @@ def test_nominal_coordinates_keep_north_up_and_the_sun_on_its_side(settings: dic
     assert determinant == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("spacecraft", ["A", "B"])
+@pytest.mark.parametrize("detector", ["HI1", "HI2"])
+def test_a_part_of_the_field_has_the_plate_scale_of_the_whole(detector: str, spacecraft: str) -> None:
+    optics = tables.OPTICS[(detector, spacecraft)]  # type: ignore[index]  # a parametrised literal
+    for size in (128, 192):
+        header = apply_step("pointing", frame_of(detector=detector, spacecraft=spacecraft, size=size)).header
+        assert header["CDELT1"] * 3600 == pytest.approx(2 * optics.arcsec_per_pixel, rel=1e-4)
+        assert header["CDELT1A"] == -header["CDELT1"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"spacecraft": "B"}, {"start": datetime(2018, 4, 1, tzinfo=UTC)}])
+def test_an_image_as_read_out_gets_the_coordinates_of_its_turned_self(settings: dict[str, Any]) -> None:
+    stored = apply_step("pointing", frame_of(**settings)).header
+    raw = apply_step("pointing", frame_of(rectified=False, **settings)).header
+    sign = -1.0 if settings else 1.0
+    for suffix in ("", "A"):
+        assert raw[f"CRVAL1{suffix}"] == pytest.approx(stored[f"CRVAL1{suffix}"])
+        for name in ("PC1_1", "PC1_2", "PC2_1", "PC2_2"):
+            assert raw[name + suffix] == pytest.approx(sign * stored[name + suffix])
+
+
 @pytest.mark.parametrize(
     ("file", "detector"),
     [

@@ -49,3 +49,14 @@ def test_turning_here_or_on_the_ground_gives_the_same_product(settings: dict[str
     np.testing.assert_array_equal(here.quality, ground.quality)
     for name in ("CRVAL1", "CRPIX1", "PC1_1", "RECTROTA", "RECTIFY"):
         assert here.header[name] == ground.header[name]
+
+
+def test_the_place_on_the_ccd_turns_along() -> None:
+    # secchi_rectify: a whole turned image holds columns 79 to 2126 and rows 129 to 2176.
+    window = {"DSTART1": 21, "DSTOP1": 120, "DSTART2": 1, "DSTOP2": 128}
+    place = {"P1COL": 51, "P2COL": 2098, "P1ROW": 1, "P2ROW": 2048}
+    frame = as_frame(simulated(rectified=False, spacecraft="B"), **window, **place)
+    header = apply_step("rectify", frame).header
+    assert [header[name] for name in ("R1COL", "R2COL", "R1ROW", "R2ROW")] == [79, 2126, 129, 2176]
+    assert [header[name] for name in window] == [9, 108, 1, 128]
+    assert [header[name] for name in place] == list(place.values())
