@@ -15,17 +15,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
 
 from lake.checksums import Checksums, checksums
 from lake.errors import BadInput, Reason
-from lake.fits_structure import check_sums, walk
+from lake.fits_structure import HduSpan, check_sums, walk
 from lake.fits_tiles import check_claims, too_large
 from lake.quiet import without_warnings
 
+QUALITY_EXTNAME = "QUALITY"  # of the flags beside an image, in our products
 MAX_BYTES = 4 * 1024**3  # of a file, and of an image when decompressed
 # Bytes of one element by the letter of TFORM (FITS standard 4.0, table 18); X counts bits.
 _WIDTHS = {"L": 1, "X": 0.125, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16}
@@ -135,13 +136,38 @@ def _check(data: bytes, file: str) -> CheckedFits:
     states = tuple(check_sums(content, span) for span in skeleton.spans)
     for span in skeleton.spans:
         check_claims(content, span, file, MAX_BYTES)
+        _check_scaling(span, file)
     # Data before checksums: a stream that does not decode is named as such even where its sum is wrong too.
-    image, shape, header, primary, odd = _read_hdus(content, file)
+    found = _read_hdus(content, file)
     _refuse_wrong_sums(states, file)
     caveats = list(skeleton.caveats)
+    if found.others:
+        others = ", ".join(found.others)
+        caveats.append(f"the image of HDU {found.hdu} was taken; the file holds more images: {others}")
+    header, odd = clean_header(found.header)
     if odd:
         caveats.append(f"header cards whose value is not FITS count as undefined: {', '.join(odd)}")
-    return CheckedFits(file, data, sums, image, shape, header, primary, states, tuple(caveats))
+    primary, _ = clean_header(found.primary)
+    return CheckedFits(file, data, sums, found.hdu, found.shape, header, primary, states, tuple(caveats))
+
+
+def _check_scaling(span: HduSpan, file: str) -> None:
+    """Refuse BSCALE and BZERO that make no numbers of the stored ones; decoders give NaN or zeros."""
+    for keyword in ("BSCALE", "BZERO"):
+        try:
+            value = span.header.get(keyword, 1.0)
+            number = float(value)
+        except (fits.VerifyError, TypeError, ValueError):
+            value, number = "no number", math.nan
+        if not math.isfinite(number) or (keyword == "BSCALE" and number == 0):
+            raise BadInput(
+                f"{keyword} of HDU {span.index} is no number to scale by",
+                file=file,
+                keyword=keyword,
+                found=value,
+                advice=f"{_AGAIN}, or have {keyword} corrected there: without it the values are not known",
+                code=Reason.BAD_KEYWORD,
+            )
 
 
 def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
@@ -160,9 +186,17 @@ def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
             odd.append(str(card.keyword) or f"card {position + 1}")
             del copy[position]
             if re.fullmatch(r"[A-Z0-9_-]{1,8}", str(card.keyword)):
-                comment = str(card).partition("/")[2].strip()
-                copy.insert(position, fits.Card(card.keyword, None, comment if comment.isprintable() else ""))
+                copy.insert(position, fits.Card(card.keyword, None, _comment(card)))
     return copy, odd[::-1]
+
+
+def _comment(card: fits.Card) -> str:
+    """Comment of a card whose value cannot be read, "" where it cannot be read either."""
+    try:
+        comment = str(card).partition("/")[2].strip()
+    except ValueError:  # a tab or another control character in the value
+        return ""
+    return comment if comment.isprintable() else ""
 
 
 @contextmanager
@@ -183,8 +217,18 @@ def _reading(index: int, file: str) -> Iterator[None]:
         ) from error
 
 
-def _read_hdus(content: bytes, file: str) -> tuple[int, tuple[int, ...], fits.Header, fits.Header, list[str]]:
-    found: tuple[int, tuple[int, ...], fits.Header, list[str]] | None = None
+class _Found(NamedTuple):
+    """The image of a file, and the other ones it holds."""
+
+    hdu: int
+    shape: tuple[int, ...]
+    header: fits.Header
+    primary: fits.Header
+    others: list[str]
+
+
+def _read_hdus(content: bytes, file: str) -> _Found:
+    found: _Found | None = None
     with _reading(0, file):
         hdus = fits.open(
             io.BytesIO(content), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False
@@ -193,11 +237,12 @@ def _read_hdus(content: bytes, file: str) -> tuple[int, tuple[int, ...], fits.He
         for index, hdu in enumerate(hdus):
             with _reading(index, file):
                 shape = _read_all(hdu)
-                if found is None and len(shape) >= 2 and math.prod(shape) > 0:
-                    found = (index, shape, *clean_header(hdu.header))
+                if len(shape) >= 2 and math.prod(shape) > 0:
+                    if found is None:
+                        found = _Found(index, shape, hdu.header, hdus[0].header, [])
+                    elif hdu.name != QUALITY_EXTNAME:
+                        found.others.append(f"HDU {index} ({' x '.join(map(str, shape[::-1]))})")
                 hdu.data = None  # frees the memory before the next one is decoded
-        with _reading(0, file):
-            primary, _ = clean_header(hdus[0].header)
     if found is None:
         raise BadInput(
             "no HDU of the file holds an image of two or more axes",
@@ -207,8 +252,7 @@ def _read_hdus(content: bytes, file: str) -> tuple[int, tuple[int, ...], fits.He
             advice="only images can be processed; leave tables and spectra out",
             code=Reason.NO_IMAGE,
         )
-    index, shape, header, odd = found
-    return index, shape, header, primary, odd
+    return found
 
 
 def _read_all(hdu: Any) -> tuple[int, ...]:

@@ -17,11 +17,10 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from lake.errors import BadInput, Reason, Retriable
-from lake.fits_check import clean_header
+from lake.fits_check import QUALITY_EXTNAME, clean_header
 from lake.fits_structure import BLOCK, add_sums, ones_complement_sum
 from lake.quiet import without_warnings
 
-QUALITY_EXTNAME = "QUALITY"
 # A tile costs the writer far more than its pixels: tiles of one row, the usual ones, would double the time.
 _TILE_ROWS = 64
 _STRUCTURE = re.compile(
@@ -213,10 +212,11 @@ def _scale(raw: NDArray[Any], header: fits.Header, blank_is_missing: bool) -> Im
         header.get(name, default) for name, default in (("BSCALE", 1), ("BZERO", 0), ("BLANK", None))
     )
     mask: NDArray[np.bool_] | None = None
-    if raw.dtype.kind in "iu" and isinstance(blank, int):
+    if raw.dtype.kind in "iu" and isinstance(blank, (int, float)):  # some writers give BLANK a decimal point
         mask = np.asarray(raw == blank)
     if scale == 1 and zero == 0:
-        data = raw.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite: `read` looks
+            data = raw.astype(np.float32)
     else:
         # In double: 2**31 offsets and 32-bit integers do not fit the 24 bits of a float32 before they cancel.
         data = (raw * np.float64(scale) + np.float64(zero)).astype(np.float32)

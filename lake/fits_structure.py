@@ -215,6 +215,8 @@ def _after_last(data: bytes, offset: int, count: int, file: str) -> list[str]:
     rest = data[offset:]
     if not rest.strip(b"\0 "):
         return [f"{len(rest)} blank bytes follow the last HDU and are ignored"]
+    if len(rest) < BLOCK:  # too few for any HDU: nothing that could be read is lost
+        return [f"{len(rest)} bytes that are no HDU follow the last one and are ignored"]
     raise BadInput(
         f"{len(rest)} bytes after HDU {count - 1} are no HDU: its header is damaged",
         file=file,
@@ -250,6 +252,7 @@ def _not_fits(data: bytes, file: str) -> BadInput:
     for magic, kind in (
         (b"\x1f\x9d", "a compress (.Z) file"),
         (b"BZh", "a bzip2 file"),
+        (b"\xfd7zXZ", "an xz file"),
         (b"PK\x03\x04", "a zip archive"),
         (b"\x89HDF", "an HDF5 file"),
         (b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),

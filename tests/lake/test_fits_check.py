@@ -218,6 +218,54 @@ def test_blank_bytes_after_the_last_hdu_are_a_caveat() -> None:
     assert any("2880 blank bytes" in caveat for caveat in checked.caveats)
 
 
+@pytest.mark.parametrize("rest", [b"\n", b"appended by hand", b"\xff" * 2879])
+def test_fewer_bytes_than_an_hdu_has_after_the_last_one_are_a_caveat(rest: bytes) -> None:
+    checked = check_bytes(PLAIN + rest, "f")
+    assert any(f"{len(rest)} bytes that are no HDU" in caveat for caveat in checked.caveats)
+    assert code_of(PLAIN + rest.ljust(2880, b"x")) is Reason.CORRUPTED_HEADER
+
+
+def test_images_beside_the_one_that_is_taken_are_named() -> None:
+    data = as_bytes(
+        fits.PrimaryHDU(), fits.ImageHDU(COUNTS), fits.ImageHDU(COUNTS[:3]), fits.ImageHDU(COUNTS)
+    )
+    checked = check_bytes(data, "f")
+    assert checked.image_hdu == 1
+    assert checked.caveats == (
+        "the image of HDU 1 was taken; the file holds more images: HDU 2 (64 x 3), HDU 3 (64 x 40)",
+    )
+
+
+def test_the_flags_of_a_product_are_no_further_image() -> None:
+    flags = fits.CompImageHDU(COUNTS.astype(np.uint16), name="QUALITY")
+    assert check_bytes(as_bytes(fits.PrimaryHDU(COUNTS), flags), "f").caveats == ()
+
+
+@pytest.mark.parametrize("keyword", ["BSCALE", "BZERO"])
+@pytest.mark.parametrize("value", [b"nan", b"inf", b"'NaN'", b"'none'", b""])
+def test_a_scaling_that_is_no_number_is_named_and_not_applied(keyword: str, value: bytes) -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("SCALING", 7)])))
+    card = f"{keyword:8}= ".encode() + value.rjust(20)
+    refusal = refusal_of(data.replace(b"SCALING =                    7", card))
+    assert refusal is not None
+    assert (refusal.code, refusal.keyword) == (Reason.BAD_KEYWORD, keyword)
+
+
+def test_a_scale_of_zero_is_refused_and_an_offset_of_zero_is_not() -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("SCALING", 0)])))
+    assert code_of(data.replace(b"SCALING =", b"BSCALE  =")) is Reason.BAD_KEYWORD
+    assert code_of(data.replace(b"SCALING =", b"BZERO   =")) is None
+
+
+@pytest.mark.parametrize("text", [b"'a\tb'  / c\td", b"'a\0b'  / null"])
+def test_a_control_character_costs_its_card_and_not_the_file(text: bytes) -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("NOTE", "x" * 20), ("OTHER", 2)])))
+    checked = check_bytes(data.replace(b"'" + b"x" * 20 + b"'", text.ljust(22)), "f")
+    assert checked.header["NOTE"] is None
+    assert checked.header["OTHER"] == 2
+    assert any("NOTE" in caveat for caveat in checked.caveats)
+
+
 def test_a_file_that_says_it_is_not_standard_is_believed() -> None:
     data = PLAIN.replace(b"SIMPLE  =                    T", b"SIMPLE  =                    F")
     assert code_of(data) is Reason.NOT_FITS

@@ -45,6 +45,15 @@ def test_blank_becomes_nan_only_when_asked_for(tmp_path: Path) -> None:
     assert np.isfinite(read_image(url, 0).data).all()
 
 
+def test_blank_may_be_written_with_a_decimal_point(tmp_path: Path) -> None:
+    url = write(tmp_path / "a.fits", np.array([[-32768, 1]], np.int16), ABLANK=-32768)
+    path = Path(url)
+    path.write_bytes(
+        path.read_bytes().replace(b"ABLANK  =               -32768", b"BLANK   =             -32768.0")
+    )
+    assert np.isnan(read_image(url, 0, blank_is_missing=True).data).tolist() == [[True, False]]
+
+
 def test_blank_on_float_data_means_nothing(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy does not like to write it
