@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ from pipeline.recipe import Recipe
 _BUILT_IN: Final = Path(__file__).parent / "instruments"
 #: Third parties announce instruments here: name → module whose folder holds `instrument.yaml`.
 ENTRY_POINTS: Final = "heliolake.instruments"
+#: The Sun is drawn since Galileo's days; other years are fillers of archives (0001, 9999).
+_YEARS: Final = range(1600, 2500)
+#: Observations name folders and data sets, to which a level and a version are added.
+_OBSERVATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+_LONGEST_EXPOSURE: Final = 86400 * 30
 
 
 class _Model(BaseModel):
@@ -30,18 +36,38 @@ class _Model(BaseModel):
 
 
 class LevelRule(_Model):
-    """Which level a file has: by a keyword's value, or one level for all."""
+    """Which level a file has: by a keyword's value, or one level for all.
+
+    Attributes
+    ----------
+    keyword, pattern
+        Where it stands, and the part of the value that counts; the rest of the value may be anything.
+    values
+        Value → level; numbers may be written in any way ("1" stands for 1.0 too). Another value is refused.
+    otherwise
+        The rule for files whose header lacks the keyword, or in whose value the pattern is not found.
+    default
+        Their level where there is no such rule.
+    """
 
     keyword: str = ""
+    pattern: str = ""
     values: dict[str, str] = Field(default_factory=dict)
+    otherwise: LevelRule | None = None
     default: str | None = None
+
+    @property
+    def levels(self) -> frozenset[str]:
+        """All levels the rule can give."""
+        own = {*self.values.values(), *([] if self.default is None else [self.default])}
+        return frozenset(own | (self.otherwise.levels if self.otherwise else frozenset()))
 
 
 class DateRule(_Model):
     """Where the date of an observation stands."""
 
     keywords: tuple[str, ...] = ("DATE-OBS", "DATE_OBS")
-    time_keyword: str = ""
+    time_keyword: str = "TIME-OBS"
     exposure: str = ""
 
 
@@ -154,14 +180,16 @@ class Instrument(_Model):
         meta = {name: value for name, rule in self.meta.items() if (value := _meta(header, rule)) is not None}
         try:
             observation = self.observation.format(date=begin, **meta)
+            if not _OBSERVATION.fullmatch(observation):
+                raise ValueError(f"{observation!r} cannot be a name")
         except (KeyError, ValueError, IndexError) as error:
             keywords = ", ".join(rule.keyword for rule in self.meta.values() if rule.keyword)
             raise BadInput(
                 "the header does not say which observation the file belongs to",
                 file=source,
                 keyword=keywords,
-                found=f"no value for {error}",
-                advice="complete the header, or correct the instrument's description",
+                found=f"no value for {error}" if isinstance(error, KeyError) else str(error),
+                advice="correct the header, or correct the instrument's description",
             ) from error
         return Description(self.name, level, observation, begin, end, meta)
 
@@ -172,8 +200,10 @@ class Instrument(_Model):
 
     def _level(self, header: fits.Header, source: str) -> str:
         rule = self.level
-        found = _text(header, rule.keyword) if rule.keyword else ""
-        level = rule.values.get(found, rule.default)
+        while not (found := _level_text(header, rule)) and rule.otherwise:
+            rule = rule.otherwise
+        levels = {_plain(value): level for value, level in rule.values.items()}
+        level = levels.get(found) if found else rule.default
         if level is None:
             raise BadInput(
                 f"the header does not tell a level that {self.title} files have",
@@ -191,7 +221,7 @@ class Instrument(_Model):
             if parsed is not None and parsed >= begin:
                 return parsed
         exposure = header.get(self.date_end.exposure or self.date.exposure or "EXPTIME")
-        if isinstance(exposure, (int, float)) and 0 <= exposure < 86400 * 30:
+        if isinstance(exposure, (int, float)) and 0 <= exposure < _LONGEST_EXPOSURE:
             return begin + timedelta(seconds=float(exposure))
         return begin
 
@@ -294,7 +324,7 @@ def _date(header: fits.Header, rule: DateRule, source: str) -> datetime:
     for keyword in rule.keywords:
         text = _text(header, keyword)
         time = _text(header, rule.time_keyword) if rule.time_keyword else ""
-        if text and (parsed := parse_date(text, time)):
+        if text and (parsed := parse_date(text, time)) and parsed.year in _YEARS:
             return parsed
         seen.append(f"{keyword}={text or 'absent'}")
     raise BadInput(
@@ -310,10 +340,16 @@ def _meta(header: fits.Header, rule: MetaRule) -> Any:
     if rule.value is not None:
         return rule.value
     value = header.get(rule.keyword)
-    if value is None or isinstance(value, fits.card.Undefined) or value == "":
-        return rule.default
     if isinstance(value, str):
         value = value.strip()
+    if value is None or isinstance(value, fits.card.Undefined) or value == "":
+        return rule.default
+    if isinstance(value, float):
+        if not math.isfinite(value):  # a number beyond double precision; JSON knows none
+            return rule.default
+        value = (
+            int(value) if value.is_integer() else value
+        )  # WAVELNTH is 171 in one archive, 171.0 in another
     if rule.pattern:
         match = re.search(rule.pattern, str(value))
         if not match:
@@ -322,6 +358,19 @@ def _meta(header: fits.Header, rule: MetaRule) -> Any:
     if rule.map:
         value = rule.map.get(str(value), rule.default if rule.default is not None else value)
     return value.lower() if rule.lower and isinstance(value, str) else value
+
+
+def _level_text(header: fits.Header, rule: LevelRule) -> str:
+    text = _text(header, rule.keyword) if rule.keyword else ""
+    if rule.pattern:
+        match = re.search(rule.pattern, text)
+        return (match[1] if match.groups() else match[0]) if match else ""
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
+    """A number in its shortest form, other text as it is: 1, 1. and 1.0 are the same level."""
+    return f"{float(text):g}" if re.fullmatch(r"\d+(\.\d*)?", text) else text
 
 
 def _text(header: fits.Header | Mapping[str, Any], keyword: str) -> str:

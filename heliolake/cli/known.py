@@ -117,9 +117,7 @@ def instruments(as_json: Json = False) -> None:
             "title": entry.title,
             "recognise": [dict(block) for block in entry.recognise],
             "observation": entry.observation,
-            "levels": sorted(
-                {*entry.level.values.values(), *([entry.level.default] if entry.level.default else [])}
-            ),
+            "levels": sorted(entry.level.levels),
             "meta": sorted(entry.meta),
             "recipes": sorted(entry.recipes()),
         }

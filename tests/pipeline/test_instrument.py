@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from astropy.io import fits
 
 from pipeline.errors import BadInput
-from pipeline.instrument import instrument, parse_date, recognise
+from pipeline.instrument import LevelRule, MetaRule, instrument, parse_date, recognise
 from tests.toy import toy_frame
+
+VALUES = {"0": "0", "1.0": "1"}
 
 
 def test_a_plugged_in_instrument_is_recognised_by_its_header() -> None:
@@ -56,3 +59,63 @@ def test_dates_are_read_in_every_form_real_headers_use(
     text: str, time: str, expected: datetime | None
 ) -> None:
     assert parse_date(text, time) == expected
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00", "9999-12-31T23:59:59", "1599-12-31"])
+def test_a_date_that_only_fills_its_place_is_no_date(date: str) -> None:
+    with pytest.raises(BadInput, match="no date of observation"):
+        instrument("toy").describe(toy_frame(**{"DATE-OBS": date}).header)
+
+
+@pytest.mark.parametrize("written", ["1", 1, 1.0, "1.0", "1.", "1.00 "])
+def test_a_level_is_the_same_number_however_it_is_written(written: str | float) -> None:
+    assert instrument("toy").describe(toy_frame(LVL=written).header).level == "1"
+
+
+def test_a_level_that_is_not_known_is_never_taken_for_the_default() -> None:
+    described = instrument("toy").model_copy(
+        update={"level": LevelRule(keyword="LVL", values=VALUES, default="0")}
+    )
+    assert described.describe(toy_frame(LVL="").header).level == "0"
+    with pytest.raises(BadInput, match="level"):
+        described.describe(toy_frame(LVL="L2").header)
+
+
+def test_a_level_may_stand_in_a_name_where_its_keyword_is_absent() -> None:
+    name = LevelRule(keyword="FILENAME", pattern="_lev([0-9])", values={"2": "2"}, default="0")
+    rule = LevelRule(keyword="LVL", values=VALUES, otherwise=name)
+    described = instrument("toy").model_copy(update={"level": rule})
+    for cards, level in (
+        ({"LVL": "", "FILENAME": "a_lev2.fits"}, "2"),
+        ({"LVL": "", "FILENAME": "a_raw.fits"}, "0"),
+        ({"LVL": "1.0", "FILENAME": "a_lev2.fits"}, "1"),
+    ):
+        assert described.describe(toy_frame(**cards).header).level == level
+    assert rule.levels == {"0", "1", "2"}
+
+
+@pytest.mark.parametrize("camera", ["1/2", "1 2", "\u00fc", "1" * 300])
+def test_an_observation_whose_name_could_not_be_kept_is_bad_input(camera: str) -> None:
+    described = instrument("toy").model_copy(update={"meta": {"camera": MetaRule(value=camera)}})
+    with pytest.raises(BadInput, match="which observation") as caught:
+        described.describe(toy_frame().header)
+    assert camera in caught.value.found
+
+
+@pytest.mark.parametrize(("value", "meta"), [(171.0, 171), (0.5, 0.5), ("  ", "none"), (" 171 ", "171")])
+def test_a_searchable_value_does_not_depend_on_how_its_number_is_written(
+    value: float | str, meta: object
+) -> None:
+    rule = {"wave": MetaRule(keyword="WAVELNTH", default="none"), "camera": MetaRule(value=1)}
+    described = instrument("toy").model_copy(update={"meta": rule})
+    found = described.describe(toy_frame(WAVELNTH=value).header).meta["wave"]
+    assert (found, type(found)) == (meta, type(meta))
+
+
+def test_a_number_beyond_all_numbers_is_no_searchable_value() -> None:
+    header = toy_frame().header
+    header.append(fits.Card.fromstring("WAVELNTH=                1e400"))
+    described = instrument("toy").model_copy(
+        update={"meta": {"wave": MetaRule(keyword="WAVELNTH"), "camera": MetaRule(value=1)}}
+    )
+    assert described.describe(header).meta == {"camera": 1}

@@ -62,3 +62,22 @@ def test_a_description_is_short_and_names_what_it_searches_by(name: str) -> None
     assert entry.credit
     assert entry.meta
     assert "{date" in entry.observation
+
+
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [
+        ("20110910_114721_s7h2A.fts", "0"),
+        ("20110910_000901_s4h1B.fts", "0"),
+        ("20110910_000901_n4h1A.fts", "0"),
+        ("20110910_000901_14h1A.fts", "1"),
+        ("20110910_000901_24h1A_br01.fts", "2"),
+        ("20110910_000901_2bh2B_br11.fts", "2"),
+    ],
+)
+def test_calibrated_hi_files_of_other_archives_do_not_pass_for_raw_ones(name: str, level: str) -> None:
+    header = fits.Header(
+        {"INSTRUME": "SECCHI", "DETECTOR": f"HI{name.split('h')[1][0]}", "OBSRVTRY": "STEREO_A"}
+    )
+    header.update({"FILENAME": name, "DATE-OBS": "2011-09-10T11:47:21.005"})
+    assert recognise(header).describe(header).level == level
