@@ -132,7 +132,7 @@ def read(block: xr.Dataset, shape: tuple[int, int]) -> xr.Dataset:
     for index, source in enumerate(sources):
         try:
             headers.append(_read_one(source, image[index], quality[index]))
-            outcomes.append(Outcome(caveats=source.caveats))
+            outcomes.append(Outcome(caveats=(*source.caveats, *_monotony(image[index]))))
         except (LakeFatal, MemoryError):
             raise
         except Exception as error:  # one bad file never fails its block
@@ -162,7 +162,7 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
             found=str(found.data.shape[::-1]),
             advice="run `heliolake fsck --deep`: the stored file may have changed",
         )
-    image[...] = found.data
+    image[...] = np.where(np.isfinite(found.data), found.data, np.nan)  # infinity is no brightness either
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
     if "UNIT_ID" in found.header:  # one of our products: its flags stand in its first extension
@@ -171,6 +171,12 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
         quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
     return header_text(header)
+
+
+def _monotony(image: np.ndarray) -> tuple[str, ...]:
+    """A caveat where all pixels are alike: nothing that looks at a sky gives that."""
+    lowest, highest = np.fmin.reduce(image, axis=None), np.fmax.reduce(image, axis=None)
+    return (f"all pixels of the raw image have the value {lowest:g}",) if lowest == highest else ()
 
 
 def _require_bytes(source: FrameSource) -> None:

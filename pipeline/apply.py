@@ -161,6 +161,12 @@ def run_chain(
         name = ""
         if shape is not None and frame.data.shape != shape:
             raise Fatal(f"the steps announced images of {shape} and made {frame.data.shape}")
+        if not np.isfinite(frame.data).any():
+            raise BadInput(
+                "no pixel of the image has a value when all steps are done",
+                file=frame.source,
+                advice="leave the file out; its image is blank, lost or saturated throughout",
+            )
         frame = frame.replace(header=provenance.finish(frame, level))
     except Fatal:
         raise

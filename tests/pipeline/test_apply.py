@@ -156,3 +156,11 @@ def test_storage_cards_of_integer_files_do_not_stay_on_float_data(recipe: Recipe
     header = header_of(str(computed["header"].values[0]))
     assert not {"BLANK", "BZERO", "BSCALE", "CHECKSUM"} & set(header)
     assert header["KEPT"] == 7
+
+
+def test_an_image_that_ends_without_a_single_value_is_put_aside(recipe: Recipe) -> None:
+    empty = toy_frame()
+    empty = empty.replace(data=np.full_like(empty.data, np.nan))
+    result = apply(stack_of([empty, toy_frame()]), recipe).compute()
+    assert [outcome_at(result, index).status for index in (0, 1)] == [Status.QUARANTINED, Status.DONE]
+    assert "no pixel" in outcome_at(result, 0).reason

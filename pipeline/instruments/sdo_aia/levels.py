@@ -1,6 +1,8 @@
-"""Which processing level an AIA image has, and which steps may still be done to it."""
+"""What an AIA image is, and which steps may still be done to it."""
 
 from __future__ import annotations
+
+import re
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
@@ -25,3 +27,28 @@ def require_unregistered(frame: Frame, step: str) -> float:
             advice="process the level-1 file instead",
         )
     return level
+
+
+def require_sunlight(frame: Frame) -> Frame:
+    """The frame, with a caveat where its archive marks it.
+
+    IMG_TYPE is LIGHT or DARK, QUALITY the level-1 quality word, 0 where nothing is amiss (JSOC keywords).
+
+    Raises
+    ------
+    BadInput
+        When the frame is a dark or another calibration exposure.
+    """
+    kind = frame.keyword("IMG_TYPE", str, default="") or "LIGHT"
+    if kind.upper() != "LIGHT":
+        raise BadInput(
+            "this is a calibration exposure, no image of the Sun",
+            file=frame.source,
+            keyword="IMG_TYPE",
+            found=kind,
+            advice="leave it out of this recipe; the lake keeps it at the level it has",
+        )
+    word = frame.keyword("QUALITY", str, default="0")
+    if re.fullmatch(r"0x0+|0+\.?0*", word):
+        return frame
+    return frame.with_caveat(f"QUALITY is {word}, not 0: the archive says that something was amiss")

@@ -20,7 +20,7 @@ from pipeline.instruments.sdo_aia.geometry import (
     grid_to_pixels,
     pointing_of,
 )
-from pipeline.instruments.sdo_aia.levels import require_unregistered
+from pipeline.instruments.sdo_aia.levels import require_sunlight, require_unregistered
 from pipeline.kernels.resample import resample
 from pipeline.step import Params, References, step
 
@@ -88,13 +88,22 @@ def register(frame: Frame, params: RegisterParams, references: References) -> Fr
     Raises
     ------
     BadInput
-        When the frame is registered already, or its header does not say where
-        its pixels point.
+        When the frame is registered already or shows no Sun, or its header does
+        not say where its pixels point.
     """
     require_unregistered(frame, "register")
+    frame = require_sunlight(frame)
     pointing = pointing_of(frame)
     radius = frame.keyword("RSUN_OBS", float)
     shape = frame.data.shape[0], frame.data.shape[1]
+    if min(shape) < 2:
+        raise BadInput(
+            "the image is a single line of pixels and cannot be turned",
+            file=frame.source,
+            keyword="NAXIS1, NAXIS2",
+            found=f"{shape[1]} x {shape[0]}",
+            advice="leave the file out",
+        )
     full_disk = contains_full_disk(pointing, shape, radius)
     scale = _scale(frame, params, pointing, full_disk=full_disk)
     grid = _output_shape(params, shape)

@@ -98,12 +98,13 @@ def smear_times(frame: Frame, direction: Literal["auto", "normal", "inverted"] =
         When a time is absent or the lines never stood still.
     """
     number = facts.images_summed(frame)
-    diagonal = frame.keyword("EXPTIME", float) + number * (
+    exposure = frame.keyword("EXPTIME", float)
+    diagonal = exposure + number * (
         facts.ESTIMATED_CLEAR - frame.keyword("CLEARTIM", float) + frame.keyword("RO_DELAY", float)
     )
     weight = number * facts.binning(frame)
     readout, clear = weight * frame.keyword("LINE_RO", float), weight * frame.keyword("LINE_CLR", float)
-    if diagonal <= max(readout, clear):
+    if exposure <= 0 or diagonal <= max(readout, clear):
         raise BadInput(
             "the exposure is shorter than the shift of a line; its smear cannot be removed",
             file=frame.source,

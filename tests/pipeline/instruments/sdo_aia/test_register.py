@@ -281,3 +281,26 @@ def test_a_registered_image_is_not_registered_again(real_data: Path) -> None:
     with pytest.raises(BadInput, match=r"level 1\.5 already") as caught:
         registered(image)
     assert caught.value.keyword == "LVL_NUM"
+
+
+@pytest.mark.parametrize("kind", ["DARK", "dark", "CAL"])
+def test_a_calibration_exposure_is_not_registered_as_an_image_of_the_sun(kind: str) -> None:
+    image = frame(np.ones((16, 16)), level1_header((16, 16), IMG_TYPE=kind))
+    with pytest.raises(BadInput, match="calibration exposure"):
+        registered(image)
+
+
+@pytest.mark.parametrize(
+    ("word", "marked"),
+    [(0, False), ("0x00000000", False), (None, False), (-(2**31), True), ("0x40000000", True)],
+)
+def test_what_the_archive_says_of_an_image_goes_with_it(word: int | str | None, marked: bool) -> None:
+    image = frame(np.ones((16, 16)), level1_header((16, 16), QUALITY=word))
+    assert any("QUALITY" in caveat for caveat in registered(image).caveats) is marked
+
+
+@pytest.mark.parametrize("shape", [(1, 16), (1, 1)])
+def test_a_line_of_pixels_is_refused(shape: tuple[int, int]) -> None:
+    image = frame(np.ones(shape), cutout_header(shape, (2000, 2000)))
+    with pytest.raises(BadInput, match="single line"):
+        registered(image)

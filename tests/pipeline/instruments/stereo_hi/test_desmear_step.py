@@ -55,6 +55,12 @@ def test_an_exposure_shorter_than_a_line_is_refused() -> None:
         apply_step("desmear", as_frame(simulated(), EXPTIME=-8.0))
 
 
+def test_the_time_of_the_clears_does_not_pass_for_an_exposure() -> None:
+    with pytest.raises(BadInput) as refusal:
+        apply_step("desmear", as_frame(simulated(), EXPTIME=0.0, CLEARTIM=0.0))
+    assert refusal.value.keyword == "EXPTIME"
+
+
 def underscanned(**cards: Any) -> Frame:
     image = simulated(report="lost")
     data = np.zeros((140, 160), dtype=np.float32)
