@@ -18,8 +18,8 @@ import numpy as np
 from astropy.io import fits
 
 from pipeline.frame import Frame
-from pipeline.kernels.statistics import PERCENTILES, count_bits, statistics
-from pipeline.quality import LOSSES, NOT_MEASURED, Quality, flagged
+from pipeline.kernels.statistics import PERCENTILES, count_combinations, statistics
+from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality, flagged
 from pipeline.recipe import BoundStep
 from pipeline.step import ReferenceFile
 
@@ -129,21 +129,26 @@ def _statistics_cards(measured: np.ndarray) -> Iterator[tuple[str, tuple[float |
 
 
 def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
-    total = frame.data.size
-    header["NTOTPIX"] = (total, "pixels in the image")
-    header["NDATAPIX"] = (measured, "pixels that are measurements")
-    header["PCT_DATA"] = (round(100.0 * measured / total, 4), "percentage of such pixels")
-    counts = count_bits(frame.quality)
-    for kind, bit in LOSSES.items():
-        count = int(counts[bit.bit_length() - 1])
-        raw = header.get(f"N{kind}PIX")
-        if bit is Quality.SATURATED and count == 0 and isinstance(raw, int) and raw > 0:
-            # AIA's level 1 counts saturated pixels without saying which; 0 would deny them.
-            header["NSATPIX"] = (raw, "saturated in the raw image; none is flagged")
-            header.remove("PCT_SAT", ignore_missing=True)
-            continue
-        header[f"N{kind}PIX"] = (count, f"pixels flagged {bit.name}")
-        header[f"PCT_{kind}"] = (round(100.0 * count / total, 4), "percentage of such pixels")
+    """Counts and percentages of SOLARNET's classes of pixels (recommendations, section 5.6.1)."""
+    counts = count_combinations(frame.quality)
+    combinations = np.arange(counts.size)
+
+    def number(flags: Quality) -> int:
+        return int(counts[(combinations & int(flags)) != 0].sum())
+
+    total = frame.data.size - number(MASKED)
+    unmeasured = frame.data.size - number(NOT_MEASURED) - measured  # NaN without a flag
+    cards = [("NDATAPIX", "PCT_DATA", frame.data.size - number(UNUSABLE) - unmeasured, "usable pixels")]
+    cards += [(name, share, number(flags), f"pixels flagged {flags.name}") for name, share, flags in CLASSES]
+    raw = header.get("NSATPIX")
+    header["NTOTPIX"] = (total, "pixels that are not masked")
+    for name, share, count, comment in cards:
+        header[name] = (count, comment)
+        header[share] = (round(100.0 * count / total, 4) if total else 0.0, f"[%] {name}/NTOTPIX")
+    if header["NSATPIX"] == 0 and isinstance(raw, int) and raw > 0:
+        # AIA's level 1 counts saturated pixels without saying which; 0 would deny them.
+        header["NSATPIX"] = (raw, "saturated in the raw image; none is flagged")
+        header.remove("PCT_SATP")
 
 
 def quality_header(image: fits.Header, legend: Mapping[int, str]) -> fits.Header:

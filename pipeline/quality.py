@@ -26,14 +26,19 @@ class Quality(IntFlag):
 #: Bits after which a value is no measurement of the sky: excluded from header statistics.
 NOT_MEASURED: Final = Quality.MISSING | Quality.SATURATED | Quality.DEAD | Quality.OUTSIDE_FIELD
 
-#: What SOLARNET calls each kind of loss: ``N<kind>PIX`` counts its pixels, ``PCT_<kind>`` gives their share.
-LOSSES: Final[dict[str, Quality]] = {
-    "LOST": Quality.MISSING,
-    "SAT": Quality.SATURATED,
-    "SPIK": Quality.COSMIC_RAY,
-    "MASK": Quality.OUTSIDE_FIELD,
-    "APRX": Quality.INTERPOLATED,
-}
+#: Pixels that could never be used; SOLARNET's NTOTPIX leaves them out.
+MASKED: Final = Quality.HOT | Quality.DEAD | Quality.OUTSIDE_FIELD
+#: SOLARNET's classes of pixels (recommendations, section 5.6.1): the card that counts one, the card with its
+#: percentage, and its flags.
+CLASSES: Final[tuple[tuple[str, str, Quality], ...]] = (
+    ("NLOSTPIX", "PCT_LOST", Quality.MISSING),
+    ("NSATPIX", "PCT_SATP", Quality.SATURATED),
+    ("NSPIKPIX", "PCT_SPIK", Quality.COSMIC_RAY),
+    ("NMASKPIX", "PCT_MASK", MASKED),
+    ("NAPRXPIX", "PCT_APRX", Quality.INTERPOLATED),
+)
+#: Pixels that its NDATAPIX, the usable ones, leaves out.
+UNUSABLE: Final = MASKED | Quality.MISSING | Quality.SATURATED | Quality.COSMIC_RAY
 
 
 def flagged(quality: NDArray[np.uint16], bits: Quality) -> NDArray[np.bool_]:

@@ -111,24 +111,17 @@ def _from_sortable(patterns: NDArray[np.uint32]) -> NDArray[np.float32]:
     return original.view(np.float32)
 
 
-def count_bits(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """How many pixels have each of the 16 bits set; int64, shape (16,)."""
-    counts: NDArray[np.int64] = _count_bits(np.ascontiguousarray(flags).ravel())
+def count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """How many pixels have each combination of the 16 bits, by its value; int64, shape (65536,)."""
+    counts: NDArray[np.int64] = _count_combinations(np.ascontiguousarray(flags).ravel())
     return counts
 
 
 @njit(cache=True, nogil=True)
-def _count_bits(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
-    # Few combinations occur: pixels are counted by combination, in one pass, and combinations by bit.
-    combinations = np.zeros(_BINS, dtype=np.int64)
+def _count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
+    counts = np.zeros(_BINS, dtype=np.int64)
     for flag in flags:
-        combinations[flag] += 1
-    counts = np.zeros(16, dtype=np.int64)
-    for combination in range(1, _BINS):
-        if combinations[combination]:
-            for bit in range(16):
-                if combination >> bit & 1:
-                    counts[bit] += combinations[combination]
+        counts[flag] += 1
     return counts
 
 

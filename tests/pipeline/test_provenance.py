@@ -71,7 +71,25 @@ def test_sums_of_the_raw_bytes_go() -> None:
 def test_saturated_pixels_the_raw_header_counts_are_not_denied(quality: int, raw: int, count: int) -> None:
     header = finished(quality, {"NSATPIX": raw})
     assert header["NSATPIX"] == count
-    assert ("PCT_SAT" in header) == (count != 731)
+    assert ("PCT_SATP" in header) == (count != 731)
+
+
+def test_pixels_are_counted_as_solarnet_defines_its_classes() -> None:
+    flags = np.zeros((10, 10), np.uint16)
+    flags[0] = Quality.OUTSIDE_FIELD
+    flags[1, 0] = Quality.DEAD
+    flags[2, :2] = Quality.MISSING
+    flags[3, :3] = Quality.SATURATED
+    flags[3, 0] |= Quality.MISSING
+    flags[4, :4] = Quality.COSMIC_RAY | Quality.INTERPOLATED
+    flags[5, :5] = Quality.LOW_CONFIDENCE
+    data = np.ones((10, 10), np.float32)
+    data[6, 6] = np.nan
+    header = provenance.finish(Frame(data, flags, fits.Header()), "1")
+    names = ("NMASKPIX", "NTOTPIX", "NLOSTPIX", "NSATPIX", "NSPIKPIX", "NAPRXPIX", "NDATAPIX")
+    assert [header[name] for name in names] == [11, 89, 3, 3, 4, 4, 89 - 2 - 3 - 4 - 1]
+    assert header["PCT_DATA"] == pytest.approx(100 * 79 / 89, abs=1e-4)
+    assert header["PCT_SATP"] == pytest.approx(100 * 3 / 89, abs=1e-4)
 
 
 def test_steps_are_listed_in_their_order() -> None:

@@ -137,6 +137,10 @@ def photometric_calibration(frame: Frame, params: PhotometryParams, references: 
     header["CALFAC"] = (factor, f"{params.units} per DN/s and CCD pixel")
     header["IPSUMORI"] = (frame.keyword("IPSUM", float), "IPSUM of the raw image; undone")
     header["IPSUM"] = 1.0
+    # With IPSUM gone the size of a pixel stands in SOLARNET's cards (recommendations, section 5.2).
+    side = facts.binning(frame, "SUMMED")
+    header["NBIN1"] = header["NBIN2"] = (side, "CCD pixels along this axis of a pixel")
+    header["NBIN"] = (side**2, "CCD pixels in a pixel")
     data = frame.data * np.float32(factor / summing**2)
     diffuse = physical and params.diffuse
     if diffuse:

@@ -137,6 +137,7 @@ def test_the_unit_asked_for_is_given_per_ccd_pixel(unit: str) -> None:
     assert product.header["BUNIT"] == unit
     assert product.header["IPSUM"] == 1
     assert product.header["IPSUMORI"] == 2
+    assert [product.header[name] for name in ("NBIN1", "NBIN2", "NBIN")] == [2, 2, 4]
 
 
 def test_msb_is_the_rate_times_factor_and_diffuse_correction() -> None:
