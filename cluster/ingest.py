@@ -8,6 +8,7 @@ registered, so running the command again after a crash finishes what it began.
 from __future__ import annotations
 
 import glob
+import os
 import re
 import time
 from collections import defaultdict
@@ -17,20 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from astropy.io import fits
-
-from cluster.report import BAD_INPUT, Item, Report, bad_item
+from cluster.report import BAD_INPUT, Item, Report, bad_item, printable
 from lake import quarantine, search
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
 from lake.fits_check import CheckedFits, read_checked
 from lake.lake import Lake
-from lake.names import ProductKey, check_name, stem_of
+from lake.names import ProductKey, check_input_name, stem_of
 from lake.releases import Provenance, extend
 from lake.storage import put_bytes
 from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.frame import with_primary
-from pipeline.instrument import recognise
+from pipeline.instrument import Description, recognise
 from pipeline.outcome import Status
 
 #: Files read, hashed and copied at once: hashing and disk overlap, decompression does not.
@@ -38,7 +37,7 @@ AT_ONCE: Final = 4
 #: What was stored is registered at least this often, so that a long ingest loses little when it is stopped.
 REGISTER_SECONDS: Final = 600.0
 #: Names that a folder's FITS files go by; anything else in a folder is listed as ignored.
-_FITS_NAME: Final = re.compile(r".*\.(fits|fit|fts)_?(\.gz|\.fz)?", re.IGNORECASE)
+_FITS_NAME: Final = re.compile(r".*\.(fits|fit|fts)_?(\.(gz|fz|z|bz2|xz|zip))?", re.IGNORECASE | re.DOTALL)
 _LEFTOVER: Final = re.compile(r"\..*|.*\.(part|tmp)", re.IGNORECASE)
 
 Progress = Callable[[int, int, str], None]
@@ -51,6 +50,7 @@ class Selection:
     files: tuple[Path, ...]
     ignored: tuple[Path, ...]
     absent: tuple[str, ...]
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,28 +65,37 @@ class _Stored:
 def select(paths: Sequence[str | Path]) -> Selection:
     """The files that paths, folders and patterns stand for, each once, in order of name.
 
-    Within folders only FITS-like names are taken; a file named by itself is
-    always taken.
+    Within folders only FITS-like names are taken, and links to other folders
+    are not followed; a file named by itself is always taken.
     """
     files: dict[Path, None] = {}
     ignored: dict[Path, None] = {}
     absent: list[str] = []
+    closed: list[str] = []
     for text in map(str, paths):
-        found = (
-            [Path(text)]
-            if Path(text).exists()
-            else [Path(name) for name in sorted(glob.glob(text, recursive=True))]
-        )
+        # A link to nowhere is something that lies there, and is told as such.
+        found = [text] if os.path.lexists(text) else sorted(glob.glob(text, recursive=True))
         if not found:
             absent.append(text)
-        for path in found:
+        for path in map(Path, found):
             if not path.is_dir():
                 files[path.absolute()] = None
                 continue
-            for inner in sorted(entry for entry in path.rglob("*") if entry.is_file()):
+            for inner in _inside(path, closed):
                 wanted = _FITS_NAME.fullmatch(inner.name) and not _LEFTOVER.fullmatch(inner.name)
-                (files if wanted else ignored)[inner.absolute()] = None
-    return Selection(tuple(files), tuple(path for path in ignored if path not in files), tuple(absent))
+                (files if wanted and not inner.is_dir() else ignored)[inner.absolute()] = None
+    left = tuple(path for path in ignored if path not in files)
+    return Selection(tuple(files), left, tuple(absent), tuple(closed))
+
+
+def _inside(folder: Path, closed: list[str]) -> list[Path]:
+    """All in a folder and those below it that is no folder itself, and links to folders; sorted."""
+    found = []
+    for root, folders, names in os.walk(folder, onerror=lambda error: closed.append(str(error.filename))):
+        found += [
+            Path(root, name) for name in (*names, *folders) if name in names or Path(root, name).is_symlink()
+        ]
+    return sorted(found)
 
 
 def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | None = None) -> Report:
@@ -114,9 +123,11 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
         When the catalogue, Rucio or the storage cannot be reached.
     """
     selection = select(paths)
-    report = Report(more={"releases": [], "ignored": [str(path) for path in selection.ignored]})
+    report = Report(more={"releases": [], "ignored": [printable(path) for path in selection.ignored]})
     for text in selection.absent:
         report.items.append(bad_item(_nothing_there(text), text))
+    for text in selection.closed:
+        report.items.append(bad_item(_closed(text), text))
     stored: dict[ProductKey, list[_Stored]] = defaultdict(list)
     registered = time.monotonic()
     for number, (path, result) in enumerate(_looked_at(lake, selection.files), start=1):
@@ -126,13 +137,13 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
         else:
             report.items.append(result)
         if on_progress:
-            on_progress(number, len(selection.files), path.name)
+            on_progress(number, len(selection.files), printable(path.name))
         if time.monotonic() - registered > REGISTER_SECONDS:
             _register(lake, stored, report)
             registered = time.monotonic()
     _register(lake, stored, report)
     _keep_quarantined(lake, report)
-    places = {str(path): place for place, path in enumerate(selection.files)}
+    places = {printable(path): place for place, path in enumerate(selection.files)}
     report.items.sort(key=lambda item: places.get(item.file, -1))
     return report
 
@@ -146,10 +157,10 @@ def _looked_at(lake: Lake, files: Sequence[Path]) -> Iterator[tuple[Path, _Store
                 name = (result.entry.scope, result.entry.name)
                 if name in names:
                     result = Item(
-                        str(path), Status.SKIPPED.value, reason=f"the same file as {names[name][0]}"
+                        printable(path), Status.SKIPPED.value, reason=f"the same file as {names[name][0]}"
                     )
                 else:
-                    names[name] = (str(path), result.entry.sha256)
+                    names[name] = (printable(path), result.entry.sha256)
             yield path, result
 
 
@@ -170,25 +181,23 @@ def _bounded(pool: ThreadPoolExecutor, lake: Lake, files: Iterable[Path]) -> Ite
 
 def _look_at(lake: Lake, path: Path) -> _Stored | Item:
     checked: CheckedFits | None = None
-    code = Reason.UNRECOGNISED
     try:
-        name = check_name(path.name)
+        name = check_input_name(path.name)
         checked = read_checked(path)
-        header = _header(checked)
-        entry = recognise(header, str(path))
-        code = Reason.BAD_KEYWORD
-        description = entry.describe(header, str(path))
-        known = search.known_files(lake, entry.name, [name]).get(name)
+        description = _describe(checked, path)
+        scope = description.instrument
+        known = search.known_files(lake, scope, [name]).get(name)
         if known is not None:
-            return _known(f"{entry.name}:{name}", known, checked, path)
-        put_bytes(lake.root, entry.name, name, checked.data)
+            return _known(f"{scope}:{name}", known, checked, path)
+        put_bytes(lake.root, scope, name, checked.data)
     except BAD_INPUT as error:
-        return bad_item(error, str(path), code=code, sha256=checked.checksums.sha256 if checked else "")
+        sha256 = checked.checksums.sha256 if checked else ""
+        return bad_item(error, printable(path), code=Reason.BAD_KEYWORD, sha256=sha256)
     sums = checked.checksums
     return _Stored(
-        str(path),
+        printable(path),
         FileEntry(
-            scope=entry.name,
+            scope=scope,
             name=name,
             level=description.level,
             stem=stem_of(name),
@@ -207,13 +216,21 @@ def _look_at(lake: Lake, path: Path) -> _Stored | Item:
     )
 
 
-def _header(checked: CheckedFits) -> fits.Header:
-    return checked.header if checked.image_hdu == 0 else with_primary(checked.header, checked.primary_header)
+def _describe(checked: CheckedFits, path: Path) -> Description:
+    """What the header says of a file."""
+    header = checked.header
+    if checked.image_hdu != 0:
+        header = with_primary(header, checked.primary_header)
+    try:
+        entry = recognise(header, str(path))
+    except PipelineBadInput as error:
+        raise BadInput(error.reason, **error.details(), code=Reason.UNRECOGNISED) from error
+    return entry.describe(header, str(path))
 
 
 def _known(did: str, sha256: str, checked: CheckedFits, path: Path) -> Item:
     if sha256 == checked.checksums.sha256:
-        return Item(str(path), Status.SKIPPED.value, reason="already in the lake", did=did)
+        return Item(printable(path), Status.SKIPPED.value, reason="already in the lake", did=did)
     raise BadInput(
         f"{did} is already in the lake with other bytes",
         file=str(path),
@@ -266,10 +283,19 @@ def _keep_quarantined(lake: Lake, report: Report) -> None:
         quarantine.resolve(lake, taken_in, stage="ingest")
 
 
-def _nothing_there(text: str) -> PipelineBadInput | BadInput:
+def _nothing_there(text: str) -> BadInput:
     return BadInput(
         "there is no such file, folder or match",
         file=text,
         advice="check the path; quote patterns so that the shell leaves them alone",
         code=Reason.MISSING_FILE,
+    )
+
+
+def _closed(text: str) -> BadInput:
+    return BadInput(
+        "the folder cannot be read, so nothing in it was looked at",
+        file=text,
+        advice="check its permissions and the disk it lies on",
+        code=Reason.UNREADABLE,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lake.errors import BadInput as LakeBadInput
@@ -55,15 +56,20 @@ class Report:
         return {**self.counts(), **self.more, "items": [asdict(item) for item in self.items]}
 
 
+def printable(text: str | Path) -> str:
+    """Text that screens, JSON and the catalogue take: NUL and bytes that are no UTF-8 are spelled out."""
+    return str(text).encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
 def bad_item(error: BadInput | LakeBadInput, file: str, *, code: str = "", sha256: str = "") -> Item:
     """The item of a quarantined file; `code` stands in where the error brings none."""
     return Item(
-        file=file,
+        file=printable(file),
         outcome=Status.QUARANTINED.value,
-        reason=error.reason,
+        reason=printable(error.reason),
         advice=error.advice,
         keyword=error.keyword,
-        found=error.found,
+        found=printable(error.found),
         code=str(getattr(error, "code", code)),
         sha256=sha256,
     )

@@ -125,6 +125,20 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_input_name(name: str) -> str:
+    """The name itself when it and those of its products can be names in the lake, else BadInput."""
+    longest = MAX_NAME - len(".l12p34ABCD.v000000001.fits")
+    if len(stem_of(check_name(name))) > longest:
+        raise BadInput(
+            "the name is too long: those of its products would not fit",
+            file=name,
+            found=f"{len(name)} characters",
+            advice=f"rename it: at most {longest} characters before its FITS suffix",
+            code=Reason.BAD_NAME,
+        )
+    return name
+
+
 def split_did(did: str) -> tuple[str, str]:
     """`scope:name` as two checked parts."""
     scope, colon, name = did.partition(":")

@@ -34,7 +34,9 @@ def print_report(report: Report, *, noun: str, brief: bool = False) -> None:
         console.print()
         console.print(release_table(releases, "Releases made"))
     if ignored := report.more.get("ignored"):
-        console.print(f"\n[dim]{_plural(len(ignored), 'file')} left alone: not named like FITS files.[/]")
+        console.print(
+            f"\n[dim]{_plural(len(ignored), 'file')} left alone: no FITS names, or links to folders.[/]"
+        )
 
 
 def release_table(releases: list[dict[str, Any]], title: str = "") -> Any:

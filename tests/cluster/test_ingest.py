@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,75 @@ def test_a_file_named_by_itself_is_always_taken_and_each_file_once(tmp_path: Pat
     assert [path.name for path in found.files] == ["odd.name", "a.fits"]
     assert found.ignored == ()
     assert select([tmp_path / "none*"]).absent == (str(tmp_path / "none*"),)
+
+
+def test_nothing_in_a_folder_is_passed_over_without_a_word(tmp_path: Path) -> None:
+    for name in ("a.fts.Z", "b.fits.bz2", "in\nner.fits"):
+        (tmp_path / name).write_text("x")
+    os.mkfifo(tmp_path / "pipe.fits")
+    (tmp_path / "gone.fits").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "round.fits").symlink_to(tmp_path / "round.fits")
+    (tmp_path / "folder.fits").mkdir()
+    (tmp_path / "elsewhere").symlink_to(tmp_path.parent)
+    found = select([tmp_path])
+    assert {path.name for path in found.files} == {
+        "a.fts.Z",
+        "b.fits.bz2",
+        "gone.fits",
+        "in\nner.fits",
+        "pipe.fits",
+        "round.fits",
+    }
+    assert [path.name for path in found.ignored] == ["elsewhere"]
+
+
+def test_a_name_longer_than_any_file_system_takes_is_absent() -> None:
+    assert select(["x" * 300]).absent == ("x" * 300,)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read every folder")
+def test_a_folder_that_may_not_be_read_is_told(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir(mode=0)
+    assert by_name(ingest(lake, [tmp_path])) == {"shut": ("quarantined", "unreadable")}
+
+
+def test_odd_names_and_kinds_of_files_end_no_ingest(lake: Lake, tmp_path: Path) -> None:
+    good = aia_file(tmp_path, at(2016, 1, 6))
+    odd = (b"bad\xff.fits", b"tab\t.fits", b"line\n.fits", b"-dash.fits", b"y" * 240 + b".fits")
+    for name in odd:
+        shutil.copy(good, os.fsencode(tmp_path) + b"/" + name)
+    os.mkfifo(tmp_path / "pipe.fits")
+    (tmp_path / "gone.fits").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "device.fits").symlink_to("/dev/zero")
+    report = ingest(lake, [tmp_path])
+    found = by_name(report)
+    assert found.pop(good.name) == ("done", "")
+    assert found.pop("pipe.fits") == found.pop("device.fits") == ("quarantined", "unreadable")
+    assert found.pop("gone.fits") == ("quarantined", "missing-file")
+    assert len(found) == len(odd)
+    assert set(found.values()) == {("quarantined", "bad-name")}
+    json.dumps(report.document(), ensure_ascii=False).encode("utf-8")
+    listed = {Path(one["file"]).name for one in quarantine.listing(lake, stage="ingest")}
+    assert "bad\\udcff.fits" in listed
+
+
+def test_a_header_that_makes_no_name_or_date_ends_no_ingest(lake: Lake, tmp_path: Path) -> None:
+    good = aia_file(tmp_path, at(2016, 1, 7))
+    for name, cards in (
+        ("slash.fits", {"WAVELNTH": "171/193"}),
+        ("late.fits", {"DATE-OBS": "9999-12-31T23:59:59.9", "T_OBS": "MISSING"}),
+    ):
+        shutil.copy(good, tmp_path / name)
+        with fits.open(tmp_path / name, mode="update") as hdus:
+            hdus[0].header.update(cards)
+    endless = good.read_bytes().replace(b"EXPTIME =                  2.0", b"EXPTIME =                1e400")
+    (tmp_path / "endless.fits").write_bytes(endless)
+    assert by_name(ingest(lake, [tmp_path])) == {
+        good.name: ("done", ""),
+        "endless.fits": ("done", ""),
+        "late.fits": ("quarantined", "bad-keyword"),
+        "slash.fits": ("quarantined", "bad-keyword"),
+    }
 
 
 def test_a_path_to_nothing_is_reported_and_the_others_go_on(lake: Lake, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lake.errors import BadInput, Reason
 from lake.names import (
     ProductKey,
+    check_input_name,
     check_name,
     check_scope,
     level_token,
@@ -100,3 +101,12 @@ def test_text_that_is_no_product_is_refused_with_an_example(text: str) -> None:
 def test_a_did_without_a_scope_is_refused() -> None:
     with pytest.raises(BadInput, match="SCOPE:NAME"):
         split_did("file.fits")
+
+
+def test_an_inputs_name_leaves_room_for_the_names_of_its_products() -> None:
+    longest = "a" * (250 - len(".l12p34ABCD.v000000001.fits"))
+    for suffix in (".fits", ".fts.gz"):
+        name = check_input_name(longest + suffix)
+        assert product_file(stem_of(name), "12.34ABCD", 10**8)
+        with pytest.raises(BadInput, match="too long"):
+            check_input_name("a" + name)
