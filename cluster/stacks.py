@@ -162,13 +162,15 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
             found=str(found.data.shape[::-1]),
             advice="run `heliolake fsck --deep`: the stored file may have changed",
         )
-    image[...] = np.where(np.isfinite(found.data), found.data, np.nan)  # infinity is no brightness either
+    lost = ~np.isfinite(found.data)
+    image[...] = found.data
+    image[lost] = np.nan  # infinity is no brightness either
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
     if "UNIT_ID" in found.header:  # one of our products: its flags stand in its first extension
         quality |= read_image(url, hdu + 1, wanted).data.astype(np.uint16)
     else:
-        quality[~np.isfinite(found.data)] |= np.uint16(Quality.MISSING)
+        quality[lost] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
     return header_text(header)
 
