@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
-from distributed import Client, Future, KilledWorker, as_completed
+from distributed import Client, Future, KilledWorker, wait
 
 from cluster.stacks import FrameSource, Manifest, Target, open_stack, written
 from lake.errors import Fatal as LakeFatal
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 BLOCK_BYTES: Final = 96 * 2**20
 #: Blocks per worker that are submitted and not finished.
 WINDOW: Final = 2
-#: Seconds to wait for a first worker.
+#: Seconds to wait for a first worker, and for another when the last one is gone.
 PATIENCE: Final = 30
 #: How often a frame is tried when what failed may pass.
 ATTEMPTS: Final = 3
@@ -73,17 +74,12 @@ class DaskExecution:
         self.recipe = recipe
         self.name = task_name(recipe)
         self.factor = memory_factor(recipe.bind())
-        try:
-            client.wait_for_workers(1, timeout=PATIENCE)  # one that was just lost is being replaced
-        except TimeoutError as error:
-            raise Retriable(
-                "the Dask cluster has no worker; run `heliolake up`, then the same command again"
-            ) from error
+        self._require_worker()
         workers = client.scheduler_info(n_workers=-1)["workers"]
         self.workers = len(workers)
         self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
 
-    def __call__(self, jobs: Iterable[Job]) -> Iterator[Manifest]:
+    def __call__(self, jobs: Iterable[Job]) -> Generator[Manifest]:
         """Carry out jobs; a manifest for each, as they finish.
 
         Raises
@@ -95,15 +91,12 @@ class DaskExecution:
         """
         waiting = deque(self._blocks(list(jobs)))
         running: dict[Future, list[Job]] = {}
-        finished = as_completed(loop=self.client.loop)
         try:
             while waiting or running:
                 while waiting and self._may_start(waiting[0], running.values()):
                     block = waiting.popleft()
-                    future = self._submit(block)
-                    running[future] = block
-                    finished.add(future)
-                future = next(finished)
+                    running[self._submit(block)] = block
+                future = self._first_ended(running)
                 block = running.pop(future)
                 for job, manifest in self._settle(future, block, waiting):
                     if _try_again(job, manifest):
@@ -112,6 +105,31 @@ class DaskExecution:
                         yield manifest
         finally:
             self.client.cancel(list(running), force=True)
+
+    def _first_ended(self, running: Collection[Future]) -> Future:
+        """One of the blocks that came to an end; a cluster without any worker is not waited for for ever.
+
+        Raises
+        ------
+        pipeline.errors.Retriable
+            When no worker is left and none comes back.
+        """
+        while True:
+            try:
+                with self.client.as_current():
+                    return next(iter(wait(list(running), PATIENCE, "FIRST_COMPLETED").done))
+            except CancelledError as error:
+                raise _lost() from error
+            except TimeoutError:
+                self._require_worker()
+
+    def _require_worker(self) -> None:
+        try:
+            self.client.wait_for_workers(1, timeout=PATIENCE)  # one that was just lost is being replaced
+        except TimeoutError as error:
+            raise Retriable(
+                "the Dask cluster has no worker; run `heliolake up`, then the same command again"
+            ) from error
 
     def _may_start(self, block: Sequence[Job], running: Collection[Sequence[Job]]) -> bool:
         """Whether there is room; a suspect runs alone, so that it takes nobody with it."""
@@ -152,7 +170,12 @@ class DaskExecution:
         manifests = written(apply(stack, self.recipe), [job.target for job in block], self.name)
         # Computed (not persisted), the block is fused into one task: no image moves between workers, and
         # the dashboard shows it under the recipe's name and steps.
-        return self.client.compute(manifests.data, retries=0)
+        try:
+            return self.client.compute(manifests.data, retries=0)
+        except Exception as error:
+            if self.client.status == "running":
+                raise
+            raise _lost() from error
 
     def _settle(
         self, future: Future, block: Sequence[Job], waiting: deque[list[Job]]
@@ -165,9 +188,7 @@ class DaskExecution:
             raise
         except Exception as error:
             if self.client.status != "running" or future.cancelled():
-                raise Retriable(
-                    "the Dask cluster was lost; run `heliolake up`, then the same command again"
-                ) from error
+                raise _lost() from error
             log.exception("a block of %s failed", self.recipe.name)
             if len(block) > 1:
                 waiting.extend([job] for job in block)
@@ -175,7 +196,10 @@ class DaskExecution:
                 yield block[0], Manifest(unit=block[0].target.unit, outcome=Outcome.of_error(error))
         else:
             for job, text in zip(block, texts, strict=True):
-                yield job, Manifest.model_validate_json(str(text))
+                manifest = Manifest.model_validate_json(str(text))
+                if manifest.unit != job.target.unit:
+                    raise Fatal(f"Dask gave what unit {manifest.unit} made for unit {job.target.unit}")
+                yield job, manifest
 
     def _after_kill(self, block: Sequence[Job], waiting: deque[list[Job]]) -> Iterator[tuple[Job, Manifest]]:
         """A worker died under a block: each frame gets one more chance alone, then is put aside."""
@@ -191,6 +215,10 @@ class DaskExecution:
             advice="process it again with workers that have more memory",
         )
         yield job, Manifest(unit=job.target.unit, outcome=outcome)
+
+
+def _lost() -> Retriable:
+    return Retriable("the Dask cluster was lost; run `heliolake up`, then the same command again")
 
 
 def _try_again(job: Job, manifest: Manifest) -> bool:

@@ -12,7 +12,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Final
@@ -229,16 +229,18 @@ class _Run:
         }
         jobs = [self._job(unit) for unit in planned.values()]
         pending: list[units.Finished] = []
-        for manifest in execution(jobs):
-            pending.append(_finished(manifest))
-            if manifest.outcome.status is Status.QUARANTINED:
-                self._put_aside(planned[manifest.unit], manifest.outcome)
-            if len(pending) >= _FLUSH:
-                self._enter(owner, pending)
-                pending = []
-            if self.on_progress:
-                name = planned[manifest.unit].file.name
-                self.on_progress(self.finished + len(pending), self.total, name)
+        # Closed here: the garbage collector would do it late, through a client that is closed already.
+        with closing(execution(jobs)) as manifests:
+            for manifest in manifests:
+                pending.append(_finished(manifest))
+                if manifest.outcome.status is Status.QUARANTINED:
+                    self._put_aside(planned[manifest.unit], manifest.outcome)
+                if len(pending) >= _FLUSH:
+                    self._enter(owner, pending)
+                    pending = []
+                if self.on_progress:
+                    name = planned[manifest.unit].file.name
+                    self.on_progress(self.finished + len(pending), self.total, name)
         self._enter(owner, pending)
 
     def _enter(self, owner: str, finished: Sequence[units.Finished]) -> None:

@@ -152,15 +152,23 @@ def claim(
 
 
 def heartbeat(lake: Lake, owner: str, lease_seconds: float = LEASE_SECONDS) -> int:
-    """Prolong all leases of an owner; returns how many it holds."""
-    with transaction(lake.sessions) as session:
-        return _changed(
-            session.execute(
-                update(Unit)
-                .where(Unit.state == "leased", Unit.lease_owner == owner)
-                .values(lease_until=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, lease_seconds))
-            )
+    """Prolong all leases of an owner; returns how many it holds.
+
+    Rows being changed at this moment are left alone: two statements that lock the same rows in different
+    orders would wait for each other, and the database ends one of them.
+    """
+    statement = text(
+        """
+        WITH mine AS (
+            SELECT run_id, unit_id FROM unit WHERE state = 'leased' AND lease_owner = :owner
+            FOR UPDATE SKIP LOCKED
         )
+        UPDATE unit SET lease_until = now() + make_interval(secs => :seconds)
+        FROM mine WHERE unit.run_id = mine.run_id AND unit.unit_id = mine.unit_id
+        """
+    )
+    with transaction(lake.sessions) as session:
+        return _changed(session.execute(statement, {"owner": owner, "seconds": lease_seconds}))
 
 
 def finish(lake: Lake, run_id: str, owner: str, finished: Sequence[Finished]) -> int:

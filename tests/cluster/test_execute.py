@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ import pytest
 from astropy.io import fits
 from distributed import Client, LocalCluster
 
+from cluster import execute
 from cluster.execute import DaskExecution, Job
 from cluster.stacks import FrameSource, Loader, Manifest, Target, open_stack
 from lake.fits_io import build_product
 from lake.storage import final_path
 from pipeline import Recipe
-from pipeline.errors import Fatal
+from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Outcome, Status
 from pipeline.stack import outcome_at
 from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
@@ -150,6 +152,29 @@ def test_a_suspect_runs_alone(client: Client, tmp_path: Path) -> None:
     assert not execution._may_start(suspect, [[one]])
     assert not execution._may_start([one], [suspect])
     assert execution._may_start([one], [[one]])
+
+
+def test_a_cluster_that_lost_all_its_workers_is_not_waited_for_for_ever(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "PATIENCE", 0.3)
+    with (
+        LocalCluster(
+            n_workers=1, processes=False, dashboard_address=None, worker_dashboard_address=None
+        ) as cluster,
+        Client(cluster.scheduler_address, set_as_default=False) as other,
+    ):
+        execution = DaskExecution(other, Recipe.parse(RECIPE))
+        cluster.scale(0)
+        with pytest.raises(Retriable, match="no worker; run `heliolake up`"):
+            list(execution([job(tmp_path, "alone")]))
+
+
+def test_what_was_made_for_another_unit_is_not_believed(client: Client, tmp_path: Path) -> None:
+    mine, other = job(tmp_path, "mine"), Manifest(unit="other", outcome=Outcome())
+    future = client.submit(lambda: [other.model_dump_json()])
+    with pytest.raises(Fatal, match="unit other made for unit mine"):
+        list(DaskExecution(client, Recipe.parse(RECIPE))._settle(future, [mine], deque()))
 
 
 def test_an_image_that_no_worker_can_hold_is_refused_before_it_is_read(

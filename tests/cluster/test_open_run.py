@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from cluster.home import Home
 from cluster.ingest import ingest
@@ -121,6 +122,27 @@ def test_a_ledger_that_keeps_nothing_ends_the_run_instead_of_going_round(
         fault.setattr(units, "finish", lambda lake, run, owner, ends: 0)
         with pytest.raises(Fatal, match="the ledger does not keep how unit"):
             processed(home, lake, plan)
+    assert counted(processed(home, lake, plan)) == {"done": 2}
+
+
+def test_an_interrupted_run_cancels_its_blocks_while_its_client_lives(
+    home: Home, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2017, 3, 8), 2))
+    keep, seen = Client.cancel, list[str]()
+
+    def cancel(client: Client, *args: object, **options: object) -> None:
+        seen.append(client.status)
+        keep(client, *args, **options)
+
+    def interrupt(done: int, total: int, name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, "cancel", cancel)
+    plan = planned(lake, 8)
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        process(lake, home.scheduler_address(), plan, on_progress=interrupt)
+    assert seen == ["running"], interrupted
     assert counted(processed(home, lake, plan)) == {"done": 2}
 
 

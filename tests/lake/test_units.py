@@ -9,8 +9,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 
 from lake import owners, units
+from lake.catalogue.models import Unit
+from lake.catalogue.session import transaction
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.owners import is_dead, this_process
@@ -116,6 +119,16 @@ def test_a_heartbeat_keeps_leases(lake: Lake, run_id: str) -> None:
     units.claim(lake, run_id, owner, 10, lease_seconds=-1)
     assert units.heartbeat(lake, owner) == 10
     assert units.claim(lake, run_id, next(ELSEWHERE), 10) == []
+
+
+def test_a_heartbeat_waits_for_no_row_that_is_being_finished(lake: Lake, run_id: str) -> None:
+    """Two statements that wait for each other's rows are a deadlock: the run's own heart would end it."""
+    owner = next(ELSEWHERE)
+    (first, *_) = units.claim(lake, run_id, owner, 10)
+    with transaction(lake.sessions) as session:
+        session.execute(update(Unit).where(Unit.unit_id == first.unit_id).values(state="done"))
+        assert units.heartbeat(lake, owner) == 9
+    assert units.heartbeat(lake, owner) == 9
 
 
 def test_units_of_a_dead_process_are_free_at_once(lake: Lake, run_id: str, dead_owner: str) -> None:
