@@ -49,13 +49,17 @@ def begin(header: fits.Header) -> fits.Header:
     return result
 
 
-def record(header: fits.Header, bound: BoundStep, given: Mapping[str, ReferenceFile]) -> None:
-    """Write the cards of one more step into `header`."""
+def record(
+    header: fits.Header, bound: BoundStep, given: Mapping[str, ReferenceFile], *, idle: bool = False
+) -> None:
+    """Write the cards of one more step into `header`; an `idle` one is not claimed to have been done."""
     n = 1 + sum(1 for _ in recorded(header))
     entry = bound.step
     header[f"PRSTEP{n}"] = (entry.prstep, f"processing step {n}")
     header[f"PRPROC{n}"] = f"{entry.function.__module__}.{entry.function.__name__}"
     header[f"PRPVER{n}"] = (entry.version, f"version of {entry.name}"[:40])
+    if idle:
+        header[f"PRMODE{n}"] = ("NO-CHANGE", "nothing was to do, or nothing to do it with")
     header[f"PRPARA{n}"] = json.dumps(bound.params.model_dump(mode="json"), separators=(",", ":"))
     references = [f"{name}={file.did} sha256:{file.sha256[:16]}" for name, file in sorted(given.items())]
     references += [f"{name}=unity (assumed)" for name in sorted(bound.assume - set(given))]

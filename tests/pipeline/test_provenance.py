@@ -14,6 +14,7 @@ from astropy.io import fits
 from pipeline import provenance
 from pipeline.frame import Frame
 from pipeline.quality import Quality, legend
+from tests.pipeline.instruments.stereo_hi.frames import frame_of, level_1
 
 SKY = """
 CTYPE1  = 'HPLN-AZP'
@@ -95,6 +96,18 @@ def test_pixels_are_counted_as_solarnet_defines_its_classes() -> None:
 def test_steps_are_listed_in_their_order() -> None:
     header = fits.Header({f"PRSTEP{n}": "X" for n in (1, 10, 2, 11)})
     assert list(provenance.recorded(header)) == ["PRSTEP1", "PRSTEP2", "PRSTEP10", "PRSTEP11"]
+
+
+def test_a_step_that_did_nothing_is_not_claimed_to_have_been_done() -> None:
+    product, _ = level_1(frame_of(spacecraft="B"))
+    modes = {
+        product.header[f"PRPROC{n}"].rpartition(".")[2]: product.header.get(f"PRMODE{n}")
+        for n in range(1, 12)
+    }
+    idle = {name for name, mode in modes.items() if mode == "NO-CHANGE"}
+    # No bias is left, nothing saturates or is lost, the archive turned the image, and the flat is assumed.
+    assert {"subtract_bias", "missing_blocks", "rectify", "flat_field"} <= idle
+    assert not {"cosmic_ray_report", "desmear", "pointing", "photometric_calibration"} & idle
 
 
 def test_the_quality_plane_lies_where_the_image_lies(tmp_path: Path) -> None:
