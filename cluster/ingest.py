@@ -13,7 +13,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -167,19 +167,22 @@ def _looked_at(lake: Lake, files: Sequence[Path]) -> Iterator[tuple[Path, _Store
 def _bounded(pool: ThreadPoolExecutor, lake: Lake, files: Iterable[Path]) -> Iterator[_Stored | Item]:
     """Results in order, with no more than a few files' bytes in memory."""
     waiting: list[Future[_Stored | Item]] = []
-    by_name: dict[str, Future[_Stored | Item]] = {}
+    by_stem: dict[str, Future[_Stored | Item]] = {}
     for path in files:
-        if path.name in by_name:
-            wait([by_name[path.name]])  # of two files of one name the first is to have it, not the faster
-        by_name[path.name] = pool.submit(_look_at, lake, path)
-        waiting.append(by_name[path.name])
+        stem = stem_of(path.name)
+        # Of two files of one name, or one stem, the first is to have it, not the faster.
+        first = by_stem[stem].result() if stem in by_stem else None
+        waiting.append(pool.submit(_look_at, lake, path, first.entry if isinstance(first, _Stored) else None))
+        if not isinstance(first, _Stored):
+            by_stem[stem] = waiting[-1]
         if len(waiting) > AT_ONCE:
             yield waiting.pop(0).result()
     for future in waiting:
         yield future.result()
 
 
-def _look_at(lake: Lake, path: Path) -> _Stored | Item:
+def _look_at(lake: Lake, path: Path, first: FileEntry | None) -> _Stored | Item:
+    """Check and store one file; `first` is one of the same stem that was stored just now."""
     checked: CheckedFits | None = None
     try:
         name = check_input_name(path.name)
@@ -189,6 +192,7 @@ def _look_at(lake: Lake, path: Path) -> _Stored | Item:
         known = search.known_files(lake, scope, [name]).get(name)
         if known is not None:
             return _known(f"{scope}:{name}", known, checked, path)
+        _refuse_namesake(lake, name, description, first)
         put_bytes(lake.root, scope, name, checked.data)
     except BAD_INPUT as error:
         sha256 = checked.checksums.sha256 if checked else ""
@@ -239,6 +243,21 @@ def _known(did: str, sha256: str, checked: CheckedFits, path: Path) -> Item:
         advice="a name stands for the same bytes for ever: give the changed file a new name",
         code=Reason.NAME_CONFLICT,
     )
+
+
+def _refuse_namesake(lake: Lake, name: str, description: Description, first: FileEntry | None) -> None:
+    """Refuse x.fts.gz beside x.fts: products are named after the stem, and would be in each other's way."""
+    scope, level = description.instrument, description.level
+    namesake = search.known_namesake(lake, scope, level, name)
+    if namesake is None and first is not None and (first.scope, first.level) == (scope, level):
+        namesake = first.name if first.name != name else None
+    if namesake is not None:
+        raise BadInput(
+            "a file whose name differs by the suffix only is in the lake at the same level",
+            found=f"{scope}:{namesake}",
+            advice="leave this one out where it holds the same image, else give it a name of its own",
+            code=Reason.NAME_CONFLICT,
+        )
 
 
 def _register(lake: Lake, stored: dict[ProductKey, list[_Stored]], report: Report) -> None:

@@ -17,6 +17,7 @@ _PRODUCT = re.compile(
     r"(?:(?P<scope>[^:@/]+):)?(?P<observation>[^:@/]+)\.(?P<token>l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4})"
     r"(?:(?:@|\.)v(?P<version>[0-9]{1,9}))?"
 )
+_PACKED = ("", ".gz", ".fz")
 _FITS_SUFFIX = re.compile(r"\.(fits|fit|fts)_?(\.gz|\.fz)?$", re.IGNORECASE)
 
 
@@ -97,6 +98,15 @@ def stem_of(name: str) -> str:
     """Name of a file without its FITS suffix and without a level and version of ours."""
     bare = _FITS_SUFFIX.sub("", name)
     return re.sub(r"\.l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4}\.v[0-9]{4,}$", "", bare)
+
+
+def namesakes(name: str) -> list[str]:
+    """Other names an archive gives the same file: its products would bear the same names."""
+    endings = [
+        f".{kind}{mark}{pack}" for kind in ("fits", "fit", "fts") for mark in ("", "_") for pack in _PACKED
+    ]
+    stem = stem_of(name)
+    return sorted({stem + form for ending in endings for form in (ending, ending.upper())} - {name})
 
 
 def check_scope(scope: str) -> str:

@@ -15,7 +15,7 @@ from lake.catalogue.session import transaction
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
 from lake.lake import Lake
-from lake.names import ProductKey, level_token, parse_product, version_token
+from lake.names import ProductKey, level_token, namesakes, parse_product, version_token
 from lake.releases import describe, entry
 from lake.storage import copy_verified, sums_of
 
@@ -222,6 +222,18 @@ def known_files(lake: Lake, scope: str, names: list[str]) -> dict[str, str]:
     query = select(File.name, File.sha256).where(File.scope == scope, File.name == func.any(names))
     with transaction(lake.sessions) as session:
         return {name: sha256 for name, sha256 in session.execute(query)}  # noqa: C416 - rows are not pairs to mypy
+
+
+def known_namesake(lake: Lake, scope: str, level: str, name: str) -> str | None:
+    """A file of this level in the lake that differs from the named one by its FITS suffix only."""
+    query = select(File.name).where(
+        File.scope == scope,
+        File.name == func.any(namesakes(name)),
+        File.level == level,
+        File.unit_id.is_(None),
+    )
+    with transaction(lake.sessions) as session:
+        return session.scalar(query.order_by(File.id).limit(1))
 
 
 def _releases() -> Select[tuple[Release, Observation]]:

@@ -94,7 +94,7 @@ def test_odd_names_and_kinds_of_files_end_no_ingest(lake: Lake, tmp_path: Path) 
     good = aia_file(tmp_path, at(2016, 1, 6))
     odd = (b"bad\xff.fits", b"tab\t.fits", b"line\n.fits", b"-dash.fits", b"y" * 240 + b".fits")
     for name in odd:
-        shutil.copy(good, os.fsencode(tmp_path) + b"/" + name)
+        (tmp_path / os.fsdecode(name)).write_bytes(good.read_bytes())
     os.mkfifo(tmp_path / "pipe.fits")
     (tmp_path / "gone.fits").symlink_to(tmp_path / "nowhere")
     (tmp_path / "device.fits").symlink_to("/dev/zero")
@@ -204,6 +204,31 @@ def test_two_files_of_one_name_in_one_command(lake: Lake, tmp_path: Path) -> Non
     report = ingest(lake, [first, same, other])
     outcomes = sorted((item.outcome, item.code) for item in report.items)
     assert outcomes == [("done", ""), ("quarantined", "name-conflict"), ("skipped", "")]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_of_files_that_differ_by_their_suffix_the_first_is_taken(
+    lake: Lake, tmp_path: Path, together: bool
+) -> None:
+    first = aia_file(tmp_path, at(2016, 1, 8, together))
+    packed = first.with_suffix(".fits.gz")
+    packed.write_bytes(gzip.compress(first.read_bytes(), mtime=0))
+    other = first.with_suffix(".fts")
+    shutil.copy(first, other)
+    calibrated = tmp_path / "level" / first.with_suffix(".fit").name
+    calibrated.parent.mkdir()
+    shutil.copy(first, calibrated)
+    fits.setval(calibrated, "LVL_NUM", value=1.5)
+    paths = [first, packed, other, calibrated]
+    reports = [ingest(lake, paths)] if together else [ingest(lake, [path]) for path in paths]
+    found = {name: what for report in reports for name, what in by_name(report).items()}
+    assert found == {
+        first.name: ("done", ""),
+        packed.name: ("quarantined", "name-conflict"),
+        other.name: ("quarantined", "name-conflict"),
+        calibrated.name: ("done", ""),
+    }
+    assert by_name(ingest(lake, [first])) == {first.name: ("skipped", "")}
 
 
 def test_the_real_files_are_told_apart(lake: Lake, real_data: Path) -> None:

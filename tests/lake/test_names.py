@@ -15,6 +15,7 @@ from lake.names import (
     check_name,
     check_scope,
     level_token,
+    namesakes,
     parse_product,
     product_file,
     release_name,
@@ -101,6 +102,14 @@ def test_text_that_is_no_product_is_refused_with_an_example(text: str) -> None:
 def test_a_did_without_a_scope_is_refused() -> None:
     with pytest.raises(BadInput, match="SCOPE:NAME"):
         split_did("file.fits")
+
+
+@pytest.mark.parametrize("suffix", [".fits", ".FTS", ".fit_", ".fts.gz", ".FITS.FZ"])
+def test_namesakes_are_all_other_names_whose_products_would_be_named_alike(suffix: str) -> None:
+    others = namesakes(f"a_s4h1A{suffix}")
+    assert {stem_of(name) for name in others} == {"a_s4h1A"}
+    assert f"a_s4h1A{suffix}" not in others
+    assert {"a_s4h1A.fts", "a_s4h1A.fits.gz"} <= {*others, f"a_s4h1A{suffix}"}
 
 
 def test_an_inputs_name_leaves_room_for_the_names_of_its_products() -> None:
