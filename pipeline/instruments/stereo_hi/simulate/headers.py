@@ -106,6 +106,8 @@ def _camera(config: SimulationConfig) -> dict[str, Any]:
     number = 1 if beacon else config.summed
     size = config.pixels
     codes = detector.program(config)
+    # Columns and rows of the CCD that the whole field has as read out, and turned by 180° (secchi_rectify).
+    place = (79, 2126, 129, 2176) if config.turned and config.rectified else (51, 2098, 1, 2048)
     return {
         "EXPTIME": config.exposure * number,
         "N_IMAGES": number,
@@ -117,6 +119,7 @@ def _camera(config: SimulationConfig) -> dict[str, Any]:
         "DSTOP1": size,
         "DSTART2": 1,
         "DSTOP2": size,
+        **dict(zip(("R1COL", "R2COL", "R1ROW", "R2ROW"), place, strict=True)),
         "RECTIFY": config.rectified,
         "RECTROTA": 2 if config.turned and config.rectified else 0,
         "CLEARTIM": detector.CLEARTIM,
