@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -57,8 +58,9 @@ class Report:
 
 
 def printable(text: str | Path) -> str:
-    """Text that screens, JSON and the catalogue take: NUL and bytes that are no UTF-8 are spelled out."""
-    return str(text).encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+    """Text that screens, JSON and the catalogue take: control characters and broken UTF-8 are spelled out."""
+    plain = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", plain)
 
 
 def bad_item(error: BadInput | LakeBadInput, file: str, *, code: str = "", sha256: str = "") -> Item:

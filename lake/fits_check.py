@@ -183,7 +183,8 @@ def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
         try:
             _ = card.value, card.comment
         except (fits.VerifyError, ValueError):
-            odd.append(str(card.keyword) or f"card {position + 1}")
+            named = re.fullmatch(r"[!-~][ -~]*", str(card.keyword))
+            odd.append(str(card.keyword) if named else f"card {position + 1}")
             del copy[position]
             if re.fullmatch(r"[A-Z0-9_-]{1,8}", str(card.keyword)):
                 copy.insert(position, fits.Card(card.keyword, None, _comment(card)))

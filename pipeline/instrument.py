@@ -344,6 +344,8 @@ def _meta(header: fits.Header, rule: MetaRule) -> Any:
         value = value.strip()
     if value is None or isinstance(value, fits.card.Undefined) or value == "":
         return rule.default
+    if isinstance(value, complex):
+        return rule.default
     if isinstance(value, float):
         if not math.isfinite(value):  # a number beyond double precision; JSON knows none
             return rule.default

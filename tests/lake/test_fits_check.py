@@ -266,6 +266,19 @@ def test_a_control_character_costs_its_card_and_not_the_file(text: bytes) -> Non
     assert any("NOTE" in caveat for caveat in checked.caveats)
 
 
+@pytest.mark.parametrize(
+    "keyword", [b"NO\0TE   ", b"ESC\x1b[31m", "ÄÖÜ     ".encode("latin-1"), b"\0NOTE   "]
+)
+def test_a_keyword_that_cannot_be_written_down_is_named_by_its_place(keyword: bytes) -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("NOTE", 1.5)])))
+    checked = check_bytes(
+        data.replace(b"NOTE    =                  1.5", keyword + b"=                  nan"), "f"
+    )
+    (caveat,) = checked.caveats
+    assert caveat.isascii()
+    assert caveat.isprintable()
+
+
 def test_a_file_that_says_it_is_not_standard_is_believed() -> None:
     data = PLAIN.replace(b"SIMPLE  =                    T", b"SIMPLE  =                    F")
     assert code_of(data) is Reason.NOT_FITS

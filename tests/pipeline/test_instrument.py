@@ -112,9 +112,10 @@ def test_a_searchable_value_does_not_depend_on_how_its_number_is_written(
     assert (found, type(found)) == (meta, type(meta))
 
 
-def test_a_number_beyond_all_numbers_is_no_searchable_value() -> None:
+@pytest.mark.parametrize("number", ["1e400", "(171.0, 0.0)"])
+def test_a_number_that_cannot_be_compared_is_no_searchable_value(number: str) -> None:
     header = toy_frame().header
-    header.append(fits.Card.fromstring("WAVELNTH=                1e400"))
+    header.append(fits.Card.fromstring(f"WAVELNTH= {number:>20}"))
     described = instrument("toy").model_copy(
         update={"meta": {"wave": MetaRule(keyword="WAVELNTH"), "camera": MetaRule(value=1)}}
     )
