@@ -62,9 +62,9 @@ def take(lake: Lake, run: Mapping[str, Any]) -> None:
     _require_free(lake, run)
     units.adopt_run(lake, run["run"], this_process())
     units.take_over(lake)
-    units.give_back(
-        lake, run["run"], this_process()
-    )  # what an earlier attempt of this very process lost sight of
+    # What an earlier attempt of this very process lost sight of.
+    units.give_back(lake, run["run"], this_process())
+    units.replan_given_up(lake, run["run"])
 
 
 def _can_go_on(lake: Lake, run: Mapping[str, Any], work: Sequence[PlannedUnit]) -> bool:

@@ -16,12 +16,12 @@ import psutil
 from sqlalchemy import select
 
 from lake import units
-from lake.catalogue.models import Release, Unit
+from lake.catalogue.models import Release, Run, Unit
 from lake.catalogue.session import transaction
 from lake.checksums import Checksums
 from lake.entries import iso
 from lake.errors import HeliolakeLakeError
-from lake.fsck_picture import Did, Picture, ReleaseFacts, take_picture
+from lake.fsck_picture import OPEN_RUN, Did, Picture, ReleaseFacts, take_picture
 from lake.lake import Lake
 from lake.names import level_token, version_token
 from lake.owners import is_dead
@@ -329,8 +329,10 @@ def _attach(lake: Lake, release: ReleaseFacts) -> None:
 
 def _discard(lake: Lake, release: ReleaseFacts) -> None:
     with transaction(lake.sessions) as session:
+        # Somebody may have gone on with the run since the picture was taken.
+        run = session.get(Run, release.key, with_for_update=True)
         row = session.get(Release, release.id, with_for_update=True)
-        if row is not None and row.status == "DRAFT":
+        if row is not None and row.status == "DRAFT" and (run is None or run.status not in OPEN_RUN):
             session.delete(row)
 
 

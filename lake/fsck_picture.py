@@ -17,6 +17,9 @@ from lake.storage import Found, relative_path, scan, scope_folder
 
 Did = tuple[str, str]
 
+OPEN_RUN = ("running", "stopped")
+"""Runs that somebody is to go on with."""
+
 
 @dataclass(frozen=True)
 class ReleaseFacts:
@@ -114,7 +117,7 @@ def _ask_catalogue(lake: Lake, picture: Picture, scopes: Sequence[str] | None) -
     if scopes is not None:
         files = files.where(File.scope.in_(scopes))
         releases = releases.where(Release.scope.in_(scopes))
-    runs = select(Run.id, Run.owner).where(Run.status.in_(("running", "stopped")))
+    runs = select(Run.id, Run.owner).where(Run.status.in_(OPEN_RUN))
     by_id: dict[int, Did] = {}
     members: dict[int, set[Did]] = {}
     with transaction(lake.sessions) as session:

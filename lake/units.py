@@ -16,7 +16,7 @@ from sqlalchemy import CursorResult, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from lake.catalogue.models import File, Plan, Run, Unit, UnitResult
+from lake.catalogue.models import File, Plan, Product, Release, Run, Unit, UnitResult
 from lake.catalogue.session import to_json, transaction
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
@@ -232,6 +232,17 @@ def take_over(lake: Lake) -> int:
 def replan(lake: Lake, run_id: str, states: Sequence[str]) -> int:
     """Plan units of a run again that ended in one of these states; returns how many."""
     statement = update(Unit).where(Unit.run_id == run_id, Unit.state.in_(list(states)))
+    with transaction(lake.sessions) as session:
+        return _changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
+
+
+def replan_given_up(lake: Lake, run_id: str) -> int:
+    """Plan units of a run again that were done for a release that is neither published nor reserved now.
+
+    Their files carry a version that is never given again (see `lake.releases.discard`).
+    """
+    kept = select(Product.name).join(Release).where(Release.draft_key == run_id)
+    statement = update(Unit).where(Unit.run_id == run_id, Unit.state == "done", Unit.product.not_in(kept))
     with transaction(lake.sessions) as session:
         return _changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
 

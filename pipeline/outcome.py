@@ -63,10 +63,19 @@ class Outcome(BaseModel):
                 step=step,
                 seconds=spent,
             )
+        if isinstance(error, Retriable):
+            return cls(
+                status=Status.FAILED,
+                reason=str(error),
+                retriable=True,
+                step=step,
+                seconds=spent,
+                advice="when that is put right, run the same command again: it goes on with what is left",
+            )
         return cls(
             status=Status.FAILED,
             reason=f"{type(error).__name__}: {error}",
-            retriable=isinstance(error, (Retriable, OSError, MemoryError)),
+            retriable=isinstance(error, (OSError, MemoryError)),
             step=step,
             seconds=spent,
             advice="see the worker's log; a fault of the program rather than of the file",

@@ -18,6 +18,7 @@ from lake import quarantine, search, units
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.owners import this_process
+from lake.releases import discard
 from pipeline.errors import Fatal
 from pipeline.instrument import recipes
 from tests.cluster.frames import aia_file, aia_series, at
@@ -123,6 +124,23 @@ def test_a_ledger_that_keeps_nothing_ends_the_run_instead_of_going_round(
         with pytest.raises(Fatal, match="the ledger does not keep how unit"):
             processed(home, lake, plan)
     assert counted(processed(home, lake, plan)) == {"done": 2}
+
+
+def test_what_was_made_for_a_draft_that_was_given_up_is_made_again(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    """`fsck --repair` gives up drafts that nobody went on with; their version never comes back."""
+    paths = aia_series(tmp_path, at(2017, 3, 9), 2)
+    ingest(lake, paths)
+    plan = planned(lake, 9)
+    stored = lake.path_of("sdo_aia", paths[1].name)
+    aside = stored.rename(tmp_path / "aside")
+    run = processed(home, lake, plan).more["run"]
+    aside.rename(stored)
+    discard(lake, plan.units[0].product, run)
+    again = processed(home, lake, plan)
+    assert (again.more["run"], counted(again)) == (run, {"done": 2})
+    assert released(lake, 9) == [(2, "ACTIVE", 2)]
 
 
 def test_an_interrupted_run_cancels_its_blocks_while_its_client_lives(
