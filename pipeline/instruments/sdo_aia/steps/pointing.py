@@ -19,7 +19,10 @@ from pipeline.step import Params, ReferenceNeed, References, step
 _NEED: Final = "pointing_table"
 #: A plate scale farther than this from 0.6″ is no measurement of AIA's (aiapy 0.12 warns at 1 %).
 _SCALE_TOLERANCE: Final = 0.01
-_REPLACED: Final = ("PC1_1", "PC1_2", "PC2_1", "PC2_2", "CD1_1", "CD1_2", "CD2_1", "CD2_2", "CROTA1")
+#: Cards that would contradict the new pointing: other forms of the roll, the old place of the field's centre.
+_REPLACED: Final = (
+    *("PC1_1", "PC1_2", "PC2_1", "PC2_2", "CD1_1", "CD1_2", "CD2_1", "CD2_2", "CROTA1", "XCEN", "YCEN"),
+)
 
 
 class UpdatePointingParams(Params):
@@ -42,7 +45,7 @@ class _GapError(BadInput):
 
 @step(
     "update_pointing",
-    version=1,
+    version=2,
     prstep="SPATIAL-COORDINATE-CORRECTION",
     instrument="sdo_aia",
     needs=(
