@@ -214,7 +214,7 @@ def _look_at(lake: Lake, path: Path, first: FileEntry | None) -> _Stored | Item:
             shape=tuple(checked.shape),
             image_hdu=checked.image_hdu,
             meta=description.meta,
-            caveats=checked.caveats,
+            caveats=(*checked.caveats, *description.caveats),
         ),
         description.observation,
     )

@@ -132,6 +132,8 @@ class Description:
         UTC.
     meta
         Searchable values.
+    caveats
+        Sentences about what was believed instead of what could not be.
     """
 
     instrument: str
@@ -140,6 +142,7 @@ class Description:
     date_beg: datetime
     date_end: datetime
     meta: dict[str, Any]
+    caveats: tuple[str, ...] = ()
 
 
 class Instrument(_Model):
@@ -175,7 +178,7 @@ class Instrument(_Model):
             When the header lacks what the description needs.
         """
         level = self._level(header, source)
-        begin = _date(header, self.date, source)
+        begin, caveats = _date(header, self.date, source)
         end = self._date_end(header, begin)
         meta = {name: value for name, rule in self.meta.items() if (value := _meta(header, rule)) is not None}
         try:
@@ -191,7 +194,7 @@ class Instrument(_Model):
                 found=f"no value for {error}" if isinstance(error, KeyError) else str(error),
                 advice="correct the header, or correct the instrument's description",
             ) from error
-        return Description(self.name, level, observation, begin, end, meta)
+        return Description(self.name, level, observation, begin, end, meta, caveats)
 
     def recipes(self) -> dict[str, Recipe]:
         """The recipes that come with the instrument, by name."""
@@ -314,18 +317,21 @@ def parse_date(text: str, time: str = "") -> datetime | None:
         if leap:  # datetime knows no leap second; the next second is meant
             return datetime.fromisoformat(f"{leap[1]}59").replace(tzinfo=UTC) + timedelta(seconds=1)
         parsed = datetime.fromisoformat(stamp)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
-def _date(header: fits.Header, rule: DateRule, source: str) -> datetime:
-    seen = []
+def _date(header: fits.Header, rule: DateRule, source: str) -> tuple[datetime, tuple[str, ...]]:
+    """The date, and a caveat where a keyword that comes first holds none."""
+    seen: list[str] = []
     for keyword in rule.keywords:
         text = _text(header, keyword)
         time = _text(header, rule.time_keyword) if rule.time_keyword else ""
         if text and (parsed := parse_date(text, time)) and parsed.year in _YEARS:
-            return parsed
+            wrong = [entry for entry in seen if not entry.endswith("=absent")]
+            caveat = f"the date was taken from {keyword}, for it cannot be read from {', '.join(wrong)}"
+            return parsed, (caveat,) if wrong else ()
         seen.append(f"{keyword}={text or 'absent'}")
     raise BadInput(
         "the header has no date of observation",

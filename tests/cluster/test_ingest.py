@@ -115,14 +115,19 @@ def test_a_header_that_makes_no_name_or_date_ends_no_ingest(lake: Lake, tmp_path
     for name, cards in (
         ("slash.fits", {"WAVELNTH": "171/193"}),
         ("late.fits", {"DATE-OBS": "9999-12-31T23:59:59.9", "T_OBS": "MISSING"}),
+        ("second.fits", {"DATE-OBS": "-nan"}),
     ):
         shutil.copy(good, tmp_path / name)
         with fits.open(tmp_path / name, mode="update") as hdus:
             hdus[0].header.update(cards)
     endless = good.read_bytes().replace(b"EXPTIME =                  2.0", b"EXPTIME =                1e400")
     (tmp_path / "endless.fits").write_bytes(endless)
-    assert by_name(ingest(lake, [tmp_path])) == {
+    report = ingest(lake, [tmp_path])
+    (told,) = [item.caveats for item in report.items if item.file.endswith("second.fits")]
+    assert "T_OBS" in " ".join(told)
+    assert by_name(report) == {
         good.name: ("done", ""),
+        "second.fits": ("done", ""),
         "endless.fits": ("done", ""),
         "late.fits": ("quarantined", "bad-keyword"),
         "slash.fits": ("quarantined", "bad-keyword"),

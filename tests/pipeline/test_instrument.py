@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from pipeline.errors import BadInput
-from pipeline.instrument import LevelRule, MetaRule, instrument, parse_date, recognise
+from pipeline.instrument import DateRule, LevelRule, MetaRule, instrument, parse_date, recognise
 from tests.toy import toy_frame
 
 VALUES = {"0": "0", "1.0": "1"}
@@ -65,6 +65,23 @@ def test_dates_are_read_in_every_form_real_headers_use(
 def test_a_date_that_only_fills_its_place_is_no_date(date: str) -> None:
     with pytest.raises(BadInput, match="no date of observation"):
         instrument("toy").describe(toy_frame(**{"DATE-OBS": date}).header)
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:60", "9999-12-31T23:00:00-05:00"]
+)
+def test_a_date_beyond_all_calendars_is_no_date(text: str) -> None:
+    assert parse_date(text) is None
+
+
+def test_a_date_that_is_taken_from_where_it_stands_second_is_said_to_be() -> None:
+    described = instrument("toy").model_copy(update={"date": DateRule(keywords=("DATE-OBS", "T_OBS"))})
+    second = {"T_OBS": "2024-05-06T07:08:10Z"}
+    found = described.describe(toy_frame(**{"DATE-OBS": "MISSING"}, **second).header)
+    assert found.date_beg == datetime(2024, 5, 6, 7, 8, 10, tzinfo=UTC)
+    assert found.caveats == ("the date was taken from T_OBS, for it cannot be read from DATE-OBS=MISSING",)
+    assert described.describe(toy_frame(**second).header).caveats == ()
+    assert described.describe(toy_frame(**{"DATE-OBS": ""}, **second).header).caveats == ()
 
 
 @pytest.mark.parametrize("written", ["1", 1, 1.0, "1.0", "1.", "1.00 "])
