@@ -203,7 +203,7 @@ def _write_report(
 ) -> None:
     """The scrubber's report: the counter, then one count per exposure, up to the last pixel."""
     count = config.summed
-    flags[-1, -count - 1 :] |= np.uint16(Quality.COSMIC_RAY | Quality.INTERPOLATED)
+    flags[-1, -count - 1 :] |= np.uint16(Quality.INTERPOLATED)
     if config.report == "lost":
         return
     # A report that lost its oldest entries has its counter nearer to the corner, with its own index.

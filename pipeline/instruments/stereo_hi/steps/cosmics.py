@@ -13,7 +13,8 @@ from pipeline.quality import Quality
 from pipeline.step import Params, References, step
 
 Corner = Literal["last", "first"]
-_REPLACED: Final = np.uint16(Quality.COSMIC_RAY | Quality.INTERPOLATED)
+#: No cosmic ray hit these pixels, or no more than others: they only had to hold the report.
+_REPLACED: Final = np.uint16(Quality.INTERPOLATED)
 
 
 class CosmicsParams(Params):
@@ -40,7 +41,7 @@ class Report(NamedTuple):
 
 @step(
     "cosmic_ray_report",
-    version=1,
+    version=2,
     prstep="PIXEL-FILLING",
     instrument="stereo_hi",
     takes=("DN",),
