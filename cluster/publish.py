@@ -12,7 +12,9 @@ from lake import quarantine, units
 from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import ProductKey, product_file
+from lake.publishing import ClosedWithOthers
 from lake.releases import Provenance, active_files, discard, find_by_key, product_lock, publish, reserve
+from pipeline.errors import Retriable
 from pipeline.outcome import Status
 from pipeline.recipe import Recipe
 
@@ -123,7 +125,15 @@ def _publish(
         caveats=found.caveats(),
         quarantined_units=found.put_aside,
     )
-    return publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
+    try:
+        return publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
+    except ClosedWithOthers as error:
+        # A closed dataset never opens again: the product's next version is to hold what it should.
+        discard(lake, product, run_id)
+        units.replan_given_up(lake, run_id)
+        raise Retriable(
+            f"{product.name} changed while it was published; run the same command again"
+        ) from error
 
 
 def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _MANY = 5000
 
 
+class ClosedWithOthers(Fatal):
+    """A dataset was closed, its publication broke off, and meanwhile its product came to hold other files."""
+
+
 def require_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
     """Refuse to register a file whose bytes are not under their final name."""
     for file in files:
@@ -56,7 +60,7 @@ def into_rucio(lake: Lake, product: ProductKey, dataset: str, files: Sequence[Fi
         there = {(file.scope, file.name) for file in rucio.files(scope, dataset)}
         extra = there - wanted.keys()
         if not state.is_open and there != wanted.keys():
-            raise Fatal(
+            raise ClosedWithOthers(
                 f"{scope}:{dataset} is closed with other files than are to be published "
                 f"({len(there)} there, {len(wanted)} wanted). Run `heliolake fsck`."
             )

@@ -165,7 +165,8 @@ def publish(
     Raises
     ------
     Fatal
-        When bytes are missing, a name is known with other checksums, or the draft was discarded.
+        When bytes are missing, a name is known with other checksums, or the draft was discarded;
+        `lake.publishing.ClosedWithOthers` when an attempt before closed the dataset with other files.
     Retriable
         When Rucio or the catalogue does not answer.
     """

@@ -53,6 +53,7 @@ def open_lake(ctx: typer.Context) -> Iterator[Lake]:
     # Both report retries and old features at levels meant for servers; errors come as exceptions.
     for name in ("rucio", "rucio.client", "distributed", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.getLogger("distributed.client").disabled = True  # its level is set anew by its first import
     with Lake.open(home_of(ctx).lake_config()) as lake:
         yield lake
 

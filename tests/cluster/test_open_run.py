@@ -14,12 +14,13 @@ from cluster.ingest import ingest
 from cluster.plan import Plan, Query, make_plan
 from cluster.report import Report
 from cluster.run import process
-from lake import quarantine, search, units
-from lake.errors import BadInput
+from lake import publishing, quarantine, search, units
+from lake.errors import BadInput, Retriable
 from lake.lake import Lake
 from lake.owners import this_process
 from lake.releases import discard
 from pipeline.errors import Fatal
+from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instrument import recipes
 from tests.cluster.frames import aia_file, aia_series, at
 
@@ -141,6 +142,26 @@ def test_what_was_made_for_a_draft_that_was_given_up_is_made_again(
     again = processed(home, lake, plan)
     assert (again.more["run"], counted(again)) == (run, {"done": 2})
     assert released(lake, 9) == [(2, "ACTIVE", 2)]
+
+
+def test_a_product_that_grew_between_a_closed_dataset_and_its_release_gets_the_next_version(
+    home: Home, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2017, 3, 10), 2))
+    plan = planned(lake, 10)
+
+    def breaks(*_: object) -> None:
+        raise Retriable("the catalogue was lost")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(publishing, "into_catalogue", breaks)
+        with pytest.raises(Retriable, match="was lost"):
+            processed(home, lake, plan)
+    ingest(lake, [aia_file(tmp_path, at(2017, 3, 10, 9), LVL_NUM=1.5)])
+    with pytest.raises(PipelineRetriable, match="changed while it was published"):
+        processed(home, lake, plan)
+    assert counted(processed(home, lake, plan)) == {"done": 2}
+    assert released(lake, 10) == [(2, "SUPERSEDED", 1), (3, "ACTIVE", 3)]
 
 
 def test_an_interrupted_run_cancels_its_blocks_while_its_client_lives(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cluster.home import Home
 from tests.heliolake.conftest import OBSERVATION, Command
 
 RAW, PRODUCT = f"stereo_hi:{OBSERVATION}.l0", f"stereo_hi:{OBSERVATION}.l1"
@@ -31,6 +34,18 @@ def processed(ingested: Command) -> Command:
     assert document["done"] == 2
     assert document["run"]
     return ingested
+
+
+def test_a_lost_scheduler_is_told_in_our_words_only(home: Home) -> None:
+    """Dask's client sets the level of its log when it is imported, which is later than ours is set."""
+    code = f"""
+import logging, types
+from heliolake.cli.common import Globals, open_lake
+with open_lake(types.SimpleNamespace(obj=Globals({str(home.path)!r}, False))):
+    import distributed
+    print(logging.getLogger("distributed.client").isEnabledFor(logging.CRITICAL))
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
 def test_ingest_again_skips_what_is_there(ingested: Command, frames: list[Path]) -> None:
