@@ -85,7 +85,7 @@ def select(paths: Sequence[str | Path]) -> Selection:
                 wanted = _FITS_NAME.fullmatch(inner.name) and not _LEFTOVER.fullmatch(inner.name)
                 (files if wanted and not inner.is_dir() else ignored)[inner.absolute()] = None
     left = tuple(path for path in ignored if path not in files)
-    return Selection(tuple(files), left, tuple(absent), tuple(closed))
+    return Selection(tuple(files), left, tuple(absent), tuple(dict.fromkeys(closed)))
 
 
 def _inside(folder: Path, closed: list[str]) -> list[Path]:
