@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from distributed import Client
+from distributed import Client, Future
 
 from lake.errors import Retriable
 
@@ -29,3 +30,12 @@ def connected(address: str) -> Iterator[Client]:
         yield client
     finally:
         client.close(timeout=5)
+
+
+def submit(client: Client, collection: Any) -> Future:
+    """Have a lazy array computed as one result, every task under the whole of its name.
+
+    Dask's optimiser names what it fuses by the first 120 letters and a few digits of a hash. Our names are
+    longer than that before they differ: tasks of two blocks could get one name, and one the other's images.
+    """
+    return client.compute(collection, optimize_graph=False, retries=0)

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from distributed import Client, Future, KilledWorker, wait
 
+from cluster.connect import submit
 from cluster.stacks import FrameSource, Manifest, Target, open_stack, written
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
@@ -168,10 +169,9 @@ class DaskExecution:
     def _submit(self, block: Sequence[Job]) -> Future:
         stack = open_stack([job.source for job in block], block[0].shape, frames_per_block=len(block))
         manifests = written(apply(stack, self.recipe), [job.target for job in block], self.name)
-        # Computed (not persisted), the block is fused into one task: no image moves between workers, and
-        # the dashboard shows it under the recipe's name and steps.
+        # The dashboard shows the block under the recipe's name and steps.
         try:
-            return self.client.compute(manifests.data, retries=0)
+            return submit(self.client, manifests.data)
         except Exception as error:
             if self.client.status == "running":
                 raise

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from distributed import Client
 
-from cluster.connect import connected
+from cluster.connect import connected, submit
 from cluster.plan import Query
 from cluster.stacks import FrameSource, Loader, open_stack
 from lake import contexts, references
@@ -125,7 +125,7 @@ def _reduce(
     ]
     ((ny, nx),) = shapes
     stack = open_stack(sources, (ny, nx), frames_per_block=_FRAMES)
-    values = client.compute(lazily(kind.prepare(len(files)), stack)).result()
+    values = submit(client, lazily(kind.prepare(len(files)), stack)).result()
     dates = [file.date_beg for file in files if file.date_beg is not None]
     # Validity ends before its end: the last frame is to be inside.
     begin, end = min(dates), max(dates) + timedelta(seconds=1)
