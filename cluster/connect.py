@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from distributed import Client, Future
+from distributed.security import Security
 
+from cluster.scheduler import Scheduler
 from lake.errors import Retriable
+
+_ROLES = ("client", "scheduler", "worker")
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Client]:
+def connected(scheduler: Scheduler) -> Iterator[Client]:
     """A client of the scheduler, closed at the end.
 
     Raises
@@ -20,16 +25,41 @@ def connected(address: str) -> Iterator[Client]:
     lake.errors.Retriable
         When the scheduler does not answer.
     """
-    try:
-        client = Client(address, timeout=10, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise Retriable(
-            f"the Dask scheduler at {address} does not answer; run `heliolake up`, then this again"
-        ) from error
+    client = connect(scheduler)
     try:
         yield client
     finally:
         client.close(timeout=5)
+
+
+def connect(scheduler: Scheduler, *, as_default: bool = False) -> Client:
+    """A client of the scheduler.
+
+    Parameters
+    ----------
+    scheduler
+        Whose.
+    as_default
+        Let it compute what is lazy from now on, as notebooks expect.
+
+    Raises
+    ------
+    lake.errors.Retriable
+        When the scheduler does not answer.
+    """
+    try:
+        security = shared_key(scheduler.key) if scheduler.key is not None else None
+        return Client(scheduler.address, timeout=10, set_as_default=as_default, security=security)
+    except (OSError, TimeoutError) as error:
+        raise Retriable(
+            f"the Dask scheduler at {scheduler} does not answer; run `heliolake up`, then this again"
+        ) from error
+
+
+def shared_key(pem: Path) -> Security:
+    """Encrypted connections only, and only with those who hold the same key."""
+    files = {f"tls_{role}_{part}": str(pem) for role in _ROLES for part in ("key", "cert")}
+    return Security(require_encryption=True, tls_ca_file=str(pem), **files)
 
 
 def submit(client: Client, collection: Any) -> Future:

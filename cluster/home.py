@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cluster.scheduler import Scheduler
 from lake.config import LakeConfig
 from lake.errors import Fatal, Unreachable
 
@@ -177,10 +178,15 @@ class Home:
             rse_root=self.rse_root,
         )
 
-    def scheduler_address(self) -> str:
-        """Address of the Dask scheduler; `Unreachable` when it is not running."""
+    def scheduler(self) -> Scheduler:
+        """The Dask scheduler with the key to it; `Unreachable` when it is not running."""
         self._require("dask")
-        return self.url("scheduler", "tcp")
+        return Scheduler(self.url("scheduler", "tls"), self.dask_key)
+
+    @property
+    def dask_key(self) -> Path:
+        """Key and certificate of the Dask cluster, made anew whenever it starts."""
+        return self.dask / "tls.pem"
 
     def dashboard_url(self) -> str:
         """Address of the Dask dashboard; `Unreachable` when it is not running."""

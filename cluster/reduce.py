@@ -14,6 +14,7 @@ from distributed import Client
 
 from cluster.connect import connected, submit
 from cluster.plan import Query
+from cluster.scheduler import Scheduler
 from cluster.stacks import FrameSource, Loader, open_stack
 from lake import contexts, references
 from lake.choice import Context
@@ -40,7 +41,7 @@ class Made:
 
 def reduce_to_reference(
     lake: Lake,
-    scheduler_address: str,
+    scheduler: Scheduler,
     kind: ReductionKind,
     query: Query,
     *,
@@ -52,7 +53,7 @@ def reduce_to_reference(
     ----------
     lake
         Where the frames are and the references go.
-    scheduler_address
+    scheduler
         The Dask scheduler.
     kind
         The reduction.
@@ -89,7 +90,7 @@ def reduce_to_reference(
             found=query.observation or "all",
             advice="process that level first, or widen the query; `heliolake search` shows what there is",
         )
-    with connected(scheduler_address) as client:
+    with connected(scheduler) as client:
         made = [_reduce(lake, client, kind, files, valid) for files in groups.values()]
     base = contexts.current(lake, kind.instrument)
     note = f"with {', '.join(info.did for info in made)}"

@@ -23,6 +23,7 @@ from cluster.execute import DaskExecution, Job
 from cluster.open_run import open_run, take
 from cluster.plan import Plan, PlannedUnit
 from cluster.report import Item, Report
+from cluster.scheduler import Scheduler
 from cluster.stacks import FrameSource, Loader, Manifest, Target
 from lake import quarantine, units
 from lake.errors import Retriable
@@ -52,7 +53,7 @@ Progress = Callable[[int, int, str], None]
 
 def process(
     lake: Lake,
-    scheduler_address: str,
+    scheduler: Scheduler,
     plan: Plan,
     *,
     on_progress: Progress | None = None,
@@ -64,7 +65,7 @@ def process(
     ----------
     lake
         Where everything lies.
-    scheduler_address
+    scheduler
         The Dask scheduler.
     plan
         What to do. Products that are up to date are left alone.
@@ -103,11 +104,11 @@ def process(
     releases = []
     if run_id is not None:
         state = _Run(lake, run_id, plan.recipe, plan.context, len(work), on_progress)
-        releases = state.carry_out(scheduler_address)
+        releases = state.carry_out(scheduler)
     return Report(_items(lake, plan, run_id, known), {"run": run_id, "releases": releases})
 
 
-def resume(lake: Lake, scheduler_address: str, run_id: str, *, on_progress: Progress | None = None) -> Report:
+def resume(lake: Lake, scheduler: Scheduler, run_id: str, *, on_progress: Progress | None = None) -> Report:
     """Go on with a run by its id, whatever a plan of today would say.
 
     Parameters and report are those of `process`; the errors too.
@@ -126,7 +127,7 @@ def resume(lake: Lake, scheduler_address: str, run_id: str, *, on_progress: Prog
     take(lake, run)
     units.replan(lake, run_id, ["failed"])
     state = _Run(lake, run_id, plan.recipe, plan.context, len(plan.units), on_progress)
-    releases = state.carry_out(scheduler_address)
+    releases = state.carry_out(scheduler)
     return Report(_items(lake, plan, run_id, known), {"run": run_id, "releases": releases})
 
 
@@ -156,7 +157,7 @@ class _Run:
     settled: set[str] = field(default_factory=set)
     finished: int = 0
 
-    def carry_out(self, scheduler_address: str) -> list[dict[str, Any]]:
+    def carry_out(self, scheduler: Scheduler) -> list[dict[str, Any]]:
         """Work until no unit is left, publish what is complete; the releases made."""
         owner = this_process()
         releases: list[dict[str, Any]] = []
@@ -164,7 +165,7 @@ class _Run:
         self.finished = sum(counts.values()) - counts["planned"] - counts["leased"]
         status, note = "stopped", "interrupted"
         try:
-            with _heartbeat(self.lake, owner), connected(scheduler_address) as client:
+            with _heartbeat(self.lake, owner), connected(scheduler) as client:
                 execution = DaskExecution(client, self.recipe)
                 for claimed in self._claims(owner):
                     self._work(claimed, execution, owner)

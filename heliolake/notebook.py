@@ -162,13 +162,13 @@ class Connection:
             wanted = wanted.with_settings(settings)
         query = Query(_moment(since), _moment(until), observation)
         plan = make_plan(self.lake, wanted, query, context=context)
-        return process(self.lake, self.home.scheduler_address(), plan, retry_quarantined=retry_quarantined)
+        return process(self.lake, self.home.scheduler(), plan, retry_quarantined=retry_quarantined)
 
     def cluster(self) -> Client:
         """A client of the home's Dask cluster, which then computes what is lazy."""
-        from distributed import Client
+        from cluster.connect import connect
 
-        return Client(self.home.scheduler_address())
+        return connect(self.home.scheduler(), as_default=True)
 
     def close(self) -> None:
         """Give the connections back."""

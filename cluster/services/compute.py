@@ -39,7 +39,8 @@ class Dask(Service):
     def command(self, home: Home) -> Sequence[str]:
         """Our main module, given everything it must know."""
         ports = [str(home.port(name)) for name in self.port_names]
-        return python("-m", "cluster.services.dask_main", *ports, str(worker_count()), str(home.dask))
+        folder, key = str(home.dask), str(home.dask_key)
+        return python("-m", "cluster.services.dask_main", *ports, str(worker_count()), folder, key)
 
     def problem(self, home: Home) -> str:
         """Whether the scheduler answers and no worker is missing."""

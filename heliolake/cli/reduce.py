@@ -65,7 +65,7 @@ def reduce(
     with open_lake(ctx) as lake:
         made = reduce_to_reference(
             lake,
-            home_of(ctx).scheduler_address(),
+            home_of(ctx).scheduler(),
             kind,
             Query(since, until, observation),
             valid=(valid_from, valid_until) if valid_from or valid_until else None,

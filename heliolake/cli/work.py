@@ -183,13 +183,13 @@ def process(
         raise typer.BadParameter("a run goes on as it was planned; give --run alone", param_hint="--run")
     home = home_of(ctx)
     with open_lake(ctx) as lake, progress_bar(recipe or f"run {run}") as bar:
-        address = home.scheduler_address()
+        scheduler = home.scheduler()
         if run is not None:
-            report = resume(lake, address, run, on_progress=bar)
+            report = resume(lake, scheduler, run, on_progress=bar)
         else:
             query = Query(since, until, observation, changed_since)
             made = make_plan(lake, find_recipe(str(recipe), settings or ()), query, context=context)
-            report = carry_out(lake, address, made, on_progress=bar, retry_quarantined=retry_quarantined)
+            report = carry_out(lake, scheduler, made, on_progress=bar, retry_quarantined=retry_quarantined)
     if as_json:
         print_json(report.document())
     else:

@@ -57,7 +57,7 @@ def test_a_home_that_is_not_up_says_what_to_do(fresh: Home) -> None:
     with pytest.raises(Fatal, match=f"heliolake --home {fresh.path} up"):
         fresh.lake_config()
     with pytest.raises(Fatal, match=r"dask .* not running"):
-        fresh.scheduler_address()
+        fresh.scheduler()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def planned(lake: Lake, day: int) -> Plan:
 
 
 def processed(home: Home, lake: Lake, plan: Plan, *, retry_quarantined: bool = False) -> Report:
-    return process(lake, home.scheduler_address(), plan, retry_quarantined=retry_quarantined)
+    return process(lake, home.scheduler(), plan, retry_quarantined=retry_quarantined)
 
 
 def counted(report: Report) -> dict[str, int]:

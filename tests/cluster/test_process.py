@@ -49,7 +49,7 @@ def planned(lake: Lake, observation: str, **settings: object) -> Plan:
 
 
 def processed(home: Home, lake: Lake, observation: str, **settings: object) -> Report:
-    return process(lake, home.scheduler_address(), planned(lake, observation, **settings))
+    return process(lake, home.scheduler(), planned(lake, observation, **settings))
 
 
 def released(lake: Lake, observation: str, level: str = "1.5") -> list[tuple[int, str, int]]:
@@ -210,7 +210,7 @@ if __name__ == "__main__":
     home = Home(sys.argv[1])
     lake = Lake.open(home.lake_config())
     plan = make_plan(lake, recipes()["aia-l15"], Query(observation=sys.argv[2]))
-    report = process(lake, home.scheduler_address(), plan)
+    report = process(lake, home.scheduler(), plan)
     import json
     print(json.dumps(report.document()))
 """
@@ -278,10 +278,10 @@ def test_a_service_lost_in_the_middle_costs_nothing_but_a_second_call(
     plan = planned(lake, observation)
     try:
         with pytest.raises((PipelineRetriable, Retriable), match="heliolake up"):
-            process(lake, home.scheduler_address(), plan, on_progress=kill)
+            process(lake, home.scheduler(), plan, on_progress=kill)
     finally:
         up(home)
-    report = process(lake, home.scheduler_address(), plan)
+    report = process(lake, home.scheduler(), plan)
     counts = report.counts()
     assert counts["done"] + counts["skipped"] == count
     assert [one for one in released(lake, observation) if one[1] == "ACTIVE"] == [(1, "ACTIVE", count)]

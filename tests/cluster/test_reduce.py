@@ -34,7 +34,7 @@ def lake(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     )
     ingest(lake, write_series(tmp_path_factory.mktemp("raw"), config))
     plan = make_plan(lake, recipes()["stereo_hi-l1"], Query(observation=DAY))
-    report = process(lake, home.scheduler_address(), plan)
+    report = process(lake, home.scheduler(), plan)
     assert report.counts()["done"] == 6, report.items
     return lake
 
@@ -43,7 +43,7 @@ def test_a_background_becomes_a_reference_and_a_product_without_it(
     home: Home, lake: Lake, tmp_path: Path
 ) -> None:
     kind = find_reduction("stereo_hi", "background")
-    made = reduce_to_reference(lake, home.scheduler_address(), kind, Query(observation=DAY))
+    made = reduce_to_reference(lake, home.scheduler(), kind, Query(observation=DAY))
     (info,) = made.references
     assert (made.frames, info.need, info.simulated) == (6, "background", True)
     assert info.selectors == {"detector": "1", "spacecraft": "a", "type": "s4"}
@@ -56,7 +56,7 @@ def test_a_background_becomes_a_reference_and_a_product_without_it(
 
     recipe = recipes()["stereo_hi-l2-background"]
     plan = make_plan(lake, recipe, Query(observation=DAY), context=made.context.number)
-    report = process(lake, home.scheduler_address(), plan)
+    report = process(lake, home.scheduler(), plan)
     assert report.counts()["done"] == 6
     paths = search.get_files(lake, f"{DAY}.l2", tmp_path / "l2")
     for path, before in zip(paths, frames, strict=True):
@@ -73,7 +73,7 @@ def test_without_a_background_the_frames_are_put_aside_with_the_way_out(home: Ho
     number = contexts.create(lake, [], instrument="stereo_hi").number
     plan = make_plan(lake, recipes()["stereo_hi-l2-background"], Query(observation=DAY), context=number)
     assert "background" in plan.units[0].absent
-    report = process(lake, home.scheduler_address(), plan)
+    report = process(lake, home.scheduler(), plan)
     assert report.counts()["quarantined"] == 6
     assert "heliolake context add" in report.items[0].advice
 
@@ -81,17 +81,17 @@ def test_without_a_background_the_frames_are_put_aside_with_the_way_out(home: Ho
 def test_what_cannot_be_reduced_is_refused_in_words(home: Home, lake: Lake) -> None:
     kind = find_reduction("stereo_hi", "background")
     with pytest.raises(BadInput, match="no stereo_hi files of level 1"):
-        reduce_to_reference(lake, home.scheduler_address(), kind, Query(observation="nowhere*"))
+        reduce_to_reference(lake, home.scheduler(), kind, Query(observation="nowhere*"))
     with pytest.raises(Fatal, match="has no reduction 'flat'; it has: background"):
         find_reduction("stereo_hi", "flat")
 
 
 def test_a_changed_context_names_the_products_to_reprocess(home: Home, lake: Lake, tmp_path: Path) -> None:
     kind = find_reduction("stereo_hi", "background")
-    made = reduce_to_reference(lake, home.scheduler_address(), kind, Query(observation=DAY))
+    made = reduce_to_reference(lake, home.scheduler(), kind, Query(observation=DAY))
     recipe = recipes()["stereo_hi-l2-background"]
     first = made.context.number
-    process(lake, home.scheduler_address(), make_plan(lake, recipe, Query(observation=DAY), context=first))
+    process(lake, home.scheduler(), make_plan(lake, recipe, Query(observation=DAY), context=first))
 
     better = tmp_path / "better.fits"
     with fits.open(lake.path_of(*made.references[0].did.split(":"))) as hdus:

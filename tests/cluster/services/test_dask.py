@@ -8,15 +8,17 @@ from typing import Any
 
 import pytest
 from distributed import Client
+from distributed.security import Security
 
+from cluster.connect import connected
 from cluster.home import Home
 from cluster.services.compute import worker_count
 
 
 @pytest.fixture(scope="module")
 def client(home: Home) -> Iterator[Any]:
-    with Client(home.scheduler_address(), timeout=30) as connected:
-        yield connected
+    with connected(home.scheduler()) as client:
+        yield client
 
 
 def test_there_is_one_worker_with_one_thread_per_core(client: Any) -> None:
@@ -49,3 +51,12 @@ def test_the_workers_together_leave_memory_to_the_rest(client: Any) -> None:
 
     limits = client.run(lambda dask_worker: dask_worker.memory_manager.memory_limit).values()
     assert 0 < sum(limits) <= 0.9 * psutil.virtual_memory().total
+
+
+def test_nobody_without_the_key_of_the_home_is_let_in(home: Home) -> None:
+    scheduler = home.scheduler()
+    assert home.dask_key.stat().st_mode & 0o077 == 0
+    with pytest.raises((OSError, TimeoutError)):
+        Client(scheduler.address.replace("tls://", "tcp://"), timeout=3)
+    with pytest.raises((OSError, TimeoutError)):
+        Client(scheduler.address, timeout=3, security=Security.temporary())
