@@ -19,7 +19,7 @@ from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import BoundStep, Recipe
-from pipeline.stack import assemble, frame_at, header_text, outcome_at, references_at, template
+from pipeline.stack import assemble, frame_at, header_text, outcome_at, planes, references_at, template
 from pipeline.step import ReferenceFile
 
 log = logging.getLogger(__name__)
@@ -101,18 +101,23 @@ class RecipeBlock:
         return (self.recipe.document(), sorted(self.references.items()), self.shape)
 
     def __call__(self, block: xr.Dataset) -> xr.Dataset:
-        count = block.sizes["time"]
-        image = np.full((count, *self.shape), np.nan, dtype=np.float32)
-        quality = np.zeros((count, *self.shape), dtype=np.uint16)
-        headers = [str(text) for text in block["header"].values]
-        outcomes: list[str] = []
-        for index in range(count):
-            frame, outcome = self._one(block, index)
-            if frame is not None and outcome.status is Status.DONE:
-                image[index], quality[index] = frame.data, frame.quality
-                headers[index] = header_text(frame.header)
-            outcomes.append(outcome.model_dump_json())
-        return assemble(image, quality, headers, block["source"].values, block["references"].values, outcomes)
+        frames, outcomes = zip(
+            *(self._one(block, index) for index in range(block.sizes["time"])), strict=True
+        )
+        headers = [
+            str(before) if frame is None else header_text(frame.header)
+            for before, frame in zip(block["header"].values, frames, strict=True)
+        ]
+        return assemble(
+            planes(
+                [None if frame is None else frame.data for frame in frames], self.shape, np.float32, np.nan
+            ),
+            planes([None if frame is None else frame.quality for frame in frames], self.shape, np.uint16, 0),
+            headers,
+            block["source"].values,
+            block["references"].values,
+            [outcome.model_dump_json() for outcome in outcomes],
+        )
 
     def _one(self, block: xr.Dataset, index: int) -> tuple[Frame | None, Outcome]:
         before = outcome_at(block, index)

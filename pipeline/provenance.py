@@ -18,8 +18,8 @@ import numpy as np
 from astropy.io import fits
 
 from pipeline.frame import Frame
-from pipeline.kernels.statistics import PERCENTILES, count_combinations, statistics
-from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality, flagged
+from pipeline.kernels.statistics import PERCENTILES, count_combinations, selected, statistics
+from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality
 from pipeline.recipe import BoundStep
 from pipeline.step import ReferenceFile
 
@@ -93,7 +93,7 @@ def finish(frame: Frame, level: str) -> fits.Header:
     header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
     for name in _RAW_STATISTICS:
         header.remove(name, ignore_missing=True, remove_all=True)
-    measured = frame.data[~flagged(frame.quality, NOT_MEASURED) & np.isfinite(frame.data)]
+    measured = selected(frame.data, frame.quality, NOT_MEASURED)
     for name, (value, comment) in _statistics_cards(measured):
         if value is None:
             header.remove(name, ignore_missing=True)

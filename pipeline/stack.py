@@ -100,6 +100,22 @@ def assemble(
     )
 
 
+def planes(
+    images: Sequence[NDArray[Any] | None], shape: tuple[int, int], dtype: type, absent: float
+) -> NDArray[Any]:
+    """The images of a block behind one another; one that is missing is filled with `absent`.
+
+    A block of one image, as large images are, is that image itself and no copy.
+    """
+    if len(images) == 1 and images[0] is not None:
+        return images[0][np.newaxis]
+    result: NDArray[Any] = np.full((len(images), *shape), absent, dtype=dtype)
+    for plane, image in zip(result, images, strict=True):
+        if image is not None:
+            plane[...] = image
+    return result
+
+
 def template(chunks: Sequence[int], shape: tuple[int, int]) -> xr.Dataset:
     """A lazy stack of the given layout without any content, for `xarray.map_blocks`.
 

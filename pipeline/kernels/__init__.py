@@ -15,7 +15,7 @@ def warm() -> None:
     from pipeline.kernels.deconvolve import richardson_lucy, transfer_function
     from pipeline.kernels.desmear import desmear
     from pipeline.kernels.resample import AffineMap, resample
-    from pipeline.kernels.statistics import count_combinations, statistics
+    from pipeline.kernels.statistics import count_combinations, selected, statistics
 
     image = np.ones((24, 40), np.float32)
     image[5, 7] = np.nan
@@ -25,11 +25,14 @@ def warm() -> None:
     whole = np.nan_to_num(image, nan=1.0)
     # Images in shared blocks are read-only, which is a type of its own to the compiler.
     whole.setflags(write=False)
+    shared = quality.copy()
+    shared.setflags(write=False)
     resample(whole, quality, identity, (24, 40))
     richardson_lucy(whole, transfer_function(whole[:3, :3], (24, 40)), iterations=1, linear_start=2)
     filter_columns(np.zeros((LENGTH, 17), np.complex64), np.zeros((LENGTH, 17), np.float32))
-    statistics(whole)
     count_combinations(quality)
+    for pixels, flags in ((image, quality), (whole, shared)):
+        statistics(selected(pixels, flags, 2))
     for kind in (np.float32, np.float64):
         for writable in (True, False):
             lines = whole.astype(kind)

@@ -61,6 +61,16 @@ def statistics(values: NDArray[Any]) -> Statistics:
     return Statistics(low, high, mean, rms, skewness, kurtosis, mad, percentiles)
 
 
+def selected(values: NDArray[np.float32], flags: NDArray[np.uint16], refused: int) -> NDArray[np.float32]:
+    """The finite values none of whose `refused` bits is set, flat and in order, in one pass."""
+    kept: NDArray[np.float32] = _selected(
+        np.ascontiguousarray(values, dtype=np.float32).ravel(),
+        np.ascontiguousarray(flags, dtype=np.uint16).ravel(),
+        np.uint16(refused),
+    )
+    return kept
+
+
 def order_statistics(values: NDArray[np.float32], ranks: NDArray[np.int64]) -> NDArray[np.float32]:
     """The values at up to 127 ranks (0 = smallest) of a flat float32 array without NaN."""
     keys = values.view(np.uint32)
@@ -76,6 +86,19 @@ def order_statistics(values: NDArray[np.float32], ranks: NDArray[np.int64]) -> N
         before = cumulative[bucket - 1] if bucket else 0
         result[place] = (int(bucket) << 16) | int(np.searchsorted(low[slot], rank - before, side="right"))
     return _from_sortable(result)
+
+
+@njit(cache=True, nogil=True)
+def _selected(
+    values: NDArray[np.float32], flags: NDArray[np.uint16], refused: np.uint16
+) -> NDArray[np.float32]:
+    kept = np.empty(values.size, dtype=np.float32)
+    count = 0
+    for index in range(values.size):
+        # Written always and counted only when wanted: a branch that follows the image is guessed wrong.
+        kept[count] = values[index]
+        count += np.isfinite(values[index]) & ((flags[index] & refused) == 0)
+    return kept[:count]
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from pipeline.kernels.statistics import PERCENTILES, count_combinations, order_statistics, statistics
+from pipeline.kernels.statistics import (
+    PERCENTILES,
+    count_combinations,
+    order_statistics,
+    selected,
+    statistics,
+)
 
 
 @given(hnp.arrays(np.float32, st.integers(1, 200), elements=st.floats(-(2.0**100), 2.0**100, width=32)))
@@ -42,6 +48,20 @@ def test_flags_are_counted_by_their_combinations() -> None:
     flags = np.random.default_rng(7).integers(0, 2**16, (40, 30), dtype=np.uint16)
     flags[0] = 5
     np.testing.assert_array_equal(count_combinations(flags), np.bincount(flags.ravel(), minlength=2**16))
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_only_finite_values_without_a_refused_flag_are_selected(writable: bool) -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(size=(40, 30)).astype(np.float32)
+    values[rng.random(values.shape) < 0.2] = np.nan
+    values[3, 4:9] = np.inf
+    flags = rng.integers(0, 16, values.shape, dtype=np.uint16)
+    for array in (values, flags):
+        array.setflags(write=writable)
+    expected = values[np.isfinite(values) & ((flags & np.uint16(5)) == 0)]
+    np.testing.assert_array_equal(selected(values, flags, 5), expected)
+    assert selected(values, flags, 15).size == np.count_nonzero(np.isfinite(values) & (flags == 0))
 
 
 def test_what_does_not_exist_is_nan() -> None:
