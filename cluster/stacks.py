@@ -249,7 +249,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
     )
 
 
-def _put(target: Target, product: bytes) -> Checksums:
+def _put(target: Target, product: memoryview) -> Checksums:
     """Publish the bytes; those of an attempt before this one are taken as they are.
 
     A unit that was written and not yet entered as done when its process died is

@@ -138,7 +138,7 @@ def build_product(
     *,
     extname: str = "IMAGE",
     quality_header: fits.Header | None = None,
-) -> bytes:
+) -> memoryview:
     """The bytes of a product file: a float32 image and a compressed uint16 QUALITY extension.
 
     The same input gives the same bytes: nothing here looks at a clock, DATE is the header's.
@@ -158,8 +158,8 @@ def build_product(
 
     Returns
     -------
-    bytes
-        A FITS file with CHECKSUM and DATASUM in every HDU.
+    memoryview
+        The bytes of a FITS file with CHECKSUM and DATASUM in every HDU.
 
     Raises
     ------
@@ -184,11 +184,24 @@ def build_product(
         ]
     )
     primary.extend(_scientific(header), unique=False, update=False, bottom=True)
-    image = np.ascontiguousarray(data, dtype=">f4").reshape(-1).view(np.uint8).data
     extension = fits.Header([("EXTNAME", QUALITY_EXTNAME, "name of this HDU")])
     if quality_header is not None:
         extension.extend(_scientific(quality_header), unique=False, update=False)
-    return b"".join((*_with_sums(primary, image), *_quality_hdu(quality, extension)))
+    return _joined(primary, data, _quality_hdu(quality, extension))
+
+
+def _joined(header: fits.Header, data: NDArray[np.float32], extension: bytes) -> memoryview:
+    """A file whose image is written once, where it stays: its megabytes are not copied to be joined."""
+    _with_sums(header, 0)  # makes room: the sums' cards are as long whatever they say
+    start = len(header.tostring())
+    end = start + 4 * data.size
+    padded = end + -end % BLOCK
+    file = np.empty(padded + len(extension), dtype=np.uint8)
+    file[start:end].view(">f4").reshape(data.shape)[...] = data
+    file[end:padded] = 0
+    file[:start] = np.frombuffer(_with_sums(header, ones_complement_sum(file[start:end].data)), np.uint8)
+    file[padded:] = np.frombuffer(extension, np.uint8)
+    return file.data
 
 
 def _section(hdu: Any, rows: slice | None, path: Path) -> NDArray[Any]:
@@ -265,7 +278,7 @@ def _scientific(header: fits.Header) -> fits.Header:
     return kept
 
 
-def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> tuple[bytes | memoryview, ...]:
+def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> bytes:
     """The QUALITY extension, Rice-compressed: mostly zeros, they shrink about a hundredfold."""
     compressed = fits.CompImageHDU(
         np.ascontiguousarray(quality, dtype=np.uint16),
@@ -280,19 +293,19 @@ def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> tuple[b
     table = fits.Header.fromstring(bytes(content[BLOCK:]).split(b"END" + b" " * 77, 1)[0].decode("ascii"))
     start = BLOCK + len(table.tostring().encode("ascii"))
     size = table["NAXIS1"] * table["NAXIS2"] + table["PCOUNT"]
-    return _with_sums(table, content[start : start + size])
+    data = content[start : start + size]
+    return b"".join((_with_sums(table, ones_complement_sum(data)), data, b"\0" * (-size % BLOCK)))
 
 
-def _with_sums(header: fits.Header, data: memoryview) -> tuple[bytes | memoryview, ...]:
-    """Header with DATASUM and CHECKSUM, the data and their padding (FITS standard 4.0, appendix J)."""
-    data_sum = ones_complement_sum(data)
+def _with_sums(header: fits.Header, data_sum: int) -> bytes:
+    """The bytes of a header with DATASUM and CHECKSUM of its HDU (FITS standard 4.0, appendix J)."""
     for keyword in ("CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True, remove_all=True)
     header["CHECKSUM"] = ("0" * 16, "HDU checksum")
     header["DATASUM"] = (str(data_sum), "data unit checksum")
     total = add_sums(ones_complement_sum(header.tostring().encode("ascii")), data_sum)
     header["CHECKSUM"] = (_encode(~total & 0xFFFFFFFF), "HDU checksum")
-    return header.tostring().encode("ascii"), data, b"\0" * (-len(data) % BLOCK)
+    return bytes(header.tostring().encode("ascii"))
 
 
 def _encode(value: int) -> str:

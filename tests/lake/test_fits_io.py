@@ -144,7 +144,7 @@ def test_a_product_gives_back_the_image_and_flags_it_was_made_of(data: np.ndarra
 
 def test_a_product_passes_our_own_check_and_astropys_with_all_sums() -> None:
     data = np.full((50, 60), np.nan, np.float32)
-    content = build_product(data, np.ones(data.shape, np.uint16), HEADER)
+    content = bytes(build_product(data, np.ones(data.shape, np.uint16), HEADER))
     assert [set(state.values()) for state in check_bytes(content, "p").sums] == [{"valid"}, {"valid"}]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
