@@ -153,11 +153,12 @@ class DaskExecution:
         result = output_shape(self.recipe.bind(), shape)
         pixels = max(shape[0] * shape[1], result[0] * result[1])
         count = max(1, BLOCK_BYTES // (4 * pixels))
-        # A block holds images and flags before and behind the recipe, besides the one frame being worked on.
-        need = pixels * (12 * count + 4 * self.factor)
+        # A block holds images and flags (6 bytes a pixel) before and behind the recipe, these once more when
+        # they are put together, and the one frame being worked on.
+        need = pixels * (18 * count + 4 * self.factor)
         while self.memory and count > 1 and need > 0.6 * self.memory:
             count //= 2
-            need = pixels * (12 * count + 4 * self.factor)
+            need = pixels * (18 * count + 4 * self.factor)
         if self.memory and need > 0.9 * self.memory:
             raise Fatal(
                 f"recipe {self.recipe.name} needs about {need / 2**30:.1f} GiB for one image of "

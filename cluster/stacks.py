@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from lake.checksums import Checksums
@@ -30,7 +31,16 @@ from pipeline.frame import with_primary
 from pipeline.instrument import instrument
 from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, legend
-from pipeline.stack import as_objects, assemble, frame_at, header_text, outcome_at, references_text, template
+from pipeline.stack import (
+    as_objects,
+    assemble,
+    frame_at,
+    header_text,
+    outcome_at,
+    planes,
+    references_text,
+    template,
+)
 from pipeline.step import ReferenceFile
 
 log = logging.getLogger(__name__)
@@ -123,38 +133,45 @@ def open_stack(
     return cast("xr.Dataset", result)
 
 
+class _Read(NamedTuple):
+    """One frame as it was read; without image and flags where it could not be."""
+
+    image: NDArray[np.float32] | None
+    quality: NDArray[np.uint16] | None
+    header: str
+    outcome: Outcome
+
+
 def read(block: xr.Dataset, shape: tuple[int, int]) -> xr.Dataset:
     """Read the frames of one block (in a worker)."""
     sources = [FrameSource.model_validate_json(str(text)) for text in block["source"].values]
-    image = np.full((len(sources), *shape), np.nan, dtype=np.float32)
-    quality = np.zeros((len(sources), *shape), dtype=np.uint16)
-    headers, outcomes = [], []
-    for index, source in enumerate(sources):
-        try:
-            headers.append(_read_one(source, image[index], quality[index]))
-            outcomes.append(Outcome(caveats=(*source.caveats, *_monotony(image[index]))))
-        except (LakeFatal, MemoryError):
-            raise
-        except Exception as error:  # one bad file never fails its block
-            headers.append("")
-            outcomes.append(Outcome.of_error(_in_pipeline_terms(error), step="read"))
+    frames = [_read_or_why_not(source, shape) for source in sources]
     return assemble(
-        image,
-        quality,
-        headers,
+        planes([frame.image for frame in frames], shape, np.float32, np.nan),
+        planes([frame.quality for frame in frames], shape, np.uint16, 0),
+        [frame.header for frame in frames],
         [source.source for source in sources],
         [references_text(source.references) for source in sources],
-        [outcome.model_dump_json() for outcome in outcomes],
+        [frame.outcome.model_dump_json() for frame in frames],
     )
 
 
-def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> str:
+def _read_or_why_not(source: FrameSource, shape: tuple[int, int]) -> _Read:
+    try:
+        return _read_one(source, shape)
+    except (LakeFatal, MemoryError):
+        raise
+    except Exception as error:  # one bad file never fails its block
+        return _Read(None, None, "", Outcome.of_error(_in_pipeline_terms(error), step="read"))
+
+
+def _read_one(source: FrameSource, shape: tuple[int, int]) -> _Read:
     url, hdu, rows = source.loader
     if source.sha256:
         _require_bytes(source)
     wanted = None if rows is None else slice(*rows)
     found = read_image(url, hdu, wanted, blank_is_missing=source.blank_is_missing)
-    if found.data.shape != image.shape:
+    if found.data.shape != shape:
         raise BadInput(
             "the image does not have the shape it was registered with",
             file=source.source,
@@ -162,22 +179,26 @@ def _read_one(source: FrameSource, image: np.ndarray, quality: np.ndarray) -> st
             found=str(found.data.shape[::-1]),
             advice="run `heliolake fsck --deep`: the stored file may have changed",
         )
-    lost = ~np.isfinite(found.data)
-    image[...] = found.data
-    image[lost] = np.nan  # infinity is no brightness either
+    image, lost = found.data, ~np.isfinite(found.data)
+    if lost.any():
+        image[lost] = np.nan  # infinity is no brightness either
+    if "UNIT_ID" in found.header:  # one of our products: its flags stand in its first extension
+        quality = read_image(url, hdu + 1, wanted).data.astype(np.uint16)
+    else:
+        quality = lost * np.uint16(Quality.MISSING)
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
-    if "UNIT_ID" in found.header:  # one of our products: its flags stand in its first extension
-        quality |= read_image(url, hdu + 1, wanted).data.astype(np.uint16)
-    else:
-        quality[lost] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
-    return header_text(header)
+    outcome = Outcome(caveats=(*source.caveats, *_monotony(image)))
+    return _Read(image, quality, header_text(header), outcome)
 
 
-def _monotony(image: np.ndarray) -> tuple[str, ...]:
+def _monotony(image: NDArray[np.float32]) -> tuple[str, ...]:
     """A caveat where all pixels are alike: nothing that looks at a sky gives that."""
-    lowest, highest = np.fmin.reduce(image, axis=None), np.fmax.reduce(image, axis=None)
+    for part in (image[::64, ::64], image):  # a few pixels nearly always tell that they are not
+        lowest, highest = np.fmin.reduce(part, axis=None), np.fmax.reduce(part, axis=None)
+        if lowest < highest:
+            return ()
     return (f"all pixels of the raw image have the value {lowest:g}",) if lowest == highest else ()
 
 

@@ -180,7 +180,7 @@ def test_an_interrupted_run_cancels_its_blocks_while_its_client_lives(
     monkeypatch.setattr(Client, "cancel", cancel)
     plan = planned(lake, 8)
     with pytest.raises(KeyboardInterrupt) as interrupted:
-        process(lake, home.scheduler_address(), plan, on_progress=interrupt)
+        process(lake, home.scheduler(), plan, on_progress=interrupt)
     assert seen == ["running"], interrupted
     assert counted(processed(home, lake, plan)) == {"done": 2}
 
