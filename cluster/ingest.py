@@ -23,6 +23,7 @@ from lake import quarantine, search
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
 from lake.fits_check import CheckedFits, read_checked
+from lake.fits_structure import BLOCK
 from lake.lake import Lake
 from lake.names import ProductKey, check_input_name, stem_of
 from lake.releases import Provenance, extend
@@ -36,8 +37,10 @@ from pipeline.outcome import Status
 AT_ONCE: Final = 4
 #: What was stored is registered at least this often, so that a long ingest loses little when it is stopped.
 REGISTER_SECONDS: Final = 600.0
-#: Names that a folder's FITS files go by; anything else in a folder is listed as ignored.
+#: Names that a folder's FITS files go by; of the others those are taken that begin as FITS files do (EIT's
+#: archive names its ``efz20040301.000010``), the rest is listed as ignored.
 _FITS_NAME: Final = re.compile(r".*\.(fits|fit|fts)_?(\.(gz|fz|z|bz2|xz|zip))?", re.IGNORECASE | re.DOTALL)
+_FITS_START: Final = re.compile(rb"SIMPLE  = {20,21}[TF][ /]")
 _LEFTOVER: Final = re.compile(r"\..*|.*\.(part|tmp)", re.IGNORECASE)
 
 Progress = Callable[[int, int, str], None]
@@ -65,8 +68,9 @@ class _Stored:
 def select(paths: Sequence[str | Path]) -> Selection:
     """The files that paths, folders and patterns stand for, each once, in order of name.
 
-    Within folders only FITS-like names are taken, and links to other folders
-    are not followed; a file named by itself is always taken.
+    Within folders only files are taken whose names or first bytes are those of
+    FITS files, and links to other folders are not followed; a file named by
+    itself is always taken.
     """
     files: dict[Path, None] = {}
     ignored: dict[Path, None] = {}
@@ -82,10 +86,27 @@ def select(paths: Sequence[str | Path]) -> Selection:
                 files[path.absolute()] = None
                 continue
             for inner in _inside(path, closed):
-                wanted = _FITS_NAME.fullmatch(inner.name) and not _LEFTOVER.fullmatch(inner.name)
-                (files if wanted and not inner.is_dir() else ignored)[inner.absolute()] = None
+                (files if _is_wanted(inner) else ignored)[inner.absolute()] = None
     left = tuple(path for path in ignored if path not in files)
     return Selection(tuple(files), left, tuple(absent), tuple(dict.fromkeys(closed)))
+
+
+def _is_wanted(path: Path) -> bool:
+    if _LEFTOVER.fullmatch(path.name) or path.is_dir():
+        return False
+    return _FITS_NAME.fullmatch(path.name) is not None or _begins_as_fits(path)
+
+
+def _begins_as_fits(path: Path) -> bool:
+    """Whether the first bytes are a FITS header's; a transcript of one as text has line breaks."""
+    try:
+        if not path.is_file():  # opening a pipe would wait for its writer
+            return False
+        with path.open("rb") as reader:
+            block = reader.read(BLOCK)
+    except OSError:
+        return False
+    return _FITS_START.match(block) is not None and b"\n" not in block
 
 
 def _inside(folder: Path, closed: list[str]) -> list[Path]:

@@ -60,6 +60,19 @@ def test_a_file_named_by_itself_is_always_taken_and_each_file_once(tmp_path: Pat
     assert select([tmp_path / "none*"]).absent == (str(tmp_path / "none*"),)
 
 
+def test_a_folders_files_are_known_by_their_first_bytes_where_names_do_not_tell(tmp_path: Path) -> None:
+    content = aia_file(tmp_path, at(2016, 1, 1)).rename(tmp_path / "efz20040301.000010").read_bytes()
+    (tmp_path / ".efz20040301.000011").write_bytes(content)
+    cards = [content[start : start + 80].decode("ascii") for start in range(0, 2880, 80)]
+    (tmp_path / "efz20040301.header").write_text("\n".join(cards))
+    (tmp_path / "empty").touch()
+    os.mkfifo(tmp_path / "pipe")
+    found = select([tmp_path])
+    assert [path.name for path in found.files] == ["efz20040301.000010"]
+    ignored = {".efz20040301.000011", "efz20040301.header", "empty", "pipe"}
+    assert {path.name for path in found.ignored} == ignored
+
+
 def test_nothing_in_a_folder_is_passed_over_without_a_word(tmp_path: Path) -> None:
     for name in ("a.fts.Z", "b.fits.bz2", "in\nner.fits"):
         (tmp_path / name).write_text("x")
