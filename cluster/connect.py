@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from distributed import Client, Future
 from distributed.security import Security
@@ -65,7 +66,19 @@ def shared_key(pem: Path) -> Security:
 def submit(client: Client, collection: Any) -> Future:
     """Have a lazy array computed as one result, every task under the whole of its name.
 
-    Dask's optimiser names what it fuses by the first 120 letters and a few digits of a hash. Our names are
-    longer than that before they differ: tasks of two blocks could get one name, and one the other's images.
+    Dask's optimiser names what it fuses by the first 115 letters and four digits of a hash. Names of ours
+    can differ later than that: tasks of two blocks could get one name, and one the other's images.
     """
     return client.compute(collection, optimize_graph=False, retries=0)
+
+
+def submit_whole(client: Client, collection: Any, name: str) -> Future:
+    """Have a small lazy array computed by one worker as one task, which the dashboard shows under `name`.
+
+    Its images stay where they are made; as tasks of their own they could be sent to another worker.
+    """
+    return client.submit(_computed, collection, key=f"{name}-{uuid4().hex}", retries=0)
+
+
+def _computed(collection: Any) -> Any:
+    return collection.compute(scheduler="synchronous", optimize_graph=False)

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from distributed import Client, Future, KilledWorker, wait
 
-from cluster.connect import submit
+from cluster.connect import submit_whole
 from cluster.stacks import FrameSource, Manifest, Target, open_stack, written
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
@@ -172,7 +172,7 @@ class DaskExecution:
         manifests = written(apply(stack, self.recipe), [job.target for job in block], self.name)
         # The dashboard shows the block under the recipe's name and steps.
         try:
-            return submit(self.client, manifests.data)
+            return submit_whole(self.client, manifests.data, self.name)
         except Exception as error:
             if self.client.status == "running":
                 raise

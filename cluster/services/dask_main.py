@@ -37,6 +37,9 @@ def main(scheduler_port: int, dashboard_port: int, workers: int, folder: str, ke
         {
             "temporary-directory": folder,
             "distributed.worker.multiprocessing-method": "spawn",
+            # Fused tasks are named by 115 letters and four digits of a hash. Two stacks of a notebook whose
+            # names differ later than that could share a task, and one get the images of the other.
+            "optimization.fuse.active": False,
             # A lost worker is replaced at once; work it held is tried elsewhere before it is given up.
             "distributed.scheduler.allowed-failures": 3,
             # The profiler looks at every thread a hundred times a second otherwise, also when nothing runs.

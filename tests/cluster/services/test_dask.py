@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import dask.array as da
+import numpy as np
 import pytest
 from distributed import Client
 from distributed.security import Security
@@ -39,6 +41,17 @@ def test_workers_never_download_earth_rotation_tables(client: Any) -> None:
         return bool(conf.auto_download)
 
     assert set(client.run(setting).values()) == {False}
+
+
+def test_tasks_of_a_notebook_keep_the_whole_of_their_names(client: Any) -> None:
+    """Names that are cut to a few digits of a hash would let one stack get the images of another."""
+    name = "step→" * 40
+    graph = {(f"{name}first", 0): (np.arange, 3), (f"{name}last", 0): (np.negative, (f"{name}first", 0))}
+    future = client.compute(da.Array(graph, f"{name}last", chunks=((3,),), dtype=int))
+    assert list(future.result()) == [0, -1, -2]
+    keys = client.run_on_scheduler(lambda dask_scheduler: [str(key) for key in dask_scheduler.tasks])
+    assert any(f"{name}first" in key for key in keys)
+    assert any(f"{name}last" in key for key in keys)
 
 
 def test_workers_write_only_below_the_home(client: Any, home: Home) -> None:
