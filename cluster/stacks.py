@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -94,7 +95,10 @@ class Target(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What became of one frame: its outcome, and the file if there is one."""
+    """What became of one frame: its outcome, and the file if there is one.
+
+    The dates are those of the finished header: a step may know them better than the raw file.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -105,6 +109,8 @@ class Manifest(BaseModel):
     md5: str = ""
     sha256: str = ""
     shape: tuple[int, ...] = ()
+    date_beg: datetime | None = None
+    date_end: datetime | None = None
 
 
 def open_stack(
@@ -247,7 +253,8 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
     try:
         frame = frame_at(block, index, outcome)
         entry = instrument(target.instrument)
-        header = solarnet.complete(frame.header, entry, entry.describe(frame.header, frame.source))
+        described = entry.describe(frame.header, frame.source)
+        header = solarnet.complete(frame.header, entry, described)
         _stamp(header, target)
         quality_header = provenance.quality_header(header, legend())
         product = build_product(
@@ -267,6 +274,8 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         md5=sums.md5,
         sha256=sums.sha256,
         shape=frame.data.shape,
+        date_beg=described.date_beg,
+        date_end=described.date_end,
     )
 
 

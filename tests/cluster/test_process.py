@@ -30,6 +30,7 @@ from lake.lake import Lake
 from lake.storage import scan
 from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instrument import recipes
+from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
 from pipeline.quality import Quality
 from tests.cluster.frames import aia_file, aia_series, at
 
@@ -181,6 +182,25 @@ def test_what_came_finished_from_elsewhere_is_kept_in_every_later_release(
     assert finished.name in names
     assert len(names) == 3
     assert counted(processed(home, lake, "aia171_20150107")) == {"skipped": 3}
+
+
+def test_a_release_bears_the_dates_of_its_headers_where_a_step_knows_them_better(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    """A beacon image of HI is a sum of many exposures, whose beginning its raw header does not tell."""
+    config = SimulationConfig(
+        detector="HI2", spacecraft="A", kind="s7", frames=1, size=64, start=at(2010, 6, 1, 12), seed=4
+    )
+    ingest(lake, write_series(tmp_path, config))
+    plan = make_plan(lake, recipes()["stereo_hi-l1"], Query(observation="hi2a_s7_20100601"))
+    (item,) = process(lake, home.scheduler(), plan).items
+    header = fits.getheader(lake.path_of(*item.output.split(":")))
+    raw, made = (
+        search.search(lake, instrument="stereo_hi", level=level, pattern="hi2a_s7_20100601")[0]["date_beg"]
+        for level in ("0", "1")
+    )
+    assert made == header["DATE-BEG"].ljust(23, "0")[:23] + "Z"
+    assert made < raw
 
 
 def test_missing_flags_reach_the_quality_plane(home: Home, lake: Lake, tmp_path: Path) -> None:
