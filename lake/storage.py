@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,16 +98,15 @@ def put_bytes(root: Path, scope: str, name: str, data: bytes | memoryview) -> St
         When it is full or cannot be written.
     """
     target = final_path(root, scope, name)
-    sums = checksums(data)
     try:
         if target.exists():
-            return _adopt(target, sums, scope, name)
+            return _adopt(target, checksums(data), scope, name)
         if not root.is_dir():  # made by hand on purpose: a disk that is not mounted must not be filled below
             raise Fatal(f"The storage's folder {root} is missing. Mount it, or make it if it is new.")
         _make_folders(target.parent, root)
         part = target.with_name(f".{name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part")
         try:
-            _write_durably(part, data)
+            sums = _write_durably(part, data)
             try:
                 os.link(part, target)
             except FileExistsError:
@@ -219,15 +219,23 @@ def storage_error(error: OSError, path: Path) -> Retriable | Fatal:
     return Fatal(f"The storage refuses {path}: {what}. Check the folder's owner and permissions.")
 
 
-def _write_durably(part: Path, data: bytes | memoryview) -> None:
+def _write_durably(part: Path, data: bytes | memoryview) -> Checksums:
+    """Put bytes on disk, and sum them while the disk is at work: either takes as long for a large image."""
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
-        view = memoryview(data).cast("B")
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        with ThreadPoolExecutor(1, "writer") as writer:
+            written = writer.submit(_write_all, descriptor, memoryview(data).cast("B"))
+            sums = checksums(data)
+            written.result()
+        return sums
     finally:
         os.close(descriptor)
+
+
+def _write_all(descriptor: int, view: memoryview) -> None:
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
 
 
 def _make_folders(folder: Path, root: Path) -> None:

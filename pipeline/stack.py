@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import dask.array as da
@@ -116,7 +117,8 @@ def planes(
     return result
 
 
-def template(chunks: Sequence[int], shape: tuple[int, int]) -> xr.Dataset:
+@lru_cache(maxsize=64)
+def template(chunks: tuple[int, ...], shape: tuple[int, int]) -> xr.Dataset:
     """A lazy stack of the given layout without any content, for `xarray.map_blocks`.
 
     Parameters
@@ -125,18 +127,23 @@ def template(chunks: Sequence[int], shape: tuple[int, int]) -> xr.Dataset:
         Number of frames in each Dask chunk.
     shape
         (ny, nx) of the images.
+
+    Returns
+    -------
+    xarray.Dataset
+        Not to be changed: blocks of one layout share it, because making it takes
+        longer than all the rest of a block's graph.
     """
-    lengths = tuple(chunks)
-    count = sum(lengths)
+    count = sum(chunks)
     pixels: dict[str, Any] = {
         name: (
             ("time", "y", "x"),
-            da.zeros((count, *shape), dtype=dtype, chunks=(lengths, (shape[0],), (shape[1],))),
+            da.zeros((count, *shape), dtype=dtype, chunks=(chunks, (shape[0],), (shape[1],))),
         )
         for name, dtype in (("image", np.float32), ("quality", np.uint16))
     }
     for name in TEXTS:
-        pixels[name] = ("time", da.full((count,), "", dtype=object, chunks=(lengths,)))
+        pixels[name] = ("time", da.full((count,), "", dtype=object, chunks=(chunks,)))
     return xr.Dataset(pixels)
 
 

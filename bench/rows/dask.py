@@ -16,6 +16,7 @@ from bench.measure import Aim, Row, Sample, Skipped, duration
 from bench.residual import DEFAULT
 from bench.setting import Setting
 from cluster.execute import DaskExecution
+from cluster.services.dask_main import SETTINGS
 from pipeline.recipe import Recipe
 
 _WORKERS: Final = 2
@@ -37,7 +38,7 @@ def _cluster(folder: Path) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    dask.config.set({"distributed.worker.profile.interval": "100ms"})  # as the embedded cluster has it
+    dask.config.set(SETTINGS)  # as the embedded cluster has it
     with (
         LocalCluster(
             n_workers=_WORKERS,

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any, Final
 
 import dask
 import psutil
@@ -20,6 +21,20 @@ from cluster.home import write_private
 
 _MEMORY_SHARE = 0.8
 """Share of the machine's memory the workers may use together; the rest is for the other services."""
+
+SETTINGS: Final[dict[str, Any]] = {
+    "distributed.worker.multiprocessing-method": "spawn",
+    # Fused tasks are named by 115 letters and four digits of a hash. Two stacks of a notebook whose names
+    # differ later than that could share a task, and one get the images of the other.
+    "optimization.fuse.active": False,
+    # A lost worker is replaced at once; work it held is tried elsewhere before it is given up.
+    "distributed.scheduler.allowed-failures": 3,
+    # The profiler looks at every thread a hundred times a second otherwise, and every process at its own
+    # clock fifty times, also when nothing runs: a tenth of a core.
+    "distributed.worker.profile.interval": "100ms",
+    "distributed.admin.tick.interval": "500ms",
+}
+"""What the cluster does otherwise than Dask's defaults."""
 
 
 def main(scheduler_port: int, dashboard_port: int, workers: int, folder: str, key: Path) -> None:
@@ -33,19 +48,7 @@ def main(scheduler_port: int, dashboard_port: int, workers: int, folder: str, ke
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    dask.config.set(
-        {
-            "temporary-directory": folder,
-            "distributed.worker.multiprocessing-method": "spawn",
-            # Fused tasks are named by 115 letters and four digits of a hash. Two stacks of a notebook whose
-            # names differ later than that could share a task, and one get the images of the other.
-            "optimization.fuse.active": False,
-            # A lost worker is replaced at once; work it held is tried elsewhere before it is given up.
-            "distributed.scheduler.allowed-failures": 3,
-            # The profiler looks at every thread a hundred times a second otherwise, also when nothing runs.
-            "distributed.worker.profile.interval": "100ms",
-        }
-    )
+    dask.config.set({"temporary-directory": folder, **SETTINGS})
     with LocalCluster(
         protocol="tls://",
         security=shared_key(key),
