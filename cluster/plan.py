@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Final
 
 from lake import contexts, inputs
 from lake.choice import Choice, Context, choose
@@ -23,6 +23,8 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from pipeline.instrument import Instrument, instrument
 from pipeline.recipe import Recipe
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,5 +265,4 @@ def _affected(lake: Lake, number: int, context: Context | None) -> set[str]:
 
 def digest(document: Any) -> str:
     """SHA-256 of plain data in its canonical JSON form."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(document).encode("ascii")).hexdigest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,12 @@ from pipeline.recipe import Recipe
 
 
 def complete_products(
-    lake: Lake, run_id: str, recipe: Recipe, context: int | None, settled: set[str]
+    lake: Lake,
+    run_id: str,
+    recipe: Recipe,
+    context: int | None,
+    settled: set[str],
+    among: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Publish every product of a run that is complete and not published yet.
 
@@ -33,13 +38,15 @@ def complete_products(
         What is being carried out.
     settled
         Names of products that need not be looked at again; grows.
+    among
+        Names of products to look at; all of the run's by default.
 
     Yields
     ------
     dict
         The releases made, as `search` lists them.
     """
-    for name in units.finished_products(lake, run_id):
+    for name in units.finished_products(lake, run_id, among):
         if name in settled:
             continue
         payloads = units.payloads(lake, run_id, name)

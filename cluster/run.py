@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -169,7 +169,7 @@ class _Run:
                 execution = DaskExecution(client, self.recipe)
                 for claimed in self._claims(owner):
                     self._work(claimed, execution, owner)
-                    releases += self._publish()
+                    releases += self._publish({unit.product for unit in claimed})
                 releases += self._publish()
             failed = units.counts(self.lake, self.run_id)["failed"]
             status, note = ("failed", f"{failed} units failed") if failed else ("done", "")
@@ -302,9 +302,9 @@ class _Run:
         )
         quarantine.record(self.lake, [case])
 
-    def _publish(self) -> list[dict[str, Any]]:
+    def _publish(self, among: Collection[str] | None = None) -> list[dict[str, Any]]:
         return list(
-            publish.complete_products(self.lake, self.run_id, self.recipe, self.context, self.settled)
+            publish.complete_products(self.lake, self.run_id, self.recipe, self.context, self.settled, among)
         )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, select, type_coerce
+from sqlalchemy.types import NullType
 
 from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile
 from lake.catalogue.session import transaction
@@ -17,8 +18,13 @@ from lake.names import ProductKey
 from lake.releases import entry
 
 _MANY = 5000
-# Plain rows: making an object of the mapper for each file would double the time of a plan.
-_COLUMNS = [column for column in File.__table__.columns if column.name not in ("id", "created")]
+# Plain rows, and arrays as the driver gives them: a plan reads a million rows, and making an object of each,
+# or lists of lists, would double its time.
+_COLUMNS = [
+    type_coerce(column, NullType()).label(column.name) if isinstance(column.type, ARRAY) else column
+    for column in File.__table__.columns
+    if column.name not in ("id", "created")
+]
 _key = lru_cache(maxsize=64)(ProductKey)  # files come by observation: they share one
 
 

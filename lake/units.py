@@ -7,7 +7,7 @@ What a unit gave is kept under its content hash: the same unit is never done twi
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -122,8 +122,11 @@ def create_run(
         cursor = session.connection().connection.cursor()
         statement = "COPY unit (run_id, unit_id, position, product, payload) FROM STDIN"
         with cursor.copy(statement) as rows:
-            for position, unit in enumerate(units):
+            position = 0
+            for position, unit in enumerate(units, start=1):
                 rows.write_row((run_id, unit.unit_id, position, unit.product, to_json(unit.payload)))
+        if position > _MANY:  # else the first claims are planned for the table as it was, and read all of it
+            session.execute(text("ANALYZE unit"))
     return run_id
 
 
@@ -284,8 +287,8 @@ def payloads(lake: Lake, run_id: str, product: str | None = None) -> dict[str, t
     return {row.unit_id: (row.product, row.payload) for row in rows}
 
 
-def finished_products(lake: Lake, run_id: str) -> list[str]:
-    """Products of a run none of whose units is still to be done."""
+def finished_products(lake: Lake, run_id: str, among: Collection[str] | None = None) -> list[str]:
+    """Products of a run, or of some of it, none of whose units is still to be done."""
     still_open = func.count().filter(Unit.state.in_(("planned", "leased")))
     query = (
         select(Unit.product)
@@ -294,6 +297,8 @@ def finished_products(lake: Lake, run_id: str) -> list[str]:
         .having(still_open == 0)
         .order_by(func.min(Unit.position))
     )
+    if among is not None:
+        query = query.where(Unit.product == func.any(list(among)))
     with transaction(lake.sessions) as session:
         return list(session.scalars(query))
 

@@ -156,6 +156,8 @@ def test_a_product_is_finished_when_its_last_unit_is(lake: Lake, run_id: str, sc
         lake, run_id, owner, [*ends[:4], Finished(ends[4].unit_id, "quarantined", {"reason": "dark"})]
     )
     assert units.finished_products(lake, run_id) == [f"{scope}:o0.l1"]
+    assert units.finished_products(lake, run_id, among=[f"{scope}:o0.l1"]) == [f"{scope}:o0.l1"]
+    assert units.finished_products(lake, run_id, among=[f"{scope}:o1.l1"]) == []
     outcomes = units.outcomes(lake, run_id, f"{scope}:o0.l1")
     assert [outcome.state for outcome in outcomes] == ["done"] * 4 + ["quarantined"]
     assert outcomes[4].outcome == {"reason": "dark"}
