@@ -76,7 +76,7 @@ def _print_troubles(report: Report) -> None:
         console.print(f"  {escape(_sentence(items[0]) if len(items) == 1 else items[0].reason)}")
         if advice:
             console.print(f"  [dim]→ {escape(advice)}[/]")
-    if together:
+    if any(outcome == "quarantined" for outcome, _, _ in together):
         console.print("[dim]heliolake quarantine lists each with all that was found.[/]")
 
 
