@@ -135,8 +135,8 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
     -------
     Report
         One item per file: ``done``, ``skipped`` (already here) or
-        ``quarantined``; ``more["ignored"]`` lists files whose names are not
-        FITS-like, ``more["releases"]`` the releases made.
+        ``quarantined``; ``more["ignored"]`` lists what `select` left out of
+        folders, ``more["releases"]`` the releases made.
 
     Raises
     ------

@@ -35,7 +35,7 @@ def print_report(report: Report, *, noun: str, brief: bool = False) -> None:
         console.print(release_table(releases, "Releases made"))
     if ignored := report.more.get("ignored"):
         console.print(
-            f"\n[dim]{_plural(len(ignored), 'file')} left alone: no FITS names, or links to folders.[/]"
+            f"\n[dim]{_plural(len(ignored), 'file')} left alone: no FITS files by name or first bytes.[/]"
         )
 
 
