@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -31,6 +31,12 @@ MAX_BYTES = 4 * 1024**3  # of a file, and of an image when decompressed
 # Bytes of one element by the letter of TFORM (FITS standard 4.0, table 18); X counts bits.
 _WIDTHS = {"L": 1, "X": 0.125, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16}
 _AGAIN = "fetch the file again from its source"
+
+#: What is said of a file whose bytes cannot be compared with anything: most archives' raw files.
+UNVERIFIED: Final = (
+    "the image carries no checksum of its producer's (DATASUM, CHECKSUM): whether these are the bytes that "
+    "were made there cannot be told"
+)
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,8 @@ def _check(data: bytes, file: str) -> CheckedFits:
     if found.others:
         others = ", ".join(found.others)
         caveats.append(f"the image of HDU {found.hdu} was taken; the file holds more images: {others}")
+    if set(states[found.hdu].values()) == {"absent"}:
+        caveats.append(UNVERIFIED)
     header, odd = clean_header(found.header)
     if odd:
         caveats.append(f"header cards whose value is not FITS count as undefined: {', '.join(odd)}")

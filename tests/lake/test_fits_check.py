@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lake import fits_check
 from lake.checksums import checksums
 from lake.errors import BadInput, Reason
-from lake.fits_check import CheckedFits, check_bytes, read_checked
+from lake.fits_check import UNVERIFIED, CheckedFits, check_bytes, read_checked
 from lake.fits_structure import walk
 
 GENERATOR = np.random.default_rng(7)
@@ -231,14 +231,26 @@ def test_images_beside_the_one_that_is_taken_are_named() -> None:
     )
     checked = check_bytes(data, "f")
     assert checked.image_hdu == 1
-    assert checked.caveats == (
-        "the image of HDU 1 was taken; the file holds more images: HDU 2 (64 x 3), HDU 3 (64 x 40)",
+    assert (
+        "the image of HDU 1 was taken; the file holds more images: HDU 2 (64 x 3), HDU 3 (64 x 40)"
+        in checked.caveats
     )
 
 
 def test_the_flags_of_a_product_are_no_further_image() -> None:
     flags = fits.CompImageHDU(COUNTS.astype(np.uint16), name="QUALITY")
-    assert check_bytes(as_bytes(fits.PrimaryHDU(COUNTS), flags), "f").caveats == ()
+    data = as_bytes(fits.PrimaryHDU(COUNTS), flags, checksum=True)
+    assert check_bytes(data, "f").caveats == ()
+
+
+@pytest.mark.parametrize("lost", [(), ("CHECKSUM",), ("CHECKSUM", "DATASUM")])
+@pytest.mark.parametrize("kind", ["plain", "compressed"])
+def test_an_image_without_any_checksum_of_its_own_is_called_so(kind: str, lost: tuple[str, ...]) -> None:
+    plain = as_bytes(fits.PrimaryHDU(COUNTS), checksum=True)
+    data = plain if kind == "plain" else compressed(checksum=True)
+    for keyword in lost:
+        data = data.replace(f"{keyword:8}=".encode(), f"WAS{keyword[0]}    =".encode())
+    assert (UNVERIFIED in check_bytes(data, "f").caveats) is (len(lost) == 2)
 
 
 @pytest.mark.parametrize("keyword", ["BSCALE", "BZERO"])
@@ -274,7 +286,7 @@ def test_a_keyword_that_cannot_be_written_down_is_named_by_its_place(keyword: by
     checked = check_bytes(
         data.replace(b"NOTE    =                  1.5", keyword + b"=                  nan"), "f"
     )
-    (caveat,) = checked.caveats
+    (caveat,) = (sentence for sentence in checked.caveats if sentence != UNVERIFIED)
     assert caveat.isascii()
     assert caveat.isprintable()
 
