@@ -5,6 +5,7 @@ A notebook and a campaign run this same function, so they cannot differ.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from pipeline import provenance
+from pipeline.completeness import Expectation, left_out
 from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
@@ -130,7 +132,14 @@ class RecipeBlock:
             raise
         except Exception as error:  # one bad frame never fails its block
             return None, Outcome.of_error(error)
-        return run_chain(frame, self.chain, references, level=self.recipe.to_level, shape=self.shape)
+        return run_chain(
+            frame,
+            self.chain,
+            references,
+            level=self.recipe.to_level,
+            shape=self.shape,
+            expects=self.recipe.expects(),
+        )
 
 
 def run_chain(
@@ -140,8 +149,9 @@ def run_chain(
     *,
     level: str,
     shape: tuple[int, int] | None = None,
+    expects: Sequence[Expectation] = (),
 ) -> tuple[Frame | None, Outcome]:
-    """One frame through all steps.
+    """One frame through all steps; the product says what of `expects` it did not go through.
 
     Returns
     -------
@@ -157,6 +167,7 @@ def run_chain(
     name = ""
     try:
         # Images are read-only in a block that other tasks may share; steps work on copies.
+        lacking = tuple(left_out(expects, chain, frame.header))
         frame = frame.replace(header=provenance.begin(frame.header))
         for bound in chain:
             name = bound.step.name
@@ -172,6 +183,9 @@ def run_chain(
                 file=frame.source,
                 advice="leave the file out; its image is blank, lost or saturated throughout",
             )
+        for entry in lacking:
+            frame = frame.with_caveat(f"{entry.step} was not done: {entry.otherwise}")
+        frame = frame.replace(header=provenance.omitted(frame.header, [entry.step for entry in lacking]))
         frame = frame.replace(header=provenance.finish(frame, level))
     except Fatal:
         raise
@@ -205,8 +219,8 @@ def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceF
     header = result.header.copy() if result.header is frame.header else result.header
     if entry.gives is not None:
         header["BUNIT"] = (entry.unit_after(bound.params, unit), "unit of the image")
-    provenance.record(header, bound, given, idle=_is_same(frame, result))
-    return result.replace(header=header)
+    provenance.record(header, bound, given, modes=result.modes, idle=_is_same(frame, result))
+    return dataclasses.replace(result, header=header, modes=())
 
 
 def _is_same(before: Frame, after: Frame) -> bool:
@@ -227,7 +241,9 @@ def _choose(
             given[need.name] = references[need.name]
         elif need.name in bound.assume:
             frame = frame.replace(header=provenance.assumed(frame.header, need.name))
-            frame = frame.with_caveat(f"{bound.step.name}: no {need.name} was used; unity was assumed")
+            frame = frame.with_caveat(
+                f"{bound.step.name}: no {need.name} was used; unity was assumed", mode="UNITY-ASSUMED"
+            )
         elif not need.optional:
             raise BadInput(
                 f"step {bound.step.name} needs the reference {need.name!r} and none is valid for this frame",

@@ -33,6 +33,9 @@ class Frame:
     caveats
         Sentences a user of the result should read; they follow the frame
         into its outcome and its header.
+    modes
+        Words of the step at work for its ``PRMODEn``: in which way it did its
+        work other than fully.
     """
 
     data: NDArray[np.float32]
@@ -40,6 +43,7 @@ class Frame:
     header: fits.Header
     source: str = ""
     caveats: tuple[str, ...] = ()
+    modes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.data.ndim != 2 or self.data.shape != self.quality.shape:
@@ -75,11 +79,11 @@ class Frame:
             header=self.header if header is None else header,
         )
 
-    def with_caveat(self, sentence: str) -> Frame:
-        """The same frame with one more caveat (once)."""
-        if sentence in self.caveats:
-            return self
-        return dataclasses.replace(self, caveats=(*self.caveats, sentence))
+    def with_caveat(self, sentence: str, *, mode: str = "") -> Frame:
+        """The same frame with one more caveat (once), and a word for the step's ``PRMODEn``."""
+        caveats = self.caveats if sentence in self.caveats else (*self.caveats, sentence)
+        modes = self.modes if mode in ("", *self.modes) else (*self.modes, mode)
+        return dataclasses.replace(self, caveats=caveats, modes=modes)
 
     def keyword(self, name: str, kind: type[T], default: T | object = _REQUIRED) -> T:
         """The value of a header keyword, of the type asked for.

@@ -18,6 +18,7 @@ import yaml
 from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.completeness import Expectation
 from pipeline.errors import BadInput, Fatal
 from pipeline.recipe import Recipe
 
@@ -159,6 +160,8 @@ class Instrument(_Model):
     blank_is_missing: bool = True
     solarnet: dict[str, SolarnetRule] = Field(default_factory=dict)
     references: tuple[ReferenceRule, ...] = ()
+    #: Level → what a product of that level has gone through when its treatment is complete.
+    expects: dict[str, tuple[Expectation, ...]] = Field(default_factory=dict)
     credit: str = ""
     folder: Path = Field(default=Path(), exclude=True)
 

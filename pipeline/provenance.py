@@ -50,9 +50,17 @@ def begin(header: fits.Header) -> fits.Header:
 
 
 def record(
-    header: fits.Header, bound: BoundStep, given: Mapping[str, ReferenceFile], *, idle: bool = False
+    header: fits.Header,
+    bound: BoundStep,
+    given: Mapping[str, ReferenceFile],
+    *,
+    modes: Sequence[str] = (),
+    idle: bool = False,
 ) -> None:
-    """Write the cards of one more step into `header`; an `idle` one is not claimed to have been done."""
+    """Write the cards of one more step into `header`; an `idle` one is not claimed to have been done.
+
+    `modes` are words for the ways in which it was not done fully.
+    """
     n = 1 + sum(1 for _ in recorded(header))
     entry = bound.step
     header[f"PRSTEP{n}"] = (entry.prstep, f"processing step {n}")
@@ -60,6 +68,8 @@ def record(
     header[f"PRPVER{n}"] = (entry.version, f"version of {entry.name}"[:40])
     if idle:
         header[f"PRMODE{n}"] = ("NO-CHANGE", "nothing was to do, or nothing to do it with")
+    elif modes:
+        header[f"PRMODE{n}"] = (",".join(modes), "CAVEATn have the sentences")
     header[f"PRPARA{n}"] = json.dumps(bound.params.model_dump(mode="json"), separators=(",", ":"))
     references = [f"{name}={file.did} sha256:{file.sha256[:16]}" for name, file in sorted(given.items())]
     references += [f"{name}=unity (assumed)" for name in sorted(bound.assume - set(given))]
@@ -82,6 +92,18 @@ def assumed(header: fits.Header, need: str) -> fits.Header:
     result = header.copy()
     n = 1 + sum(1 for name in result if re.fullmatch(r"ASSUME\d+", name))
     result[f"ASSUME{n}"] = (f"{need}=unity", "no reference was used for this")
+    return result
+
+
+def omitted(header: fits.Header, steps: Sequence[str]) -> fits.Header:
+    """A copy that names the steps of a complete treatment which the image did not go through.
+
+    Those that an earlier level left out stay named.
+    """
+    result = header.copy()
+    before = [str(result.pop(name)) for name in list(result) if re.fullmatch(r"OMIT\d+", name)]
+    for n, name in enumerate(dict.fromkeys([*before, *steps]), start=1):
+        result[f"OMIT{n}"] = (name, "step of a complete treatment, not done")
     return result
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipeline.completeness import Expectation
 from pipeline.errors import Fatal
 from pipeline.step import Params, ReferenceNeed, Step, find_step
 
@@ -134,6 +135,12 @@ class Recipe(BaseModel):
                 )
         return BoundStep(step=found, params=params, assume=frozenset(call.assume))
 
+    def expects(self) -> tuple[Expectation, ...]:
+        """The instrument's complete treatment of the level; products say what they lack of it."""
+        from pipeline.instrument import instrument
+
+        return instrument(self.instrument).expects.get(self.to_level, ())
+
     def needs(self) -> Iterator[tuple[BoundStep, ReferenceNeed]]:
         """Every reference asked for by the enabled steps."""
         for bound in self.bind():
@@ -176,12 +183,19 @@ class Recipe(BaseModel):
         return changed
 
     def document(self) -> dict[str, Any]:
-        """What the recipe does, without its prose: enters the hash of a unit."""
+        """What the recipe does, without its prose: enters the hash of a unit.
+
+        What products say of themselves belongs to it: where another sentence holds, another product is due.
+        """
+        chain = self.bind()
+        done = {bound.step.name for bound in chain}
+        lacking = [entry.model_dump() for entry in self.expects() if entry.step not in done]
         return {
             "instrument": self.instrument,
             "from_level": self.from_level,
             "to_level": self.to_level,
-            "steps": [bound.document() for bound in self.bind()],
+            "steps": [bound.document() for bound in chain],
+            **({"left_out": lacking} if lacking else {}),
         }
 
 

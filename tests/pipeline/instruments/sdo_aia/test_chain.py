@@ -29,8 +29,14 @@ def run(
 ) -> tuple[Frame | None, Outcome]:
     chosen = instrument("sdo_aia").recipes()[recipe]
     changes = {name.replace("__", "."): value for name, value in settings.items()}
-    chain = chosen.with_settings(changes).bind()
-    return run_chain(image, chain, references or {}, level=chosen.to_level)
+    changed = chosen.with_settings(changes)
+    return run_chain(
+        image, changed.bind(), references or {}, level=changed.to_level, expects=changed.expects()
+    )
+
+
+def left_out(outcome: Outcome) -> set[str]:
+    return {caveat.partition(" was not done: ")[0] for caveat in outcome.caveats if "was not done" in caveat}
 
 
 def steps_of(header: fits.Header) -> list[str]:
@@ -49,13 +55,23 @@ def test_real_level_one_files_become_level_one_and_a_half(
     found, outcome = run(image)
     assert found is not None
     assert outcome.status is Status.DONE
-    assert not outcome.caveats
+    assert left_out(outcome) == {"update_pointing", "respike", "psf_deconvolve", "degradation"}
+    assert {found.header[f"OMIT{n}"] for n in range(1, 5)} == left_out(outcome)
+    assert any("factor of 18" in caveat for caveat in outcome.caveats)
+    assert len(outcome.caveats) == 4
     assert found.data.shape == shape
     assert (found.header["LEVEL"], found.header["LVL_NUM"], found.header["BUNIT"]) == ("1.5", 1.5, "DN/s")
     assert steps_of(found.header) == ["DEROTATION,SPATIAL-ALIGNMENT", "CALIBRATION"]
     assert "BLANK" not in found.header
     assert np.nanmedian(found.data) == pytest.approx(np.nanmedian(before) / image.header["EXPTIME"], rel=0.06)
     np.testing.assert_array_equal(image.data, before)
+
+
+@pytest.mark.parametrize(
+    ("cards", "not_missed"), [({"WAVELNTH": 1600}, "psf_deconvolve"), ({"NSPIKES": 0}, "respike")]
+)
+def test_what_an_image_does_not_need_is_not_missed(cards: dict[str, Any], not_missed: str) -> None:
+    assert left_out(run(small())[1]) - left_out(run(small(**cards))[1]) == {not_missed}
 
 
 def test_a_file_of_level_one_and_a_half_is_quarantined_with_a_sentence(real_data: Path) -> None:
@@ -99,6 +115,7 @@ def test_all_six_steps_run_on_a_real_cutout(real_data: Path, everything: dict[st
     ]
     assert found.header["NRESPIKE"] == 1
     assert 0.8 < found.header["DEGRFACT"] < 1.0
+    assert not left_out(outcome)
     assert found.header["LVL_NUM"] == 1.5
     assert "sha256" in found.header["PRREF1"]
 
