@@ -32,7 +32,7 @@ class NormaliseExposureParams(Params):
     memory_factor=2.5,
 )
 def normalise_exposure(frame: Frame, params: NormaliseExposureParams, references: References) -> Frame:
-    """Divide by the exposure time.
+    """Divide by the exposure time, and say in XPOSURE which time that was.
 
     Raises
     ------
@@ -58,4 +58,6 @@ def normalise_exposure(frame: Frame, params: NormaliseExposureParams, references
             found=seconds,
             advice=f"leave dark and failed exposures out of this chain, or correct {params.keyword}",
         )
-    return frame.replace(data=frame.data / np.float32(seconds))
+    header = frame.header.copy()
+    header["XPOSURE"] = (seconds, "[s] exposure time that was divided out")
+    return frame.replace(data=frame.data / np.float32(seconds), header=header)

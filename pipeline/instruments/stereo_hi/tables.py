@@ -19,6 +19,18 @@ Unit = Literal["DN/s", "MSB", "S10"]
 
 #: Stars of 10th magnitude per square degree in one mean solar brightness.
 S10_PER_MSB: Final = 2.223e15
+#: How FITS says these units (standard 4.0, section 4.3): neither MSB nor S10 is among its units, and S10 is
+#: read as siemens to the tenth power. Brightness relative to the mean solar disk is a pure number, and S10
+#: counts stars per square degree; BTYPE and BNAME say of what the numbers are (SOLARNET, section 5.1).
+BUNITS: Final[dict[Unit, str]] = {"DN/s": "DN/s", "MSB": "", "S10": "deg-2"}
+#: What the numbers are: a UCD 1+, and words.
+MEANINGS: Final[dict[Unit, tuple[str, str]]] = {
+    "DN/s": ("phot.count;em.opt", "Count rate of one CCD pixel, mean over a pixel (DN/s)"),
+    "MSB": ("phot.radiance;arith.ratio;em.opt", "Brightness over that of the mean solar disk (MSB)"),
+    "S10": ("phot.radiance;em.opt", "Solar-type stars of 10th magnitude per square degree (S10)"),
+}
+#: What a level-1 image may be in: products of ours, and those of the mission with its own names.
+LEVEL_1_UNITS: Final = (*BUNITS.values(), "MSB", "S10")
 #: Side of a CCD pixel, mm, and pixels along a side of the CCD.
 PIXEL_MM: Final = 0.0135
 CCD_SIZE: Final = 2048

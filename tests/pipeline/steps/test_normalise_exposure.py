@@ -19,6 +19,7 @@ def test_counts_become_counts_per_second() -> None:
     result = normalised(toy_frame(6.0, EXPTIME=2.0))
     np.testing.assert_array_equal(result.data, 3.0)
     assert result.data.dtype == np.float32
+    assert result.header["XPOSURE"] == 2.0
 
 
 def test_missing_pixels_stay_missing() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
+from pipeline.instruments.stereo_hi import tables
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceNeed, References, step
 
@@ -31,7 +32,7 @@ class Background(NamedTuple):
     version=1,
     prstep="SUBTRACTION",
     instrument="stereo_hi",
-    takes=("DN/s", "MSB", "S10"),
+    takes=tables.LEVEL_1_UNITS,
     memory_factor=3.0,
     libraries=("numpy", "astropy"),
     needs=(

@@ -29,7 +29,8 @@ class PhotometryParams(Params):
     ----------
     units
         ``DN/s``, ``MSB`` (mean solar brightness) or ``S10`` (stars of 10th
-        magnitude per square degree), all per CCD pixel.
+        magnitude per square degree), all per CCD pixel. BUNIT says them in
+        FITS's way (`tables.BUNITS`), BNAME in words.
     diffuse
         For MSB and S10, correct for the sky a pixel sees shrinking away from
         the axis. Right for extended sources, wrong for stars.
@@ -112,11 +113,11 @@ def _fitted(flat: Flat, frame: Frame, did: str) -> NDArray[np.float32]:
 
 @step(
     "photometric_calibration",
-    version=2,
+    version=3,
     prstep="RADIOMETRIC-CALIBRATION",
     instrument="stereo_hi",
     takes=("DN/s",),
-    gives=lambda params: str(params.units),
+    gives=lambda params: tables.BUNITS[params.units],
     memory_factor=5.0,
 )
 def photometric_calibration(frame: Frame, params: PhotometryParams, references: References) -> Frame:
@@ -134,6 +135,7 @@ def photometric_calibration(frame: Frame, params: PhotometryParams, references: 
     if physical and _is_single_polarised(frame):
         factor *= 2.0
     header = frame.header.copy()
+    header["BTYPE"], header["BNAME"] = tables.MEANINGS[params.units]
     header["CALFAC"] = (factor, f"{params.units} per DN/s and CCD pixel")
     header["IPSUMORI"] = (frame.keyword("IPSUM", float), "IPSUM of the raw image; undone")
     header["IPSUM"] = 1.0

@@ -55,7 +55,8 @@ def desmear(frame: Frame, params: DesmearParams, references: References) -> Fram
     """Remove the smear of clearing and readout; what remains is DN/s of one line at rest.
 
     ``d = EXPTIME + N (0.70 − CLEARTIM + RO_DELAY)`` on the diagonal, line
-    times × ``w = N · 2^(IPSUM − 1)`` beside it (§1). On the real HI-2 A image
+    times × ``w = N · 2^(IPSUM − 1)`` beside it (§1). XPOSURE becomes
+    the time that was divided out, TEXPOSUR its share of one exposure. On the real HI-2 A image
     of 2011-09-10, which is not turned, the trail of the planet lies at larger
     line numbers and is 30 times stronger there: that is `normal`. Lost
     telemetry is bridged for the sums along its columns, because the CCD did
@@ -82,11 +83,20 @@ def desmear(frame: Frame, params: DesmearParams, references: References) -> Fram
         outside = np.ones(data.shape, dtype=bool)
         outside[window] = False
         quality = np.where(outside, quality | np.uint16(Quality.OUTSIDE_FIELD), quality)
+    _tell_exposure(frame, times.diagonal)
     header["SMEARDIR"] = (
         "inverted" if times.below < times.above else "normal",
         "direction of the smear removed",
     )
     return frame.replace(data=data, quality=quality)
+
+
+def _tell_exposure(frame: Frame, seconds: float) -> None:
+    """SOLARNET's cards of the time that was divided out (recommendations, section 5.2)."""
+    number = facts.images_summed(frame)
+    frame.header["XPOSURE"] = (seconds, "[s] divided out: all summed exposures together")
+    frame.header["TEXPOSUR"] = (seconds / number, "[s] one exposure")
+    frame.header["NSUMEXP"] = (number, "exposures summed on board")
 
 
 def smear_times(frame: Frame, direction: Literal["auto", "normal", "inverted"] = "auto") -> SmearTimes:
@@ -102,8 +112,9 @@ def smear_times(frame: Frame, direction: Literal["auto", "normal", "inverted"] =
     diagonal = exposure + number * (
         facts.ESTIMATED_CLEAR - frame.keyword("CLEARTIM", float) + frame.keyword("RO_DELAY", float)
     )
-    weight = number * facts.binning(frame)
-    readout, clear = weight * frame.keyword("LINE_RO", float), weight * frame.keyword("LINE_CLR", float)
+    lines = facts.binning(frame)
+    once_out, once_cleared = frame.keyword("LINE_RO", float), frame.keyword("LINE_CLR", float)
+    readout, clear = number * lines * once_out, number * lines * once_cleared
     if exposure <= 0 or diagonal <= max(readout, clear):
         raise BadInput(
             "the exposure is shorter than the shift of a line; its smear cannot be removed",
@@ -175,6 +186,7 @@ def _normalised_only(frame: Frame, bad: list[str]) -> Frame:
             found=", ".join(str(frame.header[name]) for name in (*bad, "EXPTIME")),
             advice="leave the file out, or fetch a later version of it",
         )
+    _tell_exposure(frame, exposure)
     frame.header["SMEARDIR"] = ("none", "the smear was not removed")
     quality = frame.quality | np.uint16(Quality.LOW_CONFIDENCE)
     return frame.replace(data=frame.data / np.float32(exposure), quality=quality).with_caveat(

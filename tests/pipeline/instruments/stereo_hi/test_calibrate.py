@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
+import sunpy.map
 from astropy.io import fits
+from sunpy.util.exceptions import SunpyMetadataWarning
 
 from pipeline.errors import BadInput
 from pipeline.instruments.stereo_hi import tables
@@ -131,10 +135,24 @@ def test_sensitivity_changes_with_the_years(
     assert tables.brightness_per_rate(camera, unit, date) == pytest.approx(wanted, rel=1e-9, abs=0)
 
 
-@pytest.mark.parametrize("unit", ["DN/s", "MSB", "S10"])
-def test_the_unit_asked_for_is_given_per_ccd_pixel(unit: str) -> None:
+@pytest.mark.parametrize(
+    ("unit", "written", "wanted"),
+    [
+        ("DN/s", "DN/s", u.DN / u.s),
+        ("MSB", "", u.dimensionless_unscaled),
+        ("S10", "deg-2", u.deg**-2),  # written as S10 it would be read as siemens to the tenth power
+    ],
+)
+def test_the_unit_asked_for_is_given_per_ccd_pixel_in_words_that_readers_know(
+    unit: str, written: str, wanted: u.Unit
+) -> None:
     product, _ = level_1(frame_of(), photometric_calibration__units=unit)
-    assert product.header["BUNIT"] == unit
+    assert product.header["BUNIT"] == written
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SunpyMetadataWarning)
+        assert sunpy.map.Map(product.data, product.header).unit == wanted
+    assert unit in product.header["BNAME"]
+    assert product.header["BTYPE"].startswith("phot.")
     assert product.header["IPSUM"] == 1
     assert product.header["IPSUMORI"] == 2
     assert [product.header[name] for name in ("NBIN1", "NBIN2", "NBIN")] == [2, 2, 4]

@@ -27,6 +27,13 @@ def test_times_follow_the_header() -> None:
     assert (turned.below, turned.above) == (times.above, times.below)
 
 
+def test_the_time_divided_out_is_told() -> None:
+    frame = frame_of()
+    header = apply_step("desmear", frame).header
+    assert header["XPOSURE"] == smear_times(frame).diagonal > frame.header["EXPTIME"]
+    assert (header["NSUMEXP"], header["TEXPOSUR"]) == (30, header["XPOSURE"] / 30)
+
+
 def test_the_step_is_the_kernel_with_these_times() -> None:
     frame = frame_of(spacecraft="B")
     times = smear_times(frame)
@@ -42,6 +49,7 @@ def test_a_negative_time_leaves_the_smear_and_says_so(name: str) -> None:
     np.testing.assert_allclose(result.data, frame.data / frame.header["EXPTIME"], rtol=1e-6)
     assert flagged(result.quality, Quality.LOW_CONFIDENCE).all()
     assert result.header["SMEARDIR"] == "none"
+    assert result.header["XPOSURE"] == frame.header["EXPTIME"]
     assert any(name in caveat for caveat in result.caveats)
 
 
