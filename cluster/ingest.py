@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cluster.report import BAD_INPUT, Item, Report, bad_item, printable
+from cluster.report import BAD_INPUT, Item, Report, bad_item
 from lake import quarantine, search
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
@@ -28,6 +28,7 @@ from lake.lake import Lake
 from lake.names import ProductKey, check_input_name, stem_of
 from lake.releases import Provenance, extend
 from lake.storage import put_bytes
+from lake.text import printable
 from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.frame import with_primary
 from pipeline.instrument import Description, recognise

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from lake.errors import BadInput as LakeBadInput
+from lake.text import printable
 from pipeline.errors import BadInput
 from pipeline.outcome import Status
 
@@ -57,20 +56,14 @@ class Report:
         return {**self.counts(), **self.more, "items": [asdict(item) for item in self.items]}
 
 
-def printable(text: str | Path) -> str:
-    """Text that screens, JSON and the catalogue take: control characters and broken UTF-8 are spelled out."""
-    plain = str(text).encode("utf-8", "backslashreplace").decode("utf-8")
-    return re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", plain)
-
-
 def bad_item(error: BadInput | LakeBadInput, file: str, *, code: str = "", sha256: str = "") -> Item:
     """The item of a quarantined file; `code` stands in where the error brings none."""
     return Item(
         file=printable(file),
         outcome=Status.QUARANTINED.value,
         reason=printable(error.reason),
-        advice=error.advice,
-        keyword=error.keyword,
+        advice=printable(error.advice),
+        keyword=printable(error.keyword),
         found=printable(error.found),
         code=str(getattr(error, "code", code)),
         sha256=sha256,

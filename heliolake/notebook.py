@@ -17,6 +17,7 @@ from lake.access import OPERATOR
 from lake.entries import FileEntry
 from lake.errors import BadInput
 from lake.lake import Lake
+from lake.text import printable
 from pipeline.instrument import instruments
 
 if TYPE_CHECKING:
@@ -324,7 +325,8 @@ class Results(Sequence[Observation]):
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows()
+            "<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>"
+            for row in self._rows()
         )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

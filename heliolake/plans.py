@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from lake.errors import Fatal
+
+_UNIT = ("unit", "product", "input", "sha256")
 
 
 def load_document(path: Path) -> dict[str, Any]:
@@ -20,11 +22,24 @@ def load_document(path: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Fatal(f"{path} cannot be read as a plan: {error}") from error
-    if not isinstance(document, dict) or not {"plan", "units", "recipe"} <= document.keys():
+    if not _is_plan(document):
         raise Fatal(f"{path} is not a plan; `heliolake plan RECIPE -o FILE` writes one.")
     return document
+
+
+def _is_plan(document: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether all is there that `compare` looks at."""
+    if not isinstance(document, dict) or not {"plan", "units", "recipe"} <= document.keys():
+        return False
+    units = document["units"]
+    return isinstance(units, list) and all(
+        isinstance(unit, dict)
+        and all(isinstance(unit.get(key), str) for key in _UNIT)
+        and isinstance(unit.get("references"), dict)
+        for unit in units
+    )
 
 
 def compare(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:

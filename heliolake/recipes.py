@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from lake.errors import Fatal
 
@@ -30,6 +27,7 @@ def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     Fatal
         When there is no such recipe, or a setting does not fit it.
     """
+    from pipeline.choices import choices, shortly
     from pipeline.instrument import recipes
     from pipeline.recipe import Recipe
 
@@ -39,11 +37,8 @@ def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     elif Path(name).suffix in (".yaml", ".yml") or "/" in name:
         recipe = Recipe.load(Path(name))
     else:
-        near = get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"Did you mean {near[0]}? " if near else ""
         raise Fatal(
-            f"There is no recipe {name!r}. {hint}Known: {', '.join(sorted(known))}; "
-            "a YAML file may be given too."
+            f"There is no recipe {shortly(name)}. {choices(name, known)} A YAML file may be given too."
         )
     return recipe.with_settings(parse_settings(settings)) if settings else recipe
 
@@ -56,18 +51,18 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     Fatal
         When a text has another form.
     """
+    from pipeline.choices import shortly
+    from pipeline.documents import read_yaml
+
     found: dict[str, Any] = {}
     for text in settings:
         key, equals, value = text.partition("=")
         if not equals or "." not in key:
             raise Fatal(
-                f"{text!r} is not a setting; write STEP.PARAMETER=VALUE, "
+                f"{shortly(text)} is not a setting; write STEP.PARAMETER=VALUE, "
                 "for instance register.scale_arcsec=2.4"
             )
-        try:
-            found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise Fatal(f"The value of {key.strip()} cannot be read: {value!r}.") from error
+        found[key.strip()] = read_yaml(value, f"the value of {shortly(key.strip())}")
     return found
 
 

@@ -168,10 +168,9 @@ def parse_product(text: str) -> ProductRequest:
         When the text has another form.
     """
     match = _PRODUCT.fullmatch(text.strip())
-    if match is None:
+    if match is None or not text.isprintable():
         raise BadInput(
-            f"{text!r} is not a product",
-            found=text,
+            f"{text[:MAX_NAME]!r} is not a product",
             advice="write PRODUCT or PRODUCT@v0001, for instance stereo_hi:hi2a_20110910.l1@v0002",
             code=Reason.BAD_NAME,
         )

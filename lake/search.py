@@ -18,8 +18,10 @@ from lake.lake import Lake
 from lake.names import ProductKey, level_token, namesakes, parse_product, version_token
 from lake.releases import describe, entry
 from lake.storage import copy_verified, sums_of
+from lake.text import printable
 
 REFERENCE_SCOPE = "references"
+_LONGEST_SHOWN = 100
 STATUSES = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
 
 
@@ -62,6 +64,7 @@ def search(
     list of dict
         With product, instrument, level, version, status, date_beg, date_end, files, did, bytes, created …
     """
+    _refuse_unseen(instrument=instrument, level=level, status=status, observation=pattern)
     query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
     if meta:
         query = query.where(Observation.meta.contains(meta))
@@ -263,6 +266,19 @@ def _conditions(
     if pattern is not None:
         column = Product.name if ":" in pattern else Observation.name
         yield column.like(_like(pattern), escape="\\")
+
+
+def _refuse_unseen(**given: str | None) -> None:
+    """Refuse what no name holds and the database may not take: control characters, broken UTF-8."""
+    for option, value in given.items():
+        if value is not None and not value.isprintable():
+            raise BadInput(
+                f"the {option} holds a character that cannot be printed",
+                keyword=option,
+                found=printable(value[:_LONGEST_SHOWN]),
+                advice="write it anew, by hand",
+                code=Reason.BAD_NAME,
+            )
 
 
 def _key(observation: Observation, release: Release) -> ProductKey:

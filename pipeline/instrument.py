@@ -14,11 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.choices import choices, shortly
 from pipeline.completeness import Expectation
+from pipeline.documents import load_yaml
 from pipeline.errors import BadInput, Fatal
 from pipeline.recipe import Recipe
 
@@ -33,7 +34,7 @@ _LONGEST_EXPOSURE: Final = 86400 * 30
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class LevelRule(_Model):
@@ -295,7 +296,7 @@ def instrument(name: str) -> Instrument:
     """
     known = instruments()
     if name not in known:
-        raise Fatal(f"there is no instrument {name!r}; known: {', '.join(known)}")
+        raise Fatal(f"there is no instrument {shortly(name)}. {choices(name, known)}")
     return known[name]
 
 
@@ -401,8 +402,8 @@ def _folders() -> Iterator[tuple[str, Path]]:
 
 def _read(folder: Path) -> Instrument:
     path = folder / "instrument.yaml"
+    document = load_yaml(path, "instrument description")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Instrument.model_validate({**document, "folder": folder})
-    except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
+    except (TypeError, ValidationError) as error:
         raise Fatal(f"{path} is not a valid instrument description: {error}") from error

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
+from pipeline.choices import choices, shortly
 from pipeline.completeness import Expectation
+from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
 from pipeline.step import Params, ReferenceNeed, Step, find_step
+
+_TOLD: Final = 5
+"""Problems of one recipe that are named together."""
+_LONGEST_WORD: Final = 60
+_LARGEST_VERSION: Final = 2**31 - 1
+"""What the catalogue's column takes."""
 
 
 class StepCall(BaseModel):
@@ -65,7 +73,7 @@ class Recipe(BaseModel):
     instrument: str
     from_level: str
     to_level: str
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=_LARGEST_VERSION)
     description: str = ""
     steps: tuple[StepCall, ...] = Field(min_length=1)
 
@@ -85,27 +93,23 @@ class Recipe(BaseModel):
         Fatal
             Naming the recipe, the place and what is wrong there.
         """
-        try:
-            document = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise Fatal(f"{name} is not valid YAML: {error}") from error
+        return cls._of(read_yaml(text, name), name)
+
+    @classmethod
+    def load(cls, path: Path) -> Recipe:
+        """A recipe from a YAML file; see `parse`."""
+        return cls._of(load_yaml(path, "recipe"), str(path))
+
+    @classmethod
+    def _of(cls, document: Any, name: str) -> Recipe:
         if not isinstance(document, dict):
             raise Fatal(f"{name} should be a mapping with name, instrument, from_level, to_level and steps")
         try:
             recipe = cls.model_validate(document)
         except ValidationError as error:
-            raise Fatal(f"{name}: {_explain(error)}") from error
+            raise Fatal(f"{name}: {_explain(error, cls)}") from error
         recipe.bind()
         return recipe
-
-    @classmethod
-    def load(cls, path: Path) -> Recipe:
-        """A recipe from a YAML file; see `parse`."""
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Fatal(f"recipe {path} cannot be read: {error}") from error
-        return cls.parse(text, name=str(path))
 
     def bind(self) -> tuple[BoundStep, ...]:
         """The enabled steps with validated parameters.
@@ -125,7 +129,9 @@ class Recipe(BaseModel):
         try:
             params = found.params_model.model_validate(call.params)
         except ValidationError as error:
-            raise Fatal(f"recipe {self.name}, step {call.step}: {_explain(error)}") from error
+            raise Fatal(
+                f"recipe {self.name}, step {call.step}: {_explain(error, found.params_model)}"
+            ) from error
         allowed = {need.name for need in found.needs if need.unity_allowed}
         for name in call.assume:
             if name not in allowed:
@@ -165,8 +171,8 @@ class Recipe(BaseModel):
             name, dot, parameter = key.partition(".")
             if not dot or name not in calls:
                 raise Fatal(
-                    f"{key!r} is not a setting of recipe {self.name}; "
-                    f"write STEP.PARAMETER=VALUE with a step of: {', '.join(calls)}"
+                    f"{shortly(key)} is not a setting of recipe {self.name}; write STEP.PARAMETER=VALUE. "
+                    f"{choices(name, calls, 'Its steps')}"
                 )
             call = calls[name]
             change: dict[str, Any]
@@ -177,7 +183,7 @@ class Recipe(BaseModel):
             try:
                 calls[name] = StepCall.model_validate({**call.model_dump(), **change})
             except ValidationError as error:
-                raise Fatal(f"setting {key}={value}: {_explain(error)}") from error
+                raise Fatal(f"setting {key}={shortly(value)}: {_explain(error, StepCall)}") from error
         changed = self.model_copy(update={"steps": tuple(calls.values())})
         changed.bind()
         return changed
@@ -199,12 +205,22 @@ class Recipe(BaseModel):
         }
 
 
-def _explain(error: ValidationError) -> str:
-    parts = []
-    for problem in error.errors():
-        where = ".".join(str(place) for place in problem["loc"]) or "document"
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            message = "no such parameter"
-        parts.append(f"{where}: {message} (found {problem['input']!r})")
-    return "; ".join(parts)
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """What does not fit, with its place; a word that is not known with those that are."""
+    problems = error.errors(include_url=False)
+    told = [_problem(problem, model) for problem in problems[:_TOLD]]
+    more = [f"and {len(problems) - _TOLD} more"] if len(problems) > _TOLD else []
+    return "; ".join(told + more)
+
+
+def _problem(problem: ErrorDetails, model: type[BaseModel]) -> str:
+    loc = problem["loc"]
+    where = ".".join(str(place)[:_LONGEST_WORD] for place in loc) or "document"
+    if problem["type"] == "extra_forbidden":
+        owner = StepCall if model is Recipe and len(loc) > 1 else model
+        noun = "parameter" if issubclass(model, Params) else "entry"
+        return f"{where}: no such {noun}. {choices(str(loc[-1]), owner.model_fields)}".removesuffix(".")
+    if problem["type"] == "missing":
+        return f"{where}: is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message} (found {shortly(problem['input'])})"

@@ -17,6 +17,7 @@ import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pipeline.choices import choices, shortly
 from pipeline.errors import Fatal
 
 P = TypeVar("P")
@@ -105,8 +106,11 @@ def find_reduction(instrument: str, name: str) -> ReductionKind:
     known_instrument(instrument)  # registers what it brings
     found = _REGISTRY.get((instrument, name))
     if found is None:
-        known = ", ".join(kind for owner, kind in sorted(_REGISTRY) if owner == instrument) or "none"
-        raise Fatal(f"instrument {instrument!r} has no reduction {name!r}; it has: {known}")
+        known = [kind for owner, kind in _REGISTRY if owner == instrument]
+        raise Fatal(
+            f"instrument {instrument!r} has no reduction {shortly(name)}. "
+            f"{choices(name, known, 'Its reductions')}"
+        )
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.choices import choices, shortly
 from pipeline.errors import Fatal
 from pipeline.frame import Frame
 
@@ -18,9 +19,13 @@ Shape = tuple[int, int]
 
 
 class Params(BaseModel):
-    """Base of every step's parameters: frozen, and unknown names are refused."""
+    """Base of every step's parameters: frozen; unknown names are refused, and so are NaN and infinity.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Each parameter is described in the docstring's section *Attributes*: what it means, and before that its
+    unit in brackets where it is a quantity (``[1]`` for a pure number); see `pipeline.parameters`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ReferenceNeed(NamedTuple):
@@ -193,8 +198,10 @@ def find_step(instrument: str, name: str) -> Step:
     """
     found = _REGISTRY.get((instrument, name)) or _REGISTRY.get((GENERIC, name))
     if found is None:
-        known = ", ".join(sorted({entry.name for entry in steps(instrument)}))
-        raise Fatal(f"instrument {instrument!r} has no step {name!r}; it has: {known}")
+        known = {entry.name for entry in steps(instrument)}
+        raise Fatal(
+            f"instrument {instrument!r} has no step {shortly(name)}. {choices(name, known, 'Its steps')}"
+        )
     return found
 
 

@@ -15,8 +15,11 @@ from hypothesis import settings
 from cluster.home import Home
 from cluster.services import down, up
 
+#: Multiplies the number of random examples: `HELIOLAKE_FUZZ=50 make test` looks longer.
+FUZZ = int(os.environ.get("HELIOLAKE_FUZZ", "1"))
+
 # The first call of a kernel compiles it, which takes longer than any example should.
-settings.register_profile("heliolake", deadline=None)
+settings.register_profile("heliolake", deadline=None, max_examples=100 * FUZZ)
 settings.load_profile("heliolake")
 
 HOUSE = Path(__file__).resolve().parent.parent

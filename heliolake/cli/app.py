@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -13,6 +15,7 @@ from typer.exceptions import Abort, Exit, TyperException
 from heliolake.cli import contexts, demo, find, fsck, history, ingest, known, reduce, services, work
 from heliolake.cli.common import Globals
 from heliolake.cli.exits import ExitCode, tell
+from lake.text import printable_lines
 
 _ANYWHERE = {"--home": True, "--debug": False}
 """Global options, and whether a value follows them."""
@@ -23,13 +26,15 @@ class FrontDoor(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the command line; global options are understood behind the command as well."""
-        return super().parse_args(ctx, globals_first(args))
+        with _plain_complaints():
+            return super().parse_args(ctx, globals_first(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         debug = bool(ctx.params.get("debug"))
         try:
-            return super().invoke(ctx)
+            with _plain_complaints():
+                return super().invoke(ctx)
         except (Abort, Exit, TyperException, BrokenPipeError):
             raise
         except KeyboardInterrupt:
@@ -37,6 +42,18 @@ class FrontDoor(TyperGroup):
             raise Exit(ExitCode.INTERRUPTED) from None
         except Exception as error:  # the last place that can turn it into a sentence
             raise Exit(tell(error, debug=debug)) from None
+
+
+@contextmanager
+def _plain_complaints() -> Iterator[None]:
+    """What Typer says of a wrong command line repeats what was typed, perhaps a hostile file's name."""
+    try:
+        yield
+    except TyperException as error:
+        for name, value in vars(error).items():
+            if isinstance(value, str):
+                setattr(error, name, printable_lines(value))
+        raise
 
 
 def globals_first(args: list[str]) -> list[str]:

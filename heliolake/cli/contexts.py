@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from heliolake.cli.common import GOVERN, Json, command, open_lake, parse_time
-from heliolake.cli.output import err, out, print_json, table
+from heliolake.cli.output import err, out, print_json, shown, table
 from heliolake.cli.reports import short_time
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ def list_all(ctx: typer.Context, as_json: Json = False) -> None:
             one["references"],
             short_time(one["created"])[:16],
             "[green]in use[/]" if one["current_for"] else "",
-            escape(one["note"]),
+            shown(one["note"]),
         )
         for one in found
     ]
@@ -202,11 +201,11 @@ def diff(
     console = out()
     for word in ("added", "removed"):
         for one in document[word]:
-            console.print(f"{word}: {escape(one['need'])} {escape(one['did'])}")
+            console.print(f"{word}: {shown(one['need'])} {shown(one['did'])}")
     for pair in document["replaced"]:
-        console.print(f"replaced: {escape(pair['old']['did'])} → {escape(pair['new']['did'])}")
+        console.print(f"replaced: {shown(pair['old']['did'])} → {shown(pair['new']['did'])}")
     rows = [
-        (escape(one["product"]), "" if one["certain"] else "perhaps", escape(one["why"]))
+        (shown(one["product"]), "" if one["certain"] else "perhaps", shown(one["why"]))
         for one in document["reprocess"]
     ]
     if rows:
@@ -250,14 +249,21 @@ def _described(
 
 
 def _selectors(texts: Sequence[str]) -> dict[str, Any]:
-    import yaml
+    from pipeline.documents import read_yaml
 
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not (key and equals):
             raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--select")
-        found[key.strip()] = yaml.safe_load(value)
+        chosen = read_yaml(value, f"the value of --select {key.strip()}")
+        values = chosen if isinstance(chosen, list) and chosen else [chosen]
+        if not all(isinstance(one, (str, int, float)) for one in values):
+            raise typer.BadParameter(
+                f"{text!r} selects nothing; write KEY= and a text, a number, or a list of them",
+                param_hint="--select",
+            )
+        found[key.strip()] = chosen
     return found
 
 
@@ -274,25 +280,23 @@ def _print_added(ctx: typer.Context, added: Added, ignored: Sequence[Path]) -> N
     console = out()
     console.print(_reference_table([one.as_dict() for one in added.references]))
     for one in added.contexts:
-        use_it = f"use it: {command(ctx, f'context use {one.number}')}"
+        use_it = f"use it: {shown(command(ctx, f'context use {one.number}'))}"
         used = "in use now" if one.number in added.used else use_it
         console.print(
             f"context {one.number} for {one.instrument}, {len(one.references)} references ({used})",
             soft_wrap=True,
         )
     if ignored:
-        err().print(
-            f"[dim]not known to any instrument: {escape(', '.join(path.name for path in ignored))}[/]"
-        )
+        err().print(f"[dim]not known to any instrument: {shown(', '.join(path.name for path in ignored))}[/]")
 
 
 def _reference_table(found: Sequence[Mapping[str, Any]]) -> Any:
     rows = [
         (
-            escape(one["need"]),
-            escape(one["did"].partition(":")[2]),
+            shown(one["need"]),
+            shown(one["did"].partition(":")[2]),
             _validity(one),
-            escape(", ".join(f"{key}={value}" for key, value in one["selectors"].items()))
+            shown(", ".join(f"{key}={value}" for key, value in one["selectors"].items()))
             + (" [yellow]simulated[/]" if one["simulated"] else ""),
         )
         for one in found

@@ -11,7 +11,7 @@ import typer
 from cluster.home import Home
 from heliolake.cli.common import START, Globals
 from heliolake.cli.exits import ExitCode
-from heliolake.cli.output import err, out
+from heliolake.cli.output import err, out, shown
 from heliolake.cli.reports import print_report, release_table
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def demo(
     console = err()
 
     def say(sentence: str) -> None:
-        console.print(f"[dim]{time.perf_counter() - begin:5.0f} s[/]  {sentence}", soft_wrap=True)
+        console.print(f"[dim]{time.perf_counter() - begin:5.0f} s[/]  {shown(sentence)}", soft_wrap=True)
 
     result = run_demo(home, output, data, keep=keep, say=say)
     _print(result, time.perf_counter() - begin)
@@ -84,17 +84,17 @@ def _print(result: DemoResult, seconds: float) -> None:
     console.rule("[bold]In the lake now", align="left")
     console.print(release_table(result.releases))
     for product in sorted(result.simulated):
-        console.print(f"[yellow]simulated, not observed:[/] {product}")
+        console.print(f"[yellow]simulated, not observed:[/] {shown(product)}")
     if result.quarantined:
         console.print(
             f"\n[yellow]{len(result.quarantined)} files are in quarantine[/], each with its reason (above)."
         )
     for story in result.stories:
         if story.measure:
-            console.print(f"\n{story.heading}: [bold]{story.measure}[/]")
+            console.print(f"\n{shown(story.heading)}: [bold]{shown(story.measure)}[/]")
     console.print()
     console.rule("[bold]Look at", align="left")
-    console.print(f"{result.picture.resolve()}\n{result.page.resolve()}", soft_wrap=True)
+    console.print(f"{shown(result.picture.resolve())}\n{shown(result.page.resolve())}", soft_wrap=True)
     console.print(f"\n[bold]Try next[/] [dim](the demo took {seconds:.0f} s)[/]")
     for command in result.next_commands():
-        console.print(f"  {command}", soft_wrap=True)
+        console.print(f"  {shown(command)}", soft_wrap=True)

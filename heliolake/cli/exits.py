@@ -6,6 +6,8 @@ import sys
 import traceback
 from enum import IntEnum
 
+from lake.text import printable
+
 
 class ExitCode(IntEnum):
     """What the command's exit code means."""
@@ -33,7 +35,9 @@ def tell(error: Exception, *, debug: bool) -> ExitCode:
     if debug:
         traceback.print_exception(error, file=sys.stderr)
     code = exit_code(error)
-    message = " ".join(str(error).split()) or type(error).__name__
+    # A database's error speaks for itself; around it stands the statement, which nobody asked for.
+    told = str(getattr(error, "orig", None) or error)
+    message = printable(" ".join(told.split())) or type(error).__name__
     if not _on_purpose(error) and not isinstance(error, OSError):
         message = f"Something unexpected happened ({type(error).__name__}: {message})."
     if code is ExitCode.UNREACHABLE and "heliolake" not in message:

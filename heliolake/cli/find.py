@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from heliolake.cli.common import FIND, Json, ObservationPattern, Since, Until, open_lake
-from heliolake.cli.output import coloured, err, out, print_json, progress_bar, table
+from heliolake.cli.output import coloured, err, out, print_json, print_path, progress_bar, shown, table
 from heliolake.cli.reports import release_table, short_time
 
 if TYPE_CHECKING:
@@ -163,7 +162,7 @@ def get(
         )
         return
     for path in written:
-        typer.echo(str(path))
+        print_path(path)
     err().print(f"{key.name} v{release.version:04d}: {len(written)} files", soft_wrap=True)
 
 
@@ -171,7 +170,7 @@ def _print_release(document: dict[str, Any]) -> None:
     release, provenance = document["release"], document["provenance"]
     console = out()
     console.print(
-        f"[bold]{escape(release['product'])}[/] v{release['version']:04d}  {coloured(release['status'])}",
+        f"[bold]{shown(release['product'])}[/] v{release['version']:04d}  {coloured(release['status'])}",
         soft_wrap=True,
     )
     facts = [
@@ -186,10 +185,10 @@ def _print_release(document: dict[str, Any]) -> None:
         ("details", ", ".join(f"{name}={value}" for name, value in sorted(document["meta"].items()))),
         *(("note", caveat) for caveat in release["caveats"]),
     ]
-    rows = [(name, escape(str(value))) for name, value in facts if value not in (None, "")]
+    rows = [(name, shown(value)) for name, value in facts if value not in (None, "")]
     console.print(table("", ("", ""), rows, fold=("",)))
     files = [
-        (escape(one["name"]), _size(one["size"]), short_time(one["date_beg"])) for one in document["files"]
+        (shown(one["name"]), _size(one["size"]), short_time(one["date_beg"])) for one in document["files"]
     ]
     console.print(table("\nFiles", ("name", ">size", "begins"), files, fold=("name",)))
     if len(document["versions"]) > 1:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from heliolake.cli.common import GOVERN, Json, open_lake
 from heliolake.cli.exits import ExitCode
-from heliolake.cli.output import out, print_json, progress_bar
+from heliolake.cli.output import out, print_json, progress_bar, shown
 
 
 def register(app: typer.Typer) -> None:
@@ -58,7 +57,7 @@ def _print(document: dict[str, Any]) -> None:
     console.print(f"Compared {what}: {how}.")
     for one in document["differences"]:
         state = "[green]repaired[/]" if one.get("repaired") else "[yellow]differs[/]"
-        console.print(f"{state}  [bold]{escape(one['did'])}[/]  [dim]{one['kind']}[/]")
-        console.print(f"  {escape(one['detail'])}")
+        console.print(f"{state}  [bold]{shown(one['did'])}[/]  [dim]{one['kind']}[/]")
+        console.print(f"  {shown(one['detail'])}")
     if not document["differences"]:
         console.print("[green]No differences.[/]")

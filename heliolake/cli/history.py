@@ -6,10 +6,9 @@ from pathlib import PurePath
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from heliolake.cli.common import WORK, Json, open_lake
-from heliolake.cli.output import coloured, out, print_json, table
+from heliolake.cli.output import coloured, out, print_json, shown, table
 from heliolake.cli.reports import short_time
 
 
@@ -46,7 +45,7 @@ def runs(
     console = out()
     console.print(table("", ("run", "recipe", "status", "began", "units"), rows, fold=("units",)))
     if run and found[0]["note"]:
-        console.print(f"\n{escape(found[0]['note'])}")
+        console.print(f"\n{shown(found[0]['note'])}")
     if not found:
         console.print("No run yet. Begin one: [bold]heliolake process RECIPE[/]")
 
@@ -97,13 +96,13 @@ def _print_case(case: dict[str, Any]) -> None:
     console = out()
     settled = "  [green]settled[/]" if case["resolved"] else ""
     times = f", met {case['count']} times" if case["count"] > 1 else ""
-    name = escape(PurePath(case["file"]).name)
+    name = shown(PurePath(case["file"]).name)
     when = f"[dim]{case['stage']}, {short_time(case['last_seen'])}{times}[/]"
     console.print(f"[bold]{name}[/]  [yellow]{case['code']}[/]{settled}  {when}")
     found = f" ({case['keyword']}: {case['found']})" if case["keyword"] and case["found"] else ""
-    console.print(f"  {escape(case['reason'] + found)}")
+    console.print(f"  {shown(case['reason'] + found)}")
     if case["advice"]:
-        console.print(f"  [dim]→ {escape(case['advice'])}[/]")
+        console.print(f"  [dim]→ {shown(case['advice'])}[/]")
 
 
 def _numbers(counts: dict[str, int]) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from heliolake.cli.common import WORK, Json, command, open_lake
 from heliolake.cli.exits import ExitCode
-from heliolake.cli.output import err, print_json, progress_bar
+from heliolake.cli.output import err, print_json, progress_bar, shown
 from heliolake.cli.reports import print_report
 
 
@@ -44,6 +44,6 @@ def ingest(
     else:
         print_report(report, noun="file")
         if report.counts()["done"]:
-            err().print(f"Next: [bold]{command(ctx, 'recipes')}[/] shows what can be made of them.")
+            err().print(f"Next: [bold]{shown(command(ctx, 'recipes'))}[/] shows what can be made of them.")
     if not report.clean:
         raise typer.Exit(ExitCode.WITH_PROBLEMS)

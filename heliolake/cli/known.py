@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from heliolake.cli.common import KNOW, Json
-from heliolake.cli.output import out, print_json, table
+from heliolake.cli.output import out, print_json, shown, table
 
 if TYPE_CHECKING:
     from pipeline.step import Step
@@ -90,9 +89,9 @@ def steps(instrument: InstrumentOption = None, as_json: Json = False) -> None:
         return
     rows = [
         (
-            escape(one["name"]),
+            shown(one["name"]),
             "any" if one["instrument"] == "*" else one["instrument"],
-            escape(one["summary"]),
+            shown(one["summary"]),
             ", ".join(need["name"] for need in one["needs"]),
         )
         for one in documents
@@ -127,7 +126,7 @@ def instruments(as_json: Json = False) -> None:
         print_json({"instruments": documents})
         return
     rows = [
-        (entry.name, escape(entry.title), ", ".join(one["levels"]), ", ".join(one["recipes"]))
+        (entry.name, shown(entry.title), ", ".join(one["levels"]), ", ".join(one["recipes"]))
         for entry, one in zip(known().values(), documents, strict=True)
     ]
     out().print(table("", ("instrument", "title", "levels", "recipes"), rows, fold=("title", "recipes")))
@@ -144,7 +143,7 @@ def _print_recipe(document: dict[str, Any]) -> None:
     for one in document["steps"]:
         values = [f"{key}={value}" for key, value in one["params"].items()]
         values += [f"assume {need}: {what}" for need, what in one["assume"].items()]
-        rows.append((one["step"], "on" if one["enabled"] else "[dim]off[/]", escape(", ".join(values))))
+        rows.append((one["step"], "on" if one["enabled"] else "[dim]off[/]", shown(", ".join(values))))
     console.print(table("", ("step", "", "parameters"), rows, fold=("parameters",)))
     console.print(f"\nChange one: heliolake process {document['name']} --set STEP.PARAMETER=VALUE")
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
+
+from lake.text import printable, printable_lines
 
 Progress = Callable[[int, int, str], None]
 
@@ -30,20 +36,70 @@ COLOURS = {
 }
 
 
+class _PlainConsole(Console):
+    """A console that shows every character and obeys none; its own colours excepted.
+
+    Commands give it what `shown` made of text from outside. What they forget is spelled out here, where
+    the widths of columns are settled already.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The pieces of what is printed."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable_lines(segment.text), segment.style)
+
+
 def out() -> Console:
     """The console on stdout; made anew so that it follows a redirected stream."""
-    return Console(highlight=False, soft_wrap=False)
+    return _PlainConsole(highlight=False, soft_wrap=False)
 
 
 def err() -> Console:
     """The console on stderr."""
-    return Console(stderr=True, highlight=False)
+    return _PlainConsole(stderr=True, highlight=False)
+
+
+def shown(value: object) -> str:
+    """Text from outside (names, reasons, values of headers) as Rich markup that shows it as it is."""
+    return escape(printable(str(value)))
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Write exactly one JSON document to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Write exactly one JSON document to stdout.
+
+    Letters of all languages are written as they are; what `lake.text.printable` would spell out is written
+    in JSON's own way (``\\u202e``), which readers of JSON turn back.
+    """
+    sys.stdout.write(_json(document) + "\n")
     sys.stdout.flush()
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
+    return "\n".join(
+        line if line.isascii() and line.isprintable() else _json_line(line) for line in text.split("\n")
+    )
+
+
+def _json_line(line: str) -> str:
+    return line if line.isascii() and line.isprintable() else "".join(map(_json_character, line))
+
+
+def _json_character(character: str) -> str:
+    if printable(character) == character:
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else json.dumps(character)[1:-1]
+
+
+def print_path(path: Path) -> None:
+    """Write a path in a line of its own: to scripts byte for byte, to a terminal so that it can be read."""
+    line = printable(path).encode() if sys.stdout.isatty() else os.fsencode(path)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(line + b"\n")
 
 
 def coloured(word: str) -> str:
@@ -64,7 +120,7 @@ def table(
     columns
         Headings; one that begins with ``>`` stands over numbers.
     rows
-        Cells; text may hold Rich markup (escape what comes from files).
+        Cells; text may hold Rich markup (`shown` makes it of what comes from outside).
     fold
         Headings of columns that may be broken into several lines; the others are kept whole where they fit.
     """
@@ -110,10 +166,10 @@ def progress_bar(what: str) -> Iterator[Progress]:
         TextColumn("[dim]{task.fields[item]}", table_column=None),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None, item="")
+        task = bar.add_task(shown(what), total=None, item="")
 
         def show(done: int, total: int, item: str) -> None:
-            bar.update(task, completed=done, total=total, item=_short(item, 30))
+            bar.update(task, completed=done, total=total, item=shown(_short(item, 30)))
 
         yield show
 

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, home_of, open_lake, parse_time
-from heliolake.cli.output import err, out, print_json
+from heliolake.cli.output import err, out, print_json, shown
 
 ValidFrom = Annotated[
     datetime | None,
@@ -77,6 +76,6 @@ def reduce(
         print_json({"context": made.context.number, "frames": made.frames, "references": found})
         return
     for info in made.references:
-        out().print(f"{escape(info.did)} [dim]from {made.frames} frames, in context {made.context.number}[/]")
+        out().print(f"{shown(info.did)} [dim]from {made.frames} frames, in context {made.context.number}[/]")
     if not use:
         err().print(f"Next: [bold]heliolake context use {made.context.number}[/]")

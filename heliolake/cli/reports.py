@@ -6,9 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from heliolake.cli.output import coloured, out, table
+from heliolake.cli.output import coloured, out, shown, table
 
 if TYPE_CHECKING:
     from cluster.report import Item, Report
@@ -43,7 +41,7 @@ def release_table(releases: list[dict[str, Any]], title: str = "") -> Any:
     """Releases as a table."""
     rows = [
         (
-            escape(entry["product"]),
+            shown(entry["product"]),
             f"v{entry['version']:04d}",
             coloured(entry["status"]),
             entry["files"],
@@ -72,10 +70,10 @@ def _print_troubles(report: Report) -> None:
     for (outcome, _, advice), items in together.items():
         names = ", ".join(PurePath(item.file).name for item in items[:_NAMED])
         more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
-        console.print(f"\n{coloured(outcome)}  [bold]{escape(names)}[/]{more}")
-        console.print(f"  {escape(_sentence(items[0]) if len(items) == 1 else items[0].reason)}")
+        console.print(f"\n{coloured(outcome)}  [bold]{shown(names)}[/]{more}")
+        console.print(f"  {shown(_sentence(items[0]) if len(items) == 1 else items[0].reason)}")
         if advice:
-            console.print(f"  [dim]→ {escape(advice)}[/]")
+            console.print(f"  [dim]→ {shown(advice)}[/]")
     if any(outcome == "quarantined" for outcome, _, _ in together):
         console.print("[dim]heliolake quarantine lists each with all that was found.[/]")
 
@@ -89,7 +87,7 @@ def _print_caveats(report: Report) -> None:
     counted = Counter(caveat for item in report.items if item.outcome == "done" for caveat in item.caveats)
     console = out()
     for caveat, number in counted.most_common(8):
-        console.print(f"[dim]note ({_plural(number, 'file')}): {escape(caveat)}[/]")
+        console.print(f"[dim]note ({_plural(number, 'file')}): {shown(caveat)}[/]")
 
 
 def _plural(number: int, noun: str) -> str:

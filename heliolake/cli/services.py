@@ -9,7 +9,7 @@ import typer
 
 from heliolake.cli.common import SERVICES, Json, command, home_of
 from heliolake.cli.exits import ExitCode
-from heliolake.cli.output import coloured, err, out, print_json, table
+from heliolake.cli.output import coloured, err, out, print_json, shown, table
 
 if TYPE_CHECKING:
     from cluster.services import ServiceState
@@ -39,7 +39,7 @@ def up(ctx: typer.Context, as_json: Json = False) -> None:
 
     home = home_of(ctx)
     console = err()
-    with console.status(f"starting the services of {home.path}") as spinner:
+    with console.status(f"starting the services of {shown(home.path)}") as spinner:
         states = bring_up(home, on_progress=spinner.update)
     _show(ctx, states, as_json=as_json)
 
@@ -49,7 +49,7 @@ def down(ctx: typer.Context, as_json: Json = False) -> None:
     from cluster.services import down as take_down
 
     home = home_of(ctx)
-    with err().status(f"stopping the services of {home.path}"):
+    with err().status(f"stopping the services of {shown(home.path)}"):
         states = take_down(home)
     _show(ctx, states, as_json=as_json)
 
@@ -73,9 +73,11 @@ def _show(ctx: typer.Context, states: Sequence[ServiceState], *, as_json: bool) 
     if as_json:
         print_json({"home": str(home.path), "services": [state.as_dict() for state in states]})
         return
-    rows = [(state.name, coloured(state.state), state.pid, state.url, state.detail) for state in states]
+    rows = [
+        (state.name, coloured(state.state), state.pid, state.url, shown(state.detail)) for state in states
+    ]
     console = out()
-    console.print(f"Home: {home.path}", soft_wrap=True)
+    console.print(f"Home: {shown(home.path)}", soft_wrap=True)
     console.print(table("", ("service", "state", ">pid", "address", "remark"), rows, fold=("remark",)))
     if all(state.state == "stopped" for state in states):
-        err().print(f"Nothing runs. Start it with: [bold]{command(ctx, 'up')}[/]", soft_wrap=True)
+        err().print(f"Nothing runs. Start it with: [bold]{shown(command(ctx, 'up'))}[/]", soft_wrap=True)

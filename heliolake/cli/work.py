@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, command, home_of, open_lake
 from heliolake.cli.exits import ExitCode
-from heliolake.cli.output import err, out, print_json, progress_bar, table
+from heliolake.cli.output import err, out, print_json, progress_bar, shown, table
 from heliolake.cli.reports import print_report
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def plan(
     document = made.document()
     if output:
         output.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
-        err().print(f"written: {output}", soft_wrap=True)
+        err().print(f"written: {shown(output)}", soft_wrap=True)
     if explain:
         _explain(made, explain, as_json=as_json)
     elif earlier is not None:
@@ -203,7 +202,7 @@ def _say_next(ctx: typer.Context, more: dict[str, Any]) -> None:
     if more["run"]:
         out().print(f"[dim]run {more['run']}[/]")
     if more["releases"]:
-        get = command(ctx, f"get {more['releases'][0]['product']} -o out")
+        get = shown(command(ctx, f"get {more['releases'][0]['product']} -o out"))
         err().print(f"Next: [bold]{get}[/]", soft_wrap=True)
 
 
@@ -215,11 +214,11 @@ def _print_plan(document: dict[str, Any]) -> None:
         f"level {recipe['from_level']} → {recipe['to_level']}, context {document['context'] or 'none'}: "
         f"{len(document['units'])} files, {len(document['products'])} products"
     )
-    rows = [(escape(name), number) for name, number in document["products"].items()]
+    rows = [(shown(name), number) for name, number in document["products"].items()]
     if rows:
         console.print(table("", ("product", ">files"), rows, fold=("product",)))
     for entry in document["left_out"]:
-        console.print(f"[dim]left out: {escape(entry['file'])}: {escape(entry['reason'])}[/]")
+        console.print(f"[dim]left out: {shown(entry['file'])}: {shown(entry['reason'])}[/]")
     console.print(f"[dim]plan {document['plan']}[/]")
 
 
@@ -230,15 +229,15 @@ def _explain(made: Plan, did: str, *, as_json: bool) -> None:
         return
     console = out()
     if not found:
-        console.print(f"Nothing in this plan reads {escape(did)}.")
+        console.print(f"Nothing in this plan reads {shown(did)}.")
     for unit in found:
-        console.print(f"[bold]{escape(unit['input'])}[/] → {escape(unit['product'])}")
-        console.print(f"  from release  {escape(unit['parent'])}")
+        console.print(f"[bold]{shown(unit['input'])}[/] → {shown(unit['product'])}")
+        console.print(f"  from release  {shown(unit['parent'])}")
         console.print(f"  unit          {unit['unit']}")
         for reason in unit["why"].values():
-            console.print(f"  {escape(reason)}")
+            console.print(f"  {shown(reason)}")
         for need, reason in unit["absent"].items():
-            console.print(f"  {need}: none — {escape(reason)}")
+            console.print(f"  {need}: none — {shown(reason)}")
 
 
 def _show_diff(document: dict[str, Any], *, as_json: bool) -> None:
@@ -254,4 +253,4 @@ def _show_diff(document: dict[str, Any], *, as_json: bool) -> None:
     console = out()
     console.print(table("", ("units", ">number"), rows))
     for entry in document["changed"][:20]:
-        console.print(f"changed: {escape(entry['input'])} — {escape(entry['why'])}")
+        console.print(f"changed: {shown(entry['input'])} — {shown(entry['why'])}")

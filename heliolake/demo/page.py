@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Collection, Sequence
-from html import escape
+from html import escape as as_html
 from importlib import metadata, resources
 from pathlib import Path, PurePath
 from string import Template
@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from heliolake.demo.picture import bare_jpeg, panel_png
 from heliolake.demo.stories import Story
+from lake.text import printable_lines
 
 if TYPE_CHECKING:
     from heliolake.demo.run import DemoResult
+
+
+def escape(text: object) -> str:
+    """Text from outside as HTML that shows it as it is."""
+    return as_html(printable_lines(str(text)))
 
 
 def write_page(result: DemoResult, path: Path) -> None:

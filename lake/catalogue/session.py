@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lake.errors import Fatal, Retriable
@@ -73,12 +73,17 @@ def transaction(sessions: sessionmaker[Session]) -> Iterator[Session]:
     ------
     Retriable
         When the database cannot be reached or breaks the connection.
+    Fatal
+        When a value has a form that no column takes: NUL, broken UTF-8, a number out of range.
     """
     try:
         with sessions.begin() as session:
             yield session
     except OperationalError as error:
         raise unreachable(error, sessions.kw["bind"]) from error
+    except (DataError, UnicodeEncodeError) as error:
+        told = str(error.orig if isinstance(error, DataError) else error).strip().split("\n")[0]
+        raise Fatal(f"The catalogue cannot take a value that was given: {told}.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise unreachable(error, sessions.kw["bind"]) from error

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heliolake.recipes import find_recipe, parse_settings
 from lake.errors import Fatal
@@ -83,8 +86,22 @@ def test_values_of_settings_are_read_as_yaml(text: str, value: object) -> None:
 
 @pytest.mark.parametrize("text", ["limit=3", "a.b", "", "a.b={"])
 def test_other_texts_are_no_settings(text: str) -> None:
-    with pytest.raises(Fatal):
+    with pytest.raises((Fatal, PipelineFatal)):
         parse_settings([text])
+
+
+@pytest.mark.parametrize("value", [".inf", ".nan", "9" * 5000, "[" * 20_000, "&a [*a]", "!!timestamp x"])
+def test_a_value_that_cannot_be_meant_is_refused_with_its_setting(value: str) -> None:
+    with pytest.raises(PipelineFatal, match=r"the value of 'saturated_columns.limit'"):
+        find_recipe("stereo_hi-l1", [f"saturated_columns.limit={value}"])
+
+
+@given(st.text(max_size=30), st.text(max_size=30))
+def test_any_setting_is_read_or_refused_in_words(key: str, value: str) -> None:
+    recipe = find_recipe("aia-l15")
+    for text in (f"{key}={value}", f"register.{key}={value}", f"register.missing={value}"):
+        with contextlib.suppress(Fatal, PipelineFatal):
+            recipe.with_settings(parse_settings([text]))
 
 
 def test_a_setting_that_does_not_fit_is_refused_with_the_steps_there_are() -> None:

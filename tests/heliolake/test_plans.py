@@ -56,7 +56,16 @@ def test_a_plan_is_read_back(tmp_path: Path) -> None:
     assert load_document(path) == plan(unit("x"))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": 1}'])
+#: Plans that another program wrote, or that lost a part.
+DAMAGED = (
+    '{"plan": 1, "recipe": {}, "units": 3}',
+    '{"plan": 1, "recipe": {}, "units": [3]}',
+    '{"plan": 1, "recipe": {}, "units": [{"unit": "u", "product": "p", "input": "i", "sha256": "s"}]}',
+    '{"plan": 1, "recipe": {}, "units": [{"unit": [], "product": "p", "input": "i", "references": {}}]}',
+)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": 1}', "[" * 20_000, *DAMAGED])
 def test_another_file_is_no_plan(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other"
     path.write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -97,6 +98,14 @@ def test_a_scope_that_rucio_or_the_file_system_would_not_take_is_refused(scope: 
 def test_text_that_is_no_product_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(BadInput, match="PRODUCT@v0001"):
         parse_product(text)
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_text_is_a_product_or_is_refused_in_words(text: str) -> None:
+    for read in (parse_product, split_did, level_token, check_scope, check_input_name):
+        with contextlib.suppress(BadInput):
+            assert read(text)
+            assert text.isprintable()
 
 
 def test_a_did_without_a_scope_is_refused() -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, update
 
 from lake import search
 from lake.access import OPERATOR, Principal
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
-from lake.errors import BadInput, Reason
+from lake.errors import BadInput, Fatal, Reason
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import Provenance, publish, reserve
+from tests.conftest import FUZZ
 from tests.lake.conftest import MakeFiles
 
 
@@ -87,6 +91,38 @@ def test_drafts_are_listed_only_when_asked_for(lake: Lake, filled: str) -> None:
 def test_an_unknown_status_is_refused_with_those_there_are(lake: Lake) -> None:
     with pytest.raises(BadInput, match="SUPERSEDED"):
         search.search(lake, status="OLD")
+
+
+@pytest.mark.parametrize("option", ["instrument", "level", "status", "pattern"])
+@pytest.mark.parametrize("text", ["hi\0", "\udcff", "\x9b*"])
+def test_text_that_no_name_holds_is_refused_before_the_database_sees_it(
+    lake: Lake, option: str, text: str
+) -> None:
+    with pytest.raises(BadInput, match="cannot be printed"):
+        search.search(lake, **{option: text})  # type: ignore[arg-type]  # one of the texts
+
+
+@settings(max_examples=50 * FUZZ)
+@given(st.text(st.characters(codec=None), max_size=30), st.text(st.characters(codec=None), max_size=30))
+def test_any_text_finds_something_or_nothing_or_is_refused_in_words(
+    lake: Lake, first: str, second: str
+) -> None:
+    for options in ({"instrument": first}, {"level": first}, {"status": first}, {"pattern": first}):
+        with contextlib.suppress(BadInput):
+            assert isinstance(search.search(lake, **options), list)  # type: ignore[arg-type]
+    for product in (first, f"{first}:{second}.l1", f"{second}.l1@v0001"):
+        with pytest.raises(BadInput):
+            search.show(lake, product)
+
+
+def test_what_the_database_refuses_is_told_without_its_statement(lake: Lake) -> None:
+    for query in (select(Release.id).where(Release.run_id == "\0"), select(Release.id).limit(10**30)):
+        with (
+            pytest.raises(Fatal, match="cannot take a value") as refusal,
+            transaction(lake.sessions) as session,
+        ):
+            session.execute(query)
+        assert "SELECT" not in str(refusal.value)
 
 
 def test_a_product_without_version_is_its_active_release(lake: Lake, filled: str) -> None:

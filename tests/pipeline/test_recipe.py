@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +20,8 @@ from tests.toy import RECIPE
 @pytest.mark.parametrize(
     ("before", "after", "words"),
     [
-        ("step: shift", "step: shiift", "has no step 'shiift'; it has: .*shift"),
-        ("{by: 2.0}", "{bye: 2.0}", "bye: no such parameter"),
+        ("step: shift", "step: shiift", "has no step 'shiift'. Did you mean shift. Its steps: .*scale"),
+        ("{by: 2.0}", "{bye: 2.0}", "bye: no such parameter. Did you mean by. Known: by"),
         ("{by: 2.0}", "{by: much}", "by: .*valid number"),
         ("gain: unity", "gain: two", "steps.1.assume.gain"),
         ("{gain: unity}", "{flat: unity}", "assume flat: unity is not possible; .* gain"),
@@ -24,7 +29,13 @@ from tests.toy import RECIPE
         ("instrument: toy", "instrument: tay", "no instrument 'tay'"),
         ("name: toy-l1", "name: Toy L1", "name"),
         ("version: 1", "version: 0", "version"),
-        ("steps:", "stages:", "stages: no such parameter"),
+        ("steps:", "stages:", "steps: is missing; stages: no such entry. Did you mean steps"),
+        ("{by: 2.0}", "{by: .inf}", "'.inf' is no finite number .line 8"),
+        ("{by: 2.0}", "{by: 1e999}", "by: Input should be a finite number"),
+        ("version: 1", f"version: {'9' * 5000}", "a number of 5000 characters .line 6"),
+        ("version: 1", "version: 99999999999", "version: .*less than"),
+        ("params:", "parms:", "steps.0.parms: no such entry. Did you mean params"),
+        ("version: 1", "version: 1\nversion: 2", "'version' stands there twice .line 7"),
         ("steps:", "- steps:", "not valid YAML"),
     ],
 )
@@ -51,6 +62,26 @@ def test_a_step_can_be_switched_off() -> None:
     assert [call["step"] for call in changed.document()["steps"]] == ["scale"]
 
 
+@pytest.mark.parametrize(
+    "value", [math.inf, math.nan, -math.inf, "inf", 10**400, pytest.param(10**5000, id="5001 digits")]
+)
+def test_a_setting_is_a_finite_number(value: object) -> None:
+    with pytest.raises(Fatal, match=r"shift: by: .*number"):
+        Recipe.parse(RECIPE).with_settings({"shift.by": value})
+
+
+def test_a_long_value_is_shortened_in_the_message() -> None:
+    with pytest.raises(Fatal) as refusal:
+        Recipe.parse(RECIPE).with_settings({"shift.by": [["x" * 10_000] * 1000] * 1000})
+    assert len(str(refusal.value)) < 500
+
+
+def test_a_recipe_with_hundreds_of_mistakes_names_the_first_few() -> None:
+    with pytest.raises(Fatal, match="and 296 more") as refusal:
+        Recipe.parse(RECIPE + "".join(f"entry{number}: 1\n" for number in range(301)))
+    assert len(str(refusal.value)) < 1500
+
+
 @pytest.mark.parametrize("key", ["by", "shift", "shuft.by", "shift.enabled.x"])
 def test_an_unknown_setting_is_refused(key: str) -> None:
     with pytest.raises(Fatal):
@@ -67,6 +98,33 @@ def test_a_recipe_survives_being_written_down(by: float) -> None:
 def test_any_text_is_a_recipe_or_is_refused_in_words(text: str) -> None:
     with pytest.raises(Fatal):
         Recipe.parse(text)
+
+
+#: What a text file may hold instead of what it should: nested, endless, repeated, impossible, invisible.
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.dates(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+DOCUMENT = yaml.safe_load(RECIPE)
+ENTRIES = st.sampled_from(
+    ["name", "instrument", "from_level", "to_level", "version", "description", "steps", "x"]
+)
+
+
+@given(changes=st.dictionaries(ENTRIES, VALUES, min_size=1, max_size=3))
+def test_a_recipe_with_any_values_is_one_or_is_refused_in_words(changes: dict[str, object]) -> None:
+    document = yaml.safe_dump({**DOCUMENT, **changes})
+    with contextlib.suppress(Fatal):
+        recipe = Recipe.parse(document)
+        assert json.dumps(recipe.document(), allow_nan=False)
+
+
+@given(key=st.sampled_from(["shift.by", "shift.enabled", "scale.gain"]) | st.text(max_size=20), value=VALUES)
+def test_any_setting_fits_or_is_refused_in_words(key: str, value: object) -> None:
+    with contextlib.suppress(Fatal):
+        changed = Recipe.parse(RECIPE).with_settings({key: value})
+        assert json.dumps(changed.document(), allow_nan=False)
 
 
 def test_every_recipe_that_ships_is_valid_and_named_once() -> None:
