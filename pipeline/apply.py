@@ -17,6 +17,7 @@ import xarray as xr
 
 from pipeline import provenance
 from pipeline.completeness import Expectation, left_out
+from pipeline.coordinates import whole_or_none
 from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
@@ -183,6 +184,7 @@ def run_chain(
                 file=frame.source,
                 advice="leave the file out; its image is blank, lost or saturated throughout",
             )
+        frame = whole_or_none(frame)
         for entry in lacking:
             frame = frame.with_caveat(f"{entry.step} was not done: {entry.otherwise}")
         frame = frame.replace(header=provenance.omitted(frame.header, [entry.step for entry in lacking]))

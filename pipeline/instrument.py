@@ -85,11 +85,12 @@ class MetaRule(_Model):
 
 
 class SolarnetRule(_Model):
-    """Where a SOLARNET keyword's value comes from: another keyword (scaled) or a constant."""
+    """Where a SOLARNET keyword's value comes from: another keyword (scaled, or by a table) or a constant."""
 
     keyword: str = ""
     value: str | int | float | None = None
     factor: float = 1.0
+    map: dict[str, str | int | float] = Field(default_factory=dict)
     comment: str = ""
 
 

@@ -2,18 +2,22 @@
 
 Keyword lists follow the SOLARNET recommendations (arXiv:2011.12139, sections
 3 to 6). The checker also asks for what holds only under a condition, such as
-the observer's position, and grades the header by its answer.
+the observer's position, looks at types and at numbers that must agree, and
+grades the header by its answer.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
+import astropy.units as u
 import numpy as np
 from astropy.io import fits
 
-from pipeline.instrument import Description, Instrument
+from pipeline.instrument import Description, Instrument, SolarnetRule
 
 #: Needed in every observational HDU.
 _MANDATORY: Final = ("OBS_HDU", "EXTNAME", "DATE-BEG")
@@ -26,6 +30,9 @@ _FULL: Final = (
     "BUNIT",
     "DATEREF",
     "XPOSURE",
+    "NBIN1",
+    "NBIN2",
+    "NBIN",
     "OBSRVTRY",
     "TELESCOP",
     "INSTRUME",
@@ -37,6 +44,15 @@ _POSITIONS: Final = (
     ("GEOX_OBS", "GEOY_OBS", "GEOZ_OBS"),
     ("HGLN_OBS", "HGLT_OBS", "DSUN_OBS"),
 )
+#: For filter instruments and spectrographs (section 5.4).
+_WAVELENGTH: Final = ("WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX")
+_WHOLE: Final = ("VERSION", "NBIN", "NBIN1", "NBIN2", "NSUMEXP", "WAVEUNIT")
+_NUMBERS: Final = (
+    *("XPOSURE", "TEXPOSUR", "WAVEMIN", "WAVEMAX", "DSUN_OBS", "HGLN_OBS", "HGLT_OBS"),
+    *(f"{name}{axis}" for name in ("CRPIX", "CRVAL", "CDELT") for axis in (1, 2)),
+)
+#: Rounding of an exposure time that is written with six digits.
+_SAME: Final = 1e-4
 _AXIS: Final = ("CTYPE", "CUNIT", "CRPIX", "CRVAL", "CDELT", "CNAME")
 #: What an axis is called, by the first four letters of its CTYPE.
 _AXIS_NAMES: Final = {
@@ -56,7 +72,8 @@ def complete(header: fits.Header, instrument: Instrument, description: Descripti
     header
         Header behind the recipe.
     instrument
-        Its ``solarnet`` rules say where values come from. What is there is kept.
+        Its ``solarnet`` rules say where values come from. What is there is kept,
+        but for a WAVEUNIT in words, which becomes a power of ten of a metre.
     description
         What the raw header said about the file.
 
@@ -70,13 +87,15 @@ def complete(header: fits.Header, instrument: Instrument, description: Descripti
     result["DATE-BEG"] = (_stamp(description.date_beg), "begin of the observation, UTC")
     result["DATE-END"] = (_stamp(description.date_end), "end of the observation, UTC")
     result.setdefault("DATEREF", _stamp(description.date_beg))
+    exponent = _exponent(result.get("WAVEUNIT"))
+    if exponent is not None:
+        result["WAVEUNIT"] = (exponent, f"wavelengths are in 10^{exponent} m")
     for keyword, rule in instrument.solarnet.items():
-        value: Any = rule.value if rule.value is not None else result.get(rule.keyword)
-        if keyword in result or value is None or isinstance(value, fits.card.Undefined):
-            continue
-        if rule.factor != 1.0 and isinstance(value, (int, float)):
-            value = value * rule.factor
-        result[keyword] = (value, rule.comment)
+        value = _value(result, rule)
+        if keyword not in result and value is not None:
+            result[keyword] = (value, rule.comment)
+    if "NBIN1" in result and "NBIN2" in result:
+        result.setdefault("NBIN", result["NBIN1"] * result["NBIN2"])
     for axis in (1, 2):
         name = _AXIS_NAMES.get(str(result.get(f"CTYPE{axis}", ""))[:4].upper())
         if name:
@@ -101,21 +120,102 @@ def check(header: fits.Header) -> list[str]:
         findings += [f"{name}{axis} is missing" for name in _AXIS if _absent(header, f"{name}{axis}")]
     if not any(all(not _absent(header, keyword) for keyword in keywords) for keywords in _POSITIONS):
         findings.append("the observer's position is missing: " + " or ".join("/".join(k) for k in _POSITIONS))
+    findings += [*_wrong_types(header), *_wavelengths(header), *_exposures(header), *_binning(header)]
     for keyword in ("DATE-BEG", "DATE-END", "DATEREF", "DATE"):
         text = header.get(keyword)
         if isinstance(text, str) and not _is_stamp(text):
             findings.append(f"{keyword} is no FITS date: {text!r}")
     if int(header.get("BITPIX", -32)) < 0 and "BLANK" in header:
         findings.append("BLANK stands on floating-point data")
-    version = header.get("VERSION")
-    if version is not None and (isinstance(version, bool) or not isinstance(version, (int, np.integer))):
-        findings.append(f"VERSION should be a whole number: {version!r}")
     return findings
 
 
+def _wrong_types(header: fits.Header) -> Iterator[str]:
+    for keyword in _WHOLE:
+        if not _absent(header, keyword) and not _is_whole(header[keyword]):
+            yield f"{keyword} should be a whole number: {header[keyword]!r}"
+    for keyword in _NUMBERS:
+        if not _absent(header, keyword) and not _is_number(header[keyword]):
+            yield f"{keyword} should be a number: {header[keyword]!r}"
+    if not _absent(header, "BUNIT") and not _is_unit(header["BUNIT"]):
+        yield f"BUNIT is no unit of the FITS standard: {header['BUNIT']!r}"
+
+
+def _wavelengths(header: fits.Header) -> Iterator[str]:
+    """A wavelength, or a filter, is said completely: unit, medium and range."""
+    nominal = header.get("WAVELNTH")
+    said = any(not _absent(header, keyword) for keyword in (*_WAVELENGTH, "FILTER"))
+    if not said and not (_is_number(nominal) and nominal > 0):  # 0 is what cameras without filters write
+        return
+    yield from (f"{keyword} is missing" for keyword in _WAVELENGTH if _absent(header, keyword))
+    if not _absent(header, "WAVEREF") and header["WAVEREF"] not in ("air", "vacuum"):
+        yield f"WAVEREF should be 'air' or 'vacuum': {header['WAVEREF']!r}"
+    shortest, longest = header.get("WAVEMIN"), header.get("WAVEMAX")
+    if _is_number(shortest) and _is_number(longest) and not 0 < shortest <= longest:
+        yield f"WAVEMIN and WAVEMAX are no range: {shortest!r} to {longest!r}"
+
+
+def _exposures(header: fits.Header) -> Iterator[str]:
+    """Of summed exposures their number and the time of one are said, and make up the whole."""
+    names = ("NSUMEXP", "TEXPOSUR")
+    if all(_absent(header, keyword) for keyword in names):
+        return
+    yield from (f"{keyword} is missing" for keyword in names if _absent(header, keyword))
+    number, one, whole = (header.get(name) for name in (*names, "XPOSURE"))
+    if all(_is_number(value) for value in (number, one, whole)) and abs(number * one - whole) > _SAME * whole:
+        yield f"NSUMEXP times TEXPOSUR is not XPOSURE: {number} times {one} is not {whole}"
+
+
+def _binning(header: fits.Header) -> Iterator[str]:
+    sides, product = [header.get(f"NBIN{axis}") for axis in (1, 2)], header.get("NBIN")
+    if _is_whole(product) and all(_is_whole(side) for side in sides) and sides[0] * sides[1] != product:
+        yield f"NBIN is not the product of NBIN1 and NBIN2: {product} is not {sides[0]} times {sides[1]}"
+
+
+def _value(header: fits.Header, rule: SolarnetRule) -> str | int | float | None:
+    """What a rule says of a header; `None` where its source is absent."""
+    value = rule.value if rule.value is not None else header.get(rule.keyword)
+    if value is None or isinstance(value, fits.card.Undefined):
+        return None
+    if rule.map:
+        return rule.map.get(str(value).strip())
+    if rule.factor != 1.0 and isinstance(value, (int, float)):
+        return value * rule.factor
+    return value  # type: ignore[no-any-return]  # a FITS card holds text or a number
+
+
+def _exponent(unit: Any) -> int | None:
+    """The power of ten of a metre that a unit's name stands for; `None` for what is no such name."""
+    if not isinstance(unit, str) or not unit.strip():
+        return None
+    try:
+        power = math.log10(u.Unit(unit.strip()).to(u.m))
+    except (ValueError, TypeError, u.UnitsError):
+        return None
+    return round(power) if math.isclose(power, round(power), abs_tol=1e-9) else None
+
+
+def _is_unit(text: Any) -> bool:
+    """Whether the FITS standard knows all base units of a unit, or they are DN, which readers know."""
+    try:
+        bases = u.Unit(str(text)).bases
+        return all(base is u.DN or base.to_string("fits") for base in bases)
+    except (ValueError, TypeError):
+        return False
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or isinstance(value, (float, np.floating))
+
+
 def _absent(header: fits.Header, keyword: str) -> bool:
+    """Whether a card is not there or says nothing; an empty unit says something: a pure number."""
     value = header.get(keyword)
-    return value is None or isinstance(value, fits.card.Undefined) or value == ""
+    return value is None or isinstance(value, fits.card.Undefined) or (value == "" and keyword != "BUNIT")
 
 
 def _stamp(moment: datetime) -> str:

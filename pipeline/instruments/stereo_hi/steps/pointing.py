@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, Literal
 
 from astropy.io import fits
@@ -45,7 +46,7 @@ class PointingParams(Params):
 
 @step(
     "pointing",
-    version=2,
+    version=3,
     prstep="SPATIAL-COORDINATE-CORRECTION",
     instrument="stereo_hi",
     libraries=("numpy", "astropy"),
@@ -103,12 +104,17 @@ def _copy(frame: Frame, solution: Solution) -> None:
             advice="replace the star-fit file in the context",
         )
     # Fits are made on images of 1024²; others differ by a whole factor in scale.
-    ratio = round(abs(frame.keyword("CDELT1", float) / float(solution["CDELT1"])), 3)
-    ratio = max(round(ratio), 1) if ratio >= 1 else 1 / max(round(1 / ratio), 1)
+    raw = frame.keyword("CDELT1", float, default=math.nan)
+    if math.isnan(raw):
+        ratio = facts.binning(frame, "SUMMED") / 2
+    else:
+        ratio = round(abs(raw / float(solution["CDELT1"])), 3)
+        ratio = max(round(ratio), 1) if ratio >= 1 else 1 / max(round(1 / ratio), 1)
     for name in _COPIED:
         header[name] = solution[name]
     for name in _SCALED:
         header[name] = float(solution[name]) * ratio
+    _complete(frame)
     header["RAVG"] = (float(solution["RAVG"]), "[pixel] mean residual of the star fit")
     header["POINTSRC"] = ("star fit", "source of the coordinates")
 
@@ -158,4 +164,26 @@ def _nominal(frame: Frame) -> None:
         if not suffix:
             header["CROTA"] = -found.roll
             header["XCEN"], header["YCEN"] = header["CRVAL1"], header["CRVAL2"]
+    _complete(frame)
     header["INS_X0"], header["INS_Y0"], header["INS_R0"] = -mounting.offset, mounting.pitch, -mounting.roll
+
+
+def _complete(frame: Frame) -> None:
+    """The cards of both systems that the mounting and the star fits take for granted.
+
+    Projection AZP with the μ of PV2_1, degrees, and the optical axis in the
+    middle of the CCD: so all level-0 headers have them (CRPIX 512.5 of 1024,
+    128.5 of 256) and so hi_calib_point reckons (§1, "Pointing"; Brown, Bewsher &
+    Eyles 2009). Where an image shows a part of the CCD, CRPIX is not guessed.
+    """
+    header = frame.header
+    for suffix, (longitude, latitude) in {"": ("HPLN", "HPLT"), "A": ("RA--", "DEC-")}.items():
+        header[f"CTYPE1{suffix}"], header[f"CTYPE2{suffix}"] = f"{longitude}-AZP", f"{latitude}-AZP"
+        for axis, size in ((1, frame.data.shape[1]), (2, frame.data.shape[0])):
+            if not frame.keyword(f"CUNIT{axis}{suffix}", str, default=""):
+                header[f"CUNIT{axis}{suffix}"] = "deg"
+            first = frame.keyword(f"DSTART{axis}", int, default=1)
+            last = frame.keyword(f"DSTOP{axis}", int, default=size)
+            shown = (last - first + 1) * facts.binning(frame, "SUMMED")
+            if f"CRPIX{axis}{suffix}" not in header and shown == tables.CCD_SIZE:
+                header[f"CRPIX{axis}{suffix}"] = ((first + last) / 2, "middle of the CCD")

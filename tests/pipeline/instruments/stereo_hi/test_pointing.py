@@ -12,7 +12,14 @@ from astropy.io import fits
 
 from pipeline.errors import BadInput
 from pipeline.instruments.stereo_hi import attitude, tables
-from tests.pipeline.instruments.stereo_hi.frames import apply_step, as_frame, frame_of, reference, simulated
+from tests.pipeline.instruments.stereo_hi.frames import (
+    apply_step,
+    as_frame,
+    frame_of,
+    level_1,
+    reference,
+    simulated,
+)
 
 #: Mounting at launch, on which the coordinates in level-0 headers rest (their INS_X0 etc.).
 LAUNCH = {
@@ -183,3 +190,26 @@ def test_a_camera_looking_at_the_sun_without_attitude_looks_along_the_origin() -
     assert (found.longitude, found.latitude, found.roll) == pytest.approx((0.0, 0.0, 0.0), abs=1e-12)
     turned = attitude.pointing(tables.Mounting(0.0, 0.0, 0.0, 0.1, 20.0), 0.0, 0.0, 180.0, turned=True)
     np.testing.assert_allclose(turned.rotation(), (1.0, 0.0, 0.0, 1.0), atol=1e-12)
+
+
+@pytest.mark.parametrize("letter", ["", "A"])
+@pytest.mark.parametrize(
+    "names", [("CTYPE", "CRPIX", "CRVAL"), ("CTYPE", "CUNIT", "CRPIX", "CRVAL", "CDELT")]
+)
+def test_what_a_raw_header_lacks_of_its_coordinates_follows_from_the_mounting(
+    names: tuple[str, ...], letter: str
+) -> None:
+    cards = {f"{name}{axis}{letter}": None for name in names for axis in (1, 2)}
+    simulation = simulated(kind="s7", size=256)
+    found, _ = level_1(as_frame(simulation, **cards))
+    wanted, _ = level_1(as_frame(simulation))
+    for card in cards:
+        assert found.header[card] == wanted.header[card], card
+
+
+def test_a_frame_whose_coordinates_cannot_be_completed_has_none() -> None:
+    # A part of the CCD: where its axis lies is not guessed.
+    product, outcome = level_1(as_frame(simulated(size=64), CRPIX1=None))
+    assert not [name for name in product.header if name in ("CTYPE1", "CRVAL1", "CDELT1", "PC1_1", "PV2_1")]
+    assert product.header["CTYPE1A"] == "RA---AZP"
+    assert any("taken out" in caveat and "CRPIX1" in caveat for caveat in outcome.caveats)
