@@ -68,6 +68,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
 
 def recipe_document(recipe: Recipe) -> dict[str, Any]:
     """A recipe as ``heliolake recipes --json`` lists it; parameters with their defaults filled in."""
+    from pipeline.parameters import parameters
     from pipeline.step import find_step
 
     recipe.bind()  # registers the steps, and refuses a recipe that does not fit them
@@ -84,8 +85,11 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
                 "step": call.step,
                 "enabled": call.enabled,
                 "version": known[call.step].version,
+                "summary": known[call.step].summary,
                 "params": known[call.step].params_model.model_validate(call.params).model_dump(mode="json"),
                 "assume": dict(call.assume),
+                "parameters": [one.as_dict() for one in parameters(known[call.step].params_model)],
+                "needs": [need.name for need in known[call.step].needs],
             }
             for call in recipe.steps
         ],

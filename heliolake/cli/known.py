@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.padding import Padding
 
 from heliolake.cli.common import KNOW, Json
 from heliolake.cli.output import out, print_json, shown, table
@@ -138,17 +140,39 @@ def _print_recipe(document: dict[str, Any]) -> None:
         f"[bold]{document['name']}[/]  {document['instrument']} level {document['from_level']} → "
         f"{document['to_level']}, version {document['version']}"
     )
-    console.print(f"{document['description']}\n")
-    rows = []
+    console.print(shown(document["description"]))
     for one in document["steps"]:
-        values = [f"{key}={value}" for key, value in one["params"].items()]
-        values += [f"assume {need}: {what}" for need, what in one["assume"].items()]
-        rows.append((one["step"], "on" if one["enabled"] else "[dim]off[/]", shown(", ".join(values))))
-    console.print(table("", ("step", "", "parameters"), rows, fold=("parameters",)))
-    console.print(f"\nChange one: heliolake process {document['name']} --set STEP.PARAMETER=VALUE")
+        off = "" if one["enabled"] else f" [yellow]off[/] [dim](--set {one['step']}.enabled=true)[/]"
+        console.print(f"\n[bold cyan]{one['step']}[/]{off}  {shown(one['summary'])}")
+        if one["needs"]:
+            assumed = [f"{need}: assumed to be {what}" for need, what in one["assume"].items()]
+            console.print(f"  [dim]references: {shown(', '.join(assumed or one['needs']))}[/]")
+        rows = [_parameter_row(entry, one["params"][entry["name"]]) for entry in one["parameters"]]
+        if rows:
+            console.print(Padding(table("", ("", "", ""), rows, fold=("",)), (0, 0, 0, 2)))
+    console.print(f"\nChange one: heliolake process {shown(document['name'])} --set STEP.PARAMETER=VALUE")
+
+
+def _parameter_row(entry: dict[str, Any], value: object) -> tuple[str, str, str]:
+    """Name, value with unit, and what it means with what else it could be."""
+    unit = "" if entry["unit"] == "1" else entry["unit"]
+    limits = ["one of " + ", ".join(map(_as_yaml, entry["choices"]))] if entry["choices"] else []
+    limits += [f"in {unit}"] if unit and value is None else []
+    limits += [entry["bounds"]] if entry["bounds"] else []
+    limits += [] if value == entry["default"] else [f"default {_as_yaml(entry['default'])}"]
+    more = f" [dim]({shown('; '.join(limits))})[/]" if limits else ""
+    text = f"{_as_yaml(value)} {unit}" if unit and value is not None else _as_yaml(value)
+    return entry["name"], shown(text), shown(entry["meaning"].replace("``", "")) + more
+
+
+def _as_yaml(value: object) -> str:
+    """A value as ``--set`` takes it."""
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
 
 
 def _step_document(entry: Step, owner: str) -> dict[str, Any]:
+    from pipeline.parameters import parameters
+
     return {
         "name": entry.name,
         "instrument": owner,
@@ -156,6 +180,7 @@ def _step_document(entry: Step, owner: str) -> dict[str, Any]:
         "summary": entry.summary,
         "prstep": entry.prstep,
         "takes": list(entry.takes) if entry.takes else None,
+        "parameters": [one.as_dict() for one in parameters(entry.params_model)],
         "params": entry.params_model.model_json_schema().get("properties", {}),
         "needs": [
             {

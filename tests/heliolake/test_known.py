@@ -41,6 +41,24 @@ def test_a_recipe_is_shown_with_all_its_parameters(run: Command) -> None:
     assert steps["desmear"]["params"]["direction"] == "auto"
 
 
+def test_a_recipe_shows_what_each_parameter_means_its_unit_choices_and_default(run: Command) -> None:
+    said = run("recipes", "aia-l15-full")
+    text = " ".join(said.out.split())
+    assert "Plate scale of the result" in text
+    assert "≥ 0.1, ≤ 300" in text
+    assert "one of refuse, keep" in text
+    assert max(map(len, said.out.splitlines())) <= 80
+    changed = run("recipes", "stereo_hi-l1", "--json").document()["recipes"][0]["steps"]
+    (limit,) = [
+        one
+        for step in changed
+        if step["step"] == "saturated_columns"
+        for one in step["parameters"]
+        if one["name"] == "limit"
+    ]
+    assert (limit["unit"], limit["default"], limit["bounds"]) == ("DN", 14000.0, "> 0")
+
+
 def test_steps_say_which_references_they_need(run: Command) -> None:
     found = {
         one["name"]: one for one in run("steps", "--instrument", "stereo_hi", "--json").document()["steps"]

@@ -25,21 +25,21 @@ class PsfDeconvolveParams(Params):
     Attributes
     ----------
     iterations
-        Of Richardson–Lucy. Five accelerated ones from a linear start come closer
+        [1] Of Richardson–Lucy. Five accelerated ones from a linear start come closer
         to the data than the 25 plain ones aiapy does.
     accelerate
         Biggs–Andrews extrapolation. With 25 iterations, no acceleration, no
         linear start and a circular edge the result is aiapy's.
     linear_start
-        Iterations of the linear method whose result, found by one filtering, is
+        [1] Iterations of the linear method whose result, found by one filtering, is
         the start; 0 starts with the image.
     edge
         How a full frame continues: ``circular`` (its edges are dark), or
         ``mirror``. Cut-outs always continue mirrored.
     mirror_margin
-        Width of the mirrored margin in pixels.
+        [pix] Width of the mirrored margin.
     total_variation
-        Weight of the total-variation penalty; 0 for none.
+        [1] Weight of the total-variation penalty; 0 for none.
     preflight_core
         Use the core widths measured before flight.
     backend

@@ -41,12 +41,12 @@ class RegisterParams(Params):
     Attributes
     ----------
     scale_arcsec
-        Plate scale of the result. Null: 0.6″ times the integer by which the
+        [arcsec/pix] Plate scale of the result. Null: 0.6″ times the integer by which the
         frame was binned, and a grid of the frame's own shape. A number: the
         whole disk on a square grid of ``round(4096 · 0.6 / scale)`` pixels;
         cut-outs are refused then.
     missing
-        Value where the detector saw nothing; null: NaN. Such pixels are
+        [unit of the image] Value where the detector saw nothing; null: NaN. Such pixels are
         flagged either way.
     clip
         Keep the result within the range of the input, as sunpy does.

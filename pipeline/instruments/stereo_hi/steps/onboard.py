@@ -40,7 +40,7 @@ class OnboardParams(Params):
     Attributes
     ----------
     beacon_gain
-        Further factor for images divided by 64 for the beacon (codes 16 and
+        [1] Further factor for images divided by 64 for the beacon (codes 16 and
         17). The published programs use none; stars and saturation levels of a
         real HI-2 image of 2011-09-10 ask for about 4.
     """

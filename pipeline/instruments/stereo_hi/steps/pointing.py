@@ -34,7 +34,7 @@ class PointingParams(Params):
     Attributes
     ----------
     largest_ravg
-        Mean residual of a star fit, pixels, up to which it is used.
+        [pix] Mean residual of a star fit up to which it is used.
     fallback
         Without a usable fit: ``nominal`` takes the calibrated mounting of the
         camera and the attitude in the header, ``header`` leaves what is there.

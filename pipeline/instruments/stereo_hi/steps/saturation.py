@@ -29,9 +29,9 @@ class SaturationParams(Params):
     Attributes
     ----------
     limit
-        DN of one exposure in one CCD pixel above which it counts as saturated.
+        [DN] Of one exposure in one CCD pixel; above it the pixel counts as saturated.
     nsaturated
-        More saturated pixels than this, and the whole column goes.
+        [pix] More saturated pixels than this, and the whole column goes.
     """
 
     limit: float = Field(default=14000.0, gt=0)
