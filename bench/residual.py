@@ -9,7 +9,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from bench.frames import Level1
+from bench.frames import CHANNEL, Level1
+from pipeline.instruments.sdo_aia.noise import BUILT_IN
 from pipeline.instruments.sdo_aia.steps.psf import PsfDeconvolveParams
 from pipeline.kernels.deconvolve import Transfer, richardson_lucy
 
@@ -20,17 +21,17 @@ DEFAULT: Final = PsfDeconvolveParams()
 
 
 def residual(image: NDArray[np.float32], estimate: NDArray[np.floating], transfer: Transfer) -> float:
-    """Poisson deviance per pixel of an estimate: the quantity Richardson–Lucy makes small.
+    """Mean square of what an estimate leaves unexplained, over the variance of the noise.
 
-    ``2/n · Σ (y ln(y/Hx) − y + Hx)``, in float64, circular as both contenders
-    convolve; pixels of no light count with their ``Hx`` only.
+    ``1/n · Σ (y − Hx)²/σ²`` with the photon and read noise of the counts, in
+    float64, circular as both contenders convolve. The Poisson deviance, which
+    Richardson–Lucy makes small, knows no values below zero; images have them.
     """
-    observed = np.maximum(image.astype(np.float64), 0.0)
+    observed = image.astype(np.float64)
     spectrum = scipy.fft.rfft2(estimate.astype(np.float64), workers=1)
     spectrum *= transfer.values
-    blurred = np.maximum(scipy.fft.irfft2(spectrum, s=image.shape, workers=1), 1e-9)
-    logarithm = np.where(observed > 0, observed * np.log(np.maximum(observed, 1e-9) / blurred), 0.0)
-    return float(2.0 * np.mean(logarithm - observed + blurred))
+    left = observed - scipy.fft.irfft2(spectrum, s=image.shape, workers=1)
+    return float(np.mean(left**2 / BUILT_IN[CHANNEL].variance_at(observed)))
 
 
 def ours(image: NDArray[np.float32], transfer: Transfer, iterations: int) -> NDArray[np.float32]:
@@ -41,6 +42,7 @@ def ours(image: NDArray[np.float32], transfer: Transfer, iterations: int) -> NDA
         iterations=iterations,
         accelerate=DEFAULT.accelerate,
         linear_start=DEFAULT.linear_start,
+        add_residual=DEFAULT.result == "unbiased",
     )
 
 

@@ -19,6 +19,7 @@ NAMES: Final = (
     "chain",
     "dask",
     "deconvolution",
+    "photometry",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

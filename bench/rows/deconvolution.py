@@ -47,7 +47,8 @@ def rows(setting: Setting) -> Iterator[Row | Skipped]:
 
 def _method(iterations: int) -> str:
     start = f" from a linear start of {DEFAULT.linear_start}" if DEFAULT.linear_start else ""
-    return f"{iterations} {'accelerated' if DEFAULT.accelerate else 'plain'} iterations{start}"
+    residual = " and the residual" if DEFAULT.result == "unbiased" else ""
+    return f"{iterations} {'accelerated' if DEFAULT.accelerate else 'plain'} iterations{start}{residual}"
 
 
 def _deconvolution(
@@ -120,8 +121,8 @@ def _equal_row(frame: Level1, run: Race, transfer: Transfer, iterations: int, fe
         f"aiapy.psf.deconvolve (numpy), {PLAIN_ITERATIONS} iterations",
         notes=(
             (
-                f"{_method(iterations)} leave a residual (Poisson deviance per pixel) of {left['ours']:.6g}, "
-                f"{held} aiapy's {left['aiapy']:.6g}; {fewest} would do"
+                f"{_method(iterations)} leave a residual (mean square over the variance of the noise) of "
+                f"{left['ours']:.6g}, {held} aiapy's {left['aiapy']:.6g}; {fewest} would do"
             ),
             (
                 f"the two results differ by {apart:.1%} (RMS, relative to the RMS of the image): the same "

@@ -35,7 +35,7 @@ def test_every_subject_is_measured_or_says_why_not(document: dict[str, Any]) -> 
     names = [entry["name"] for entry in (*document["rows"], *document["skipped"])]
     subjects = (
         *("de-smear", "registration", "resampling", "header statistics", "RICE read", "product write"),
-        *("peak memory", "AIA chain", "deconvolution"),
+        *("peak memory", "AIA chain", "deconvolution", "photometry"),
     )
     assert all(any(name.startswith(subject) for name in names) for subject in subjects)
     assert len(names) == len(set(names))
@@ -48,7 +48,7 @@ def test_a_row_holds_both_measures_their_ratio_and_spread(document: dict[str, An
             low, high = row["spread"][side]
             assert 0 < low <= row[side] <= high
         assert row["peer_name"]
-        assert row["unit"] in ("s", "MB")
+        assert row["unit"] in ("s", "MB", "%")
 
 
 def test_results_agree_with_the_peers(document: dict[str, Any]) -> None:
@@ -61,6 +61,13 @@ def test_results_agree_with_the_peers(document: dict[str, Any]) -> None:
     same = numbers.get("deconvolution 256², to the same residual")
     if same is not None:
         assert same["residual_ours"] <= same["residual_aiapy"]
+
+
+def test_faint_emission_comes_out_nearer_to_the_truth_than_by_the_peer(document: dict[str, Any]) -> None:
+    faint = [
+        row for row in document["rows"] if row["name"].startswith("photometry") and "100" not in row["name"]
+    ]
+    assert all(row["ours"] < row["peer"] for row in faint)
 
 
 def test_the_report_has_a_table_and_a_plot_and_says_that_it_was_quick(out: Path) -> None:

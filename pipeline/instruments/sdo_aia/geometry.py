@@ -119,10 +119,28 @@ def pointing_of(frame: Frame) -> Pointing:
                 found=unit,
                 advice="convert CDELT and CRVAL to arcsec",
             )
+    matrix = _linear_part(frame)
+    _require_square_pixels(frame, matrix)
     return Pointing(
         reference_pixel=np.array([frame.keyword(f"CRPIX{axis}", float) - 1.0 for axis in (1, 2)]),
         reference_value=np.array([frame.keyword(f"CRVAL{axis}", float, default=0.0) for axis in (1, 2)]),
-        matrix=_linear_part(frame),
+        matrix=matrix,
+    )
+
+
+def _require_square_pixels(frame: Frame, matrix: NDArray[np.float64]) -> None:
+    """Refuse two different plate scales: AIA's pixels are square, so one of the two is wrong."""
+    x, y = np.linalg.norm(matrix, axis=0)
+    if abs(x / y - 1.0) <= _NATIVE_TOLERANCE:
+        return
+    names = ("CDELT1", "CDELT2") if "CDELT1" in frame.header else tuple(f"CD{place}" for place in _MATRIX)
+    raise BadInput(
+        f"the plate scales along x and y differ ({x:.6g} and {y:.6g} arcsec per pixel), and AIA's pixels are "
+        "square",
+        file=frame.source,
+        keyword=", ".join(names),
+        found=", ".join(f"{name} = {frame.header.get(name, 'absent')}" for name in names),
+        advice="correct the one that is wrong; level-1 images have 0.6 arcsec per pixel times their binning",
     )
 
 

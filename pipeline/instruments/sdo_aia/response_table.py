@@ -63,6 +63,11 @@ class ResponseTable:
         p1, p2, p3 = epoch.terms
         return epoch.area / first.area * (1.0 + p1 * days + p2 * days**2 + p3 * days**3)
 
+    def last_epoch(self, channel: str, version: int) -> Epoch | None:
+        """The line with the latest start: what happened since is not in the table."""
+        chosen = [e for e in self.epochs if e.channel == channel and e.version == version]
+        return max(chosen, key=lambda e: (e.start, e.made), default=None)
+
 
 def read_response_table(path: str) -> ResponseTable:
     """Read a response table.

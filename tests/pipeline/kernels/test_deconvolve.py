@@ -10,7 +10,10 @@ from pipeline.kernels.backend import BackendName, backend, gpu_is_usable
 from pipeline.kernels.columns import LENGTH, filter_columns
 from pipeline.kernels.deconvolve import (
     Transfer,
+    convolved,
     linear_filter,
+    noise_figures,
+    noise_filter,
     padded_shape,
     richardson_lucy,
     transfer_function,
@@ -100,6 +103,47 @@ def test_no_light_is_made_or_lost(where: BackendName, total_variation: float) ->
         where=where,
     )
     assert abs(found.sum(dtype=np.float64) / image.sum(dtype=np.float64) - 1) < 1e-5
+
+
+@pytest.mark.parametrize("where", BACKENDS)
+@pytest.mark.parametrize("lopsided", [0.0, 0.1], ids=["symmetric", "lopsided"])
+def test_the_residual_brings_back_what_the_estimate_does_not_explain(
+    where: BackendName, lopsided: float
+) -> None:
+    psf = gaussian_psf(lopsided=lopsided)
+    image = observation(psf) - np.float32(30.0)
+    image[:20] = np.random.default_rng(6).normal(0, 5, (20, SIZE))
+    transfer = transfer_function(psf, image.shape)
+    estimate = richardson_lucy(image, transfer, iterations=6, where=where)
+    found = richardson_lucy(image, transfer, iterations=6, add_residual=True, where=where)
+    wanted = estimate + image - blurred(estimate.astype(np.float64), psf)
+    assert np.abs(found - wanted).max() < 1e-5 * np.ptp(image)
+    assert found.sum(dtype=np.float64) == pytest.approx(image.sum(dtype=np.float64), rel=1e-5)
+    assert found.min() < 0
+
+
+def test_gaps_have_no_residual_and_stay_missing() -> None:
+    psf = gaussian_psf()
+    image = observation(psf)
+    image[40:43, 50:52] = np.nan
+    found = richardson_lucy(image, transfer_function(psf, image.shape), iterations=4, add_residual=True)
+    assert (np.isnan(found) == np.isnan(image)).all()
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_noise_figures_are_those_of_the_linear_filter(residual: bool) -> None:
+    psf = gaussian_psf(sigma=0.8)
+    transfer = transfer_function(psf, (SIZE, SIZE))
+    noise = np.random.default_rng(8).standard_normal((SIZE, SIZE))
+    spectrum = linear_filter(transfer, 9)
+    if residual:
+        spectrum = spectrum + 1 - transfer.values * spectrum
+    after = np.fft.irfft2(np.fft.rfft2(noise) * spectrum, s=noise.shape)
+    figures = noise_figures(transfer, 9, add_residual=residual)
+    assert figures.gain == pytest.approx(after.var() / noise.var(), rel=0.1)
+    assert figures.change == pytest.approx((after - noise).var() / noise.var(), rel=0.1)
+    even = convolved(np.ones((SIZE, SIZE), np.float32), noise_filter(transfer, 9, add_residual=residual))
+    assert even == pytest.approx(figures.gain, rel=0.1)
 
 
 def test_thirteen_accelerated_iterations_fit_better_than_twenty_five_plain_ones() -> None:

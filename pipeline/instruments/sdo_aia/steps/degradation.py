@@ -35,7 +35,7 @@ class DegradationParams(Params):
 
 @step(
     "degradation",
-    version=1,
+    version=2,
     prstep="RADIOMETRIC-CALIBRATION",
     instrument="sdo_aia",
     needs=(
@@ -49,6 +49,9 @@ class DegradationParams(Params):
 )
 def degradation(frame: Frame, params: DegradationParams, references: References) -> Frame:
     """Divide by the sensitivity relative to that at launch.
+
+    A moment in the table's last epoch is later than anything that was measured
+    for the table: the sensitivity is extrapolated, and a caveat says since when.
 
     Raises
     ------
@@ -92,4 +95,13 @@ def degradation(frame: Frame, params: DegradationParams, references: References)
     header = frame.header.copy()
     header["DEGRFACT"] = (factor, "sensitivity relative to launch, divided out")
     header["DEGRVER"] = (version, "version of the degradation calibration")
-    return frame.replace(data=frame.data / np.float32(factor), header=header)
+    result = frame.replace(data=frame.data / np.float32(factor), header=header)
+    last = table.last_epoch(name, version)
+    if last is None or moment < last.start:
+        return result
+    return result.with_caveat(
+        f"degradation: extrapolated; the last epoch of the table for {name} (version {version}) begins on "
+        f"{str(last.start)[:10]}, and "
+        + ("its sensitivity is taken as constant since" if not any(last.terms) else "its trend is prolonged"),
+        mode="EXTRAPOLATED",
+    )

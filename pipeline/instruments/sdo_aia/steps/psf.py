@@ -12,9 +12,11 @@ from pipeline.frame import Frame
 from pipeline.instruments.sdo_aia.channels import EUV, channel_of
 from pipeline.instruments.sdo_aia.geometry import FULL_SIZE, NOMINAL_SCALE, pointing_of
 from pipeline.instruments.sdo_aia.levels import require_unregistered
+from pipeline.instruments.sdo_aia.noise import BUILT_IN
 from pipeline.instruments.sdo_aia.psf import channel_transfer
+from pipeline.instruments.sdo_aia.trust import flag_unknown_light, say_where_noise_wins
 from pipeline.kernels.backend import BackendName
-from pipeline.kernels.deconvolve import padded_shape, richardson_lucy
+from pipeline.kernels.deconvolve import noise_figures, padded_shape, richardson_lucy
 from pipeline.quality import Quality
 from pipeline.step import Params, References, step
 
@@ -24,12 +26,23 @@ class PsfDeconvolveParams(Params):
 
     Attributes
     ----------
+    result
+        ``unbiased``: the estimate x of Richardson–Lucy and what it leaves
+        unexplained, ``x + (y − Hx)``. The flux is exact, and means over faint
+        emission (off the limb, in holes) are right: noise about zero stays
+        about zero, so that values may be negative. Single faint pixels are
+        noisier than with ``positive``, by a third at a disk of 1 DN and a
+        tenth at 5 DN.
+        ``positive``: x itself, never negative, as aiapy gives it. Below some
+        10 DN it takes noise for light: at a read noise of 1.15 DN, means off
+        the limb come out 4.4 times too high beside a disk of 1 DN and 1.5
+        times beside one of 5 DN, the flux 37 % and 3 %.
     iterations
-        [1] Of Richardson–Lucy. Five accelerated ones from a linear start come closer
-        to the data than the 25 plain ones aiapy does.
+        [1] Of Richardson–Lucy. Four accelerated ones from a linear start, and the
+        residual, come closer to the data than the 25 plain ones aiapy does.
     accelerate
-        Biggs–Andrews extrapolation. With 25 iterations, no acceleration, no
-        linear start and a circular edge the result is aiapy's.
+        Biggs–Andrews extrapolation. With a positive result, 25 iterations, no
+        acceleration, no linear start and a circular edge it is aiapy's.
     linear_start
         [1] Iterations of the linear method whose result, found by one filtering, is
         the start; 0 starts with the image.
@@ -44,12 +57,16 @@ class PsfDeconvolveParams(Params):
         Use the core widths measured before flight.
     backend
         ``numpy``, ``cupy``, or ``auto``: CuPy where there is a GPU.
+    doubtful_fraction
+        [1] Pixels are flagged `LOW_CONFIDENCE` from this share of their light on
+        that came from saturated or missing pixels.
     on_unavailable
         What to do with frames that have no PSF (UV channels, binned frames):
         ``refuse`` them, or ``keep`` them as they are and say so in a caveat.
     """
 
-    iterations: int = Field(default=5, ge=1, le=200)
+    result: Literal["unbiased", "positive"] = "unbiased"
+    iterations: int = Field(default=4, ge=1, le=200)
     accelerate: bool = True
     linear_start: int = Field(default=10, ge=0, le=200)
     edge: Literal["circular", "mirror"] = "circular"
@@ -57,12 +74,13 @@ class PsfDeconvolveParams(Params):
     total_variation: float = Field(default=0.0, ge=0.0, le=0.1)
     preflight_core: bool = False
     backend: BackendName = "numpy"
+    doubtful_fraction: float = Field(default=0.05, gt=0.0, le=1.0)
     on_unavailable: Literal["refuse", "keep"] = "refuse"
 
 
 @step(
     "psf_deconvolve",
-    version=1,
+    version=2,
     prstep="PSF-DECONVOLUTION",
     instrument="sdo_aia",
     memory_factor=15.0,
@@ -71,9 +89,12 @@ class PsfDeconvolveParams(Params):
 def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: References) -> Frame:
     """Remove the diffraction pattern of the filter meshes and sharpen the core.
 
-    Works on the level-1 grid, which the PSF was measured on. Negative values
-    become zero and are flagged `NEGATIVE_CLIPPED`; missing pixels stay
-    missing and do not take part.
+    Works on the level-1 grid, which the PSF was measured on. Missing pixels
+    stay missing and do not take part. Of an ``unbiased`` result nothing is
+    clipped; for a ``positive`` one negative values become zero first and are
+    flagged `NEGATIVE_CLIPPED`. Where light of an unknown amount was scattered
+    to, from saturated or missing pixels, is flagged `LOW_CONFIDENCE`; where
+    the image is too faint to gain by it, a caveat says so.
 
     Raises
     ------
@@ -90,23 +111,34 @@ def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: Refere
     shape = frame.data.shape[0], frame.data.shape[1]
     if not full or params.edge == "mirror":
         shape = padded_shape(shape, params.mirror_margin)
-    negative = frame.data < 0
+    unbiased = params.result == "unbiased"
+    transfer = channel_transfer(channel, shape, params.preflight_core)
     data = richardson_lucy(
         frame.data,
-        channel_transfer(channel, shape, params.preflight_core),
+        transfer,
         iterations=params.iterations,
         accelerate=params.accelerate,
         linear_start=params.linear_start,
         total_variation=params.total_variation,
+        add_residual=unbiased,
         where=params.backend,
     )
-    quality = frame.quality.copy()
-    quality[negative] |= np.uint16(Quality.NEGATIVE_CLIPPED)
-    result = frame.replace(data=data, quality=quality)
+    result = frame.replace(data=data)
+    if not unbiased:
+        quality = frame.quality.copy()
+        quality[frame.data < 0] |= np.uint16(Quality.NEGATIVE_CLIPPED)
+        result = result.replace(quality=quality)
+    noise = BUILT_IN[channel]
+    figures = noise_figures(transfer, params.linear_start + params.iterations, add_residual=unbiased)
+    result = say_where_noise_wins(frame, result, noise=noise, figures=figures)
+    result = flag_unknown_light(
+        frame, result, transfer, noise=noise, fraction=params.doubtful_fraction, where=params.backend
+    )
     if full:
         return result
     return result.with_caveat(
-        "psf_deconvolve: the light that was scattered into this cut-out from outside it is not known"
+        "psf_deconvolve: the light that was scattered into this cut-out from outside it is not known",
+        mode="CUT-OUT",
     )
 
 

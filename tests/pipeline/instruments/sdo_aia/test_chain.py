@@ -61,7 +61,7 @@ def test_real_level_one_files_become_level_one_and_a_half(
     assert len(outcome.caveats) == 4
     assert found.data.shape == shape
     assert (found.header["LEVEL"], found.header["LVL_NUM"], found.header["BUNIT"]) == ("1.5", 1.5, "DN/s")
-    assert steps_of(found.header) == ["DEROTATION,SPATIAL-ALIGNMENT", "CALIBRATION"]
+    assert steps_of(found.header) == ["THRESHOLDING", "DEROTATION,SPATIAL-ALIGNMENT", "CALIBRATION"]
     assert "BLANK" not in found.header
     assert np.nanmedian(found.data) == pytest.approx(np.nanmedian(before) / image.header["EXPTIME"], rel=0.06)
     np.testing.assert_array_equal(image.data, before)
@@ -106,6 +106,7 @@ def test_all_six_steps_run_on_a_real_cutout(real_data: Path, everything: dict[st
     found, outcome = run(real_cutout(real_data), FULL, everything, psf_deconvolve__iterations=3)
     assert found is not None, outcome.reason
     assert steps_of(found.header) == [
+        "THRESHOLDING",
         "SPATIAL-COORDINATE-CORRECTION",
         "REVERSE-DESPIKING",
         "PSF-DECONVOLUTION",
@@ -117,7 +118,7 @@ def test_all_six_steps_run_on_a_real_cutout(real_data: Path, everything: dict[st
     assert 0.8 < found.header["DEGRFACT"] < 1.0
     assert not left_out(outcome)
     assert found.header["LVL_NUM"] == 1.5
-    assert "sha256" in found.header["PRREF1"]
+    assert "sha256" in found.header["PRREF2"]
 
 
 @pytest.mark.parametrize("missing", ["pointing_table", "spikes", "degradation_table"])
@@ -138,6 +139,7 @@ STUMBLES: list[tuple[dict[str, Any], str]] = [
     ({"CROTA2": None}, "no CROTA2"),
     ({"CRPIX1": None}, "no CRPIX1"),
     ({"LVL_NUM": None}, "no LVL_NUM"),
+    ({"CDELT2": 1.2}, "scales along x and y differ (19.1836 and 1.2 arcsec per pixel)"),
     ({"LVL_NUM": 1.5}, "level 1.5 already"),
 ]
 
@@ -165,6 +167,14 @@ def test_missing_pixels_come_through_the_chain_as_missing() -> None:
     assert found is not None
     assert outcome.status is Status.DONE
     assert found.header["NLOSTPIX"] == 1
+
+
+@pytest.mark.parametrize("scale", [None, 38.4])
+def test_unequal_plate_scales_are_named_with_both_values(scale: float | None) -> None:
+    found, outcome = run(small(CDELT1=0.6, CDELT2=1.199), register__scale_arcsec=scale)
+    assert found is None
+    assert outcome.found == "CDELT1 = 0.6, CDELT2 = 1.199"
+    assert outcome.keyword == "CDELT1, CDELT2"
 
 
 def test_the_scale_is_a_setting() -> None:

@@ -56,6 +56,24 @@ def test_the_image_is_divided_by_the_factor(real_data: Path) -> None:
     assert found.header["DEGRVER"] == 10
 
 
+@pytest.mark.parametrize(
+    ("moment", "channel", "says"),
+    [
+        ("2020-05-31T00:00:00", 304, ""),
+        ("2025-01-01T00:00:00", 304, "304_THIN (version 10) begins on 2020-06-01"),
+        ("2025-01-01T00:00:00", 1600, "1600 (version 10) begins on 2020-06-01"),
+    ],
+)
+def test_a_moment_in_the_last_epoch_is_called_extrapolated_with_its_date(
+    moment: str, channel: int, says: str, real_data: Path
+) -> None:
+    references = table(real_data / "calibration" / "aia" / V10)
+    found = degradation(small(T_OBS=moment, **channel_cards(channel)), DegradationParams(), references)
+    assert found.modes == (("EXTRAPOLATED",) if says else ())
+    assert len(found.caveats) == bool(says)
+    assert not says or (says in found.caveats[0] and "constant since" in found.caveats[0])
+
+
 def test_lines_of_other_versions_are_not_looked_at(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "calibration" / "aia"
     mixed = tmp_path / "mixed.txt"
