@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import xarray as xr
@@ -23,9 +23,12 @@ from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import BoundStep, Recipe
 from pipeline.stack import assemble, frame_at, header_text, outcome_at, planes, references_at, template
-from pipeline.step import ReferenceFile
+from pipeline.step import ReferenceFile, ReferenceNeed
 
 log = logging.getLogger(__name__)
+
+#: Products of which less has a value say so; beyond the corners that a turned image leaves empty.
+_SENSIBLE_SHARE: Final = 0.75
 
 
 def apply(
@@ -178,12 +181,15 @@ def run_chain(
         name = ""
         if shape is not None and frame.data.shape != shape:
             raise Fatal(f"the steps announced images of {shape} and made {frame.data.shape}")
-        if not np.isfinite(frame.data).any():
+        share = np.count_nonzero(np.isfinite(frame.data)) / frame.data.size
+        if not share:
             raise BadInput(
                 "no pixel of the image has a value when all steps are done",
                 file=frame.source,
                 advice="leave the file out; its image is blank, lost or saturated throughout",
             )
+        if share < _SENSIBLE_SHARE:
+            frame = frame.with_caveat(f"only {100.0 * share:.1f} % of the pixels have a value")
         frame = whole_or_none(frame)
         for entry in lacking:
             frame = frame.with_caveat(f"{entry.step} was not done: {entry.otherwise}")
@@ -252,7 +258,13 @@ def _choose(
                 file=frame.source,
                 keyword="DATE-OBS",
                 found=str(frame.header.get("DATE-OBS", "absent")),
-                advice=f"{need.describe}; add it with `heliolake context add`"
-                + (f", or say `assume: {{{need.name}: unity}}` in the recipe" if need.unity_allowed else ""),
+                advice=f"{need.describe}; add it with `heliolake context add`" + _way_without(need, bound),
             )
     return given, frame
+
+
+def _way_without(need: ReferenceNeed, bound: BoundStep) -> str:
+    """How somebody who has no such reference can go on all the same, if that is possible."""
+    if need.name in dict(bound.demanded):
+        return f", or {dict(bound.demanded)[need.name]}"
+    return f", or say `assume: {{{need.name}: unity}}` in the recipe" if need.unity_allowed else ""

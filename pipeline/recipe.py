@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -41,6 +41,8 @@ class BoundStep(BaseModel):
     step: Step
     params: Params
     assume: frozenset[str] = frozenset()
+    #: Needs that a step of the recipe does not let be assumed, and how to go without them all the same.
+    demanded: tuple[tuple[str, str], ...] = ()
 
     def document(self) -> dict[str, Any]:
         """What identifies this piece of work: enters the hash of a unit."""
@@ -122,7 +124,7 @@ class Recipe(BaseModel):
         from pipeline.instrument import instrument
 
         instrument(self.instrument)  # registers its steps
-        return tuple(self._bind_one(call) for call in self.steps if call.enabled)
+        return _honouring_demands([self._bind_one(call) for call in self.steps if call.enabled])
 
     def _bind_one(self, call: StepCall) -> BoundStep:
         found = find_step(self.instrument, call.step)
@@ -203,6 +205,21 @@ class Recipe(BaseModel):
             "steps": [bound.document() for bound in chain],
             **({"left_out": lacking} if lacking else {}),
         }
+
+
+def _honouring_demands(chain: Sequence[BoundStep]) -> tuple[BoundStep, ...]:
+    """The chain without the assumptions that one of its steps does not allow (`Step.demands`)."""
+    demanded: dict[str, str] = {}
+    for bound in chain:
+        demanded.update(bound.step.demands(bound.params) if bound.step.demands else {})
+    return tuple(
+        bound.model_copy(
+            update={"assume": bound.assume - set(demanded), "demanded": tuple(sorted(demanded.items()))}
+        )
+        if bound.assume & set(demanded)
+        else bound
+        for bound in chain
+    )
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:

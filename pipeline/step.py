@@ -104,6 +104,9 @@ class Step:
         Distributions whose versions belong in the provenance.
     output_shape
         ``(params, (ny, nx)) -> (ny, nx)`` where a step changes the shape.
+    demands
+        ``params -> {need: how to go without}``: references that no step of the
+        recipe may replace by unity when this one runs with these parameters.
     """
 
     name: str
@@ -117,6 +120,7 @@ class Step:
     memory_factor: float = 2.0
     libraries: tuple[str, ...] = ("numpy",)
     output_shape: Callable[[Any, Shape], Shape] | None = None
+    demands: Callable[[Any], dict[str, str]] | None = None
     summary: str = field(default="", compare=False)
 
     def shape_after(self, params: Params, shape: Shape) -> Shape:
@@ -147,6 +151,7 @@ def step(
     memory_factor: float = 2.0,
     libraries: Sequence[str] = ("numpy",),
     output_shape: Callable[[Any, Shape], Shape] | None = None,
+    demands: Callable[[Any], dict[str, str]] | None = None,
 ) -> Callable[[Callable[[Frame, P, References], Frame]], Callable[[Frame, P, References], Frame]]:
     """Register a function as a step; the parameters' model is read from its signature.
 
@@ -181,6 +186,7 @@ def step(
             memory_factor=memory_factor,
             libraries=tuple(libraries),
             output_shape=output_shape,
+            demands=demands,
             summary=(function.__doc__ or "").strip().split("\n")[0],
         )
         return function

@@ -147,7 +147,13 @@ def test_a_changed_parameter_makes_the_next_version_and_keeps_the_old(
     words = ("process", "stereo_hi-l1", "--observation", OBSERVATION, "--json")
     before = processed("search", "--observation", OBSERVATION, "--level", "1", "--json").document()
     old = max(one["version"] for one in before["releases"])
-    assert processed(*words, "--set", "photometric_calibration.units=MSB").document()["done"] == 2
+    asked = (
+        "--set",
+        "photometric_calibration.units=MSB",
+        "--set",
+        "photometric_calibration.without_flat=true",
+    )
+    assert processed(*words, *asked).document()["done"] == 2
     found = processed("search", "--observation", OBSERVATION, "--level", "1", "--json").document()
     status = {one["version"]: one["status"] for one in found["releases"]}
     assert status[old] == "SUPERSEDED"

@@ -105,6 +105,15 @@ def test_a_fatal_error_stops_everything(recipe: Recipe) -> None:
         apply(stack_of([toy_frame(), toy_frame(DOOM=True)]), recipe).compute()
 
 
+@pytest.mark.parametrize(("lost", "said"), [(0.2, False), (0.3, True)])
+def test_a_product_of_which_little_has_a_value_says_so(recipe: Recipe, lost: float, said: bool) -> None:
+    frame = toy_frame(1.0, (10, 10))
+    data = frame.data.copy()
+    data.flat[: int(100 * lost)] = np.nan
+    outcome = outcome_at(apply(stack_of([frame.replace(data=data)]), recipe).compute(), 0)
+    assert ("only 70.0 % of the pixels have a value" in outcome.caveats) is said
+
+
 def test_a_unit_the_step_does_not_take_is_refused(recipe: Recipe) -> None:
     computed = apply(stack_of([toy_frame(BUNIT="MSB")]), recipe).compute()
     outcome = outcome_at(computed, 0)

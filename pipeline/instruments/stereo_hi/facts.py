@@ -26,6 +26,9 @@ _DISPUTED_UNTIL: Final = datetime(2015, 7, 1, tzinfo=UTC)
 #: "Est. clear duration = 0.700000 sec."; §1, d = EXPTIME + N (0.70 − CLEARTIM + RO_DELAY)).
 ESTIMATED_CLEAR: Final = 0.70
 
+#: On-board codes "HI SPW divide by 64" of HI-1 and HI-2 (§1, "SEB-IP undo").
+BEACON_CODES: Final = frozenset({16, 17})
+
 Detector = Literal["HI1", "HI2"]
 Spacecraft = Literal["A", "B"]
 
@@ -153,6 +156,11 @@ def codes(frame: Frame) -> list[int]:
     return [code for code in found if code]
 
 
+def is_beacon(frame: Frame) -> bool:
+    """Whether the image went through the division for the space-weather beacon (codes 16 and 17)."""
+    return bool(BEACON_CODES & set(codes(frame)))
+
+
 def is_science_sum(frame: Frame) -> bool:
     """Whether the pixels carry a cosmic-ray report: only ``s4h`` files do (§1, "Cosmic-ray report")."""
     name = str(frame.header.get("FILENAME", "")) or frame.source
@@ -223,3 +231,27 @@ def usual_orientation(frame: Frame) -> Orientation:
     if ROLLED_FROM <= date < _DISPUTED_UNTIL:
         doubt = "sources disagree whether STEREO-A images of this date are turned; they were taken as turned"
     return Orientation(ROLLED_FROM <= date < ROLLED_UNTIL, f"DATE-OBS={text}", doubt)
+
+
+def light_window(frame: Frame) -> tuple[slice, slice] | None:
+    """The part of the image that saw light, where it has an underscan (§1, "Underscan"); else `None`.
+
+    Raises
+    ------
+    BadInput
+        When DSTART and DSTOP describe no part of the image.
+    """
+    ny, nx = frame.data.shape
+    if ny == nx or frame.keyword("DSTART1", int, default=1) <= 1:
+        return None
+    x0, x1 = frame.keyword("DSTART1", int) - 1, frame.keyword("DSTOP1", int)
+    y0, y1 = frame.keyword("DSTART2", int) - 1, frame.keyword("DSTOP2", int)
+    if not (0 <= x0 < x1 <= nx and 0 <= y0 < y1 <= ny):
+        raise BadInput(
+            "the part of the CCD that saw light does not lie in the image",
+            file=frame.source,
+            keyword="DSTART1, DSTOP1, DSTART2, DSTOP2",
+            found=f"{x0 + 1}, {x1}, {y0 + 1}, {y1} in {nx} × {ny}",
+            advice="correct these keywords",
+        )
+    return slice(y0, y1), slice(x0, x1)

@@ -34,10 +34,18 @@ class PhotometryParams(Params):
     diffuse
         For MSB and S10, correct for the sky a pixel sees shrinking away from
         the axis. Right for extended sources, wrong for stars.
+    without_flat
+        Give MSB or S10 also where no flat is at hand and the recipe assumes
+        unity. Otherwise such frames are refused.
+    beacon
+        Give MSB or S10 also of images sent by the space-weather beacon, whose
+        divisor is known from one image of one camera only.
     """
 
     units: tables.Unit = "DN/s"
     diffuse: bool = True
+    without_flat: bool = False
+    beacon: bool = False
 
 
 class Flat(NamedTuple):
@@ -50,7 +58,7 @@ class Flat(NamedTuple):
 
 @step(
     "flat_field",
-    version=1,
+    version=2,
     prstep="FLATFIELDING",
     instrument="stereo_hi",
     takes=("DN/s",),
@@ -94,21 +102,32 @@ def _fitted(flat: Flat, frame: Frame, did: str) -> NDArray[np.float32]:
         # Rows 0:1023 and columns 25:1048 of a summed flat; twice that in one of single pixels (§1).
         half = 1 if values.shape[0] <= tables.CCD_SIZE // 2 else 2
         values = values[: 1024 * half, 25 * half : (25 + 1024) * half]
-    ny, nx = frame.data.shape
+    window = facts.light_window(frame)
+    ny, nx = frame.data.shape if window is None else frame.data[window].shape
     across, up = values.shape[1] // nx, values.shape[0] // ny
     if not (across and up) or values.shape != (ny * up, nx * across):
         raise BadInput(
             f"the flat field {did} does not fit the image",
             file=frame.source,
-            keyword="NAXIS1, NAXIS2",
-            found=f"image {nx} × {ny}, flat {values.shape[1]} × {values.shape[0]}",
+            keyword="NAXIS1, NAXIS2" if window is None else "DSTART1, DSTOP1, DSTART2, DSTOP2",
+            found=f"image {nx} × {ny}, flat {values.shape[1]} × {values.shape[0]}, both without underscan",
             advice="add the flat of this summing (raw for 2048², sum for smaller images) to the context",
         )
     binned = values.reshape(ny, up, nx, across).mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
-    result: NDArray[np.float32] = (
-        binned[::-1, ::-1] if flat.turned != facts.orientation(frame).turned else binned
-    )
+    lying = binned[::-1, ::-1] if flat.turned != facts.orientation(frame).turned else binned
+    if window is None:
+        return lying
+    # Nothing is known, and nothing asked, of what saw no light.
+    result = np.ones(frame.data.shape, dtype=np.float32)
+    result[window] = lying
     return result
+
+
+def _references_demanded(params: PhotometryParams) -> dict[str, str]:
+    """Physical units of an image without a flat have to be asked for."""
+    if params.units == "DN/s" or params.without_flat:
+        return {}
+    return {"flat": f"set photometric_calibration.without_flat to true for {params.units} without one"}
 
 
 @step(
@@ -118,6 +137,7 @@ def _fitted(flat: Flat, frame: Frame, did: str) -> NDArray[np.float32]:
     instrument="stereo_hi",
     takes=("DN/s",),
     gives=lambda params: tables.BUNITS[params.units],
+    demands=_references_demanded,
     memory_factor=5.0,
 )
 def photometric_calibration(frame: Frame, params: PhotometryParams, references: References) -> Frame:
@@ -131,6 +151,8 @@ def photometric_calibration(frame: Frame, params: PhotometryParams, references: 
     camera = (facts.detector(frame), facts.spacecraft(frame))
     summing = facts.binning(frame)
     physical = params.units != "DN/s"
+    if physical and facts.is_beacon(frame):
+        _refuse_beacon(frame, params)
     factor = tables.brightness_per_rate(camera, params.units, _middle(frame)) if physical else 1.0
     if physical and _is_single_polarised(frame):
         factor *= 2.0
@@ -186,6 +208,19 @@ def diffuse_correction(frame: Frame) -> NDArray[np.float32]:
         np.float32((mu + 1.0) ** 2) * (np.float32(mu) * cosine + 1.0) / (np.float32(mu) + cosine) ** 3
     )
     return result
+
+
+def _refuse_beacon(frame: Frame, params: PhotometryParams) -> None:
+    if params.beacon:
+        return
+    raise BadInput(
+        f"this is a beacon image, and its brightness in {params.units} was not asked for",
+        file=frame.source,
+        keyword="IP_00_19",
+        found=str(frame.header.get("IP_00_19", "")).strip(),
+        advice="its divisor on board rests on one image: set photometric_calibration.beacon to true to have "
+        "it nevertheless, or photometric_calibration.units to DN/s",
+    )
 
 
 def _middle(frame: Frame) -> datetime:

@@ -41,7 +41,7 @@ class Report(NamedTuple):
 
 @step(
     "cosmic_ray_report",
-    version=2,
+    version=3,
     prstep="PIXEL-FILLING",
     instrument="stereo_hi",
     takes=("DN",),
@@ -66,9 +66,10 @@ def cosmic_ray_report(frame: Frame, params: CosmicsParams, references: Reference
     header["CRTOTAL"] = (-1.0 if report is None else float(report.counts.sum()), "pixels scrubbed on board")
     frame = frame.replace(header=header)
     if report is None:
-        return frame.with_caveat(
+        return _doubted(frame, sequence + 2).with_caveat(
             f"the cosmic-ray report of {sequence + 1} exposures was not found in either corner; "
-            "its pixels, if there are any, were left in the image"
+            "the pixels that may hold it were left in the image and are flagged as of low confidence",
+            mode="REPORT-NOT-FOUND",
         )
     if report.recovered:
         frame = frame.with_caveat(
@@ -112,6 +113,14 @@ def find_report(data: NDArray[np.float32], count: int, expected: Corner) -> Repo
 def _line(data: NDArray[np.float32], corner: Corner) -> NDArray[np.float32]:
     """The line a report lies in, seen from its corner."""
     return data[0] if corner == "first" else data[-1, ::-1]
+
+
+def _doubted(frame: Frame, width: int) -> Frame:
+    """The ends of the lines a report may lie in, flagged at both corners: its counts pass for dark sky."""
+    quality = frame.quality.copy()
+    quality[0, :width] |= np.uint16(Quality.LOW_CONFIDENCE)
+    quality[-1, -width:] |= np.uint16(Quality.LOW_CONFIDENCE)
+    return frame.replace(quality=quality)
 
 
 def _without_report(frame: Frame, report: Report) -> Frame:

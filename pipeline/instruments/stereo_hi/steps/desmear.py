@@ -72,7 +72,7 @@ def desmear(frame: Frame, params: DesmearParams, references: References) -> Fram
     lost = flagged(frame.quality, Quality.MISSING)
     if lost.any():
         data = bridged(data, lost)
-    window = _light_window(frame)
+    window = facts.light_window(frame)
     quality = frame.quality
     if window is None:
         data = remove_smear(data, times.diagonal, times.below, times.above)
@@ -155,24 +155,6 @@ def bridged(data: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.fl
     share = (lines - before) / np.maximum(after - before, 1)
     result[:, columns] = low + (high - low) * share
     return result
-
-
-def _light_window(frame: Frame) -> tuple[slice, slice] | None:
-    """The part of the image that saw light, where it has an underscan (§1, "Underscan")."""
-    ny, nx = frame.data.shape
-    if ny == nx or frame.keyword("DSTART1", int, default=1) <= 1:
-        return None
-    x0, x1 = frame.keyword("DSTART1", int) - 1, frame.keyword("DSTOP1", int)
-    y0, y1 = frame.keyword("DSTART2", int) - 1, frame.keyword("DSTOP2", int)
-    if not (0 <= x0 < x1 <= nx and 0 <= y0 < y1 <= ny):
-        raise BadInput(
-            "the part of the CCD that saw light does not lie in the image",
-            file=frame.source,
-            keyword="DSTART1, DSTOP1, DSTART2, DSTOP2",
-            found=f"{x0 + 1}, {x1}, {y0 + 1}, {y1} in {nx} × {ny}",
-            advice="correct these keywords",
-        )
-    return slice(y0, y1), slice(x0, x1)
 
 
 def _normalised_only(frame: Frame, bad: list[str]) -> Frame:

@@ -127,10 +127,14 @@ def _without_fit(frame: Frame, params: PointingParams, ravg: float, why: str) ->
     if params.fallback == "header" or absent:
         header["POINTSRC"] = ("header", "source of the coordinates")
         reason = f"; {', '.join(absent)} absent" if absent and params.fallback == "nominal" else ""
-        return frame.with_caveat(f"coordinates are those of the raw header: {why}{reason}")
+        return frame.with_caveat(
+            f"coordinates are those of the raw header: {why}{reason}", mode="NO-STAR-FIT"
+        )
     _nominal(frame)
     header["POINTSRC"] = ("nominal", "source of the coordinates")
-    return frame.with_caveat(f"coordinates follow from the camera's nominal mounting: {why}")
+    return frame.with_caveat(
+        f"coordinates follow from the camera's nominal mounting: {why}", mode="NO-STAR-FIT"
+    )
 
 
 def _nominal(frame: Frame) -> None:

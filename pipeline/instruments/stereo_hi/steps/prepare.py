@@ -44,7 +44,7 @@ class PrepareParams(Params):
 
 @step(
     "prepare",
-    version=1,
+    version=2,
     prstep="TELEMETRY-PARSING",
     instrument="stereo_hi",
     takes=("DN",),
@@ -132,13 +132,21 @@ def _correct_sum(frame: Frame) -> Frame:
     from_buffer = bool(_SUMMING_BUFFERS & set(facts.codes(frame)))
     if not (from_buffer and facts.images_summed(frame) == 1 and sequence > 0):
         return frame
-    number = sequence + 1
+    number, once = sequence + 1, frame.keyword("EXPTIME", float)
     header.add_history(
         f"sum of {number} exposures whose header described the last one: N_IMAGES was 1, "
-        f"EXPTIME {header.get('EXPTIME')}, DATE-OBS {header.get('DATE-OBS')}"
+        f"EXPTIME {once}, DATE-OBS {header.get('DATE-OBS')}"
     )
-    header["EXPTIME"] = (frame.keyword("EXPTIME", float) * number, "[s] of all summed exposures")
+    header["NIMG_RAW"] = (1, "N_IMAGES of the raw header; corrected")
+    header["EXPT_RAW"] = (once, "[s] EXPTIME of the raw header; corrected")
+    header["DOBS_RAW"] = (str(header.get("DATE-OBS", "")), "DATE-OBS of the raw header")
+    header["EXPTIME"] = (once * number, "[s] of all summed exposures")
     header["N_IMAGES"] = number
+    frame = frame.with_caveat(
+        f"the raw header describes the last of {number} summed exposures; N_IMAGES (1), EXPTIME ({once:g} s) "
+        f"and the dates were corrected, which makes a rate {number} times smaller than the raw header's",
+        mode="HEADER-CORRECTED",
+    )
     end = parse_date(str(header.get("DATE-END", "")))
     if number in _BEACON_SPANS and end is not None:
         span, half = _BEACON_SPANS[number]
@@ -173,9 +181,15 @@ def _flag_lost(frame: Frame) -> Frame:
     lost, doubt = telemetry.lost_pixels(frame)
     if doubt:
         frame = frame.with_caveat(doubt)
-    if not lost.any():
+    count = int(np.count_nonzero(lost))
+    if not count:
         return frame
-    return frame.replace(quality=np.where(lost, frame.quality | np.uint16(Quality.MISSING), frame.quality))
+    blocks = len(telemetry.lost_blocks(frame))
+    quality = np.where(lost, frame.quality | np.uint16(Quality.MISSING), frame.quality)
+    return frame.replace(quality=quality).with_caveat(
+        f"{blocks} block{'' if blocks == 1 else 's'} of telemetry did not reach the ground: {count} pixels "
+        f"({100.0 * count / lost.size:.1f} % of the image) hold no values"
+    )
 
 
 def _flag_blank_lines(frame: Frame) -> Frame:

@@ -55,7 +55,7 @@ def saturated_columns(frame: Frame, params: SaturationParams, references: Refere
     in proportion to what was recorded of it, so nothing there is trusted.
     """
     saturated = frame.data > saturation_level(frame, params.limit)
-    if any(code in (16, 17) for code in facts.codes(frame)):
+    if facts.is_beacon(frame):
         stored = frame.data / np.float32(frame.keyword("SEBFACT", float, default=1.0))
         saturated |= clipped_before_binning(stored, params.nsaturated + 1) | (stored >= _WORD)
     if not saturated.any():
@@ -69,8 +69,15 @@ def saturated_columns(frame: Frame, params: SaturationParams, references: Refere
     for ends, beside in ((quality[1:], saturated[:-1]), (quality[:-1], saturated[1:])):
         ends[beside & (ends & np.uint16(Quality.SATURATED) == 0)] |= np.uint16(Quality.LOW_CONFIDENCE)
     header = frame.header.copy()
-    header["NSATCOL"] = (int(np.count_nonzero(columns)), "columns given up for saturation")
-    return frame.replace(data=data, quality=quality, header=header)
+    given_up = int(np.count_nonzero(columns))
+    header["NSATCOL"] = (given_up, "columns given up for saturation")
+    result = frame.replace(data=data, quality=quality, header=header)
+    if not given_up:
+        return result
+    return result.with_caveat(
+        f"{given_up} of {columns.size} columns ({100.0 * given_up / columns.size:.1f} %) hold no values: "
+        f"more than {params.nsaturated} of their pixels were saturated"
+    )
 
 
 def saturation_level(frame: Frame, limit: float = 14000.0) -> float:

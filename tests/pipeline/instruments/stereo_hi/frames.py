@@ -15,6 +15,8 @@ from pipeline.outcome import Outcome
 from pipeline.step import ReferenceFile, find_step
 
 LEVEL_1 = "stereo_hi-l1"
+#: Physical units without a flat have to be asked for.
+MSB: dict[str, Any] = {"photometric_calibration__units": "MSB", "photometric_calibration__without_flat": True}
 
 
 def simulated(**settings: Any) -> SimulatedFrame:

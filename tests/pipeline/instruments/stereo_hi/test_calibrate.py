@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,18 @@ import sunpy.map
 from astropy.io import fits
 from sunpy.util.exceptions import SunpyMetadataWarning
 
+from pipeline.apply import run_chain
 from pipeline.errors import BadInput
+from pipeline.frame import Frame
+from pipeline.instrument import instrument
 from pipeline.instruments.stereo_hi import tables
 from pipeline.instruments.stereo_hi.steps.calibrate import diffuse_correction
+from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, flagged
+from pipeline.step import ReferenceFile
 from tests.pipeline.instruments.stereo_hi.frames import (
+    LEVEL_1,
+    MSB,
     apply_step,
     as_frame,
     frame_of,
@@ -146,7 +154,9 @@ def test_sensitivity_changes_with_the_years(
 def test_the_unit_asked_for_is_given_per_ccd_pixel_in_words_that_readers_know(
     unit: str, written: str, wanted: u.Unit
 ) -> None:
-    product, _ = level_1(frame_of(), photometric_calibration__units=unit)
+    product, _ = level_1(
+        frame_of(), photometric_calibration__units=unit, photometric_calibration__without_flat=True
+    )
     assert product.header["BUNIT"] == written
     with warnings.catch_warnings():
         warnings.simplefilter("error", SunpyMetadataWarning)
@@ -161,13 +171,56 @@ def test_the_unit_asked_for_is_given_per_ccd_pixel_in_words_that_readers_know(
 def test_msb_is_the_rate_times_factor_and_diffuse_correction() -> None:
     frame = frame_of()
     rate, _ = level_1(frame)
-    plain, _ = level_1(frame, photometric_calibration__units="MSB", photometric_calibration__diffuse=False)
-    full, _ = level_1(frame, photometric_calibration__units="MSB")
+    plain, _ = level_1(frame, **MSB, photometric_calibration__diffuse=False)
+    full, _ = level_1(frame, **MSB)
     np.testing.assert_allclose(plain.data, rate.data * np.float32(plain.header["CALFAC"]), rtol=1e-5)
     ratio = full.data / plain.data
     assert ratio[64, 64] == pytest.approx(1.0, abs=1e-4)
     assert ratio[0, 0] > ratio[30, 30] > ratio[64, 64]
     assert (full.header["DIFFCORR"], plain.header["DIFFCORR"]) == (True, False)
+
+
+def finished_as(frame: Frame, flat: Mapping[str, ReferenceFile], **settings: Any) -> Outcome:
+    recipe = instrument("stereo_hi").recipes()[LEVEL_1]
+    changed = recipe.with_settings({key.replace("__", "."): value for key, value in settings.items()})
+    return run_chain(frame, changed.bind(), dict(flat), level="1")[1]
+
+
+@pytest.mark.parametrize("unit", ["MSB", "S10"])
+def test_physical_units_without_a_flat_must_be_asked_for(tmp_path: Path, unit: str) -> None:
+    frame, flat = frame_of(), reference("flat", flat_file(tmp_path, np.ones((128, 128))))
+    refused = finished_as(frame, {}, photometric_calibration__units=unit)
+    assert (refused.status, refused.step) == (Status.QUARANTINED, "flat_field")
+    assert f"photometric_calibration.without_flat to true for {unit}" in refused.advice
+    assert "assume" not in refused.advice
+    assert finished_as(frame, flat, photometric_calibration__units=unit).status is Status.DONE
+    asked = finished_as(frame, {}, **MSB | {"photometric_calibration__units": unit})
+    assert asked.status is Status.DONE
+    assert any("unity was assumed" in caveat for caveat in asked.caveats)
+
+
+def test_physical_units_of_a_beacon_image_must_be_asked_for() -> None:
+    frame = frame_of(kind="s7", size=64)
+    refused = finished_as(frame, {}, **MSB)
+    assert (refused.status, refused.step) == (Status.QUARANTINED, "photometric_calibration")
+    assert "photometric_calibration.beacon to true" in refused.advice
+    asked = finished_as(frame, {}, **MSB, photometric_calibration__beacon=True)
+    assert asked.status is Status.DONE
+    assert any("rests on one HI-2 image" in caveat for caveat in asked.caveats)
+    assert finished_as(frame, {}).status is Status.DONE
+
+
+def test_a_trimmed_flat_belongs_to_the_part_of_an_untrimmed_image_that_saw_light(tmp_path: Path) -> None:
+    flat = np.random.default_rng(2).uniform(0.9, 1.1, (128, 128)).astype(np.float32)
+    header = frame_of().header
+    header.update({"DSTART1": 21, "DSTOP1": 148, "DSTART2": 9, "DSTOP2": 136})
+    frame = Frame.of(np.ones((140, 160), np.float32), header, "untrimmed.fts")
+    result = apply_step("flat_field", frame, reference("flat", flat_file(tmp_path, flat)))
+    np.testing.assert_array_equal(result.data[8:136, 20:148], flat)
+    assert not flagged(result.quality, Quality.DEAD).any()
+    with pytest.raises(BadInput, match="does not fit the image") as refusal:
+        apply_step("flat_field", frame, reference("flat", flat_file(tmp_path, flat[:120])))
+    assert refusal.value.found == "image 128 × 128, flat 128 × 120, both without underscan"
 
 
 def test_total_brightness_from_one_polarised_exposure_is_doubled() -> None:

@@ -63,6 +63,11 @@ def test_a_lost_report_is_minus_one_and_leaves_the_image_alone() -> None:
     assert result.header["CRTOTAL"] == -1
     np.testing.assert_array_equal(result.data, frame.data)
     assert any("not found" in caveat for caveat in result.caveats)
+    # It may stand at either corner: 30 counts and the counter.
+    doubtful = flagged(result.quality, Quality.LOW_CONFIDENCE)
+    assert doubtful[-1, -31:].all()
+    assert doubtful[0, :31].all()
+    assert np.count_nonzero(doubtful) == 62
 
 
 def test_a_corner_of_zeros_is_no_report() -> None:

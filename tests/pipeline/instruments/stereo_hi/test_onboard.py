@@ -98,11 +98,15 @@ def test_a_halving_the_ground_has_undone_is_not_undone_again() -> None:
     np.testing.assert_array_equal(apply_step("undo_onboard_processing", frame).data, frame.data)
 
 
-def test_a_beacon_image_is_multiplied_by_64_and_its_uncertain_gain() -> None:
+@pytest.mark.parametrize(("gain", "factor"), [({}, 256), ({"beacon_gain": 1.0}, 64)])
+def test_a_beacon_image_is_multiplied_by_64_and_what_its_binning_divided(
+    gain: dict[str, float], factor: float
+) -> None:
     frame = as_frame(simulated(kind="s7"))
-    result = apply_step("undo_onboard_processing", frame, beacon_gain=4.0)
-    np.testing.assert_array_equal(result.data, frame.data * 256)
-    assert any("uncertain" in caveat for caveat in result.caveats)
+    result = apply_step("undo_onboard_processing", frame, **gain)
+    np.testing.assert_array_equal(result.data, frame.data * factor)
+    assert result.header["BCNGAIN"] == factor / 64
+    assert any("rests on one HI-2 image" in caveat for caveat in result.caveats)
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,13 @@ def test_a_beacon_image_is_dated_and_timed_as_the_sum_it_is(
 ) -> None:
     image = simulated(kind="s7", detector=detector)
     frame = as_frame(image, DATE_END="2009-04-01T00:08:11.000")
-    header = apply_step("prepare", frame).header
+    result = apply_step("prepare", frame)
+    header = result.header
     assert header["N_IMAGES"] == number
+    assert (header["NIMG_RAW"], header["EXPT_RAW"]) == (1, image.header["EXPTIME"])
+    assert header["DOBS_RAW"] == image.header["DATE-OBS"]
+    assert result.modes == ("HEADER-CORRECTED",)
+    assert any(f"a rate {number} times smaller" in caveat for caveat in result.caveats)
     assert header["EXPTIME"] == pytest.approx(number * image.header["EXPTIME"])
     assert (header["DATE-OBS"], header["DATE-AVG"]) == (begin, middle)
 
@@ -146,3 +151,12 @@ def test_the_frame_given_is_not_changed() -> None:
     before = frame.header.tostring()
     apply_step("prepare", frame)
     assert frame.header.tostring() == before
+
+
+@pytest.mark.parametrize(("blocks", "words"), [((2,), "1 block of"), ((2, 4, 7), "3 blocks of")])
+def test_telemetry_that_did_not_arrive_is_counted_in_a_caveat(blocks: tuple[int, ...], words: str) -> None:
+    result = apply_step("prepare", as_frame(simulated(size=192, missing_blocks=blocks)))
+    pixels = len(blocks) * 64**2
+    (caveat,) = [caveat for caveat in result.caveats if "telemetry" in caveat]
+    assert words in caveat
+    assert f"{pixels} pixels ({100 * pixels / 192**2:.1f} % of the image)" in caveat

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
+import sunpy.map
 from astropy.io import fits
 from astropy.wcs import WCS
+from sunpy.util.exceptions import SunpyMetadataWarning
 
+from lake.fits_io import build_product
+from pipeline import provenance, solarnet
 from pipeline.frame import Frame
-from pipeline.instrument import recognise
-from pipeline.quality import Quality, flagged
-from tests.pipeline.instruments.stereo_hi.frames import level_1
+from pipeline.instrument import instrument, recognise
+from pipeline.quality import NOT_MEASURED, Quality, flagged, legend
+from tests.pipeline.instruments.stereo_hi.frames import apply_step, level_1
 
 # astropy remarks on CROTA and on dates of every HI header.
 pytestmark = pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
+
+#: What the lake writes into a product besides.
+WRITTEN: dict[str, Any] = {
+    "EXTNAME": "IMAGE",
+    "FILENAME": "a.l1.v0001.fits",
+    "DATE": "2026-01-02T03:04:05.678",
+    "VERSION": 1,
+    "PARENTXT": "stereo_hi:a.fits",
+}
 
 #: Column of the saturated planet.
 PLANET = 176
@@ -44,7 +60,10 @@ def test_its_unsent_half_is_missing_and_its_planet_saturated(beacon: Frame) -> N
     assert np.isnan(product.data[missing | flagged(product.quality, Quality.SATURATED)]).all()
     assert np.isfinite(np.delete(product.data[:, 128:], PLANET - 128, axis=1)).all()
     assert any("never sent" in caveat for caveat in outcome.caveats)
-    assert any("uncertain by a factor" in caveat for caveat in outcome.caveats)
+    assert any("rests on one HI-2 image" in caveat for caveat in outcome.caveats)
+    assert any("a rate 99 times smaller" in caveat for caveat in outcome.caveats)
+    assert any("1 of 256 columns" in caveat for caveat in outcome.caveats)
+    assert any("only 49.6 % of the pixels have a value" in caveat for caveat in outcome.caveats)
 
 
 def test_it_is_a_sum_of_99_exposures(beacon: Frame) -> None:
@@ -54,6 +73,49 @@ def test_it_is_a_sum_of_99_exposures(beacon: Frame) -> None:
     assert header["DATE-OBS"] == "2011-09-10T10:09:21.003"
     assert "BLANK" not in header
     assert header["BUNIT"] == "DN/s"
+
+
+def test_its_brightness_is_that_of_a_science_sum_of_the_same_camera(beacon: Frame, real_data: Path) -> None:
+    # The half towards the Sun, which alone was sent, holds the brighter half of a whole image, so that its
+    # p-th percentile is the (50 + p/2)-th of a whole one. The F-corona changes little in 14 years.
+    text = (real_data / "stereo_hi" / "20250622_000851_s4h2A.header").read_text()
+    science = fits.Header.fromstring(text, sep="\n")
+    assert (science["N_IMAGES"], science["IPSUM"]) == (99, 2.0)
+    gain = apply_step("undo_onboard_processing", beacon).header["SEBFACT"]
+    for of_half, of_whole in (("DATAP50", "DATAP75"), ("DATAP90", "DATAP95"), ("DATAP98", "DATAP99")):
+        summed = beacon.header[of_half] * gain / 8**2
+        assert summed == pytest.approx(science[of_whole] / 2**2, rel=0.1)
+
+
+def test_the_product_conforms_to_solarnet_and_makes_a_map_with_a_mask(beacon: Frame, tmp_path: Path) -> None:
+    product, _ = level_1(beacon)
+    hi = instrument("stereo_hi")
+    header = solarnet.complete(product.header, hi, hi.describe(product.header))
+    header.update(WRITTEN)
+    assert solarnet.check(header) == []
+    path = tmp_path / "product.fits"
+    flags_header = provenance.quality_header(header, legend())
+    path.write_bytes(build_product(product.data, product.quality, header, quality_header=flags_header))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SunpyMetadataWarning)
+        # The README's line.
+        image, flags = sunpy.map.Map(path)
+        image.mask = flags.data & 83 > 0
+        assert image.unit == u.DN / u.s
+        assert sunpy.map.Map(path, hdus=0).unit == u.DN / u.s
+    np.testing.assert_array_equal(image.mask, flagged(product.quality, NOT_MEASURED))
+    assert int(NOT_MEASURED) == 83
+    assert np.isfinite(image.data[~image.mask]).all()
+
+
+def test_without_half_of_its_coordinates_the_other_half_is_completed(beacon: Frame) -> None:
+    header = beacon.header.copy()
+    for name in ("CTYPE", "CRPIX", "CRVAL"):
+        for axis in (1, 2):
+            del header[f"{name}{axis}"]
+    found, wanted = level_1(beacon.replace(header=header))[0].header, level_1(beacon)[0].header
+    for name in ("CTYPE1", "CTYPE2", "CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2", "CDELT1", "PC1_2", "PV2_1"):
+        assert found[name] == wanted[name], name
 
 
 def test_the_planet_s_trail_shows_which_direction_is_right(beacon: Frame) -> None:

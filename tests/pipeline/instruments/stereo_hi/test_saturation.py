@@ -36,12 +36,14 @@ def test_more_than_five_saturated_pixels_cost_the_column() -> None:
     assert flagged(result.quality, Quality.SATURATED)[:, 33].all()
     assert np.isfinite(np.delete(result.data, 33, axis=1)).all()
     assert result.header["NSATCOL"] == 1
+    assert any("1 of 128 columns (0.8 %)" in caveat for caveat in result.caveats)
 
 
 def test_five_are_flagged_one_by_one_and_their_ends_are_doubtful() -> None:
     frame = with_bright_pixels(5)
     result = apply_step("saturated_columns", frame)
     np.testing.assert_array_equal(result.data, frame.data)
+    assert result.caveats == ()
     assert np.count_nonzero(flagged(result.quality, Quality.SATURATED)) == 5
     assert np.argwhere(flagged(result.quality, Quality.LOW_CONFIDENCE)).tolist() == [[9, 33], [15, 33]]
 
