@@ -25,6 +25,7 @@ from pipeline.apply import memory_factor, output_shape, task_name
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
+from pipeline.uncertainty import begins
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,9 @@ class DaskExecution:
         self.client = client
         self.recipe = recipe
         self.name = task_name(recipe)
-        self.factor = memory_factor(recipe.bind())
+        chain = recipe.bind()
+        self.factor = memory_factor(chain, uncertainty=recipe.uncertainty)
+        self.reads_uncertainty = recipe.uncertainty and not begins(chain)
         self._require_worker()
         workers = client.scheduler_info(n_workers=-1)["workers"]
         self.workers = len(workers)
@@ -153,12 +156,13 @@ class DaskExecution:
         result = output_shape(self.recipe.bind(), shape)
         pixels = max(shape[0] * shape[1], result[0] * result[1])
         count = max(1, BLOCK_BYTES // (4 * pixels))
-        # A block holds images and flags (6 bytes a pixel) before and behind the recipe, these once more when
-        # they are put together, and the one frame being worked on.
-        need = pixels * (18 * count + 4 * self.factor)
+        # A block holds images and flags (6 bytes a pixel; 10 with the uncertainty) before and behind the
+        # recipe, these once more when they are put together, and the one frame being worked on.
+        held = 30 if self.recipe.uncertainty else 18
+        need = pixels * (held * count + 4 * self.factor)
         while self.memory and count > 1 and need > 0.6 * self.memory:
             count //= 2
-            need = pixels * (18 * count + 4 * self.factor)
+            need = pixels * (held * count + 4 * self.factor)
         if self.memory and need > 0.9 * self.memory:
             raise Fatal(
                 f"recipe {self.recipe.name} needs about {need / 2**30:.1f} GiB for one image of "
@@ -168,7 +172,12 @@ class DaskExecution:
         return int(count)
 
     def _submit(self, block: Sequence[Job]) -> Future:
-        stack = open_stack([job.source for job in block], block[0].shape, frames_per_block=len(block))
+        stack = open_stack(
+            [job.source for job in block],
+            block[0].shape,
+            frames_per_block=len(block),
+            uncertainty=self.reads_uncertainty,
+        )
         manifests = written(apply(stack, self.recipe), [job.target for job in block], self.name)
         # The dashboard shows the block under the recipe's name and steps.
         try:

@@ -24,7 +24,8 @@ from lake.errors import BadInput as LakeBadInput
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Reason
 from lake.errors import Retriable as LakeRetriable
-from lake.fits_io import build_product, local_path, read_header, read_image
+from lake.fits_check import UNCERTAINTY_EXTNAME
+from lake.fits_io import Uncertainty, build_product, find_hdu, local_path, read_header, read_image
 from lake.storage import final_path, put_bytes, sums_of
 from pipeline import provenance, solarnet
 from pipeline.errors import BadInput, Retriable
@@ -114,7 +115,11 @@ class Manifest(BaseModel):
 
 
 def open_stack(
-    sources: Sequence[FrameSource], shape: tuple[int, int], *, frames_per_block: int = 1
+    sources: Sequence[FrameSource],
+    shape: tuple[int, int],
+    *,
+    frames_per_block: int = 1,
+    uncertainty: bool = False,
 ) -> xr.Dataset:
     """A lazy stack of frames that lie in files.
 
@@ -126,6 +131,8 @@ def open_stack(
         (ny, nx) of every frame.
     frames_per_block
         Images in one Dask chunk.
+    uncertainty
+        Read the uncertainties of our own products too; NaN for frames that have none.
 
     Returns
     -------
@@ -135,7 +142,9 @@ def open_stack(
     texts = as_objects([source.model_dump_json() for source in sources])
     wanted = xr.Dataset({"source": ("time", texts)}).chunk({"time": frames_per_block})
     chunks = wanted["source"].chunks[0]
-    result = xr.map_blocks(read, wanted, kwargs={"shape": shape}, template=template(chunks, shape))
+    layout = template(chunks, shape, uncertainty=uncertainty)
+    kwargs: Mapping[str, Any] = {"shape": shape, "uncertainty": uncertainty}
+    result = xr.map_blocks(read, wanted, kwargs=kwargs, template=layout)
     return cast("xr.Dataset", result)
 
 
@@ -146,12 +155,13 @@ class _Read(NamedTuple):
     quality: NDArray[np.uint16] | None
     header: str
     outcome: Outcome
+    uncertainty: NDArray[np.float32] | None = None
 
 
-def read(block: xr.Dataset, shape: tuple[int, int]) -> xr.Dataset:
+def read(block: xr.Dataset, shape: tuple[int, int], *, uncertainty: bool = False) -> xr.Dataset:
     """Read the frames of one block (in a worker)."""
     sources = [FrameSource.model_validate_json(str(text)) for text in block["source"].values]
-    frames = [_read_or_why_not(source, shape) for source in sources]
+    frames = [_read_or_why_not(source, shape, uncertainty=uncertainty) for source in sources]
     return assemble(
         planes([frame.image for frame in frames], shape, np.float32, np.nan),
         planes([frame.quality for frame in frames], shape, np.uint16, 0),
@@ -159,19 +169,20 @@ def read(block: xr.Dataset, shape: tuple[int, int]) -> xr.Dataset:
         [source.source for source in sources],
         [references_text(source.references) for source in sources],
         [frame.outcome.model_dump_json() for frame in frames],
+        planes([frame.uncertainty for frame in frames], shape, np.float32, np.nan) if uncertainty else None,
     )
 
 
-def _read_or_why_not(source: FrameSource, shape: tuple[int, int]) -> _Read:
+def _read_or_why_not(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool) -> _Read:
     try:
-        return _read_one(source, shape)
+        return _read_one(source, shape, uncertainty=uncertainty)
     except (LakeFatal, MemoryError):
         raise
     except Exception as error:  # one bad file never fails its block
         return _Read(None, None, "", Outcome.of_error(_in_pipeline_terms(error), step="read"))
 
 
-def _read_one(source: FrameSource, shape: tuple[int, int]) -> _Read:
+def _read_one(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool) -> _Read:
     url, hdu, rows = source.loader
     if source.sha256:
         _require_bytes(source)
@@ -188,7 +199,8 @@ def _read_one(source: FrameSource, shape: tuple[int, int]) -> _Read:
     image, lost = found.data, ~np.isfinite(found.data)
     if lost.any():
         image[lost] = np.nan  # infinity is no brightness either
-    if "UNIT_ID" in found.header:  # one of our products: its flags stand in its first extension
+    ours = "UNIT_ID" in found.header
+    if ours:  # the flags of our products stand in their first extension
         quality = read_image(url, hdu + 1, wanted).data.astype(np.uint16)
     else:
         quality = lost * np.uint16(Quality.MISSING)
@@ -196,7 +208,13 @@ def _read_one(source: FrameSource, shape: tuple[int, int]) -> _Read:
         quality[found.blank] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
     outcome = Outcome(caveats=(*source.caveats, *_monotony(image)))
-    return _Read(image, quality, header_text(header), outcome)
+    sigma = _read_uncertainty(url, wanted) if ours and uncertainty else None
+    return _Read(image, quality, header_text(header), outcome, sigma)
+
+
+def _read_uncertainty(url: str, rows: slice | None) -> NDArray[np.float32] | None:
+    number = find_hdu(url, UNCERTAINTY_EXTNAME)
+    return None if number is None else read_image(url, number, rows).data
 
 
 def _monotony(image: NDArray[np.float32]) -> tuple[str, ...]:
@@ -256,9 +274,16 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         described = entry.describe(frame.header, frame.source)
         header = solarnet.complete(frame.header, entry, described)
         _stamp(header, target)
-        quality_header = provenance.quality_header(header, legend())
+        plane = frame.uncertainty
         product = build_product(
-            frame.data, frame.quality, header, extname="IMAGE", quality_header=quality_header
+            frame.data,
+            frame.quality,
+            header,
+            extname="IMAGE",
+            quality_header=provenance.quality_header(header, legend()),
+            uncertainty=(
+                None if plane is None else Uncertainty(plane, provenance.uncertainty_header(header))
+            ),
         )
         sums = _put(target, product)
     except LakeFatal:

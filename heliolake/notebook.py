@@ -227,7 +227,13 @@ class Observation:
         """Copy the files to a folder, each verified with its checksum."""
         return finding.get_files(self._lake, self.name, folder, OPERATOR)
 
-    def stack(self, shape: tuple[int, int] | None = None, *, frames_per_block: int = 1) -> xr.Dataset:
+    def stack(
+        self,
+        shape: tuple[int, int] | None = None,
+        *,
+        frames_per_block: int = 1,
+        uncertainty: bool = False,
+    ) -> xr.Dataset:
         """The frames along time, lazily.
 
         Parameters
@@ -236,6 +242,9 @@ class Observation:
             (ny, nx) of the frames wanted; needed only where a release holds several.
         frames_per_block
             Images in one Dask chunk.
+        uncertainty
+            With the variable ``uncertainty``: one standard deviation of every pixel, NaN where the files
+            hold none.
 
         Returns
         -------
@@ -249,17 +258,19 @@ class Observation:
             When the release holds frames of several shapes and none was named.
         """
         chosen = self._of_shape(shape)
-        stack = self.frames(chosen, frames_per_block=frames_per_block)
+        stack = self.frames(chosen, frames_per_block=frames_per_block, uncertainty=uncertainty)
         dates = [None if entry.date_beg is None else entry.date_beg.replace(tzinfo=None) for entry in chosen]
         return stack.assign_coords(time=("time", _datetimes(dates))).assign_attrs(
             product=self.facts["product"], version=self.facts["version"], level=self.facts["level"]
         )
 
-    def frames(self, entries: Sequence[FileEntry], *, frames_per_block: int = 1) -> xr.Dataset:
+    def frames(
+        self, entries: Sequence[FileEntry], *, frames_per_block: int = 1, uncertainty: bool = False
+    ) -> xr.Dataset:
         """Some of the frames, all of one shape, as a lazy stack without coordinates; see `stack`."""
         size = (entries[0].shape[-2], entries[0].shape[-1])
         sources = [self._source(entry) for entry in entries]
-        return open_stack(sources, size, frames_per_block=frames_per_block)
+        return open_stack(sources, size, frames_per_block=frames_per_block, uncertainty=uncertainty)
 
     def _of_shape(self, shape: tuple[int, int] | None) -> list[FileEntry]:
         shapes = {(entry.shape[-2], entry.shape[-1]) for entry in self.entries}

@@ -10,6 +10,7 @@ from lake.errors import Fatal
 
 if TYPE_CHECKING:
     from pipeline.recipe import Recipe
+    from pipeline.step import Step
 
 
 def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
@@ -57,7 +58,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for text in settings:
         key, equals, value = text.partition("=")
-        if not equals or "." not in key:
+        if not equals or not ("." in key or key.strip() == "uncertainty"):
             raise Fatal(
                 f"{shortly(text)} is not a setting; write STEP.PARAMETER=VALUE, "
                 "for instance register.scale_arcsec=2.4"
@@ -80,6 +81,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
         "to_level": recipe.to_level,
         "version": recipe.version,
         "description": recipe.description,
+        "uncertainty": recipe.uncertainty,
         "steps": [
             {
                 "step": call.step,
@@ -90,7 +92,13 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
                 "assume": dict(call.assume),
                 "parameters": [one.as_dict() for one in parameters(known[call.step].params_model)],
                 "needs": [need.name for need in known[call.step].needs],
+                "uncertainty": _carries(known[call.step]),
             }
             for call in recipe.steps
         ],
     }
+
+
+def _carries(step: Step) -> str:
+    """How a step carries the uncertainty, "" where it does not say."""
+    return "" if step.uncertainty is None else str(step.uncertainty)

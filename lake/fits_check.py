@@ -27,6 +27,7 @@ from lake.fits_tiles import check_claims, too_large
 from lake.quiet import without_warnings
 
 QUALITY_EXTNAME = "QUALITY"  # of the flags beside an image, in our products
+UNCERTAINTY_EXTNAME = "UNCERT"  # of the standard deviations beside it; the name astropy.nddata looks for
 MAX_BYTES = 4 * 1024**3  # of a file, and of an image when decompressed
 # Bytes of one element by the letter of TFORM (FITS standard 4.0, table 18); X counts bits.
 _WIDTHS = {"L": 1, "X": 0.125, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16}
@@ -249,7 +250,7 @@ def _read_hdus(content: bytes, file: str) -> _Found:
                 if len(shape) >= 2 and math.prod(shape) > 0:
                     if found is None:
                         found = _Found(index, shape, hdu.header, hdus[0].header, [])
-                    elif hdu.name != QUALITY_EXTNAME:
+                    elif hdu.name not in (QUALITY_EXTNAME, UNCERTAINTY_EXTNAME):
                         found.others.append(f"HDU {index} ({' x '.join(map(str, shape[::-1]))})")
                 hdu.data = None  # frees the memory before the next one is decoded
     if found is None:

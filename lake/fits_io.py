@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from lake.errors import BadInput, Reason, Retriable
-from lake.fits_check import QUALITY_EXTNAME, clean_header
+from lake.fits_check import QUALITY_EXTNAME, UNCERTAINTY_EXTNAME, clean_header
 from lake.fits_structure import BLOCK, add_sums, ones_complement_sum
 from lake.quiet import without_warnings
 
@@ -131,6 +132,39 @@ def read_header(url: str, hdu: int) -> fits.Header:
     return header
 
 
+def find_hdu(url: str, extname: str) -> int | None:
+    """Number of the first HDU of this EXTNAME, `None` where there is none.
+
+    Raises
+    ------
+    BadInput, Retriable
+        As `read_header` does.
+    """
+    path = local_path(url)
+    try:
+        with without_warnings(), fits.open(path, memmap=True) as hdus:
+            return next((index for index, hdu in enumerate(hdus) if hdu.name == extname), None)
+    except FileNotFoundError as error:
+        raise _gone(path) from error
+    except OSError as error:
+        raise _not_read(path, 0, error) from error
+
+
+class Uncertainty(NamedTuple):
+    """The standard deviations beside an image, and the cards of their extension.
+
+    Parameters
+    ----------
+    values
+        float32, shape (y, x), in the image's unit; NaN where not known.
+    header
+        Its unit, its place on the sky, and how it was found.
+    """
+
+    values: NDArray[np.float32]
+    header: fits.Header
+
+
 def build_product(
     data: NDArray[np.float32],
     quality: NDArray[np.uint16],
@@ -138,8 +172,11 @@ def build_product(
     *,
     extname: str = "IMAGE",
     quality_header: fits.Header | None = None,
+    uncertainty: Uncertainty | None = None,
 ) -> memoryview:
-    """The bytes of a product file: a float32 image and a compressed uint16 QUALITY extension.
+    """The bytes of a product file: a float32 image, a compressed uint16 QUALITY extension and maybe UNCERT.
+
+    UNCERT is stored like the image: float32, not compressed, for it is as noisy as what it describes.
 
     The same input gives the same bytes: nothing here looks at a clock, DATE is the header's.
 
@@ -155,6 +192,8 @@ def build_product(
         EXTNAME of the primary HDU.
     quality_header
         Further cards of the extension, such as the meaning of its bits.
+    uncertainty
+        Of the image, where it is known.
 
     Returns
     -------
@@ -172,6 +211,12 @@ def build_product(
             found=f"{data.shape} and {quality.shape}",
             code=Reason.OTHER,
         )
+    if uncertainty is not None and uncertainty.values.shape != data.shape:
+        raise BadInput(
+            "image and uncertainty must be of one shape",
+            found=f"{data.shape} and {uncertainty.values.shape}",
+            code=Reason.OTHER,
+        )
     primary = fits.Header(
         [
             ("SIMPLE", True, "conforms to FITS standard"),
@@ -187,21 +232,65 @@ def build_product(
     extension = fits.Header([("EXTNAME", QUALITY_EXTNAME, "name of this HDU")])
     if quality_header is not None:
         extension.extend(_scientific(quality_header), unique=False, update=False)
-    return _joined(primary, data, _quality_hdu(quality, extension))
+    parts = [_Part(primary, data), _quality_hdu(quality, extension)]
+    if uncertainty is not None:
+        parts.append(_Part(_uncertainty_cards(uncertainty), uncertainty.values))
+    return _joined(parts)
 
 
-def _joined(header: fits.Header, data: NDArray[np.float32], extension: bytes) -> memoryview:
-    """A file whose image is written once, where it stays: its megabytes are not copied to be joined."""
-    _with_sums(header, 0)  # makes room: the sums' cards are as long whatever they say
+def _uncertainty_cards(uncertainty: Uncertainty) -> fits.Header:
+    ny, nx = uncertainty.values.shape
+    header = fits.Header(
+        [
+            ("XTENSION", "IMAGE", "image extension"),
+            ("BITPIX", -32, "32-bit floating point"),
+            ("NAXIS", 2, "number of axes"),
+            ("NAXIS1", nx, "length of axis 1"),
+            ("NAXIS2", ny, "length of axis 2"),
+            ("PCOUNT", 0, "no parameters"),
+            ("GCOUNT", 1, "one group"),
+            ("EXTNAME", UNCERTAINTY_EXTNAME, "name of this HDU"),
+        ]
+    )
+    header.extend(_scientific(uncertainty.header), unique=False, update=False, bottom=True)
+    return header
+
+
+class _Part(NamedTuple):
+    """An HDU of float32 values that is still to be written."""
+
+    header: fits.Header
+    data: NDArray[np.float32]
+
+
+def _joined(parts: Sequence[_Part | bytes]) -> memoryview:
+    """A file whose images are written once, where they stay: their megabytes are not copied to be joined."""
+    sizes = [len(part) if isinstance(part, bytes) else _size(part) for part in parts]
+    file = np.empty(sum(sizes), dtype=np.uint8)
+    start = 0
+    for part, size in zip(parts, sizes, strict=True):
+        place = file[start : start + size]
+        if isinstance(part, bytes):
+            place[:] = np.frombuffer(part, np.uint8)
+        else:
+            _write_hdu(part, place)
+        start += size
+    return file.data
+
+
+def _size(part: _Part) -> int:
+    _with_sums(part.header, 0)  # makes room: the sums' cards are as long whatever they say
+    end = len(part.header.tostring()) + 4 * part.data.size
+    return end + -end % BLOCK
+
+
+def _write_hdu(part: _Part, place: NDArray[np.uint8]) -> None:
+    header, data = part
     start = len(header.tostring())
     end = start + 4 * data.size
-    padded = end + -end % BLOCK
-    file = np.empty(padded + len(extension), dtype=np.uint8)
-    file[start:end].view(">f4").reshape(data.shape)[...] = data
-    file[end:padded] = 0
-    file[:start] = np.frombuffer(_with_sums(header, ones_complement_sum(file[start:end].data)), np.uint8)
-    file[padded:] = np.frombuffer(extension, np.uint8)
-    return file.data
+    place[start:end].view(">f4").reshape(data.shape)[...] = data
+    place[end:] = 0
+    place[:start] = np.frombuffer(_with_sums(header, ones_complement_sum(place[start:end].data)), np.uint8)
 
 
 def _section(hdu: Any, rows: slice | None, path: Path) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,21 +15,27 @@ from typing import Any, Final, cast
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from pipeline import provenance
 from pipeline.completeness import Expectation, left_out
 from pipeline.coordinates import whole_or_none
-from pipeline.errors import BadInput, Fatal
+from pipeline.errors import BadInput, Fatal, HeliolakeError
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import BoundStep, Recipe
 from pipeline.stack import assemble, frame_at, header_text, outcome_at, planes, references_at, template
-from pipeline.step import ReferenceFile, ReferenceNeed
+from pipeline.step import Params, ReferenceFile, ReferenceNeed, Step
+from pipeline.uncertainty import finished, require_kept_word
 
 log = logging.getLogger(__name__)
 
 #: Products of which less has a value say so; beyond the corners that a turned image leaves empty.
 _SENSIBLE_SHARE: Final = 0.75
+#: What the uncertainty takes besides: the plane before and behind a step, and its variance meanwhile.
+_UNCERTAINTY_IMAGES: Final = 4.0
+#: What numpy, numba and scipy say to somebody who writes into a read-only array, each in its own words.
+_READ_ONLY: Final = re.compile(r"read-?\s?only|readonly", re.IGNORECASE)
 
 
 def apply(
@@ -49,8 +56,9 @@ def apply(
     Returns
     -------
     xarray.Dataset
-        A lazy stack of the same layout. A frame that fails is NaN and says why
-        in its ``outcome``; the others of its block are not touched by that.
+        A lazy stack of the same layout, with the variable ``uncertainty`` where
+        the recipe asks for it. A frame that fails is NaN and says why in its
+        ``outcome``; the others of its block are not touched by that.
 
     Raises
     ------
@@ -64,7 +72,7 @@ def apply(
     if any(len(sizes) != 1 for sizes in image_chunks):
         raise Fatal(f"chunks of a stack must hold whole images; these cut them: {image_chunks}")
     block = RecipeBlock(recipe, dict(references or {}), shape)
-    wanted = template(time_chunks, block.shape)
+    wanted = template(time_chunks, block.shape, uncertainty=recipe.uncertainty)
     return cast("xr.Dataset", xr.map_blocks(block, stack, template=wanted))
 
 
@@ -75,9 +83,9 @@ def output_shape(chain: Sequence[BoundStep], shape: tuple[int, int]) -> tuple[in
     return shape
 
 
-def memory_factor(chain: Sequence[BoundStep]) -> float:
-    """Peak memory of the chain, in units of one float32 image."""
-    return max(bound.step.memory_factor for bound in chain)
+def memory_factor(chain: Sequence[BoundStep], *, uncertainty: bool = False) -> float:
+    """Peak memory of the chain, in units of one float32 image; more where the uncertainty comes along."""
+    return max(bound.step.memory_factor for bound in chain) + (_UNCERTAINTY_IMAGES if uncertainty else 0.0)
 
 
 def task_name(recipe: Recipe) -> str:
@@ -123,7 +131,14 @@ class RecipeBlock:
             block["source"].values,
             block["references"].values,
             [outcome.model_dump_json() for outcome in outcomes],
+            self._uncertainties(frames),
         )
+
+    def _uncertainties(self, frames: Sequence[Frame | None]) -> NDArray[np.float32] | None:
+        if not self.recipe.uncertainty:
+            return None
+        found = [None if frame is None else frame.uncertainty for frame in frames]
+        return planes(found, self.shape, np.float32, np.nan)
 
     def _one(self, block: xr.Dataset, index: int) -> tuple[Frame | None, Outcome]:
         before = outcome_at(block, index)
@@ -143,6 +158,7 @@ class RecipeBlock:
             level=self.recipe.to_level,
             shape=self.shape,
             expects=self.recipe.expects(),
+            uncertainty=self.recipe.uncertainty,
         )
 
 
@@ -154,8 +170,22 @@ def run_chain(
     level: str,
     shape: tuple[int, int] | None = None,
     expects: Sequence[Expectation] = (),
+    uncertainty: bool = False,
 ) -> tuple[Frame | None, Outcome]:
     """One frame through all steps; the product says what of `expects` it did not go through.
+
+    Parameters
+    ----------
+    frame, chain, references
+        What to do with what.
+    level
+        The level of the result.
+    shape
+        The shape that was announced for it.
+    expects
+        The complete treatment of the level.
+    uncertainty
+        Whether the result is to have the uncertainty of its pixels.
 
     Returns
     -------
@@ -170,9 +200,10 @@ def run_chain(
     seconds: dict[str, float] = {}
     name = ""
     try:
-        # Images are read-only in a block that other tasks may share; steps work on copies.
         lacking = tuple(left_out(expects, chain, frame.header))
         frame = frame.replace(header=provenance.begin(frame.header))
+        if not uncertainty:
+            frame = frame.without_uncertainty()
         for bound in chain:
             name = bound.step.name
             begin = time.perf_counter()
@@ -190,10 +221,9 @@ def run_chain(
             )
         if share < _SENSIBLE_SHARE:
             frame = frame.with_caveat(f"only {100.0 * share:.1f} % of the pixels have a value")
-        frame = whole_or_none(frame)
-        for entry in lacking:
-            frame = frame.with_caveat(f"{entry.step} was not done: {entry.otherwise}")
-        frame = frame.replace(header=provenance.omitted(frame.header, [entry.step for entry in lacking]))
+        if uncertainty:
+            frame = finished(frame)
+        frame = _with_omissions(whole_or_none(frame), lacking)
         frame = frame.replace(header=provenance.finish(frame, level))
     except Fatal:
         raise
@@ -204,6 +234,13 @@ def run_chain(
     return frame, Outcome(caveats=frame.caveats, seconds=seconds)
 
 
+def _with_omissions(frame: Frame, lacking: Sequence[Expectation]) -> Frame:
+    """The frame saying which steps of a complete treatment it did not go through."""
+    for entry in lacking:
+        frame = frame.with_caveat(f"{entry.step} was not done: {entry.otherwise}")
+    return frame.replace(header=provenance.omitted(frame.header, [entry.step for entry in lacking]))
+
+
 def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceFile]) -> Frame:
     """One step on one frame, with the checks and the provenance every step shares.
 
@@ -211,6 +248,9 @@ def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceF
     ------
     BadInput
         When the unit is not one the step takes, or a reference is missing.
+    Fatal
+        When the step writes into an array that it was given, or loses the
+        uncertainty of the frame.
     """
     entry = bound.step
     unit = str(frame.header.get("BUNIT", "")).strip()
@@ -223,12 +263,45 @@ def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceF
             advice="check the order of the recipe's steps, or the file's BUNIT",
         )
     given, frame = _choose(frame, bound, references)
-    result = entry.function(frame, bound.params, given)
-    header = result.header.copy() if result.header is frame.header else result.header
+    shielded = frame.shielded()
+    result = _called(entry, shielded, bound.params, given)
+    require_kept_word(entry, shielded, result)
+    idle = _is_same(shielded, result) and result.header == frame.header
+    header = result.header
     if entry.gives is not None:
         header["BUNIT"] = (entry.unit_after(bound.params, unit), "unit of the image")
-    provenance.record(header, bound, given, modes=result.modes, idle=_is_same(frame, result))
-    return dataclasses.replace(result, header=header, modes=())
+    provenance.record(
+        header, bound, given, modes=result.modes, idle=idle, uncertain=result.uncertainty is not None
+    )
+    # What a step handed on is taken without its shield, so that the last step's frame is like any other.
+    return dataclasses.replace(
+        result,
+        data=frame.data if result.data is shielded.data else result.data,
+        quality=frame.quality if result.quality is shielded.quality else result.quality,
+        uncertainty=frame.uncertainty if result.uncertainty is shielded.uncertainty else result.uncertainty,
+        header=header,
+        modes=(),
+    )
+
+
+def _called(entry: Step, frame: Frame, params: Params, references: Mapping[str, ReferenceFile]) -> Frame:
+    """What a step makes of a frame; one that writes where it must not is stopped by name.
+
+    Such a step is wrong whatever the file: nothing is to be held against the
+    frame, and every other one would meet the same fault. The run ends.
+    """
+    try:
+        return entry.function(frame, params, references)
+    except (HeliolakeError, OSError, MemoryError):
+        raise
+    except Exception as error:  # numpy, numba and scipy each raise their own kind
+        if not _READ_ONLY.search(str(error)):
+            raise
+        raise Fatal(
+            f"step {entry.name} ({entry.function.__module__}.{entry.function.__qualname__}) works in place: "
+            f"it writes into an array that it was given ({error}); frames and references are read-only to "
+            "steps, so change a copy (frame.data.copy()) and return frame.replace(data=...)"
+        ) from error
 
 
 def _is_same(before: Frame, after: Frame) -> bool:
@@ -236,7 +309,7 @@ def _is_same(before: Frame, after: Frame) -> bool:
     return (
         after.data is before.data
         and after.quality is before.quality
-        and (after.header is before.header or after.header == before.header)
+        and after.uncertainty is before.uncertainty
     )
 
 

@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
+from pipeline.read_only import read_only
 
 T = TypeVar("T", int, float, str, bool)
 _REQUIRED: Final = object()
@@ -36,6 +37,9 @@ class Frame:
     modes
         Words of the step at work for its ``PRMODEn``: in which way it did its
         work other than fully.
+    uncertainty
+        One standard deviation of `data`, float32, shape (y, x), in the same
+        unit; NaN where it is not known. `None` unless the recipe asks for it.
     """
 
     data: NDArray[np.float32]
@@ -44,6 +48,7 @@ class Frame:
     source: str = ""
     caveats: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
+    uncertainty: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.data.ndim != 2 or self.data.shape != self.quality.shape:
@@ -52,6 +57,13 @@ class Frame:
                 file=self.source,
                 keyword="NAXIS",
                 found=f"{self.data.shape} and {self.quality.shape}",
+            )
+        if self.uncertainty is not None and self.uncertainty.shape != self.data.shape:
+            raise BadInput(
+                "the image and its uncertainty do not have one shape",
+                file=self.source,
+                keyword="NAXIS",
+                found=f"{self.data.shape} and {self.uncertainty.shape}",
             )
 
     @classmethod
@@ -70,14 +82,48 @@ class Frame:
         data: NDArray[Any] | None = None,
         quality: NDArray[Any] | None = None,
         header: fits.Header | None = None,
+        uncertainty: NDArray[Any] | None = None,
     ) -> Frame:
-        """The same frame with some of its parts exchanged."""
+        """The same frame with some of its parts exchanged; what is not given stays as it is."""
         return dataclasses.replace(
             self,
             data=self.data if data is None else np.asarray(data, dtype=np.float32),
             quality=self.quality if quality is None else np.asarray(quality, dtype=np.uint16),
             header=self.header if header is None else header,
+            uncertainty=(
+                self.uncertainty if uncertainty is None else np.asarray(uncertainty, dtype=np.float32)
+            ),
         )
+
+    def uncertainty_times(self, factor: float | NDArray[Any]) -> NDArray[np.float32] | None:
+        """The uncertainty of ``data * factor``, for a factor without noise; `None` where there is none.
+
+        Parameters
+        ----------
+        factor
+            One number, or one for each pixel, shape (y, x); its sign does not matter.
+        """
+        if self.uncertainty is None:
+            return None
+        return np.asarray(self.uncertainty * np.abs(np.asarray(factor, dtype=np.float32)), dtype=np.float32)
+
+    def shielded(self) -> Frame:
+        """The same frame as it is handed to a step: arrays that cannot be written to, a header of its own.
+
+        The arrays are views of the same memory; nothing is copied but the header.
+        """
+        plane = self.uncertainty
+        return dataclasses.replace(
+            self,
+            data=read_only(self.data),
+            quality=read_only(self.quality),
+            uncertainty=None if plane is None else read_only(plane),
+            header=self.header.copy(),
+        )
+
+    def without_uncertainty(self) -> Frame:
+        """The same frame without its uncertainty."""
+        return self if self.uncertainty is None else dataclasses.replace(self, uncertainty=None)
 
     def with_caveat(self, sentence: str, *, mode: str = "") -> Frame:
         """The same frame with one more caveat (once), and a word for the step's ``PRMODEn``."""

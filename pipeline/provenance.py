@@ -56,10 +56,12 @@ def record(
     *,
     modes: Sequence[str] = (),
     idle: bool = False,
+    uncertain: bool = False,
 ) -> None:
     """Write the cards of one more step into `header`; an `idle` one is not claimed to have been done.
 
-    `modes` are words for the ways in which it was not done fully.
+    `modes` are words for the ways in which it was not done fully. A step behind which
+    the frame has an uncertainty (`uncertain`) says how it carried it.
     """
     n = 1 + sum(1 for _ in recorded(header))
     entry = bound.step
@@ -71,6 +73,8 @@ def record(
     elif modes:
         header[f"PRMODE{n}"] = (",".join(modes), "CAVEATn have the sentences")
     header[f"PRPARA{n}"] = json.dumps(bound.params.model_dump(mode="json"), separators=(",", ":"))
+    if uncertain and not idle and entry.uncertainty is not None and entry.uncertainty.says:
+        header[f"PRUNC{n}"] = str(entry.uncertainty)
     references = [f"{name}={file.did} sha256:{file.sha256[:16]}" for name, file in sorted(given.items())]
     references += [f"{name}=unity (assumed)" for name in sorted(bound.assume - set(given))]
     if references:
@@ -189,12 +193,32 @@ def quality_header(image: fits.Header, legend: Mapping[int, str]) -> fits.Header
     legend
         Bit value → name.
     """
-    header = fits.Header(card for card in image.cards if _SHARED_CARDS.fullmatch(card.keyword))
+    header = _shared(image)
     header["BTYPE"] = "quality flags"
     header["BUNIT"] = ""
     for bit, name in legend.items():
         header[f"QBIT{bit.bit_length() - 1}"] = (name, f"value {bit}")
     return header
+
+
+def uncertainty_header(image: fits.Header) -> fits.Header:
+    """Header cards of an uncertainty plane: its place on the sky, its unit, and how each step carried it.
+
+    ``UTYPE`` is the card by which `astropy.nddata.CCDData.read` knows a
+    standard deviation; it looks for an extension ``UNCERT`` by default.
+    """
+    header = _shared(image)
+    header["BTYPE"] = ("uncertainty", "of the image, pixel by pixel")
+    header["BUNIT"] = (image.get("BUNIT", ""), "unit of the image")
+    header["UTYPE"] = ("StdDevUncertainty", "one standard deviation")
+    for card in image.cards:
+        if re.fullmatch(r"PRUNC\d+", card.keyword):
+            header[card.keyword] = card.value
+    return header
+
+
+def _shared(image: fits.Header) -> fits.Header:
+    return fits.Header(card for card in image.cards if _SHARED_CARDS.fullmatch(card.keyword))
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from pipeline.completeness import Expectation
 from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
 from pipeline.step import Params, ReferenceNeed, Step, find_step
+from pipeline.uncertainty import begins, require_carried
 
 _TOLD: Final = 5
 """Problems of one recipe that are named together."""
@@ -67,6 +68,8 @@ class Recipe(BaseModel):
         Levels, as text (``"1"``, ``"1.5"``).
     version
         Rises with every published change of the steps.
+    uncertainty
+        Whether products get the uncertainty of every pixel beside the image.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +80,7 @@ class Recipe(BaseModel):
     to_level: str
     version: int = Field(ge=1, le=_LARGEST_VERSION)
     description: str = ""
+    uncertainty: bool = False
     steps: tuple[StepCall, ...] = Field(min_length=1)
 
     @field_validator("from_level", "to_level", mode="before")
@@ -114,17 +118,23 @@ class Recipe(BaseModel):
         return recipe
 
     def bind(self) -> tuple[BoundStep, ...]:
-        """The enabled steps with validated parameters.
+        """The enabled steps with validated parameters; those of a noise model only where it is asked for.
 
         Raises
         ------
         Fatal
-            When a step, a parameter or an assumption is not known.
+            When a step, a parameter or an assumption is not known, or a step
+            cannot carry the uncertainty that is asked for.
         """
         from pipeline.instrument import instrument
 
         instrument(self.instrument)  # registers its steps
-        return _honouring_demands([self._bind_one(call) for call in self.steps if call.enabled])
+        chain = tuple(self._bind_one(call) for call in self.steps if call.enabled)
+        if self.uncertainty:
+            require_carried(self.name, chain)
+        else:
+            chain = tuple(bound for bound in chain if not begins([bound]))
+        return _honouring_demands(chain)
 
     def _bind_one(self, call: StepCall) -> BoundStep:
         found = find_step(self.instrument, call.step)
@@ -161,7 +171,7 @@ class Recipe(BaseModel):
         Parameters
         ----------
         settings
-            ``"step.parameter"`` → value, or ``"step.enabled"`` → bool.
+            ``"step.parameter"`` → value, ``"step.enabled"`` → bool, or ``"uncertainty"`` → bool.
 
         Raises
         ------
@@ -169,7 +179,11 @@ class Recipe(BaseModel):
             When a step or parameter does not exist.
         """
         calls = {call.step: call for call in self.steps}
+        uncertainty = self.uncertainty
         for key, value in settings.items():
+            if key == "uncertainty":
+                uncertainty = _yes_or_no(key, value)
+                continue
             name, dot, parameter = key.partition(".")
             if not dot or name not in calls:
                 raise Fatal(
@@ -186,7 +200,7 @@ class Recipe(BaseModel):
                 calls[name] = StepCall.model_validate({**call.model_dump(), **change})
             except ValidationError as error:
                 raise Fatal(f"setting {key}={shortly(value)}: {_explain(error, StepCall)}") from error
-        changed = self.model_copy(update={"steps": tuple(calls.values())})
+        changed = self.model_copy(update={"steps": tuple(calls.values()), "uncertainty": uncertainty})
         changed.bind()
         return changed
 
@@ -198,13 +212,21 @@ class Recipe(BaseModel):
         chain = self.bind()
         done = {bound.step.name for bound in chain}
         lacking = [entry.model_dump() for entry in self.expects() if entry.step not in done]
-        return {
+        document: dict[str, Any] = {
             "instrument": self.instrument,
             "from_level": self.from_level,
             "to_level": self.to_level,
             "steps": [bound.document() for bound in chain],
             **({"left_out": lacking} if lacking else {}),
         }
+        # Only where it is true: the names of units made before there was a choice stay what they are.
+        return document | {"uncertainty": True} if self.uncertainty else document
+
+
+def _yes_or_no(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Fatal(f"setting {key}={shortly(value)}: it is either true or false")
+    return value
 
 
 def _honouring_demands(chain: Sequence[BoundStep]) -> tuple[BoundStep, ...]:

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from pipeline.choices import choices, shortly
 from pipeline.errors import Fatal
+from pipeline.read_only import read_only
 
 P = TypeVar("P")
 
 
 @dataclass(frozen=True)
 class StackBlock:
-    """Some frames of a stack, all of one size.
+    """Some frames of a stack, all of one size; read-only to reductions, for others may share them.
 
     Attributes
     ----------
@@ -37,6 +38,10 @@ class StackBlock:
 
     image: NDArray[np.float32]
     quality: NDArray[np.uint16]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", read_only(self.image))
+        object.__setattr__(self, "quality", read_only(self.quality))
 
 
 class Reduction(Protocol[P]):

@@ -15,6 +15,9 @@ references
 outcome
     (time) JSON of `pipeline.outcome.Outcome`; a frame that is not ``done``
     holds NaN.
+uncertainty
+    (time, y, x) float32, one standard deviation of `image` in its unit, NaN
+    where it is not known. Only where it was asked for.
 """
 
 from __future__ import annotations
@@ -69,8 +72,17 @@ def stack_of(frames: Sequence[Frame], *, chunk: int = 1) -> xr.Dataset:
         source=[frame.source for frame in frames],
         references=["{}"] * len(frames),
         outcome=[Outcome(caveats=frame.caveats).model_dump_json() for frame in frames],
+        uncertainty=_planes_of(frames),
     )
     return block.chunk({"time": chunk})
+
+
+def _planes_of(frames: Sequence[Frame]) -> NDArray[np.float32] | None:
+    """The uncertainties of frames; `None` where none has one."""
+    found = [frame.uncertainty for frame in frames]
+    if all(plane is None for plane in found):
+        return None
+    return planes(found, frames[0].data.shape, np.float32, np.nan)
 
 
 def frames_of(stack: xr.Dataset) -> Iterator[Frame]:
@@ -89,20 +101,23 @@ def assemble(
     source: Sequence[str],
     references: Sequence[str],
     outcome: Sequence[str],
+    uncertainty: NDArray[np.float32] | None = None,
 ) -> xr.Dataset:
     """A block of a stack from its parts; the one place that knows the layout."""
     texts = dict(zip(TEXTS, (header, source, references, outcome), strict=True))
+    pixels = {"image": image, "quality": quality}
+    if uncertainty is not None:
+        pixels["uncertainty"] = uncertainty
     return xr.Dataset(
         {
-            "image": (("time", "y", "x"), image),
-            "quality": (("time", "y", "x"), quality),
+            **{name: (("time", "y", "x"), values) for name, values in pixels.items()},
             **{name: ("time", as_objects(values)) for name, values in texts.items()},
         }
     )
 
 
 def planes(
-    images: Sequence[NDArray[Any] | None], shape: tuple[int, int], dtype: type, absent: float
+    images: Sequence[NDArray[Any] | None], shape: tuple[int, ...], dtype: type, absent: float
 ) -> NDArray[Any]:
     """The images of a block behind one another; one that is missing is filled with `absent`.
 
@@ -118,7 +133,7 @@ def planes(
 
 
 @lru_cache(maxsize=64)
-def template(chunks: tuple[int, ...], shape: tuple[int, int]) -> xr.Dataset:
+def template(chunks: tuple[int, ...], shape: tuple[int, int], *, uncertainty: bool = False) -> xr.Dataset:
     """A lazy stack of the given layout without any content, for `xarray.map_blocks`.
 
     Parameters
@@ -127,6 +142,8 @@ def template(chunks: tuple[int, ...], shape: tuple[int, int]) -> xr.Dataset:
         Number of frames in each Dask chunk.
     shape
         (ny, nx) of the images.
+    uncertainty
+        Whether the stack has the variable ``uncertainty``.
 
     Returns
     -------
@@ -135,12 +152,15 @@ def template(chunks: tuple[int, ...], shape: tuple[int, int]) -> xr.Dataset:
         longer than all the rest of a block's graph.
     """
     count = sum(chunks)
+    kinds = {"image": np.float32, "quality": np.uint16}
+    if uncertainty:
+        kinds["uncertainty"] = np.float32
     pixels: dict[str, Any] = {
         name: (
             ("time", "y", "x"),
             da.zeros((count, *shape), dtype=dtype, chunks=(chunks, (shape[0],), (shape[1],))),
         )
-        for name, dtype in (("image", np.float32), ("quality", np.uint16))
+        for name, dtype in kinds.items()
     }
     for name in TEXTS:
         pixels[name] = ("time", da.full((count,), "", dtype=object, chunks=(chunks,)))
@@ -155,7 +175,16 @@ def frame_at(block: xr.Dataset, index: int, outcome: Outcome) -> Frame:
         header=header_of(str(block["header"].values[index])),
         source=str(block["source"].values[index]),
         caveats=outcome.caveats,
+        uncertainty=_uncertainty_at(block, index),
     )
+
+
+def _uncertainty_at(block: xr.Dataset, index: int) -> NDArray[np.float32] | None:
+    """A frame's plane; one that is known nowhere is none."""
+    if "uncertainty" not in block:
+        return None
+    plane: NDArray[np.float32] = block["uncertainty"].values[index]
+    return plane if np.isfinite(plane).any() else None
 
 
 def outcome_at(block: xr.Dataset, index: int) -> Outcome:

@@ -1,17 +1,44 @@
-"""Steps: the pure functions a recipe is made of, and the registry that knows them."""
+"""Steps: the pure functions a recipe is made of, and the registry that knows them.
+
+The uncertainty of an image
+---------------------------
+A recipe with ``uncertainty: true`` wants one standard deviation of every
+pixel beside the image, as `Frame.uncertainty` (`None` where nobody asked).
+The instrument's first step of the noise model makes the plane; every later
+step carries it and says how (see `pipeline.uncertainty`)::
+
+    @step("noise_model", ..., uncertainty=starts("photon, read and quantisation noise"))
+    def noise_model(frame, params: NoiseParams, references):
+        sigma = noise.quadrature(noise.shot(frame.data, dn_per_photon), read_noise)
+        return frame.replace(uncertainty=sigma)  # left out of the chain unless it was asked for
+
+    @step("gain", ..., uncertainty=exact("divided by the gain, like the image"))
+    def gain(frame, params: GainParams, references):
+        factor = 1.0 / params.gain
+        return frame.replace(data=frame.data * factor, uncertainty=frame.uncertainty_times(factor))
+
+    @step("pointing", ..., uncertainty=KEPT)  # changes cards only
+
+`replace(uncertainty=None)` keeps the plane that is there, so that one form
+serves with and without. Terms a step adds (the noise of a flat field) go
+through `pipeline.noise.combined`. Steps before the one that starts need not
+declare anything.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.choices import choices, shortly
 from pipeline.errors import Fatal
 from pipeline.frame import Frame
+from pipeline.uncertainty import Propagation
 
 R = TypeVar("R")
 P = TypeVar("P", bound="Params")
@@ -65,7 +92,7 @@ class ReferenceFile:
         """The file as `reader` understands it; read once per process.
 
         `reader` is a module-level function of the path. Its result is shared
-        between frames, so nobody may change it.
+        between frames, so nobody may change it: its arrays are read-only.
         """
         result: R = _loaded(self.path, self.sha256, reader)
         return result
@@ -73,7 +100,23 @@ class ReferenceFile:
 
 @lru_cache(maxsize=32)
 def _loaded(path: str, sha256: str, reader: Callable[[str], Any]) -> Any:  # the hash keys the cache
-    return reader(path)
+    return _locked(reader(path))
+
+
+def _locked(value: Any) -> Any:
+    """The same value; arrays in it (in tuples, lists, mappings, dataclasses) refuse to be written to."""
+    if isinstance(value, np.ndarray):
+        value.flags.writeable = False
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            _locked(entry)
+    elif isinstance(value, (tuple, list)):
+        for entry in value:
+            _locked(entry)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for one in fields(value):
+            _locked(getattr(value, one.name))
+    return value
 
 
 References = Mapping[str, ReferenceFile]
@@ -107,6 +150,8 @@ class Step:
     demands
         ``params -> {need: how to go without}``: references that no step of the
         recipe may replace by unity when this one runs with these parameters.
+    uncertainty
+        How it carries the uncertainty of the image; `None`: it does not say.
     """
 
     name: str
@@ -121,6 +166,7 @@ class Step:
     libraries: tuple[str, ...] = ("numpy",)
     output_shape: Callable[[Any, Shape], Shape] | None = None
     demands: Callable[[Any], dict[str, str]] | None = None
+    uncertainty: Propagation | None = None
     summary: str = field(default="", compare=False)
 
     def shape_after(self, params: Params, shape: Shape) -> Shape:
@@ -152,6 +198,7 @@ def step(
     libraries: Sequence[str] = ("numpy",),
     output_shape: Callable[[Any, Shape], Shape] | None = None,
     demands: Callable[[Any], dict[str, str]] | None = None,
+    uncertainty: Propagation | None = None,
 ) -> Callable[[Callable[[Frame, P, References], Frame]], Callable[[Frame, P, References], Frame]]:
     """Register a function as a step; the parameters' model is read from its signature.
 
@@ -187,6 +234,7 @@ def step(
             libraries=tuple(libraries),
             output_shape=output_shape,
             demands=demands,
+            uncertainty=uncertainty,
             summary=(function.__doc__ or "").strip().split("\n")[0],
         )
         return function

@@ -38,9 +38,12 @@ import os
 import signal
 
 import numpy as np
+from numba import njit
 from pipeline.errors import BadInput, Fatal, Retriable
+from pipeline.frame import Frame
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceNeed, step
+from pipeline.uncertainty import KEPT, approximate, starts
 
 
 class ShiftParams(Params):
@@ -89,6 +92,81 @@ def halve(frame, params: HalveParams, references):
     """Take every second pixel."""
     cut = slice(None, None, params.factor)
     return frame.replace(data=frame.data[cut, cut], quality=frame.quality[cut, cut])
+
+
+class CarelessParams(Params):
+    where: str = "data"
+
+
+def read_table(path):
+    return (np.arange(24.0).reshape(4, 6), {"rows": [np.ones(3)]})
+
+
+@njit
+def double(image):
+    for i in range(image.shape[0]):
+        image[i, 0] *= 2
+
+
+@step("careless", version=1, prstep="CALIBRATION", instrument="toy",
+      needs=(ReferenceNeed("table", "a table", optional=True),))
+def careless(frame, params: CarelessParams, references):
+    """Write into what was handed over: a mistake."""
+    if params.where == "data":
+        frame.data[0, 0] = 99
+    elif params.where == "quality":
+        frame.quality |= 1
+    elif params.where == "out":
+        np.multiply(frame.data, 2, out=frame.data)
+    elif params.where == "sort":
+        frame.data.sort()
+    elif params.where == "kernel":
+        double(frame.data)
+    elif params.where == "reference":
+        references["table"].load(read_table)[0][0] = 7
+    elif params.where == "deep reference":
+        references["table"].load(read_table)[1]["rows"][0] += 1
+    elif params.where == "header":
+        frame.header["BUNIT"] = "MSB"
+    return frame
+
+
+class GuessParams(Params):
+    pass
+
+
+@step("guess", version=1, prstep="NOISE-MODEL", instrument="toy", uncertainty=starts("photon noise"))
+def guess(frame, params: GuessParams, references):
+    """Photon noise of a camera that counts photons."""
+    return frame.replace(uncertainty=np.sqrt(frame.data))
+
+
+class BrightenParams(Params):
+    pass
+
+
+@step("brighten", version=1, prstep="MULTIPLICATION", instrument="toy",
+      uncertainty=approximate("doubled; nothing is left out, really"))
+def brighten(frame, params: BrightenParams, references):
+    """Twice the light."""
+    return frame.replace(data=frame.data * 2, uncertainty=frame.uncertainty_times(-2.0))
+
+
+class MarkParams(Params):
+    lie: str = ""
+
+
+@step("mark", version=1, prstep="ANNOTATION", instrument="toy", uncertainty=KEPT)
+def mark(frame, params: MarkParams, references):
+    """Change a card."""
+    frame.header["MARKED"] = True
+    if params.lie == "kept":
+        return frame.replace(data=frame.data + 1)
+    if params.lie == "lost":
+        return Frame(frame.data, frame.quality, frame.header)
+    if params.lie == "negative":
+        return frame.replace(uncertainty=-frame.uncertainty)
+    return frame
 '''
 
 

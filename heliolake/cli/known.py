@@ -150,6 +150,13 @@ def _print_recipe(document: dict[str, Any]) -> None:
         rows = [_parameter_row(entry, one["params"][entry["name"]]) for entry in one["parameters"]]
         if rows:
             console.print(Padding(table("", ("", "", ""), rows, fold=("",)), (0, 0, 0, 2)))
+        if one["uncertainty"]:
+            console.print(f"  [dim]uncertainty {shown(one['uncertainty'])}[/]")
+    console.print(
+        "\nUncertainty: every product gets an extension UNCERT."
+        if document["uncertainty"]
+        else "\nUncertainty: not asked for; --set uncertainty=true adds an extension UNCERT to every product."
+    )
     console.print(f"\nChange one: heliolake process {shown(document['name'])} --set STEP.PARAMETER=VALUE")
 
 

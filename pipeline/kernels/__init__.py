@@ -23,21 +23,12 @@ def warm() -> None:
     identity = AffineMap(np.eye(2), np.zeros(2))
     resample(image, quality, identity, (24, 40))
     whole = np.nan_to_num(image, nan=1.0)
-    # Images in shared blocks are read-only, which is a type of its own to the compiler.
-    whole.setflags(write=False)
-    shared = quality.copy()
-    shared.setflags(write=False)
-    resample(whole, quality, identity, (24, 40))
     richardson_lucy(whole, transfer_function(whole[:3, :3], (24, 40)), iterations=1, linear_start=2)
     filter_columns(np.zeros((LENGTH, 17), np.complex64), np.zeros((LENGTH, 17), np.float32))
     count_combinations(quality)
-    for pixels, flags in ((image, quality), (whole, shared)):
-        statistics(selected(pixels, flags, 2))
+    statistics(selected(image, quality, 2))
     for kind in (np.float32, np.float64):
-        for writable in (True, False):
-            lines = whole.astype(kind)
-            lines.setflags(write=writable)
-            desmear(lines, 1.0, 0.01, 0.02)
+        desmear(whole.astype(kind), 1.0, 0.01, 0.02)
 
 
 __all__ = ["warm"]

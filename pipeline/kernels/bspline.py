@@ -20,6 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.read_only import read_only
+
 #: Pixels of mirrored margin around the coefficients, so that no sample inside the image needs a bounds check.
 MARGIN: Final = 2
 
@@ -163,6 +165,6 @@ def spline_coefficients(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     ny, nx = image.shape
     padded = np.empty((ny + 2 * MARGIN, nx + 2 * MARGIN), np.float32)
-    _filter_image(np.ascontiguousarray(image), padded, MARGIN)
+    _filter_image(read_only(np.ascontiguousarray(image)), padded, MARGIN)
     _mirror_margin(padded, MARGIN)
     return padded

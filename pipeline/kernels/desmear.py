@@ -16,9 +16,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.read_only import read_only
+
 #: Lines taken per pass over the accumulators: more would run out of registers.
 _LINES: Final = 4
-_COMPILED: Final = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+COMPILED: Final = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 def desmear(
@@ -59,10 +61,10 @@ def desmear(
         When the image is not two-dimensional, a time is not finite, or M has
         no inverse.
     """
-    lines, times = _prepared(image, diagonal, below, above)
+    lines, times = prepared(image, diagonal, below, above)
     result = np.empty_like(lines)
     if lines.size:
-        _desmear(lines, result, *_constants(lines.shape[0], *times))
+        _desmear(lines, result, *constants(lines.shape[0], *times))
     return result
 
 
@@ -91,14 +93,14 @@ def smear(
     ValueError
         When the image is not two-dimensional or a time is not finite.
     """
-    lines, times = _prepared(image, diagonal, below, above)
+    lines, times = prepared(image, diagonal, below, above)
     result = np.empty_like(lines)
     if lines.size:
         _smear(lines, result, *times)
     return result
 
 
-def _prepared(
+def prepared(
     image: NDArray[Any], diagonal: float, below: float, above: float
 ) -> tuple[NDArray[Any], tuple[float, float, float]]:
     if np.ndim(image) != 2:
@@ -107,10 +109,10 @@ def _prepared(
     if not np.all(np.isfinite(times)):
         raise ValueError(f"the times of the smear matrix must be finite; found {times}")
     kind = np.float64 if np.asarray(image).dtype == np.float64 else np.float32
-    return np.ascontiguousarray(image, dtype=kind), times
+    return read_only(np.ascontiguousarray(image, dtype=kind)), times
 
 
-def _constants(n: int, d: float, b: float, a: float) -> tuple[float, float, float, float, bool]:
+def constants(n: int, d: float, b: float, a: float) -> tuple[float, float, float, float, bool]:
     """ρ, 1 − ρ, 1/(d − a), a/G and whether the lines are taken from the last to the first."""
     reverse = abs(d - b) > abs(d - a)  # |ρ| > 1 would lose every digit (science.md §1, "Guard")
     if reverse:
@@ -134,7 +136,7 @@ def _constants(n: int, d: float, b: float, a: float) -> tuple[float, float, floa
     return rho, kappa, 1.0 / scale, a / total, reverse
 
 
-@numba.njit(**_COMPILED)
+@numba.njit(**COMPILED)
 def _desmear(
     y: NDArray[Any], x: NDArray[Any], rho: float, kappa: float, scale: float, rank_one: float, reverse: bool
 ) -> None:
@@ -171,7 +173,7 @@ def _desmear(
             x[first + stride * i, j] = value
 
 
-@numba.njit(**_COMPILED)
+@numba.njit(**COMPILED)
 def _smear(x: NDArray[Any], y: NDArray[Any], diagonal: float, below: float, above: float) -> None:
     ny, nx = x.shape
     total = np.zeros(nx, dtype=np.float64)

@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.read_only import read_only
+
 PERCENTILES: Final = (1, 10, 25, 50, 75, 90, 95, 98, 99)
 _BINS: Final = 1 << 16
 
@@ -47,7 +49,7 @@ def statistics(values: NDArray[Any]) -> Statistics:
         excess (0 for a Gaussian). Percentile p is the value at rank
         ``ceil(p/100·n)``: always one of the values.
     """
-    flat = np.ascontiguousarray(values, dtype=np.float32).ravel()
+    flat = read_only(np.ascontiguousarray(values, dtype=np.float32).ravel())
     if flat.size == 0:
         nan = float("nan")
         return Statistics(nan, nan, nan, nan, nan, nan, nan, dict.fromkeys(PERCENTILES, nan))
@@ -64,8 +66,8 @@ def statistics(values: NDArray[Any]) -> Statistics:
 def selected(values: NDArray[np.float32], flags: NDArray[np.uint16], refused: int) -> NDArray[np.float32]:
     """The finite values none of whose `refused` bits is set, flat and in order, in one pass."""
     kept: NDArray[np.float32] = _selected(
-        np.ascontiguousarray(values, dtype=np.float32).ravel(),
-        np.ascontiguousarray(flags, dtype=np.uint16).ravel(),
+        read_only(np.ascontiguousarray(values, dtype=np.float32).ravel()),
+        read_only(np.ascontiguousarray(flags, dtype=np.uint16).ravel()),
         np.uint16(refused),
     )
     return kept
@@ -73,7 +75,7 @@ def selected(values: NDArray[np.float32], flags: NDArray[np.uint16], refused: in
 
 def order_statistics(values: NDArray[np.float32], ranks: NDArray[np.int64]) -> NDArray[np.float32]:
     """The values at up to 127 ranks (0 = smallest) of a flat float32 array without NaN."""
-    keys = values.view(np.uint32)
+    keys = read_only(values.view(np.uint32))
     high = _histogram_high(keys)
     cumulative = np.cumsum(high)
     buckets = np.searchsorted(cumulative, ranks, side="right")
@@ -136,7 +138,7 @@ def _from_sortable(patterns: NDArray[np.uint32]) -> NDArray[np.float32]:
 
 def count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
     """How many pixels have each combination of the 16 bits, by its value; int64, shape (65536,)."""
-    counts: NDArray[np.int64] = _count_combinations(np.ascontiguousarray(flags).ravel())
+    counts: NDArray[np.int64] = _count_combinations(read_only(np.ascontiguousarray(flags).ravel()))
     return counts
 
 

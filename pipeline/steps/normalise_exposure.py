@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.step import Params, References, step
+from pipeline.uncertainty import exact
 
 
 class NormaliseExposureParams(Params):
@@ -30,6 +31,7 @@ class NormaliseExposureParams(Params):
     prstep="CALIBRATION",
     gives=lambda params: str(params.unit),
     memory_factor=2.5,
+    uncertainty=exact("divided by the exposure time, like the image"),
 )
 def normalise_exposure(frame: Frame, params: NormaliseExposureParams, references: References) -> Frame:
     """Divide by the exposure time, and say in XPOSURE which time that was.
@@ -60,4 +62,8 @@ def normalise_exposure(frame: Frame, params: NormaliseExposureParams, references
         )
     header = frame.header.copy()
     header["XPOSURE"] = (seconds, "[s] exposure time that was divided out")
-    return frame.replace(data=frame.data / np.float32(seconds), header=header)
+    return frame.replace(
+        data=frame.data / np.float32(seconds),
+        header=header,
+        uncertainty=frame.uncertainty_times(1.0 / seconds),
+    )

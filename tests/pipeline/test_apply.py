@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from pipeline import Recipe, apply, frames_of, stack_of
-from pipeline.apply import RecipeBlock, memory_factor, task_name
+from pipeline.apply import RecipeBlock, memory_factor, run_chain, run_step, task_name
 from pipeline.errors import Fatal
 from pipeline.outcome import Status
 from pipeline.stack import header_of, outcome_at
@@ -173,3 +173,44 @@ def test_an_image_that_ends_without_a_single_value_is_put_aside(recipe: Recipe) 
     result = apply(stack_of([empty, toy_frame()]), recipe).compute()
     assert [outcome_at(result, index).status for index in (0, 1)] == [Status.QUARANTINED, Status.DONE]
     assert "no pixel" in outcome_at(result, 0).reason
+
+
+@pytest.mark.parametrize("where", ["data", "quality", "out", "sort", "kernel", "reference", "deep reference"])
+def test_a_step_that_works_in_place_stops_the_run_by_name(where: str, gain_file: Path) -> None:
+    recipe = Recipe.parse(RECIPE + f"  - {{step: careless, params: {{where: {where}}}}}\n")
+    table = {"table": ReferenceFile("table", "references:table.v0001", str(gain_file), "cd" * 32)}
+    stack = stack_of([toy_frame(5.0)])
+    with pytest.raises(Fatal, match=r"step careless \(toy_camera.steps.careless\) works in place"):
+        apply(stack, recipe, table).compute()
+
+
+def test_the_callers_stack_is_never_changed() -> None:
+    recipe = Recipe.parse(RECIPE.replace("{step: shift, params: {by: 2.0}}", "{step: careless}"))
+    frame = toy_frame(5.0)
+    with pytest.raises(Fatal, match="careless"):
+        run_chain(frame, recipe.bind(), {}, level="1")
+    np.testing.assert_array_equal(frame.data, 5.0)
+    assert frame.data.flags.writeable
+    assert frame.quality.flags.writeable
+
+
+def test_a_header_changed_in_place_is_a_change_of_the_result_alone() -> None:
+    recipe = Recipe.parse(
+        RECIPE.replace("{step: shift, params: {by: 2.0}}", "{step: careless, params: {where: header}}")
+    )
+    (bound, *_) = recipe.bind()
+    frame = toy_frame(5.0)
+    result = run_step(frame, bound, {})
+    assert frame.header["BUNIT"] == "DN"
+    assert result.header["BUNIT"] == "MSB"
+    assert "PRMODE1" not in result.header
+
+
+def test_a_step_that_does_nothing_is_said_to(gain_file: Path) -> None:
+    recipe = Recipe.parse(
+        RECIPE.replace("{step: shift, params: {by: 2.0}}", "{step: careless, params: {where: nothing}}")
+    )
+    (bound, *_) = recipe.bind()
+    result = run_step(toy_frame(5.0), bound, {})
+    assert result.header["PRMODE1"] == "NO-CHANGE"
+    assert result.data.flags.writeable  # the shield was the step's, not the frame's
