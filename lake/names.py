@@ -17,6 +17,7 @@ _PRODUCT = re.compile(
     r"(?:(?P<scope>[^:@/]+):)?(?P<observation>[^:@/]+)\.(?P<token>l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4})"
     r"(?:(?:@|\.)v(?P<version>[0-9]{1,9}))?"
 )
+_PRODUCT_FILE = re.compile(r"\.l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4}\.v(?P<version>[0-9]{4,9})\.fits$")
 _PACKED = ("", ".gz", ".fz")
 _FITS_SUFFIX = re.compile(r"\.(fits|fit|fts)_?(\.gz|\.fz)?$", re.IGNORECASE)
 
@@ -92,6 +93,12 @@ def release_name(observation: str, level: str, version: int) -> str:
 def product_file(stem: str, level: str, version: int) -> str:
     """Name of an output file: `<stem>.l<level>.v<NNNN>.fits`."""
     return check_name(f"{stem}.{level_token(level)}.{version_token(version)}.fits")
+
+
+def version_of(name: str) -> int | None:
+    """The version in the name of one of our products' files; None in other names."""
+    match = _PRODUCT_FILE.search(name)
+    return None if match is None else int(match["version"])
 
 
 def stem_of(name: str) -> str:

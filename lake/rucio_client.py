@@ -235,7 +235,7 @@ class RucioClient:
             )
 
     def ensure_locked_rule(self, scope: str, dataset: str) -> None:
-        """Hold a dataset on our storage element by a locked rule, so that no daemon ever deletes it."""
+        """Hold a dataset (or a file) on our storage element by a locked rule: no daemon ever deletes it."""
 
         def ensure(client: Any) -> None:
             for rule in client.list_did_rules(scope, dataset):
@@ -287,6 +287,28 @@ class RucioClient:
                 for file in batch
             ]
             self._ask(f"registering {len(batch)} replicas", partial(_add_replicas, rse=self.rse, files=rows))
+
+    def mend_replicas(self, files: Sequence[Replica]) -> None:
+        """Have files AVAILABLE on our storage element, whatever Rucio thought of their replicas.
+
+        The locks of their rules follow: a rule that was stuck for nothing else is OK again.
+        """
+        self.add_replicas(files)
+        for batch in batches(files):
+            rows = [{"scope": file.scope, "name": file.name, "state": "A"} for file in batch]
+            self._ask(f"mending {len(batch)} replicas", partial(_set_states, rse=self.rse, files=rows))
+
+    def stuck_files(self, rule: Rule) -> list[tuple[str, str]]:
+        """Files on our storage element that a rule waits for."""
+
+        def get(client: Any) -> list[tuple[str, str]]:
+            return [
+                (row["scope"], row["name"])
+                for row in client.list_replica_locks(rule.id)
+                if row["rse"] == self.rse and str(row["state"]) != "OK"
+            ]
+
+        return self._ask(f"listing the locks of {rule.scope}:{rule.name}", get) or []
 
     def content(self, scope: str, container: str) -> list[str]:
         """Names of what a container holds; empty when there is none."""
@@ -403,6 +425,10 @@ def _list_files(client: Any, dids: list[dict[str, str]]) -> list[dict[str, Any]]
 
 def _add_replicas(client: Any, rse: str, files: list[dict[str, Any]]) -> None:
     client.add_replicas(rse, files)
+
+
+def _set_states(client: Any, rse: str, files: list[dict[str, str]]) -> None:
+    client.update_replicas_states(rse, files)
 
 
 def _list_replicas(client: Any, dids: list[dict[str, str]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +28,7 @@ _PASSING = {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT,
 
 
 LOST_AND_FOUND = ".lost+found"
-"""Folder below the root where a repair puts bytes that nothing knows."""
+"""Folder below the root where a repair puts bytes that nothing knows, and damaged ones it replaced."""
 
 
 class Stored(NamedTuple):
@@ -47,6 +47,21 @@ class Stored(NamedTuple):
     path: Path
     checksums: Checksums
     adopted: bool
+
+
+class PutBack(NamedTuple):
+    """What became of a file whose registered bytes were at hand.
+
+    Parameters
+    ----------
+    found
+        What the storage held before: ``whole``, ``missing`` or ``damaged``.
+    kept
+        Where the damaged bytes lie now, None where there were none.
+    """
+
+    found: str
+    kept: Path | None = None
 
 
 def relative_path(scope: str, name: str) -> str:
@@ -117,6 +132,90 @@ def put_bytes(root: Path, scope: str, name: str, data: bytes | memoryview) -> St
     except OSError as error:
         raise storage_error(error, target) from error
     return Stored(target, sums, adopted=False)
+
+
+def put_back(
+    root: Path, scope: str, name: str, expected: Checksums, blocks: Callable[[], Iterable[bytes | memoryview]]
+) -> PutBack:
+    """Give a registered file its bytes again; what lies there instead is kept in the lost and found.
+
+    The name always stands for something whole or for what was there before, so a crash at any point is
+    cured by doing it again, and two that do it at once end with one good file.
+
+    Parameters
+    ----------
+    root
+        Folder of the storage element.
+    scope, name
+        The file's DID.
+    expected
+        Its registered checksums.
+    blocks
+        Gives the bytes, block by block; asked only where they are needed.
+
+    Raises
+    ------
+    BadInput
+        When the bytes given are not the registered ones; nothing is changed then.
+    Retriable, Fatal
+        When the storage fails, as for `put_bytes`.
+    """
+    target = final_path(root, scope, name)
+    try:
+        while True:
+            before = identity(target)
+            if before is not None and is_whole(target, expected):
+                _sync_folder(target.parent)
+                return PutBack("whole")
+            if not root.is_dir():
+                raise Fatal(f"The storage's folder {root} is missing. Mount it, or make it if it is new.")
+            _make_folders(target.parent, root)
+            part = target.with_name(f".{name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+            try:
+                if _copy_durably(part, blocks()) != expected:
+                    raise _not_those(scope, name)
+                if before is None:
+                    with contextlib.suppress(FileExistsError):
+                        os.link(part, target)
+                        _sync_folder(target.parent)
+                        return PutBack("missing")
+                elif (kept := _keep(root, target, before)) is not None:
+                    part.replace(target)
+                    _sync_folder(target.parent)
+                    return PutBack("damaged", kept)
+            finally:
+                part.unlink(missing_ok=True)
+            # Another process changed what lies there meanwhile: look again.
+    except OSError as error:
+        raise storage_error(error, target) from error
+
+
+def set_aside(root: Path, path: str) -> Path:
+    """Move a file to the lost and found, beside whatever came there under its name before."""
+    source = root / path
+    while (before := identity(source)) is not None:
+        if (kept := _keep(root, source, before)) is not None:
+            source.unlink(missing_ok=True)
+            _sync_folder(source.parent)
+            return kept
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source))
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one put in its place; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def is_whole(path: Path, expected: Checksums) -> bool:
+    """Whether a file holds the registered bytes; one that cannot be read through does not."""
+    try:
+        return path.stat().st_size == expected.size and sums_of(path) == expected
+    except (OSError, Retriable):
+        return False
 
 
 def read_verified(path: Path, expected: Checksums, did: str) -> bytes:
@@ -238,6 +337,43 @@ def _write_all(descriptor: int, view: memoryview) -> None:
     os.fsync(descriptor)
 
 
+def _copy_durably(part: Path, blocks: Iterable[bytes | memoryview]) -> Checksums:
+    summer = Summer()
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        for block in blocks:
+            summer.add(block)
+            view = memoryview(block).cast("B")
+            while view:
+                view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return summer.result()
+
+
+def _keep(root: Path, path: Path, known: tuple[int, int]) -> Path | None:
+    """Link a file into the lost and found; None where it is not the one that was looked at any more."""
+    target = root / LOST_AND_FOUND / path.relative_to(root)
+    _make_folders(target.parent, root)
+    for number in range(1_000_000):
+        kept = target if number == 0 else target.with_name(f"{target.name}.{number}")
+        try:
+            os.link(path, kept)
+        except FileExistsError:
+            if identity(kept) == known == identity(path):
+                return kept  # a repair that died here had kept it already
+            continue
+        except FileNotFoundError:
+            return None
+        if identity(kept) == known:
+            _sync_folder(kept.parent)
+            return kept
+        kept.unlink()
+        return None
+    raise Fatal(f"The folder {target.parent} is full of {target.name}. Look through it, and empty it.")
+
+
 def _make_folders(folder: Path, root: Path) -> None:
     """Make missing folders and put each new name on disk, else a crash could lose a synced file's folder."""
     missing = []
@@ -272,11 +408,21 @@ def _adopt(target: Path, sums: Checksums, scope: str, name: str) -> Stored:
     )
 
 
+def _not_those(scope: str, name: str) -> BadInput:
+    return BadInput(
+        f"the bytes given are not those registered as {scope}:{name}",
+        file=name,
+        keyword="sha256",
+        advice="nothing was changed; give a file with the registered bytes",
+        code=Reason.WRONG_CHECKSUM,
+    )
+
+
 def _damaged(did: str, path: Path, found: str) -> BadInput:
     return BadInput(
         f"{did} cannot be given out: its stored copy is damaged",
         file=str(path),
         found=found,
-        advice="run `heliolake fsck --deep` and restore the file",
+        advice="`heliolake fsck --deep` names the command that restores it",
         code=Reason.CORRUPTED_DATA,
     )

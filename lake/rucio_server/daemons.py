@@ -46,6 +46,7 @@ def main(results: Path, heartbeat: Path) -> None:
 
     transfers.register(results)
     _recover()
+    keep_lost_files()
     with ExitStack() as stack:
         quick, slow = _quick(stack), _slow(stack)
         next_slow = 0.0
@@ -86,6 +87,21 @@ def _recover() -> None:
         )
 
 
+def keep_lost_files() -> None:
+    """Keep the necromancer from taking files without a good replica out of their datasets, closed ones too.
+
+    Their locks would go as well, and with them what holds a file once it is restored. It stays BAD instead,
+    in its place, until `heliolake restore` brings its bytes back.
+    """
+    from rucio.daemons.badreplicas import necromancer
+
+    necromancer.update_rules_for_lost_replica = _leave_as_it_is
+
+
+def _leave_as_it_is(scope: Any, name: str, rse_id: str, **_: Any) -> None:
+    _log.warning("%s:%s has no good replica left; a copy of it can be restored", scope, name)
+
+
 def _quick(stack: ExitStack) -> dict[str, Callable[[], Any]]:
     """Daemons somebody may be waiting for."""
     from rucio.daemons.judge import cleaner, evaluator, injector
@@ -115,7 +131,10 @@ def _slow(stack: ExitStack) -> dict[str, Callable[[], Any]]:
             repairer.run_once, paused_rules={}, delta=-1, heartbeat_handler=_alive(stack, "repairer")
         ),
         "necromancer": partial(
-            necromancer.run_once, bulk=1000, heartbeat_handler=_alive(stack, "necromancer")
+            # What is lost stays in its list, and is not to keep others from being looked at.
+            necromancer.run_once,
+            bulk=10_000,
+            heartbeat_handler=_alive(stack, "necromancer"),
         ),
         "abacus-account": partial(account.run_once, heartbeat_handler=_alive(stack, "abacus-account")),
         "abacus-rse": partial(rse.run_once, heartbeat_handler=_alive(stack, "abacus-rse")),
