@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -180,21 +181,40 @@ def granted_files(lake: Lake, product: str, principal: Principal = PUBLIC) -> li
     return files_of(lake, release.id)
 
 
-def get_files(
+@dataclass(frozen=True)
+class Fetched:
+    """What `fetch` wrote, and what it could not.
+
+    Parameters
+    ----------
+    written
+        The files, in the release's order.
+    problems
+        Why each of the others could not be had.
+    """
+
+    written: tuple[Path, ...]
+    problems: tuple[BadInput, ...]
+
+
+def fetch(
     lake: Lake,
     product: str,
     folder: Path | str,
     principal: Principal = PUBLIC,
     progress: Callable[[FileEntry], None] | None = None,
-) -> list[Path]:
+) -> Fetched:
     """Write the files of a release to a folder, each compared with its checksums on the way.
 
-    A file that is there with the same bytes is left alone; one with other bytes is never overwritten.
+    A file that is there with the same bytes is left alone; one with other bytes is never overwritten. A file
+    that cannot be had does not hold up the others.
 
     Raises
     ------
     BadInput
-        When the release is not found or may not be had, a stored copy is damaged, or a file is in the way.
+        When the release is not found or may not be had.
+    Retriable, Fatal
+        When the storage or the folder cannot be used at all.
     """
     files = granted_files(lake, product, principal)
     folder = Path(folder)
@@ -202,22 +222,59 @@ def get_files(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Fatal(f"The folder {folder} cannot be made: {error.strerror}. Name another with -o.") from error
-    written = []
+    written, problems = [], []
     for file in files:
-        target = folder / file.name
-        if not target.exists():
-            copy_verified(lake.path_of(file.scope, file.name), target, file.checksums, file.did)
-        elif sums_of(target) != file.checksums:
-            raise BadInput(
-                "a file of this name with other bytes is in the way",
-                file=str(target),
-                advice="move it away or name another folder with -o",
-                code=Reason.NAME_CONFLICT,
-            )
-        written.append(target)
+        try:
+            written.append(_fetch_one(lake, file, folder))
+        except BadInput as error:
+            problems.append(error)
         if progress is not None:
             progress(file)
-    return written
+    return Fetched(tuple(written), tuple(problems))
+
+
+def get_files(
+    lake: Lake,
+    product: str,
+    folder: Path | str,
+    principal: Principal = PUBLIC,
+    progress: Callable[[FileEntry], None] | None = None,
+) -> list[Path]:
+    """The files that `fetch` writes, for those who need all of them.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had, a stored copy is damaged, or a file is in the way;
+        the other files are written all the same.
+    """
+    fetched = fetch(lake, product, folder, principal, progress)
+    if len(fetched.problems) == 1:
+        raise fetched.problems[0]
+    if fetched.problems:
+        first, number = fetched.problems[0], len(fetched.problems)
+        raise BadInput(
+            f"{number} of {number + len(fetched.written)} files could not be had",
+            file=product,
+            found="; ".join(problem.reason for problem in fetched.problems),
+            advice=first.advice,
+            code=first.code,
+        )
+    return list(fetched.written)
+
+
+def _fetch_one(lake: Lake, file: FileEntry, folder: Path) -> Path:
+    target = folder / file.name
+    if not target.exists():
+        copy_verified(lake.path_of(file.scope, file.name), target, file.checksums, file.did)
+    elif sums_of(target) != file.checksums:
+        raise BadInput(
+            "a file of this name with other bytes is in the way",
+            file=str(target),
+            advice="move it away or name another folder with -o",
+            code=Reason.NAME_CONFLICT,
+        )
+    return target
 
 
 def known_files(lake: Lake, scope: str, names: list[str]) -> dict[str, str]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heliolake.cli.common import FIND, Json, ObservationPattern, Since, Until, open_lake
+from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import coloured, err, out, print_json, print_path, progress_bar, shown, table
 from heliolake.cli.reports import release_table, short_time
 
 if TYPE_CHECKING:
     from lake.entries import FileEntry
+    from lake.search import Fetched
 
 ProductName = Annotated[
     str,
@@ -133,13 +135,15 @@ def get(
 ) -> None:
     """Write the files of a release to a folder, each verified with its checksum on the way.
 
+    A file whose stored copy is lost or damaged is named and left out; the command then ends with 1.
+
     [bold]Examples[/]
 
       heliolake get stereo_hi:hi2a_s7_20110910.l1 -o out
       heliolake get stereo_hi:hi2a_s7_20110910.l1@v0001 -o out_v1
     """
     from lake.access import OPERATOR
-    from lake.search import get_files, resolve
+    from lake.search import fetch, resolve
 
     done = 0
     with open_lake(ctx) as lake, progress_bar("fetching") as bar:
@@ -151,19 +155,32 @@ def get(
             bar(done, release.files, file.name)
 
         # Who can open the home's lake owns it: nothing in it is withheld from them.
-        written = get_files(lake, product, output, OPERATOR, count)
+        fetched = fetch(lake, product, output, OPERATOR, count)
     if as_json:
         print_json(
             {
                 "product": key.name,
                 "version": release.version,
-                "files": [str(path.resolve()) for path in written],
+                "files": [str(path.resolve()) for path in fetched.written],
+                "problems": [{"reason": one.reason, **one.details()} for one in fetched.problems],
             }
         )
-        return
-    for path in written:
-        print_path(path)
-    err().print(f"{key.name} v{release.version:04d}: {len(written)} files", soft_wrap=True)
+    else:
+        for path in fetched.written:
+            print_path(path)
+        err().print(f"{key.name} v{release.version:04d}: {len(fetched.written)} files", soft_wrap=True)
+        _print_problems(fetched)
+    if fetched.problems:
+        raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _print_problems(fetched: Fetched) -> None:
+    console = err()
+    for one in fetched.problems:
+        what = one.reason if one.file in one.reason else f"{one.file}: {one.reason}"
+        console.print(f"[yellow]not fetched[/]  {shown(what)} ({shown(one.found)})", soft_wrap=True)
+    for advice in dict.fromkeys(one.advice for one in fetched.problems if one.advice):
+        console.print(f"  [dim]→ {shown(advice)}[/]", soft_wrap=True)
 
 
 def _print_release(document: dict[str, Any]) -> None:
