@@ -14,12 +14,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from cluster.report import BAD_INPUT, Item, Report, bad_item
-from lake import quarantine, search
+from lake import quarantine, restore, search
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
 from lake.fits_check import CheckedFits, read_checked
@@ -135,8 +135,9 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
     Returns
     -------
     Report
-        One item per file: ``done``, ``skipped`` (already here) or
-        ``quarantined``; ``more["ignored"]`` lists what `select` left out of
+        One item per file: ``done``, ``skipped`` (already here),
+        ``quarantined``, or ``failed`` (already here, lost, and not to be
+        put back from this file); ``more["ignored"]`` lists what `select` left out of
         folders, ``more["releases"]`` the releases made.
 
     Raises
@@ -164,6 +165,7 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
             _register(lake, stored, report)
             registered = time.monotonic()
     _register(lake, stored, report)
+    _put_back(lake, selection.files, report)
     _keep_quarantined(lake, report)
     places = {printable(path): place for place, path in enumerate(selection.files)}
     report.items.sort(key=lambda item: places.get(item.file, -1))
@@ -301,6 +303,29 @@ def _register(lake: Lake, stored: dict[ProductKey, list[_Stored]], report: Repor
                     caveats=caveats,
                 )
             )
+
+
+def _put_back(lake: Lake, files: Sequence[Path], report: Report) -> None:
+    """Use files that are here already for what the lake has lost of them; else say that it is lost."""
+    skipped = [item.did for item in report.items if item.outcome == Status.SKIPPED and item.did]
+    lost = restore.lost_among(lake, skipped)
+    if not lost:
+        return
+    paths = {printable(path): path for path in files}
+    mended: list[restore.Registered] = []
+    for place, item in enumerate(report.items):
+        if item.did not in lost or item.outcome != Status.SKIPPED:
+            continue
+        done = [one for one in restore.restore_from(lake, paths[item.file]) if one.file is not None]
+        back = [one.file for one in done if one.file is not None and one.ending != restore.Ending.FAILED]
+        if item.did in {file.did for file in back}:
+            mended += back
+            outcome, reason, advice = Status.DONE, "already in the lake, which had lost it: put back", ""
+        else:
+            outcome, reason = Status.FAILED, f"already in the lake as {item.did}, whose stored bytes are lost"
+            advice = "these are not the registered bytes (packed otherwise?): heliolake restore takes a copy"
+        report.items[place] = replace(item, outcome=outcome.value, reason=reason, advice=advice)
+    restore.mend_replicas(lake, list(dict.fromkeys(mended)))
 
 
 def _keep_quarantined(lake: Lake, report: Report) -> None:

@@ -27,8 +27,8 @@ def ingest(
     """Recognise, check and register FITS files.
 
     Every byte is read: a file that opens is not yet a file that reads. The instrument is recognised by the
-    header. A file that is in the lake already is skipped; one that cannot be used is put aside with the
-    reason and what to do about it, and the command then ends with 1.
+    header. A file that is in the lake already is skipped, or put back where the lake has lost it; one that
+    cannot be used is put aside with the reason and what to do about it, and the command then ends with 1.
 
     [bold]Examples[/]
 
