@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
+from pydantic import Field
 
+from pipeline import noise
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instrument import parse_date
 from pipeline.instruments.stereo_hi import facts, tables
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceNeed, References, step
+from pipeline.uncertainty import approximate, exact
+
+#: Part by which the divisor of beacon images may be off: how far the percentiles of the one real image and
+#: those of a science sum agree with the factor that is undone (`OnboardParams.beacon_gain`).
+_BEACON_ERROR: Final = 0.05
 
 
 class FlatParams(Params):
@@ -40,12 +47,17 @@ class PhotometryParams(Params):
     beacon
         Give MSB or S10 also of images sent by the space-weather beacon, whose
         divisor is known from one image of one camera only.
+    calibration_error
+        [1] Part by which the factor to MSB and S10 may be off, for the
+        uncertainty: the response is stable within 1 % (Bewsher, Brown & Eyles
+        2012, Solar Physics 276, 491). An error common to all pixels.
     """
 
     units: tables.Unit = "DN/s"
     diffuse: bool = True
     without_flat: bool = False
     beacon: bool = False
+    calibration_error: float = Field(default=0.01, ge=0)
 
 
 class Flat(NamedTuple):
@@ -64,6 +76,9 @@ class Flat(NamedTuple):
     takes=("DN/s",),
     memory_factor=4.0,
     libraries=("numpy", "astropy"),
+    uncertainty=approximate(
+        "times the flat field; the flat's own noise, which its files do not give, is left out"
+    ),
     needs=(
         ReferenceNeed(
             "flat",
@@ -82,7 +97,7 @@ def flat_field(frame: Frame, params: FlatParams, references: References) -> Fram
     useless = ~np.isfinite(flat) | (flat <= 0)
     data = np.where(useless, np.float32(np.nan), frame.data * flat)
     quality = np.where(useless, frame.quality | np.uint16(Quality.DEAD), frame.quality)
-    return frame.replace(data=data, quality=quality)
+    return frame.replace(data=data, quality=quality, uncertainty=frame.uncertainty_times(flat))
 
 
 def read_flat(path: str) -> Flat:
@@ -139,6 +154,9 @@ def _references_demanded(params: PhotometryParams) -> dict[str, str]:
     gives=lambda params: tables.BUNITS[params.units],
     demands=_references_demanded,
     memory_factor=5.0,
+    uncertainty=exact(
+        "times the factors of the image, and the error of the calibration, common to all pixels"
+    ),
 )
 def photometric_calibration(frame: Frame, params: PhotometryParams, references: References) -> Frame:
     """Undo the summing of CCD pixels and give physical units (§1, "Photometric calibration").
@@ -165,12 +183,15 @@ def photometric_calibration(frame: Frame, params: PhotometryParams, references: 
     side = facts.binning(frame, "SUMMED")
     header["NBIN1"] = header["NBIN2"] = (side, "CCD pixels along this axis of a pixel")
     header["NBIN"] = (side**2, "CCD pixels in a pixel")
-    data = frame.data * np.float32(factor / summing**2)
     diffuse = physical and params.diffuse
-    if diffuse:
-        data *= diffuse_correction(frame)
+    scale = np.float32(factor / summing**2) * (diffuse_correction(frame) if diffuse else np.float32(1.0))
     header["DIFFCORR"] = (diffuse, "corrected for the solid angle of pixels")
-    return frame.replace(data=data, header=header)
+    data = frame.data * scale
+    error = math.hypot(
+        params.calibration_error if physical else 0.0, _BEACON_ERROR if facts.is_beacon(frame) else 0.0
+    )
+    sigma = noise.combined(frame.uncertainty_times(scale), noise.relative(data, error))
+    return frame.replace(data=data, header=header, uncertainty=sigma)
 
 
 def diffuse_correction(frame: Frame) -> NDArray[np.float32]:

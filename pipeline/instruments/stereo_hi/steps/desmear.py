@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +13,10 @@ from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import facts
 from pipeline.kernels.desmear import desmear as remove_smear
+from pipeline.kernels.desmear_noise import desmear_uncertainty
 from pipeline.quality import Quality, flagged
 from pipeline.step import Params, References, step
+from pipeline.uncertainty import approximate
 
 _TIMES = ("CLEARTIM", "RO_DELAY", "LINE_CLR", "LINE_RO")
 
@@ -50,13 +53,17 @@ class SmearTimes:
     gives="DN/s",
     memory_factor=4.0,
     libraries=("numpy", "numba"),
+    uncertainty=approximate(
+        "the inverse of the smear on independent pixels, exactly; what straight lines over lost telemetry "
+        "add to their columns is left out"
+    ),
 )
 def desmear(frame: Frame, params: DesmearParams, references: References) -> Frame:
     """Remove the smear of clearing and readout; what remains is DN/s of one line at rest.
 
     ``d = EXPTIME + N (0.70 − CLEARTIM + RO_DELAY)`` on the diagonal, line
-    times × ``w = N · 2^(IPSUM − 1)`` beside it (§1). XPOSURE becomes
-    the time that was divided out, TEXPOSUR its share of one exposure. On the real HI-2 A image
+    times × ``w = N · 2^(IPSUM − 1)`` beside it (§1). XPOSURE becomes the time
+    that was divided out, TEXPOSUR its share of one exposure. On the real HI-2 A image
     of 2011-09-10, which is not turned, the trail of the planet lies at larger
     line numbers and is 30 times stronger there: that is `normal`. Lost
     telemetry is bridged for the sums along its columns, because the CCD did
@@ -74,21 +81,36 @@ def desmear(frame: Frame, params: DesmearParams, references: References) -> Fram
         data = bridged(data, lost)
     window = facts.light_window(frame)
     quality = frame.quality
-    if window is None:
-        data = remove_smear(data, times.diagonal, times.below, times.above)
-    else:
-        inner = remove_smear(data[window], times.diagonal, times.below, times.above)
-        data = np.full_like(data, np.nan)
-        data[window] = inner
+    if window is not None:
         outside = np.ones(data.shape, dtype=bool)
         outside[window] = False
         quality = np.where(outside, quality | np.uint16(Quality.OUTSIDE_FIELD), quality)
+    sigma = frame.uncertainty
     _tell_exposure(frame, times.diagonal)
     header["SMEARDIR"] = (
         "inverted" if times.below < times.above else "normal",
         "direction of the smear removed",
     )
-    return frame.replace(data=data, quality=quality)
+    return frame.replace(
+        data=_within(window, data, remove_smear, times),
+        quality=quality,
+        uncertainty=None if sigma is None else _within(window, sigma, desmear_uncertainty, times),
+    )
+
+
+def _within(
+    window: tuple[slice, slice] | None,
+    plane: NDArray[np.float32],
+    function: Callable[[NDArray[np.float32], float, float, float], NDArray[np.float32]],
+    times: SmearTimes,
+) -> NDArray[np.float32]:
+    """A function of the smear applied to the part of a plane that saw light; NaN around it."""
+    inner = function(plane if window is None else plane[window], times.diagonal, times.below, times.above)
+    if window is None:
+        return inner
+    result = np.full(plane.shape, np.nan, dtype=np.float32)
+    result[window] = inner
+    return result
 
 
 def _tell_exposure(frame: Frame, seconds: float) -> None:
@@ -171,6 +193,11 @@ def _normalised_only(frame: Frame, bad: list[str]) -> Frame:
     _tell_exposure(frame, exposure)
     frame.header["SMEARDIR"] = ("none", "the smear was not removed")
     quality = frame.quality | np.uint16(Quality.LOW_CONFIDENCE)
-    return frame.replace(data=frame.data / np.float32(exposure), quality=quality).with_caveat(
+    normalised = frame.replace(
+        data=frame.data / np.float32(exposure),
+        quality=quality,
+        uncertainty=frame.uncertainty_times(1.0 / exposure),
+    )
+    return normalised.with_caveat(
         f"the smear was not removed because {', '.join(bad)} is negative; only EXPTIME was divided out"
     )

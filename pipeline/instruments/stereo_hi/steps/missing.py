@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.frame import Frame
 from pipeline.quality import Quality, flagged
 from pipeline.step import Params, References, step
+from pipeline.uncertainty import exact
 
 
 class MissingParams(Params):
@@ -28,6 +29,7 @@ class MissingParams(Params):
     prstep="PIXEL-FILLING",
     instrument="stereo_hi",
     takes=("DN/s",),
+    uncertainty=exact("NaN where the image is NaN"),
 )
 def missing_blocks(frame: Frame, params: MissingParams, references: References) -> Frame:
     """Make NaN of what `prepare` flagged as missing.
@@ -41,4 +43,6 @@ def missing_blocks(frame: Frame, params: MissingParams, references: References) 
     data[lost] = np.nan
     if params.doubt_columns:
         quality[~lost & np.any(lost, axis=0, keepdims=True)] |= np.uint16(Quality.LOW_CONFIDENCE)
-    return frame.replace(data=data, quality=quality)
+    return frame.replace(
+        data=data, quality=quality, uncertainty=frame.uncertainty_times(np.where(lost, np.nan, 1.0))
+    )

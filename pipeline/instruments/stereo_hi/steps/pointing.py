@@ -11,6 +11,7 @@ from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import attitude, facts, tables
 from pipeline.step import Params, ReferenceNeed, References, step
+from pipeline.uncertainty import KEPT
 
 #: Fewer fitted stars than this are no solution for a whole field.
 _FEWEST_STARS: Final = 20
@@ -50,6 +51,7 @@ class PointingParams(Params):
     prstep="SPATIAL-COORDINATE-CORRECTION",
     instrument="stereo_hi",
     libraries=("numpy", "astropy"),
+    uncertainty=KEPT,
     needs=(
         ReferenceNeed(
             "pointing",

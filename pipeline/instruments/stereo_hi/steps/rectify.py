@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import facts
 from pipeline.step import Params, References, step
+from pipeline.uncertainty import exact
 
 #: Lines and columns of the CCD, scans beyond its edges included, are counted to this number (secchi_rectify).
 _CCD_LAST: Final = 2176
@@ -24,6 +25,7 @@ class RectifyParams(Params):
     version=2,
     prstep="DEROTATION",
     instrument="stereo_hi",
+    uncertainty=exact("turned with the image"),
 )
 def rectify(frame: Frame, params: RectifyParams, references: References) -> Frame:
     """Turn an image as read out by 180° where that puts north up; most level-0 files were turned before.
@@ -54,9 +56,11 @@ def rectify(frame: Frame, params: RectifyParams, references: References) -> Fram
                 header[name] = size - frame.keyword(name, float) + 1
         _turn_axes(marked, suffix)
     _turn_window(marked)
+    sigma = frame.uncertainty
     return marked.replace(
         data=np.ascontiguousarray(frame.data[::-1, ::-1]),
         quality=np.ascontiguousarray(frame.quality[::-1, ::-1]),
+        uncertainty=None if sigma is None else np.ascontiguousarray(sigma[::-1, ::-1]),
     )
 
 
