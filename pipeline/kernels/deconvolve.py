@@ -261,6 +261,35 @@ def noise_figures(transfer: Transfer, iterations: int, *, add_residual: bool) ->
     )
 
 
+def carried_variance(
+    variance: NDArray[np.float32], transfer: Transfer, iterations: int, *, add_residual: bool
+) -> NDArray[np.float32]:
+    """Variance of each pixel of a deconvolved image, from that of the image; see `noise_filter`.
+
+    Parameters
+    ----------
+    variance
+        float32, shape (ny, nx); NaN where it is not known.
+    transfer, iterations, add_residual
+        As for `noise_figures`.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        Same shape; the mean variance around a gap stands for its own.
+    """
+    unknown = np.isnan(variance)
+    if unknown.all():
+        return variance.copy()
+    filled = fill_gaps(variance, unknown) if unknown.any() else variance
+    ny, nx = variance.shape
+    rows, columns = transfer.shape
+    padded = np.pad(filled, [(0, rows - ny), (0, columns - nx)], mode="symmetric")
+    found = convolved(padded, noise_filter(transfer, iterations, add_residual=add_residual))[:ny, :nx]
+    return np.maximum(found, np.float32(0.0))
+
+
+@lru_cache(maxsize=2)
 def noise_filter(transfer: Transfer, iterations: int, *, add_residual: bool) -> Transfer:
     """The transfer function that carries an image's variance to that of its deconvolution.
 
