@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.read_only import read_only
+
 
 @dataclass(frozen=True)
 class BlockChanges:
@@ -41,7 +43,7 @@ def block_changes(before: NDArray[np.float32], after: NDArray[np.float32], side:
     ny, nx = before.shape
     shape = (-(-ny // side), -(-nx // side))
     sums, squares, count = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64)
-    _sum_blocks(before, after, side, sums, squares, count)
+    _sum_blocks(read_only(before), read_only(after), side, sums, squares, count)
     counted = np.maximum(count, 1)
     empty = count == 0
     return BlockChanges(

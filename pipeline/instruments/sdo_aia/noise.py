@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
+from pipeline.read_only import read_only
 
 Calibration = Literal["none", "preflight", "eve"]
 
@@ -85,7 +86,7 @@ class ChannelNoise:
         relative = 0.0 if calibration == "none" else self.calibration[calibration]
         constant = self.read_noise**2 + _DARK_NOISE**2 + _ROUNDING**2
         out = np.empty(counts.shape, np.float32)
-        _sigma(counts, self.photon, self.compression, constant, relative, out)
+        _sigma(read_only(counts), self.photon, self.compression, constant, relative, out)
         return out
 
 

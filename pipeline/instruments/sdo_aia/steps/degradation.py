@@ -14,6 +14,7 @@ from pipeline.instruments.sdo_aia.channels import UV, channel_of
 from pipeline.instruments.sdo_aia.response_table import read_response_table
 from pipeline.instruments.sdo_aia.times import observed_at
 from pipeline.step import Params, ReferenceNeed, References, step
+from pipeline.uncertainty import exact
 
 _NEED: Final = "degradation_table"
 
@@ -46,6 +47,7 @@ class DegradationParams(Params):
         ),
     ),
     memory_factor=2.5,
+    uncertainty=exact("divided by the sensitivity, like the image"),
 )
 def degradation(frame: Frame, params: DegradationParams, references: References) -> Frame:
     """Divide by the sensitivity relative to that at launch.
@@ -95,7 +97,9 @@ def degradation(frame: Frame, params: DegradationParams, references: References)
     header = frame.header.copy()
     header["DEGRFACT"] = (factor, "sensitivity relative to launch, divided out")
     header["DEGRVER"] = (version, "version of the degradation calibration")
-    result = frame.replace(data=frame.data / np.float32(factor), header=header)
+    result = frame.replace(
+        data=frame.data / np.float32(factor), header=header, uncertainty=frame.uncertainty_times(1.0 / factor)
+    )
     last = table.last_epoch(name, version)
     if last is None or moment < last.start:
         return result

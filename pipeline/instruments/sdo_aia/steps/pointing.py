@@ -15,6 +15,7 @@ from pipeline.instruments.sdo_aia.levels import require_unregistered
 from pipeline.instruments.sdo_aia.pointing_table import PointingTable, read_pointing_table
 from pipeline.instruments.sdo_aia.times import observed_at
 from pipeline.step import Params, ReferenceNeed, References, step
+from pipeline.uncertainty import KEPT
 
 _NEED: Final = "pointing_table"
 #: A plate scale farther than this from 0.6″ is no measurement of AIA's (aiapy 0.12 warns at 1 %).
@@ -52,6 +53,7 @@ class _GapError(BadInput):
         ReferenceNeed(_NEED, "the master pointing table of LMSAL or JSOC as CSV (master_aia_pointing3h.csv)"),
     ),
     memory_factor=1.5,
+    uncertainty=KEPT,
 )
 def update_pointing(frame: Frame, params: UpdatePointingParams, references: References) -> Frame:
     """Take the Sun's centre, plate scale and roll from the limb fits of the frame's three hours.

@@ -16,9 +16,10 @@ from pipeline.instruments.sdo_aia.noise import BUILT_IN
 from pipeline.instruments.sdo_aia.psf import channel_transfer
 from pipeline.instruments.sdo_aia.trust import flag_unknown_light, say_where_noise_wins
 from pipeline.kernels.backend import BackendName
-from pipeline.kernels.deconvolve import noise_figures, padded_shape, richardson_lucy
+from pipeline.kernels.deconvolve import carried_variance, noise_figures, padded_shape, richardson_lucy
 from pipeline.quality import Quality
 from pipeline.step import Params, References, step
+from pipeline.uncertainty import approximate
 
 
 class PsfDeconvolveParams(Params):
@@ -85,6 +86,11 @@ class PsfDeconvolveParams(Params):
     instrument="sdo_aia",
     memory_factor=15.0,
     libraries=("numpy", "numba", "scipy"),
+    uncertainty=approximate(
+        "variance carried by the squared response of the linear filter that the method comes close to; "
+        "at 1 DN and less 1.2 to 1.4 times too large (positive: 1.6 and more); the correlation of neighbours "
+        "is left out"
+    ),
 )
 def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: References) -> Frame:
     """Remove the diffraction pattern of the filter meshes and sharpen the core.
@@ -123,13 +129,18 @@ def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: Refere
         add_residual=unbiased,
         where=params.backend,
     )
-    result = frame.replace(data=data)
+    iterations = params.linear_start + params.iterations
+    uncertainty = frame.uncertainty
+    if uncertainty is not None:
+        variance = carried_variance(np.square(uncertainty), transfer, iterations, add_residual=unbiased)
+        uncertainty = np.sqrt(variance)
+    result = frame.replace(data=data, uncertainty=uncertainty)
     if not unbiased:
         quality = frame.quality.copy()
         quality[frame.data < 0] |= np.uint16(Quality.NEGATIVE_CLIPPED)
         result = result.replace(quality=quality)
     noise = BUILT_IN[channel]
-    figures = noise_figures(transfer, params.linear_start + params.iterations, add_residual=unbiased)
+    figures = noise_figures(transfer, iterations, add_residual=unbiased)
     result = say_where_noise_wins(frame, result, noise=noise, figures=figures)
     result = flag_unknown_light(
         frame, result, transfer, noise=noise, fraction=params.doubtful_fraction, where=params.backend

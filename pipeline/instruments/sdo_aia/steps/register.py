@@ -22,7 +22,9 @@ from pipeline.instruments.sdo_aia.geometry import (
 )
 from pipeline.instruments.sdo_aia.levels import require_sunlight, require_unregistered
 from pipeline.kernels.resample import resample
+from pipeline.kernels.resample_noise import APPROXIMATION, resample_uncertainty
 from pipeline.step import Params, References, step
+from pipeline.uncertainty import approximate
 
 #: How close to a multiple of 0.6″ the plate scale of a binned frame is (level-1 scales are within 0.2 %).
 _BINNING_TOLERANCE: Final = 0.02
@@ -76,6 +78,7 @@ def _output_shape(params: RegisterParams, shape: tuple[int, int]) -> tuple[int, 
     memory_factor=5.0,
     libraries=("numpy", "numba"),
     output_shape=_output_shape,
+    uncertainty=approximate(APPROXIMATION),
 )
 def register(frame: Frame, params: RegisterParams, references: References) -> Frame:
     """Turn north up, put the Sun's centre on the grid, bring the plate scale to a round value.
@@ -124,7 +127,10 @@ def register(frame: Frame, params: RegisterParams, references: References) -> Fr
     missing = math.nan if params.missing is None else params.missing
     data, quality = resample(frame.data, frame.quality, onto, grid, missing=missing, clip=params.clip)
     header = _registered_header(frame.header, centre, scale, radius)
-    result = frame.replace(data=data, quality=quality, header=header)
+    uncertainty = frame.uncertainty
+    if uncertainty is not None:
+        uncertainty = resample_uncertainty(uncertainty, onto, grid)
+    result = frame.replace(data=data, quality=quality, header=header, uncertainty=uncertainty)
     if not full_disk and shape == (FULL_SIZE, FULL_SIZE):
         result = result.with_caveat(
             "register: the disk is not wholly inside this full-size frame (off-pointing); it was registered "

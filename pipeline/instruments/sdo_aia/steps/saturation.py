@@ -9,6 +9,7 @@ from pipeline.frame import Frame
 from pipeline.instruments.sdo_aia.levels import require_unregistered
 from pipeline.quality import Quality
 from pipeline.step import Params, References, step
+from pipeline.uncertainty import KEPT
 
 
 class FlagSaturationParams(Params):
@@ -34,6 +35,7 @@ class FlagSaturationParams(Params):
     prstep="THRESHOLDING",
     instrument="sdo_aia",
     memory_factor=1.5,
+    uncertainty=KEPT,
 )
 def flag_saturation(frame: Frame, params: FlagSaturationParams, references: References) -> Frame:
     """Flag pixels `SATURATED` whose counts are at the end of what the camera can tell.

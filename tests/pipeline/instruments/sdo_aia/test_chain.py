@@ -31,7 +31,12 @@ def run(
     changes = {name.replace("__", "."): value for name, value in settings.items()}
     changed = chosen.with_settings(changes)
     return run_chain(
-        image, changed.bind(), references or {}, level=changed.to_level, expects=changed.expects()
+        image,
+        changed.bind(),
+        references or {},
+        level=changed.to_level,
+        expects=changed.expects(),
+        uncertainty=changed.uncertainty,
     )
 
 
