@@ -20,22 +20,22 @@ from typing import Any, Final
 from cluster import publish
 from cluster.connect import connected
 from cluster.execute import DaskExecution, Job
+from cluster.jobs import Edition, job_of
 from cluster.open_run import open_run, take
 from cluster.plan import Plan, PlannedUnit
+from cluster.remake import Remade, remake_lost
 from cluster.report import Item, Report
 from cluster.scheduler import Scheduler
-from cluster.stacks import FrameSource, Loader, Manifest, Target
+from cluster.stacks import Manifest
 from lake import quarantine, units
 from lake.errors import Retriable
 from lake.lake import Lake
-from lake.names import ProductKey, product_file, split_did
+from lake.names import ProductKey
 from lake.owners import this_process
 from lake.releases import Draft, active_files, reserve
 from pipeline.errors import Fatal
-from pipeline.instrument import instrument
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
-from pipeline.step import ReferenceFile
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,10 @@ def process(
         again = [name for name, result in known.items() if result.outcome == Status.QUARANTINED]
         units.forget_quarantined(lake, again)
         known = {name: result for name, result in known.items() if name not in set(again)}
+    remade = remake_lost(lake, scheduler, plan, known)
+    # What cannot be made again as it was is made anew: its product gets its next version.
+    units.forget_lost(lake, list(remade.other))
+    known = {name: result for name, result in known.items() if name not in remade.other}
     work = [
         unit
         for product, members in plan.by_product().items()
@@ -105,7 +109,7 @@ def process(
     if run_id is not None:
         state = _Run(lake, run_id, plan.recipe, plan.context, len(work), on_progress)
         releases = state.carry_out(scheduler)
-    return Report(_items(lake, plan, run_id, known), {"run": run_id, "releases": releases})
+    return _report(lake, plan, run_id, known, releases, remade)
 
 
 def resume(lake: Lake, scheduler: Scheduler, run_id: str, *, on_progress: Progress | None = None) -> Report:
@@ -124,11 +128,33 @@ def resume(lake: Lake, scheduler: Scheduler, run_id: str, *, on_progress: Progre
         ),
     )
     known = units.results(lake, (unit.unit_id for unit in plan.units))
+    remade = remake_lost(lake, scheduler, plan, known)
+    if remade.other and _all_active(lake, plan, remade):
+        return process(lake, scheduler, plan, on_progress=on_progress)
     take(lake, run)
     units.replan(lake, run_id, ["failed"])
     state = _Run(lake, run_id, plan.recipe, plan.context, len(plan.units), on_progress)
     releases = state.carry_out(scheduler)
-    return Report(_items(lake, plan, run_id, known), {"run": run_id, "releases": releases})
+    return _report(lake, plan, run_id, known, releases, remade)
+
+
+def _all_active(lake: Lake, plan: Plan, remade: Remade) -> bool:
+    """Whether lost files belong to ACTIVE releases: a newer one is not to be replaced by this old plan's."""
+    products = {unit.product for unit in plan.units if unit.unit_id in remade.other}
+    active = {file.unit_id for product in products for file in active_files(lake, product)}
+    return remade.other.keys() <= active
+
+
+def _report(
+    lake: Lake,
+    plan: Plan,
+    run_id: str | None,
+    known: dict[str, units.Result],
+    releases: list[dict[str, Any]],
+    remade: Remade,
+) -> Report:
+    items = [remade.told(item) for item in _items(lake, plan, run_id, known)]
+    return Report(items, {"run": run_id, "releases": releases, "put_back": sorted(remade.put_back.values())})
 
 
 def _up_to_date(
@@ -252,35 +278,8 @@ class _Run:
             self.finished += accepted
 
     def _job(self, unit: PlannedUnit) -> Job:
-        file = unit.file
-        entry = instrument(self.recipe.instrument)
         draft = self._draft(unit.product)
-        references = {
-            need: ReferenceFile(
-                need, chosen.did, str(self.lake.path_of(*split_did(chosen.did))), chosen.sha256
-            )
-            for need, chosen in unit.references.items()
-        }
-        source = FrameSource(
-            loader=Loader(str(self.lake.path_of(file.scope, file.name)), file.image_hdu),
-            source=file.name,
-            sha256=file.sha256,
-            blank_is_missing=entry.blank_is_missing,
-            caveats=file.caveats,
-            references=references,
-        )
-        target = Target(
-            unit=unit.unit_id,
-            instrument=entry.name,
-            root=self.lake.root,
-            scope=unit.product.scope,
-            name=product_file(file.stem, unit.product.level, draft.version),
-            version=draft.version,
-            date=draft.created.replace(tzinfo=None).isoformat(timespec="milliseconds"),
-            parents=(file.did,),
-            context=self.context,
-        )
-        return Job(source, target, shape=(file.shape[-2], file.shape[-1]))
+        return job_of(self.lake, self.recipe, unit, Edition(draft.version, draft.created, self.context))
 
     def _draft(self, product: ProductKey) -> Draft:
         if product not in self.drafts:

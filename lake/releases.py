@@ -208,6 +208,17 @@ def find_by_key(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | N
         return None if release is None else describe(release, product)
 
 
+def find_version(lake: Lake, product: ProductKey, version: int) -> dict[str, Any] | None:
+    """The release of a product at a version, whatever became of it since; None when there is none."""
+    with transaction(lake.sessions) as session:
+        release = session.scalar(
+            select(Release)
+            .join(Product)
+            .where(Product.name == product.name, Release.status != "DRAFT", Release.version == version)
+        )
+        return None if release is None else describe(release, product)
+
+
 def active_files(lake: Lake, product: ProductKey) -> list[FileEntry]:
     """Files of the ACTIVE release of a product, by name; empty when there is none."""
     query = (

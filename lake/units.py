@@ -399,6 +399,15 @@ def forget_quarantined(lake: Lake, unit_ids: Sequence[str]) -> int:
         )
 
 
+def forget_lost(lake: Lake, unit_ids: Sequence[str]) -> int:
+    """Let units be done anew whose files are lost and cannot be made again as they were."""
+    with transaction(lake.sessions) as session:
+        return sum(
+            _changed(session.execute(delete(UnitResult).where(UnitResult.unit_id.in_(batch))))
+            for batch in batches(unit_ids, _MANY)
+        )
+
+
 def _describe(run: Run) -> dict[str, Any]:
     return {
         "run": run.id,
