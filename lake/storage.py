@@ -420,7 +420,7 @@ def _not_those(scope: str, name: str) -> BadInput:
 
 def _damaged(did: str, path: Path, found: str) -> BadInput:
     return BadInput(
-        f"{did} cannot be given out: its stored copy is damaged",
+        f"{did} cannot be given out: its stored copy is {'lost' if found == 'no bytes' else 'damaged'}",
         file=str(path),
         found=found,
         advice="`heliolake fsck --deep` names the command that restores it",

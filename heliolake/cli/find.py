@@ -177,8 +177,8 @@ def get(
 def _print_problems(fetched: Fetched) -> None:
     console = err()
     for one in fetched.problems:
-        what = one.reason if one.file in one.reason else f"{one.file}: {one.reason}"
-        console.print(f"[yellow]not fetched[/]  {shown(what)} ({shown(one.found)})", soft_wrap=True)
+        where = ": ".join(part for part in (one.found, one.file) if part)
+        console.print(f"[yellow]not fetched[/]  {shown(one.reason)} ({shown(where)})", soft_wrap=True)
     for advice in dict.fromkeys(one.advice for one in fetched.problems if one.advice):
         console.print(f"  [dim]→ {shown(advice)}[/]", soft_wrap=True)
 

@@ -199,6 +199,9 @@ def process(
 
 
 def _say_next(ctx: typer.Context, more: dict[str, Any]) -> None:
+    if back := len(more["put_back"]):
+        what = "1 lost file was" if back == 1 else f"{back} lost files were"
+        out().print(f"{what} made again, byte for byte, under the old name{'' if back == 1 else 's'}.")
     if more["run"]:
         out().print(f"[dim]run {more['run']}[/]")
     if more["releases"]:
