@@ -12,10 +12,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from heliolake.neighbours import require_own
+
 if TYPE_CHECKING:
     from heliolake.notebook import Connection, Observation, Results, connect
 
 __all__ = ["Connection", "Observation", "Results", "connect"]
+
+
+require_own()
 
 
 def __getattr__(name: str) -> Any:

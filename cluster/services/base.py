@@ -66,7 +66,7 @@ class Service(ABC):
     port_names: ClassVar[tuple[str, ...]] = ()
     patience: ClassVar[float] = 8.0
     """Seconds it may take to end when asked to."""
-    start_limit: ClassVar[float] = 90.0
+    start_limit: ClassVar[float] = 240.0
     """Seconds after which a start has failed; generous, machines may be busy."""
 
     @abstractmethod

@@ -33,6 +33,13 @@ SETTINGS: Final[dict[str, Any]] = {
     # clock fifty times, also when nothing runs: a tenth of a core.
     "distributed.worker.profile.interval": "100ms",
     "distributed.admin.tick.interval": "500ms",
+    # Pages that every user of the machine can open: no logs, no folders, no code; workers have none at all.
+    "distributed.scheduler.http.routes": [
+        "cluster.services.dask_pages",
+        "distributed.http.health",
+        "distributed.http.statics",
+    ],
+    "distributed.worker.http.routes": [],
 }
 """What the cluster does otherwise than Dask's defaults."""
 

@@ -32,7 +32,8 @@ _SETTINGS = """\
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
-max_connections = 120
+max_connections = 200
+authentication_timeout = 5s
 password_encryption = 'scram-sha-256'
 shared_buffers = 128MB
 io_method = sync
@@ -45,6 +46,7 @@ log_checkpoints = off
 log_timezone = 'UTC'
 timezone = 'UTC'
 """
+# authentication_timeout: whoever connects and says nothing holds a place no longer than this.
 # io_method sync: no extra processes; jit off: our queries are short, compiling costs more than it saves.
 
 _ACCESS = "host all all 127.0.0.1/32 scram-sha-256\n"

@@ -6,6 +6,10 @@ PostgreSQL refuses to run as root. Its files may lie where an ordinary user cann
 (below /root, or in any folder of mode 0700). Opening those folders to everybody would
 expose what else is in them; instead the command keeps one capability, to pass and read
 folders, and only if it is needed. See capabilities(7), "ambient".
+
+PostgreSQL's programs ask with access(2) whether they may run each other. For a user other
+than root that call leaves capabilities out of account, unless the securebit NO_SETUID_FIXUP
+is set, which children inherit (capabilities(7), "The securebits flags").
 """
 
 from __future__ import annotations
@@ -15,7 +19,8 @@ import os
 import sys
 from pathlib import Path
 
-_PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 8, 47, 2
+_PR_GET_SECUREBITS, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 27, 28, 47, 2
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -41,8 +46,9 @@ def main(arguments: list[str]) -> None:
     # Containers often withhold the narrower of the two.
     wanted = next((cap for cap in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE) if permitted & (1 << cap)), None)
     keep = keep and wanted is not None
-    if keep:
-        _checked(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
+    if keep:  # changing the user keeps capabilities then; all but the one wanted are given up below
+        bits = libc.prctl(_PR_GET_SECUREBITS, 0, 0, 0, 0) | _SECBIT_NO_SETUID_FIXUP
+        _checked(libc.prctl(_PR_SET_SECUREBITS, bits, 0, 0, 0), "prctl(PR_SET_SECUREBITS)")
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
@@ -70,4 +76,10 @@ def _everybody_passes(path: Path) -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except OSError as problem:
+        sys.exit(
+            f"{sys.argv[3]} cannot be run as user {sys.argv[1]}: {problem}; put the environment and the home "
+            "where every user may pass, or run as an ordinary user"
+        )

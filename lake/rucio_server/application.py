@@ -6,4 +6,8 @@ tuning.apply()
 
 from rucio.web.rest.flaskapi.v1.main import application  # noqa: E402 -- after tuning.apply
 
+from lake.rucio_server.reticence import Reticence  # noqa: E402
+
+application.wsgi_app = Reticence(application.wsgi_app)
+
 __all__ = ["application"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-worker_class = "gthread"
+worker_class = "lake.rucio_server.buffering.BufferingWorker"
 workers = 2
 threads = 8
 # Importing Rucio takes seconds: do it once, in the master, instead of in every worker.
