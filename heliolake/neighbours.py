@@ -49,6 +49,6 @@ def _sentence(name: str, found: Path | None) -> str:
     if found is None:
         return f"Heliolake's package {name!r} is missing from {_HOUSE}; install Heliolake again"
     return (
-        f"{found} hides Heliolake's package {name!r}, because it has the same name and comes first on Python's "
-        "path; rename it, or start Python in another folder (then restart the kernel)"
+        f"{found} hides Heliolake's package {name!r}, because it has the same name and comes first on "
+        "Python's path; rename it, or start Python in another folder (then restart the kernel)"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-_TOKEN: Final = "HTTP_X_RUCIO_AUTH_TOKEN"
-#: The ways to sign in that a home has. The others answer with Rucio's own faults, paths of this machine included.
+_SIGNED_IN: Final = "HTTP_X_RUCIO_AUTH_TOKEN"
+#: The ways to sign in that a home has. The others answer with faults of Rucio's own, paths included.
 _SIGN_IN: Final = frozenset({"/auth/userpass", "/auth/validate"})
 _SENTENCES: Final = {
     404: b"There is nothing here.\n",
@@ -32,7 +32,7 @@ class Reticence:
         path = environ.get("PATH_INFO", "").rstrip("/")
         if path.startswith("/auth/") and path not in _SIGN_IN:
             return _answer(start_response, "404 Not Found", _SENTENCES[404])
-        if environ.get(_TOKEN):
+        if environ.get(_SIGNED_IN):
             return self.application(environ, start_response)
         return self._to_a_stranger(environ, start_response)
 
@@ -55,7 +55,9 @@ class Reticence:
 
 
 def _answer(start_response: StartResponse, status: str, text: bytes) -> list[bytes]:
-    start_response(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text)))])
+    start_response(
+        status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text)))]
+    )
     return [text]
 
 

@@ -66,3 +66,41 @@ def test_an_embargo_ends_at_its_very_moment() -> None:
 def test_an_action_nobody_defined_is_an_error_and_not_allowed() -> None:
     with pytest.raises(ValueError, match="delete"):
         may(OPERATOR, "delete", Terms("ACTIVE"), datetime.now(UTC))
+
+
+@given(PEOPLE, BYTES, TERMS, TIMES)
+def test_bytes_are_given_exactly_as_the_terms_say(
+    name: str, action: Action, terms: Terms, at: datetime
+) -> None:
+    published = terms.status in {"ACTIVE", "SUPERSEDED"}
+    under_embargo = terms.embargo_until is not None and at < terms.embargo_until
+    holder = name != "" and name in terms.embargo_holders
+    assert may(Principal(name), action, terms, at) == (published and (holder or not under_embargo))
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "SUPERSEDED"])
+@pytest.mark.parametrize("action", [Action.BYTES, Action.PREVIEW])
+def test_a_holder_gets_bytes_of_what_is_under_embargo_and_a_stranger_does_not(
+    status: str, action: Action
+) -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    terms = Terms(status, now + timedelta(days=1), ["ada"])
+    assert may(Principal("ada"), action, terms, now)
+    assert not may(Principal("bob"), action, terms, now)
+    assert not may(PUBLIC, action, terms, now)
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "SUPERSEDED"])
+def test_everybody_gets_bytes_of_what_is_published_and_under_no_embargo(status: str) -> None:
+    assert may(PUBLIC, Action.BYTES, Terms(status), datetime(2030, 1, 1, tzinfo=UTC))
+
+
+def test_the_public_holds_nothing_even_where_a_list_of_holders_names_nobody() -> None:
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    assert not may(PUBLIC, Action.BYTES, Terms("ACTIVE", now + timedelta(days=1), [""]), now)
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    end = datetime(2030, 1, 1, 12, tzinfo=UTC)
+    assert may(PUBLIC, Action.BYTES, Terms("ACTIVE", end), datetime(2030, 1, 1, 12))  # noqa: DTZ001
+    assert not may(PUBLIC, Action.BYTES, Terms("ACTIVE", end), datetime(2030, 1, 1, 11, 59))  # noqa: DTZ001

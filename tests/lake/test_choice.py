@@ -151,3 +151,45 @@ def test_a_context_that_was_asked_travels_without_its_index() -> None:
     choose(context, "hi", "spikes", day(0), {})
     assert pickle.dumps(context) == before
     assert pickle.loads(before) == context
+
+
+@pytest.mark.parametrize("span", [(0, None), (None, 5), (0, 5)])
+def test_a_frame_without_a_date_gets_no_reference_that_begins_or_ends(
+    span: tuple[int | None, int | None],
+) -> None:
+    begin, end = span
+    choice = choose(context_of(reference(begin=begin, end=end)), "hi", "flat", None, {})
+    assert choice.reference is None
+    assert "an unknown time" in choice.why
+
+
+def test_a_frame_without_a_date_gets_a_reference_that_is_always_valid() -> None:
+    always = reference()
+    assert choose(context_of(always, reference(begin=0)), "hi", "flat", None, {}).reference == always
+
+
+def test_a_reference_serves_its_own_instrument_and_need_only() -> None:
+    context = context_of(reference(need="flat", instrument="hi"))
+    assert choose(context, "hi", "flat", day(0), {}).reference is not None
+    assert choose(context, "aia", "flat", day(0), {}).reference is None
+    assert choose(context, "hi", "dark", day(0), {}).reference is None
+
+
+def test_a_selector_on_a_keyword_that_the_frame_lacks_excludes() -> None:
+    choice = choose(context_of(reference(DETECTOR="HI1")), "hi", "flat", day(0), {})
+    assert choice.reference is None
+    assert "DETECTOR is 'absent', not 'HI1'" in choice.why
+
+
+def test_what_is_nearest_is_named_first_where_nothing_is_valid() -> None:
+    items = [reference(begin=start, end=start + 1) for start in (10, 40, 20, 30)]
+    why = choose(context_of(*items), "hi", "flat", day(42), {}).why
+    assert [one.did in why for one in items] == [False, True, True, True]
+    assert why.index(items[1].did) < why.index(items[3].did) < why.index(items[2].did)
+    assert "and 1 more" in why
+
+
+def test_of_references_that_clash_the_one_with_the_fewest_clashes_is_named() -> None:
+    near, far = reference(A=1, B=2), reference(A=9, B=9)
+    why = choose(context_of(far, near), "hi", "flat", day(0), {"A": 1, "B": 3}).why
+    assert f"nearest is {near.did}, but B is 3, not 2;" in why

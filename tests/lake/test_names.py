@@ -36,9 +36,27 @@ def test_a_level_is_written_without_its_point(level: str, token: str) -> None:
     assert level_token(level) == token
 
 
-@given(LEVELS, LEVELS)
-def test_different_levels_never_share_a_name(first: str, second: str) -> None:
-    assert (level_token(first) == level_token(second)) == (first == second)
+def test_different_levels_never_share_a_name() -> None:
+    """All of them: two drawn at random would hardly ever be such a pair as 15 and 1.5."""
+    wholes = [str(number) for number in range(100)] + [f"0{number}" for number in range(10)]
+    points = ["", *(f".{number}" for number in range(100)), *(f".0{number}" for number in range(10))]
+    levels = [f"{whole}{point}{suffix}" for whole in wholes for point in points for suffix in ("", "q", "Qb")]
+    assert len({level_token(level) for level in levels}) == len(levels)
+
+
+@pytest.mark.parametrize(
+    "level", ["1.5p", "1p5", "15p", "1p", "", "1.", ".5", "100", "1.555", "1.5abcde", "a", "1 "]
+)
+def test_a_level_that_could_be_read_as_another_is_none(level: str) -> None:
+    with pytest.raises(BadInput, match="is not a level"):
+        level_token(level)
+
+
+@pytest.mark.parametrize("version", [0, -1])
+def test_versions_count_from_one(version: int) -> None:
+    assert version_token(1) == "v0001"
+    with pytest.raises(BadInput, match="counts from 1"):
+        version_token(version)
 
 
 @given(SCOPES, NAMES, LEVELS, VERSIONS)
@@ -86,7 +104,7 @@ def test_a_name_that_is_accepted_is_one_path_segment_that_rucio_takes(text: str)
         assert refusal.value.code is Reason.BAD_NAME
 
 
-@pytest.mark.parametrize("scope", ["", "a" * 26, "../up", "a/b", "a:b", "a b", ".hidden"])
+@pytest.mark.parametrize("scope", ["", "a" * 26, "../up", "a/b", "a:b", "a b", ".hidden", "..", "a..b"])
 def test_a_scope_that_rucio_or_the_file_system_would_not_take_is_refused(scope: str) -> None:
     with pytest.raises(BadInput):
         check_scope(scope)
