@@ -4,13 +4,14 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help demo test lint bench format clean
+.PHONY: help demo test lint bench mutants format clean
 
 help:
 	@echo "make demo    everything once, on small real and simulated data, with a picture at the end"
 	@echo "make test    the tests (HELIOLAKE_DATA=DIR: with real observation files)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   benchmarks against peers; results in bench/out"
+	@echo "make mutants whether the tests notice small random changes of the program; takes minutes"
 	@echo "make format  let ruff format the code"
 	@echo "make clean   remove the virtual environment and caches"
 
@@ -47,6 +48,9 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench
+
+mutants: $(VENV)/.test
+	$(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -36,6 +36,8 @@ down(Home(sys.argv[1]))
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home whose services run; shared by all tests, which therefore choose names of their own."""
+    if os.environ.get("HELIOLAKE_TESTS_WITHOUT_SERVICES"):
+        pytest.skip("HELIOLAKE_TESTS_WITHOUT_SERVICES is set")
     with running_home(tmp_path_factory.mktemp("home")) as running:
         yield running
 

@@ -1,0 +1,269 @@
+"""Whether the tests would notice: single random changes of the program, each against its module's tests.
+
+``make mutants`` or ``python -m tests.mutants [MODULE ...] [--count N] [--seed S] [--all]``. Not part of the
+tests: a run takes minutes. Ends with 1 where fewer than 95 % of the changes are noticed, and names those
+that were not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import importlib.abc
+import importlib.util
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+HOUSE: Final = Path(__file__).resolve().parent.parent
+#: Share of changes that has to be noticed.
+ENOUGH: Final = 0.95
+#: Seconds after which a change that makes the tests run on and on counts as noticed.
+_PATIENCE: Final = 300
+_HI, _AIA = "pipeline.instruments.stereo_hi.steps", "pipeline.instruments.sdo_aia.steps"
+_HI_TESTS, _AIA_TESTS = "tests/pipeline/instruments/stereo_hi", "tests/pipeline/instruments/sdo_aia"
+#: Modules whose tests are measured, with the tests that are to notice.
+MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "lake.access": ("tests/lake/test_access.py",),
+    "lake.choice": ("tests/lake/test_choice.py",),
+    "lake.fits_check": ("tests/lake/test_fits_check.py",),
+    "lake.names": ("tests/lake/test_names.py",),
+    "lake.storage": ("tests/lake/test_storage_durability.py", "tests/lake/test_storage.py"),
+    "pipeline.kernels.affine": (
+        "tests/pipeline/kernels/test_affine.py",
+        "tests/pipeline/kernels/test_resample.py",
+        f"{_AIA_TESTS}/test_register.py",
+    ),
+    "pipeline.kernels.desmear": ("tests/pipeline/kernels/test_desmear.py",),
+    "pipeline.outcome": ("tests/pipeline/test_outcome.py",),
+    "pipeline.provenance": ("tests/pipeline/test_provenance.py",),
+    "pipeline.quality": ("tests/pipeline/test_quality.py",),
+    "pipeline.recipe": ("tests/pipeline/test_recipe.py",),
+    "pipeline.solarnet": ("tests/pipeline/test_solarnet.py",),
+    f"{_AIA}.pointing": (f"{_AIA_TESTS}/test_pointing.py",),
+    f"{_HI}.calibrate": (f"{_HI_TESTS}/test_calibrate.py",),
+    f"{_HI}.cosmics": (f"{_HI_TESTS}/test_cosmics.py",),
+    f"{_HI}.onboard": (f"{_HI_TESTS}/test_onboard.py", f"{_HI_TESTS}/test_telemetry.py"),
+}
+#: Imported once, before the first change: libraries of others take most of a test run's first seconds.
+_LIBRARIES: Final = (
+    "numpy",
+    "scipy.fft",
+    "numba",
+    "astropy.io.fits",
+    "xarray",
+    "dask.array",
+    "pydantic",
+    "hypothesis",
+)
+
+_PAIRS: Final = (
+    *((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn)),
+    *((ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.BitAnd, ast.BitOr), (ast.LShift, ast.RShift)),
+    (ast.And, ast.Or),
+)
+_SWAPS: Final[dict[type[ast.AST], type[ast.AST]]] = {
+    **dict(_PAIRS),
+    **{second: first for first, second in _PAIRS},
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult,
+}
+Change = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one module."""
+
+    module: str
+    line: int
+    before: str
+    after: str
+    source: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the changes asked for and print what was noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help="dotted names; all by default")
+    parser.add_argument("--count", type=int, default=12, help="changes of each module (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which ones are drawn (default: %(default)s)")
+    parser.add_argument("--all", action="store_true", help="every possible change instead of some")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.modules) - set(MODULES):
+        parser.error(f"no such module here: {', '.join(sorted(unknown))}; there are: {', '.join(MODULES)}")
+    os.chdir(HOUSE)
+    os.environ["HELIOLAKE_TESTS_WITHOUT_SERVICES"] = "1"
+    for library in _LIBRARIES:
+        importlib.import_module(library)
+    noticed = total = 0
+    for module in options.modules or MODULES:
+        if not _passes(None, MODULES[module]):
+            print(f"{module}: its tests fail without any change", flush=True)
+            return 2
+        found = _drawn(module, None if options.all else options.count, options.seed)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            survived = [one for one, passes in zip(found, pool.map(_survives, found), strict=True) if passes]
+        noticed, total = noticed + len(found) - len(survived), total + len(found)
+        print(f"{module}: {len(found) - len(survived)} of {len(found)} noticed", flush=True)
+        for one in survived:
+            print(f"  {one.module.replace('.', '/')}.py:{one.line}: {one.before}  →  {one.after}", flush=True)
+    print(f"{noticed} of {total} changes noticed: {noticed / total:.1%}")
+    return 0 if noticed >= ENOUGH * total else 1
+
+
+def _drawn(module: str, count: int | None, seed: int) -> list[Mutant]:
+    """Some changes of a module, the same for the same seed; all where no count is given."""
+    source = (HOUSE / f"{module.replace('.', '/')}.py").read_text()
+    number = sum(1 for _ in _changes(ast.parse(source)))
+    chosen = range(number)
+    if count is not None:
+        chosen = random.Random(f"{module} {seed}").sample(chosen, min(count, number))
+    return [_mutant(module, source, one) for one in sorted(chosen)]
+
+
+def _mutant(module: str, source: str, number: int) -> Mutant:
+    tree = ast.parse(source)
+    node, change = next(one for index, one in enumerate(_changes(tree)) if index == number)
+    before = _short(node)
+    change()
+    return Mutant(module, node.lineno, before, _short(node), ast.unparse(tree))
+
+
+def _short(node: ast.AST) -> str:
+    return ast.unparse(node).replace("\n", " ")[:90]
+
+
+def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr | ast.stmt, Change]]:
+    """Every change that can be made: the smallest statement or expression to show, and what makes it."""
+    spared = set(_spared(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.expr, ast.stmt)) and node not in spared:
+            for change in _changes_of(node):
+                yield node, change
+
+
+def _changes_of(node: ast.expr | ast.stmt) -> Iterator[Change]:
+    if isinstance(node, ast.Compare):
+        for index, operator in enumerate(node.ops):
+            yield partial(node.ops.__setitem__, index, _swapped(operator))
+    elif isinstance(node, (ast.BinOp, ast.BoolOp, ast.AugAssign)) and type(node.op) in _SWAPS:
+        yield partial(setattr, node, "op", _swapped(node.op))
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield partial(setattr, node, "operand", ast.UnaryOp(ast.Not(), node.operand))
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield partial(setattr, node, "op", ast.UAdd())
+    elif isinstance(node, (ast.If, ast.IfExp, ast.While)):
+        yield partial(setattr, node, "test", ast.UnaryOp(ast.Not(), node.test))
+    elif isinstance(node, ast.Constant) and (other := _other(node.value)) is not None:
+        yield partial(setattr, node, "value", other)
+    elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        yield partial(setattr, node, "value", ast.Constant(None))
+    elif isinstance(node, ast.Return) and node.value is not None:
+        yield partial(setattr, node, "value", None)
+
+
+def _swapped(operator: ast.AST) -> Any:
+    return _SWAPS[type(operator)]()
+
+
+def _other(value: object) -> object:
+    """Another value of the same type; None for what is left alone (sentences, mostly)."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return value + 1
+    if isinstance(value, str) and value and " " not in value:
+        return f"{value}x"
+    return None
+
+
+def _spared(tree: ast.Module) -> Iterator[ast.AST]:
+    """What is no behaviour: annotations, options of compilers, docstrings, messages."""
+    for node in ast.walk(tree):
+        roots: list[ast.AST | None] = []
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            roots += node.decorator_list
+            roots += [node.returns] if isinstance(node, ast.FunctionDef) else []
+        elif isinstance(node, (ast.arg, ast.AnnAssign)):
+            roots.append(node.annotation)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            roots.append(node.value)
+        elif isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        ):
+            roots.append(node)
+        elif isinstance(node, ast.Raise):  # that it is raised matters, not the words
+            yield from (one for one in ast.walk(node) if isinstance(one, ast.Constant))
+        for root in roots:
+            if root is not None:
+                yield from ast.walk(root)
+
+
+def _survives(mutant: Mutant) -> bool:
+    return _passes(mutant, MODULES[mutant.module])
+
+
+def _passes(mutant: Mutant | None, tests: tuple[str, ...]) -> bool:
+    """Whether the tests pass, run in a process of their own in which a module is exchanged."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+        child = os.fork()
+        if child == 0:
+            _run_tests(mutant, tests, Path(folder))
+        deadline = time.monotonic() + _PATIENCE
+        while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > deadline:
+                os.kill(child, 9)
+            time.sleep(0.05)
+        return os.waitpid(child, 0)[1] == 0
+
+
+def _run_tests(mutant: Mutant | None, tests: tuple[str, ...], folder: Path) -> None:
+    """Run the tests and end the process with their exit code; does not return."""
+    code = 3
+    try:
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        if mutant is not None:
+            file = folder / f"{mutant.module.rpartition('.')[2]}.py"
+            file.write_text(mutant.source)
+            sys.meta_path.insert(0, _Exchange(mutant.module, file))
+        import pytest
+
+        there = [name for name in tests if (HOUSE / name).exists()]
+        options = ["-x", "-q", "-p", "no:cacheprovider", "--basetemp", str(folder / "pytest")]
+        code = int(pytest.main([*options, *there]))
+    finally:
+        os._exit(code)
+
+
+class _Exchange(importlib.abc.MetaPathFinder):
+    """Gives a module from another file; its compiled kernels are cached there, not beside the genuine."""
+
+    def __init__(self, module: str, file: Path) -> None:
+        self.module, self.file = module, file
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The changed module, and nothing for any other name."""
+        return (
+            importlib.util.spec_from_file_location(fullname, self.file) if fullname == self.module else None
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
