@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 
@@ -132,3 +133,34 @@ def test_every_recipe_that_ships_is_valid_and_named_once() -> None:
     assert {"stereo_hi-l1", "aia-l15", "toy-l1"} <= set(found)
     for recipe in found.values():
         assert recipe.bind()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('from_level: "0"', 'from_level: "0.5"'),
+        ('to_level: "1"', 'to_level: "1.5"'),
+        (", assume: {gain: unity}", ""),
+        ("{by: 2.0}", "{by: 2.5}"),
+        ("  - {step: shift, params: {by: 2.0}}\n", ""),
+    ],
+)
+def test_whatever_decides_the_result_is_part_of_the_identity(before: str, after: str) -> None:
+    assert before in RECIPE
+    assert Recipe.parse(RECIPE.replace(before, after)).document() != Recipe.parse(RECIPE).document()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("name: toy-l1", "name: toy-l1b"), ("version: 1", "version: 2\ndescription: x")]
+)
+def test_what_the_recipe_is_called_is_no_part_of_it(before: str, after: str) -> None:
+    assert Recipe.parse(RECIPE.replace(before, after)).document() == Recipe.parse(RECIPE).document()
+
+
+def test_a_step_of_another_version_is_another_piece_of_work() -> None:
+    bound = Recipe.parse(RECIPE).bind()[0]
+    raised = bound.model_copy(
+        update={"step": dataclasses.replace(bound.step, version=bound.step.version + 1)}
+    )
+    assert raised.document() == {**bound.document(), "version": bound.step.version + 1}
+    assert bound.document() == {"step": "shift", "version": 3, "params": {"by": 2.0}, "assume": []}

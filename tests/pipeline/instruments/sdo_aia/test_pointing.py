@@ -166,3 +166,21 @@ def test_a_file_that_is_no_pointing_table_says_so(text: str, tmp_path: Path) -> 
     path.write_text(text)
     with pytest.raises(BadInput, match="no pointing table"):
         updated(full(), {"pointing_table": reference("pointing_table", path)})
+
+
+def test_every_card_of_the_pointing_is_of_the_new_one_or_gone(tmp_path: Path) -> None:
+    old = {"CRVAL1": 12.0, "CRVAL2": -7.0, "R_SUN": 1.0, "INST_ROT": 9.0, "IMSCL_MP": 9.0, "X0_MP": 1.0}
+    turned = {"CROTA1": 3.0, "CD1_1": 1.0, "CD1_2": 0.1, "CD2_1": -0.1, "CD2_2": 1.0, "RSUN_OBS": 970.0}
+    found = updated(full(**old, **turned), pointing_table(tmp_path)).header
+    assert not {"CROTA1", "CD1_1", "CD1_2", "CD2_1", "CD2_2"} & set(found)
+    assert (found["CRVAL1"], found["CRVAL2"]) == (0.0, 0.0)
+    assert (found["CRPIX1"], found["CRPIX2"]) == (found["X0_MP"] + 1, found["Y0_MP"] + 1)
+    assert found["CDELT1"] == found["CDELT2"] == found["IMSCL_MP"]
+    assert found["R_SUN"] == pytest.approx(970.0 / found["CDELT1"])
+    assert 1600 < found["R_SUN"] < 1650  # pixels, not arcseconds nor their product
+    assert found["CROTA2"] == pytest.approx(found["INST_ROT"] + 8.6e-05)
+    assert found["INST_ROT"] == pytest.approx(0.019512)
+
+
+def test_a_radius_that_is_not_known_is_not_made_up(tmp_path: Path) -> None:
+    assert "R_SUN" not in updated(full(RSUN_OBS=None, R_SUN=None), pointing_table(tmp_path)).header

@@ -266,3 +266,51 @@ def test_an_underscan_does_not_move_the_axis_of_the_optics() -> None:
     plain = diffuse_correction(as_frame(simulated(), RAVG=-881.0))
     shifted = diffuse_correction(as_frame(simulated(), RAVG=-881.0, DSTART1=26, DSTART2=3))
     np.testing.assert_array_equal(shifted, plain)
+
+
+@pytest.mark.parametrize(
+    ("cards", "factor"),
+    [
+        ({"POLAR": 1001.0, "SEB_PROG": "DOUBLE"}, 1),
+        ({"POLAR": 1001.0, "SEB_PROG": "SERIES"}, 2),
+        ({"POLAR": 1000.0}, 1),
+        ({"POLAR": 1002.0}, 1),
+        ({"POLAR": None}, 1),
+    ],
+)
+def test_only_one_exposure_of_two_is_doubled(cards: dict[str, Any], factor: float) -> None:
+    plain = as_frame(simulated(), BUNIT="DN/s", POLAR=1000.0)
+    one = apply_step("photometric_calibration", plain, units="MSB")
+    found = apply_step("photometric_calibration", as_frame(simulated(), BUNIT="DN/s", **cards), units="MSB")
+    np.testing.assert_allclose(found.data, factor * one.data, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("summed", "side"), [(1.0, 1), (2.0, 2), (3.0, 4), (4.0, 8)])
+def test_the_size_of_a_pixel_is_told_by_side_and_by_area(summed: float, side: int) -> None:
+    frame = as_frame(simulated(), BUNIT="DN/s", SUMMED=summed, IPSUM=summed)
+    result = apply_step("photometric_calibration", frame)
+    assert [result.header[name] for name in ("NBIN1", "NBIN2", "NBIN")] == [side, side, side**2]
+    np.testing.assert_allclose(result.data, frame.data / side**2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ravg", [-894.0, -0.1])
+def test_optics_of_a_fit_that_failed_are_not_used(ravg: float) -> None:
+    nominal = diffuse_correction(as_frame(simulated(), RAVG=None))
+    failed = diffuse_correction(as_frame(simulated(), RAVG=ravg, PV2_1=0.9, CDELT1=0.02))
+    perfect = diffuse_correction(as_frame(simulated(), RAVG=0.0, PV2_1=0.9, CDELT1=0.02))
+    np.testing.assert_array_equal(failed, nominal)
+    assert np.abs(perfect - nominal).max() > 1e-4
+
+
+def test_each_spacecraft_has_its_own_factor() -> None:
+    found = {
+        spacecraft: apply_step(
+            "photometric_calibration", as_frame(simulated(spacecraft=spacecraft), BUNIT="DN/s"), units="MSB"
+        ).header["CALFAC"]
+        for spacecraft in ("A", "B")
+    }
+    middle = datetime.fromisoformat(simulated().header["DATE-AVG"]).replace(tzinfo=UTC)
+    for spacecraft, factor in found.items():
+        camera: tables.Camera = ("HI1", "A") if spacecraft == "A" else ("HI1", "B")
+        assert factor == pytest.approx(tables.brightness_per_rate(camera, "MSB", middle), rel=1e-6)
+    assert found["A"] != pytest.approx(found["B"], rel=1e-3)

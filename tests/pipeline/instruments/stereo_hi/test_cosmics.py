@@ -80,3 +80,53 @@ def test_a_corner_of_zeros_is_no_report() -> None:
 def test_other_images_have_no_report(kind: str) -> None:
     frame = as_frame(simulated(kind=kind))
     assert apply_step("cosmic_ray_report", frame) is frame
+
+
+def line_of_counts(counts: list[float], counter: float) -> np.ndarray:
+    """An image whose last line ends with a report: the counter, then the counts."""
+    data = np.full((8, 64), 5000.0, dtype=np.float32)
+    data[-1, -len(counts) :], data[-1, -len(counts) - 1] = counts, counter
+    return data
+
+
+@pytest.mark.parametrize("corner", ["last", "first"])
+def test_recovered_counts_come_in_the_order_of_the_exposures_too(corner: str) -> None:
+    data = line_of_counts([11, 12, 13, 14, 15], 5)
+    image = data if corner == "last" else np.ascontiguousarray(data[::-1, ::-1])
+    report = find_report(image, 9, "last")  # nine were announced, five are there
+    assert report is not None
+    assert (report.corner, report.recovered) == (corner, True)
+    assert report.counts.tolist() == [11, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize(("number", "found"), [(0, False), (1, False), (2, True), (3, True)])
+def test_a_counter_is_believed_from_two_exposures_on(number: int, found: bool) -> None:
+    data = line_of_counts([70.0] * number, number) if number else np.full((8, 64), 5000.0, np.float32)
+    if not number:
+        data[-1, -1] = 0
+    assert (find_report(data, 9, "last") is not None) is found
+
+
+@pytest.mark.parametrize(("count", "found"), [(1, False), (2, True), (63, True), (64, False)])
+def test_a_report_is_looked_for_where_it_fits_into_a_line(count: int, found: bool) -> None:
+    data = np.full((4, 64), 70.0, dtype=np.float32)
+    if count < 64:
+        data[-1, -count - 1] = count
+    assert (find_report(data, count, "last") is not None) is found
+
+
+def test_flags_that_are_there_already_stay() -> None:
+    frame = as_frame(simulated())
+    flagged_before = frame.replace(quality=np.full_like(frame.quality, Quality.SATURATED))
+    result = apply_step("cosmic_ray_report", flagged_before)
+    assert flagged(result.quality, Quality.SATURATED).all()
+    assert np.count_nonzero(flagged(result.quality, Quality.INTERPOLATED)) == 31
+
+
+@pytest.mark.parametrize(
+    ("images", "sequence", "looked_for"),
+    [(1, 0, False), (1, 1, False), (1, 2, True), (2, 0, True), (2, 1, True)],
+)
+def test_single_exposures_have_no_report(images: int, sequence: int, looked_for: bool) -> None:
+    frame = as_frame(simulated(), N_IMAGES=images, IMGSEQ=sequence)
+    assert ("CRNREP" in apply_step("cosmic_ray_report", frame).header) is looked_for

@@ -128,3 +128,44 @@ def test_the_bias_left_in_a_sum(codes: tuple[int, ...], cards: dict[str, float],
     np.testing.assert_allclose(result.data, frame.data - np.float32(level))
     if level:
         assert result.header["OFFSETCR"] == pytest.approx(level)
+
+
+@pytest.mark.parametrize(
+    ("percentile", "factor"), [(342.0 - 6.8, 2), (342.0 + 6.8, 2), (342.0 - 6.9, 1), (342.0 + 6.9, 1)]
+)
+def test_half_of_the_bias_is_met_to_a_fiftieth(percentile: float, factor: float) -> None:
+    frame = coded(41, 94, DATAP01=percentile, BIASMEAN=684.0)
+    np.testing.assert_array_equal(apply_step("undo_onboard_processing", frame).data, frame.data * factor)
+
+
+@pytest.mark.parametrize(
+    ("codes", "factor"),
+    [
+        ((41, 89), 1),  # the codes of ICER begin at 90
+        ((41, 90), 2),
+        ((41, 102), 2),
+        ((106, 94), 1),  # its filters are 106 to 112
+        ((112, 94), 1),
+        ((105, 94), 2),
+        ((113, 94), 2),
+        ((94,), 1),  # nothing stands before it
+    ],
+)
+def test_icer_and_its_filters_are_known_by_their_codes(codes: tuple[int, ...], factor: float) -> None:
+    frame = coded(*codes, DATAP01=342.0, BIASMEAN=684.0)
+    np.testing.assert_array_equal(apply_step("undo_onboard_processing", frame).data, frame.data * factor)
+
+
+@pytest.mark.parametrize(("ipsum", "factor"), [(0.0, 1), (1.0, 4), (2.0, 4), (None, 4)])
+def test_code_53_asks_whether_anything_was_summed(ipsum: float | None, factor: float) -> None:
+    frame = coded(41, 53, IPSUM=ipsum)
+    np.testing.assert_array_equal(apply_step("undo_onboard_processing", frame).data, frame.data * factor)
+
+
+@pytest.mark.parametrize("codes", [(41, 83), (2, 1), (41, 94)])
+def test_the_header_that_came_is_left_as_it_was(codes: tuple[int, ...]) -> None:
+    frame = coded(*codes, DATAP01=342.0, BIASMEAN=684.0)
+    before = frame.header.tostring()
+    apply_step("undo_onboard_processing", frame)
+    apply_step("subtract_bias", frame)
+    assert frame.header.tostring() == before
