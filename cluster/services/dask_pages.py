@@ -33,5 +33,6 @@ class ForOwners(RequestHandler):  # type: ignore[misc]  # distributed carries no
 routes: Final[list[tuple[str, Any, dict[str, Any]]]] = [
     (r"json/counts.json", CountsJSON, {}),
     (r"individual-plots.json", IndividualPlots, {}),
-    (r"(info.*)", ForOwners, {}),
+    (r"info", ForOwners, {}),
+    (r"info/(.*).html", ForOwners, {}),
 ]

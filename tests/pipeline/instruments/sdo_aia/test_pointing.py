@@ -170,7 +170,7 @@ def test_a_file_that_is_no_pointing_table_says_so(text: str, tmp_path: Path) -> 
 
 def test_every_card_of_the_pointing_is_of_the_new_one_or_gone(tmp_path: Path) -> None:
     old = {"CRVAL1": 12.0, "CRVAL2": -7.0, "R_SUN": 1.0, "INST_ROT": 9.0, "IMSCL_MP": 9.0, "X0_MP": 1.0}
-    turned = {"CROTA1": 3.0, "CD1_1": 1.0, "CD1_2": 0.1, "CD2_1": -0.1, "CD2_2": 1.0, "RSUN_OBS": 970.0}
+    turned = {"CROTA1": 3.0, "CD1_1": 0.6, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.6, "RSUN_OBS": 970.0}
     found = updated(full(**old, **turned), pointing_table(tmp_path)).header
     assert not {"CROTA1", "CD1_1", "CD1_2", "CD2_1", "CD2_2"} & set(found)
     assert (found["CRVAL1"], found["CRVAL2"]) == (0.0, 0.0)

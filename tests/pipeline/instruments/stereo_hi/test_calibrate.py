@@ -295,7 +295,7 @@ def test_the_size_of_a_pixel_is_told_by_side_and_by_area(summed: float, side: in
 
 @pytest.mark.parametrize("ravg", [-894.0, -0.1])
 def test_optics_of_a_fit_that_failed_are_not_used(ravg: float) -> None:
-    nominal = diffuse_correction(as_frame(simulated(), RAVG=None))
+    nominal = diffuse_correction(as_frame(simulated()))
     failed = diffuse_correction(as_frame(simulated(), RAVG=ravg, PV2_1=0.9, CDELT1=0.02))
     perfect = diffuse_correction(as_frame(simulated(), RAVG=0.0, PV2_1=0.9, CDELT1=0.02))
     np.testing.assert_array_equal(failed, nominal)
@@ -313,4 +313,4 @@ def test_each_spacecraft_has_its_own_factor() -> None:
     for spacecraft, factor in found.items():
         camera: tables.Camera = ("HI1", "A") if spacecraft == "A" else ("HI1", "B")
         assert factor == pytest.approx(tables.brightness_per_rate(camera, "MSB", middle), rel=1e-6)
-    assert found["A"] != pytest.approx(found["B"], rel=1e-3)
+    assert found["B"] / found["A"] != pytest.approx(1.0, rel=1e-2)
