@@ -232,7 +232,7 @@ def build_product(
     extension = fits.Header([("EXTNAME", QUALITY_EXTNAME, "name of this HDU")])
     if quality_header is not None:
         extension.extend(_scientific(quality_header), unique=False, update=False)
-    parts = [_Part(primary, data), _quality_hdu(quality, extension)]
+    parts: list[_Part | bytes] = [_Part(primary, data), _quality_hdu(quality, extension)]
     if uncertainty is not None:
         parts.append(_Part(_uncertainty_cards(uncertainty), uncertainty.values))
     return _joined(parts)

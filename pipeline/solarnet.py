@@ -181,7 +181,7 @@ def _value(header: fits.Header, rule: SolarnetRule) -> str | int | float | None:
         return rule.map.get(str(value).strip())
     if rule.factor != 1.0 and isinstance(value, (int, float)):
         return value * rule.factor
-    return value  # type: ignore[no-any-return]  # a FITS card holds text or a number
+    return value
 
 
 def _exponent(unit: Any) -> int | None:

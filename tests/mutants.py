@@ -128,7 +128,7 @@ def _drawn(module: str, count: int | None, seed: int) -> list[Mutant]:
     """Some changes of a module, the same for the same seed; all where no count is given."""
     source = (HOUSE / f"{module.replace('.', '/')}.py").read_text()
     number = sum(1 for _ in _changes(ast.parse(source)))
-    chosen = range(number)
+    chosen: Sequence[int] = range(number)
     if count is not None:
         chosen = random.Random(f"{module} {seed}").sample(chosen, min(count, number))
     return [_mutant(module, source, one) for one in sorted(chosen)]

@@ -35,9 +35,9 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
         return call
 
-    monkeypatch.setattr(storage.os, "write", recorded("write", lambda descriptor, _: kind_of(descriptor)))
-    monkeypatch.setattr(storage.os, "fsync", recorded("fsync", kind_of))
-    monkeypatch.setattr(storage.os, "link", recorded("link", lambda *_: "file"))
+    monkeypatch.setattr(os, "write", recorded("write", lambda descriptor, _: kind_of(descriptor)))
+    monkeypatch.setattr(os, "fsync", recorded("fsync", kind_of))
+    monkeypatch.setattr(os, "link", recorded("link", lambda *_: "file"))
     return seen
 
 
@@ -79,7 +79,7 @@ def test_a_kernel_that_takes_a_few_bytes_at_a_time_gets_them_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = os.write
-    monkeypatch.setattr(storage.os, "write", lambda descriptor, view: genuine(descriptor, view[:7]))
+    monkeypatch.setattr(os, "write", lambda descriptor, view: genuine(descriptor, view[:7]))
     content = os.urandom(1000)
     stored = put_bytes(tmp_path, "s", "a.fits", content)
     assert stored.path.read_bytes() == content
@@ -98,7 +98,7 @@ def test_what_could_not_be_written_never_gets_its_name(
     def fails(*_: Any) -> int:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(storage.os, call, fails)
+    monkeypatch.setattr(os, call, fails)
     with pytest.raises(root):
         put_bytes(tmp_path, "s", "a.fits", b"abc")
     assert list(folder.iterdir()) == []
@@ -115,7 +115,7 @@ def test_a_write_that_fails_after_some_bytes_never_gets_its_name(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return genuine(descriptor, view[:5])
 
-    monkeypatch.setattr(storage.os, "write", fills_up)
+    monkeypatch.setattr(os, "write", fills_up)
     with pytest.raises(Fatal, match="full"):
         put_bytes(tmp_path, "s", "a.fits", b"abc" * 100)
     assert list(folder.iterdir()) == []
@@ -136,7 +136,7 @@ def test_files_longer_than_a_window_are_summed_and_copied_to_their_last_byte(
 def test_a_difference_behind_the_first_window_is_seen(tmp_path: Path) -> None:
     (tmp_path / "rse").mkdir()
     content = bytearray(9 << 20)
-    stored = put_bytes(tmp_path / "rse", "s", "a.fits", content)
+    stored = put_bytes(tmp_path / "rse", "s", "a.fits", bytes(content))
     content[-1] = 1
     stored.path.write_bytes(content)
     with pytest.raises(BadInput, match="damaged"):

@@ -129,7 +129,9 @@ def _fitted(flat: Flat, frame: Frame, did: str) -> NDArray[np.float32]:
             advice="add the flat of this summing (raw for 2048², sum for smaller images) to the context",
         )
     binned = values.reshape(ny, up, nx, across).mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
-    lying = binned[::-1, ::-1] if flat.turned != facts.orientation(frame).turned else binned
+    lying: NDArray[np.float32] = (
+        binned[::-1, ::-1] if flat.turned != facts.orientation(frame).turned else binned
+    )
     if window is None:
         return lying
     # Nothing is known, and nothing asked, of what saw no light.
@@ -184,7 +186,9 @@ def photometric_calibration(frame: Frame, params: PhotometryParams, references: 
     header["NBIN1"] = header["NBIN2"] = (side, "CCD pixels along this axis of a pixel")
     header["NBIN"] = (side**2, "CCD pixels in a pixel")
     diffuse = physical and params.diffuse
-    scale = np.float32(factor / summing**2) * (diffuse_correction(frame) if diffuse else np.float32(1.0))
+    scale: NDArray[np.float32] = np.asarray(factor / summing**2, np.float32)
+    if diffuse:
+        scale = scale * diffuse_correction(frame)
     header["DIFFCORR"] = (diffuse, "corrected for the solid angle of pixels")
     data = frame.data * scale
     error = math.hypot(

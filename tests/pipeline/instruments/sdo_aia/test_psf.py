@@ -129,7 +129,8 @@ NOISE = BUILT_IN[171]
 
 def distance() -> NDArray[np.float64]:
     axis = np.arange(192) - 95.5
-    return np.hypot(axis[:, None], axis) / DISK
+    result: NDArray[np.float64] = np.hypot(axis[:, None], axis) / DISK
+    return result
 
 
 def faint_sun(level: float) -> NDArray[np.float64]:

@@ -100,7 +100,7 @@ def test_a_halving_the_ground_has_undone_is_not_undone_again() -> None:
 
 @pytest.mark.parametrize(("gain", "factor"), [({}, 256), ({"beacon_gain": 1.0}, 64)])
 def test_a_beacon_image_is_multiplied_by_64_and_what_its_binning_divided(
-    gain: dict[str, float], factor: float
+    gain: dict[str, Any], factor: float
 ) -> None:
     frame = as_frame(simulated(kind="s7"))
     result = apply_step("undo_onboard_processing", frame, **gain)
