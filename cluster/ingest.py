@@ -148,7 +148,8 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
     selection = select(paths)
     report = Report(more={"releases": [], "ignored": [printable(path) for path in selection.ignored]})
     for text in selection.absent:
-        report.items.append(bad_item(_nothing_there(text), text))
+        # A path that was mistyped is no file to be put aside.
+        report.items.append(replace(bad_item(_nothing_there(text), text), outcome=Status.FAILED.value))
     for text in selection.closed:
         report.items.append(bad_item(_closed(text), text))
     stored: dict[ProductKey, list[_Stored]] = defaultdict(list)

@@ -83,11 +83,13 @@ def load(lake: Lake, number: int) -> Context:
     with transaction(lake.sessions) as session:
         row = session.get(ContextRow, number)
         if row is None:
+            numbers = select(ContextRow.number).order_by(ContextRow.number.desc()).limit(20)
+            known = list(session.scalars(numbers))
             raise BadInput(
                 f"there is no context {number}",
-                keyword="context",
-                found=number,
-                advice="list them with `heliolake context list`",
+                advice=f"the latest are: {', '.join(map(str, known))}; `heliolake context list` tells of them"
+                if known
+                else "make the first one: `heliolake context add FOLDER`",
                 code=Reason.NOT_FOUND,
             )
         query = (

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from lake.catalogue.models import Quarantined
+from lake.catalogue.models import Quarantined, Run
 from lake.catalogue.session import transaction
 from lake.entries import iso
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
+
+_KIND = ("stage", "code", "reason", "advice", "recipe")
+"""What cases that stand together have in common."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,12 @@ def listing(
     limit: int = 10_000,
 ) -> list[dict[str, Any]]:
     """Open cases (or, with `resolved`, all), the latest first."""
-    query = select(Quarantined).order_by(Quarantined.last_seen.desc(), Quarantined.subject).limit(limit)
+    query = (
+        select(Quarantined, Run.recipe)
+        .outerjoin(Run, Run.id == Quarantined.run_id)
+        .order_by(Quarantined.last_seen.desc(), Quarantined.subject)
+        .limit(limit)
+    )
     if not resolved:
         query = query.where(Quarantined.resolved.is_(None))
     for column, value in (
@@ -120,7 +128,16 @@ def listing(
         if value is not None:
             query = query.where(column == value)
     with transaction(lake.sessions) as session:
-        return [_describe(row) for row in session.scalars(query)]
+        return [_describe(row, recipe) for row, recipe in session.execute(query)]
+
+
+def grouped(cases: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Cases that have the same reason and the same way out, together; in the order of the first of each."""
+    together: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for case in cases:
+        kind = (*(case[key] for key in _KIND), case["resolved"] is None)
+        together.setdefault(kind, []).append(case)
+    return list(together.values())
 
 
 def _row(case: Case) -> dict[str, Any]:
@@ -131,7 +148,7 @@ def _row(case: Case) -> dict[str, Any]:
     }
 
 
-def _describe(row: Quarantined) -> dict[str, Any]:
+def _describe(row: Quarantined, recipe: str | None) -> dict[str, Any]:
     return {
         "file": row.subject,
         "code": row.code,
@@ -143,6 +160,7 @@ def _describe(row: Quarantined) -> dict[str, Any]:
         "sha256": row.sha256,
         "unit": row.unit_id,
         "run": row.run_id,
+        "recipe": recipe,
         "first_seen": iso(row.first_seen),
         "last_seen": iso(row.last_seen),
         "count": row.count,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from lake import nearby
 from lake.access import PUBLIC, Action, Principal, may
 from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
 from lake.catalogue.session import transaction
@@ -101,8 +103,7 @@ def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
     if not found:
         raise BadInput(
             f"there is no release {product}",
-            found=product,
-            advice="list what there is with `heliolake search`",
+            advice=nearby.instead_of(lake, wanted.observation),
             code=Reason.NOT_FOUND,
         )
     if len(found) > 1:
@@ -129,7 +130,7 @@ def files_of(lake: Lake, release_id: int) -> list[FileEntry]:
 
 
 def show(lake: Lake, product: str) -> dict[str, Any]:
-    """One release with its files, its provenance and the other versions of its product."""
+    """One release with its files and their caveats, its provenance and the other versions of its product."""
     release, key = resolve(lake, product)
     query = (
         select(Release.version, Release.status, Release.published)
@@ -160,11 +161,18 @@ def show(lake: Lake, product: str) -> dict[str, Any]:
     }
     return {
         "release": describe(release, key),
+        "caveats": _caveats(files),
         "meta": dict(meta or {}),
         "versions": versions,
         "provenance": provenance,
         "files": files,
     }
+
+
+def _caveats(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is odd about the files: every sentence once, with the number of files it holds for."""
+    counted = Counter(caveat for file in files for caveat in file["caveats"])
+    return [{"caveat": caveat, "files": number} for caveat, number in counted.most_common()]
 
 
 def granted_files(lake: Lake, product: str, principal: Principal = PUBLIC) -> list[FileEntry]:
@@ -347,7 +355,7 @@ def _known(status: str) -> str:
         raise BadInput(
             f"{status!r} is not a status",
             keyword="status",
-            found=status,
+            found=printable(status[:_LONGEST_SHOWN]),
             advice=f"one of {', '.join(STATUSES)}",
             code=Reason.BAD_KEYWORD,
         )

@@ -16,6 +16,7 @@ from sqlalchemy import CursorResult, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from lake import nearby
 from lake.catalogue.models import File, Plan, Product, Release, Run, Unit, UnitResult
 from lake.catalogue.session import to_json, transaction
 from lake.entries import FileEntry, iso
@@ -342,8 +343,7 @@ def run(lake: Lake, run_id: str) -> dict[str, Any]:
         if row is None:
             raise BadInput(
                 f"there is no run {run_id!r}",
-                found=run_id,
-                advice="list them with `heliolake runs`",
+                advice=nearby.run_instead_of(lake, run_id),
                 code=Reason.NOT_FOUND,
             )
         document = session.get_one(Plan, row.plan_id).document

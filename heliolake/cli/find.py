@@ -70,6 +70,7 @@ def search(
         typer.Option(
             "--limit",
             min=1,
+            max=2**31,
             help="At most so many.",
         ),
     ] = None,
@@ -83,6 +84,7 @@ def search(
       heliolake search --instrument stereo_hi --level 1 --status ACTIVE
       heliolake search --since 2011-09-10 --until 2011-09-11 --json
     """
+    from heliolake.hints import why_nothing
     from lake.search import search as find
 
     with open_lake(ctx) as lake:
@@ -96,11 +98,14 @@ def search(
             pattern=observation,
             limit=limit,
         )
+        hint = "" if found else why_nothing(lake, instrument=instrument, level=level, observation=observation)
+    if hint:
+        err().print(shown(hint), soft_wrap=True)
     if as_json:
         print_json({"releases": found})
     elif found:
         out().print(release_table(found))
-    else:
+    elif not hint:
         out().print("Nothing matches. [bold]heliolake search[/] without options lists all releases.")
 
 
@@ -204,10 +209,25 @@ def _print_release(document: dict[str, Any]) -> None:
     ]
     rows = [(name, shown(value)) for name, value in facts if value not in (None, "")]
     console.print(table("", ("", ""), rows, fold=("",)))
+    notes = {one["caveat"]: number for number, one in enumerate(document["caveats"], start=1)}
     files = [
-        (shown(one["name"]), _size(one["size"]), short_time(one["date_beg"])) for one in document["files"]
+        (
+            shown(one["name"]),
+            _size(one["size"]),
+            short_time(one["date_beg"]),
+            ", ".join(str(number) for number in sorted(notes[caveat] for caveat in one["caveats"])),
+        )
+        for one in document["files"]
     ]
-    console.print(table("\nFiles", ("name", ">size", "begins"), files, fold=("name",)))
+    console.print(
+        table("\nFiles", ("name", ">size", "begins", "notes" if notes else ""), files, fold=("name",))
+    )
+    if notes:
+        told = [
+            (notes[one["caveat"]], f"{one['files']} of {len(files)}", shown(one["caveat"]))
+            for one in document["caveats"]
+        ]
+        console.print(table("\nNotes", ("", ">files", ""), told, fold=("",)))
     if len(document["versions"]) > 1:
         versions = [
             (f"v{one['version']:04d}", coloured(one["status"]), short_time(one["published"]))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any
 
 import typer
 
-from heliolake.cli.common import WORK, Json, open_lake
+from heliolake.cli.common import WORK, Json, command, open_lake
 from heliolake.cli.output import coloured, out, print_json, shown, table
 from heliolake.cli.reports import short_time
+from lake.text import printable
+
+_NAMED = 12
+"""Files of one group that are named."""
 
 
 def register(app: typer.Typer) -> None:
@@ -71,38 +78,65 @@ def quarantine(
     everything: Annotated[bool, typer.Option("--all", help="Settled cases as well.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the files that were put aside: the reason, and what to do about each.
+    """List the files that were put aside: the reason, and what to do about it.
 
-    A file is taken out of quarantine by taking in a repaired one, or by processing again with
-    [bold]heliolake process RECIPE --retry-quarantined[/].
+    Files with the same reason stand together, with the command that tries them again. A file leaves the
+    quarantine when a repaired one is taken in, or when it is processed well.
     """
     from lake import quarantine as cases
+    from lake import units
 
     if stage not in (None, "ingest", "process"):
         raise typer.BadParameter(f"{stage!r} is not a stage; write ingest or process", param_hint="--stage")
     with open_lake(ctx) as lake:
         found = cases.listing(lake, stage=stage, run_id=run, resolved=everything)
+        if run is not None and not found:
+            units.run(lake, run)  # a run that never was is a mistake, not an empty list
+    groups = cases.grouped(found)
     if as_json:
-        print_json({"quarantined": found})
+        ways = [{"files": len(group), **_kind(group[0]), "command": _way_out(ctx, group)} for group in groups]
+        print_json({"quarantined": found, "groups": ways})
         return
     console = out()
     if not found:
         console.print("Nothing is in quarantine.")
-    for one in found:
-        _print_case(one)
+    for group in groups:
+        _print_group(ctx, group)
 
 
-def _print_case(case: dict[str, Any]) -> None:
+def _kind(case: Mapping[str, Any]) -> dict[str, Any]:
+    """What the cases of a group have in common."""
+    return {key: case[key] for key in ("stage", "code", "reason", "advice", "recipe")}
+
+
+def _print_group(ctx: typer.Context, group: Sequence[Mapping[str, Any]]) -> None:
     console = out()
-    settled = "  [green]settled[/]" if case["resolved"] else ""
-    times = f", met {case['count']} times" if case["count"] > 1 else ""
-    name = shown(PurePath(case["file"]).name)
-    when = f"[dim]{case['stage']}, {short_time(case['last_seen'])}{times}[/]"
-    console.print(f"[bold]{name}[/]  [yellow]{case['code']}[/]{settled}  {when}")
-    found = f" ({case['keyword']}: {case['found']})" if case["keyword"] and case["found"] else ""
-    console.print(f"  {shown(case['reason'] + found)}")
-    if case["advice"]:
-        console.print(f"  [dim]→ {shown(case['advice'])}[/]")
+    first = group[0]
+    settled = "  [green]settled[/]" if first["resolved"] else ""
+    number = f"{len(group)} file{'' if len(group) == 1 else 's'}"
+    when = f"[dim]{first['stage']}, last met {short_time(first['last_seen'])}[/]"
+    console.print(f"[bold]{number}[/]  [yellow]{shown(first['code'])}[/]{settled}  {when}")
+    console.print(f"  {shown(first['reason'])}")
+    for case in group[:_NAMED]:
+        found = f"  {case['keyword']}: {case['found']}" if case["keyword"] and case["found"] else ""
+        times = f" (met {case['count']} times)" if case["count"] > 1 else ""
+        console.print(f"    {shown(PurePath(case['file']).name)}[dim]{shown(found + times)}[/]")
+    if len(group) > _NAMED:
+        console.print(f"    … and {len(group) - _NAMED} more (--json has all)")
+    if first["advice"]:
+        console.print(f"  [dim]→ {shown(first['advice'])}[/]")
+    if not first["resolved"]:
+        console.print(f"  [dim]then:[/] {shown(_way_out(ctx, group))}", soft_wrap=True)
+
+
+def _way_out(ctx: typer.Context, group: Sequence[Mapping[str, Any]]) -> str:
+    """The command that tries these files again, once what is wrong is put right."""
+    if group[0]["stage"] == "process":
+        recipe = shlex.quote(group[0]["recipe"] or "RECIPE")
+        return command(ctx, f"process {recipe} --retry-quarantined")
+    paths = [printable(case["file"]) for case in group]
+    folder = os.path.commonpath([str(PurePath(path).parent) for path in paths])
+    return command(ctx, f"ingest {shlex.quote(paths[0] if len(paths) == 1 else folder)}")
 
 
 def _numbers(counts: dict[str, int]) -> str:

@@ -67,6 +67,72 @@ def test_a_file_that_is_no_fits_is_put_aside_and_listed(ingested: Command, tmp_p
     assert path.name in ingested("quarantine").out
 
 
+def test_quarantine_groups_reasons_counts_files_and_names_the_command_that_tries_again(
+    ingested: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "three letters"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"same_letter_{number}.fits").write_text("Dear colleagues, once more ...")
+    assert ingested("ingest", folder).code == 1
+    said = ingested("quarantine", "--stage", "ingest")
+    (group,) = [
+        one
+        for one in ingested("quarantine", "--json").document()["groups"]
+        if one["command"].endswith(f"ingest '{folder}'")
+    ]
+    assert group["files"] == 3
+    assert group["advice"]
+    assert group["command"] in said.out
+    assert all(f"same_letter_{number}.fits" in said.out for number in range(3))
+
+
+def test_a_mistyped_path_is_told_and_never_put_aside(ingested: Command, tmp_path: Path) -> None:
+    path = tmp_path / "mistyped.fits"
+    said = ingested("ingest", path, "--json")
+    assert said.code == 1
+    assert [(one["outcome"], one["code"]) for one in said.document()["items"]] == [("failed", "missing-file")]
+    listed = ingested("quarantine", "--all", "--json").document()["quarantined"]
+    assert str(path) not in [one["file"] for one in listed]
+
+
+def test_show_tells_what_is_odd_about_the_files(processed: Command) -> None:
+    notes = processed("show", PRODUCT, "--json").document()["caveats"]
+    assert {one["files"] for one in notes} <= {1, 2}
+    assert notes
+    said = " ".join(processed("show", PRODUCT).out.split())
+    assert "Notes" in said
+    assert "2 of 2" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "answer"),
+    [
+        (("search", "--instrument", "stereo-hi"), 2, "Did you mean stereo_hi? Known: "),
+        (("search", "--level", "7"), 0, "Nothing has level 7; there are: 0, 1"),
+        (("search", "--level", "l1"), 2, "is not a level"),
+        (("search", "--observation", "hi2b_s4_20080230"), 0, f"Did you mean {OBSERVATION}"),
+        (("show", "hi2b_s4_20080230.l1"), 2, f"did you mean {OBSERVATION}"),
+        (("show", f"{OBSERVATION}.l15"), 2, f"of {OBSERVATION} there are: stereo_hi:{OBSERVATION}.l0@v0001"),
+        (("runs", "20000101-zzzz"), 2, "the latest are: "),
+        (("quarantine", "--run", "20000101-zzzz"), 2, "there is no run"),
+        (("plan", "stereo_hi-l1", "--context", "4711"), 2, "there is no context 4711"),
+        (("plan", "stereo_hi-l1", "--set", "desmear.directoin=auto"), 2, "Did you mean direction?"),
+        (("plan", "stereo_hi-l1", "--set", "desmeer.direction=auto"), 2, "Did you mean desmear?"),
+        (("plan", "stereohi-l1"), 2, "Did you mean stereo_hi-l1?"),
+        (("reduce", "backgruond", "--instrument", "stereo_hi"), 2, "Did you mean background?"),
+        (("steps", "--instrument", "sdo_aya"), 2, "Did you mean sdo_aia?"),
+    ],
+)
+def test_a_misspelt_name_is_met_with_the_nearest_and_with_those_there_are(
+    processed: Command, words: tuple[str, ...], code: int, answer: str
+) -> None:
+    said = processed(*words)
+    assert said.code == code
+    assert answer in " ".join(said.err.split())
+    assert "unexpected" not in said.err
+
+
 def test_a_plan_tells_what_would_be_done_and_why(ingested: Command, tmp_path: Path) -> None:
     path = tmp_path / "today.plan"
     words = ("plan", "stereo_hi-l1", "--observation", OBSERVATION)

@@ -78,5 +78,16 @@ def test_text_from_damaged_headers_is_stored_without_its_nul_characters(lake: La
     assert (case["reason"], case["found"]) == ("bad header", "x")
 
 
+def test_cases_with_the_same_reason_and_way_out_stand_together(lake: Lake, scope: str) -> None:
+    names = [f"{scope}_{number}" for number in range(3)]
+    quarantine.record(lake, [case_of(name) for name in names])
+    quarantine.record(lake, [case_of(f"{scope}_other", Reason.WRONG_CHECKSUM)])
+    quarantine.record(lake, [case_of(f"{scope}_settled")])
+    quarantine.resolve(lake, [f"{scope}_settled"])
+    found = [case for case in quarantine.listing(lake, resolved=True) if case["file"].startswith(scope)]
+    groups = {tuple(sorted(case["file"] for case in group)) for group in quarantine.grouped(found)}
+    assert groups == {tuple(names), (f"{scope}_other",), (f"{scope}_settled",)}
+
+
 def test_no_cases_are_no_work(lake: Lake) -> None:
     quarantine.record(lake, [])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -149,6 +151,37 @@ def test_a_release_is_shown_with_files_provenance_and_versions(lake: Lake, fille
     assert file["did"] == f"{filled}:hi1_a_1.l1.v0002.fits"
     assert Path(file["path"]).stat().st_size == file["size"]
     assert shown["meta"]["detector"] == "HI1"
+
+
+def test_a_release_tells_what_is_odd_about_its_files_and_about_how_many(
+    lake: Lake, scope: str, make_files: MakeFiles
+) -> None:
+    files = make_files("odd_1.fits", "odd_2.fits", "odd_3.fits")
+    odd = [
+        replace(file, caveats=("no checksum", *more))
+        for file, more in zip(files, ((), ("dim",), ()), strict=True)
+    ]
+    publish(lake, reserve(lake, ProductKey(scope, "odd", "0"), "k"), odd)
+    assert search.show(lake, f"{scope}:odd.l0")["caveats"] == [
+        {"caveat": "no checksum", "files": 3},
+        {"caveat": "dim", "files": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "advice"),
+    [
+        ("hi1_a.l3", r"of hi1_a there are: .*:hi1_a.l0@v0001"),
+        ("hi1_a.l1@v0009", r"hi1_a.l1@v0002"),
+        ("hi1_aa.l1", "did you mean hi1_a"),
+    ],
+)
+def test_a_misspelt_release_is_met_with_what_there_is(
+    lake: Lake, filled: str, asked: str, advice: str
+) -> None:
+    with pytest.raises(BadInput) as refusal:
+        search.resolve(lake, f"{filled}:{asked}")
+    assert re.search(advice, refusal.value.advice)
 
 
 def test_what_is_not_there_and_what_is_ambiguous_are_told_apart(
