@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from heliolake.demo.picture import bare_jpeg, panel_png
+from heliolake.demo.picture import EXPLAINED, bare_jpeg, panel_png
 from heliolake.demo.stories import Story
 from lake.text import printable_lines
 
@@ -51,7 +51,7 @@ def _lead(result: DemoResult) -> str:
     return (
         "Raw solar images went in; science-ready, versioned files came out. This page was written by "
         f"<code>heliolake demo</code>: {frames} files in {len(result.releases)} releases, "
-        f"{len(result.quarantined)} files put aside with the reason. Grey pixels hold no value."
+        f"{len(result.quarantined)} files put aside with the reason. {EXPLAINED}"
     )
 
 
@@ -126,8 +126,13 @@ def _quarantine(cases: Sequence[dict[str, Any]]) -> str:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{name}</th>" for name in columns)
-    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    # A telephone shows each row as a card, in which every cell bears the name of its column.
+    body = "\n".join("<tr>" + "".join(map(_cell, columns, row)) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+
+
+def _cell(column: str, content: str) -> str:
+    return f'<td data-name="{column}"><span>{content}</span></td>'
 
 
 def _times(seconds: dict[str, float]) -> str:

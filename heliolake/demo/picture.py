@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heliolake.demo.sky import Edge
 from heliolake.demo.stories import Panel, Profile, Story
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ NOTHING = "#3a4150"
 """Colour of pixels that hold no value."""
 LINES = ("#7f8aa3", "#ffb545", "#5cc8ff")
 DPI = 110
+EXPLAINED = (
+    "Grey pixels hold no value. Ticks: solar longitude and latitude (helioprojective); dotted: the limb."
+)
 
 _WIDTH, _GAP, _MARGIN = 3.45, 0.2, 0.3
 """Inches: width of a panel, space between panels, margin of the page."""
@@ -47,7 +51,7 @@ def write_picture(stories: Sequence[Story], path: Path) -> None:
     page.text(_MARGIN, 0.34, "Heliolake", color=ACCENT, size=20, weight="bold")
     page.text(_MARGIN + 1.75, 0.36, "raw FITS in, versioned and science-ready FITS out", color=SOFT, size=13)
     right = _MARGIN + 4 * _WIDTH + 3 * _GAP
-    page.text(right, 0.36, "grey pixels hold no value", color=SOFT, size=10, ha="right")
+    page.text(right, 0.36, EXPLAINED, color=SOFT, size=10, ha="right")
     top = _HEAD
     for story, height in zip(stories, heights, strict=True):
         _draw_row(page, story, top)
@@ -154,10 +158,9 @@ def _draw_panel(figure: Figure, axes: Axes, panel: Panel, bar: Axes) -> None:
         interpolation="nearest" if exact else "antialiased",
         aspect="equal",
     )
-    axes.set_xticks([])
-    axes.set_yticks([])
     for edge in axes.spines.values():
         edge.set_visible(False)
+    _draw_sky(axes, panel)
     legend = figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=_ticks(panel))
     legend.outline.set_visible(False)
     legend.ax.xaxis.set_major_formatter(lambda value, _: _number(value))
@@ -167,6 +170,30 @@ def _draw_panel(figure: Figure, axes: Axes, panel: Panel, bar: Axes) -> None:
     labels[-1].set_horizontalalignment("right")
     legend.ax.tick_params(colors=SOFT, labelsize=8.5, length=2, pad=2)
     legend.ax.set_xlabel(panel.unit, color=SOFT, size=9, labelpad=1)
+
+
+def _draw_sky(axes: Axes, panel: Panel) -> None:
+    """Ticks in solar coordinates within the image, and the limb; nothing where the header tells nothing."""
+    from matplotlib.patheffects import withStroke
+
+    sky = panel.sky
+    axes.set_xticks([] if sky is None else [pixel for pixel, _ in sky.x], labels=_labels(sky and sky.x))
+    axes.set_yticks([] if sky is None else [pixel for pixel, _ in sky.y], labels=_labels(sky and sky.y))
+    axes.tick_params(direction="in", length=4, width=0.8, color=TEXT, labelcolor=TEXT, labelsize=7)
+    axes.tick_params(axis="x", pad=-13)
+    axes.tick_params(axis="y", pad=-7)
+    for label in axes.get_yticklabels():
+        label.set_horizontalalignment("left")
+    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        label.set_path_effects([withStroke(linewidth=2, foreground=BACKGROUND)])
+    if sky is not None and sky.limb.size:
+        limits = axes.get_xlim(), axes.get_ylim()
+        axes.plot(sky.limb[0], sky.limb[1], color=TEXT, linewidth=0.9, linestyle=(0, (2, 3)))
+        axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def _labels(edge: Edge | None) -> list[str]:
+    return [label for _, label in edge or ()]
 
 
 def _draw_profile(axes: Axes, profile: Profile) -> None:

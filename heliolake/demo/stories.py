@@ -10,6 +10,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from heliolake.demo.sky import Sky, sky_of
+
 Stretch = Literal["sqrt", "log", "linear", "symmetric"]
 Image = NDArray[np.float32]
 
@@ -32,6 +34,8 @@ class Panel:
         How values become brightness between the limits.
     colours
         Name of a Matplotlib colour map.
+    sky
+        Where it lies on the sky, where its header tells.
     """
 
     title: str
@@ -41,6 +45,7 @@ class Panel:
     stretch: Stretch
     colours: str
     caption: str = ""
+    sky: Sky | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ def aia_story(shown: Shown) -> Story:
     change = after - before
     old, new = (_scale(header) for header in (shown.before_header, shown.after_header))
     angle = float(shown.before_header.get("CROTA2", 0.0))
+    old_sky, new_sky = _skies(shown)
     row = after.shape[0] // 2
     centred = float(shown.after_header.get("CRPIX1", 0)) == (after.shape[1] + 1) / 2
     place = (
@@ -162,8 +168,8 @@ def aia_story(shown: Shown) -> Story:
             f"{place}; divided by the exposure time."
         ),
         panels=(
-            Panel("before: level 1", before, "DN/s", limits, "sqrt", colours, as_it_came),
-            Panel("after: level 1.5", after, "DN/s", limits, "sqrt", colours, registered),
+            Panel("before: level 1", before, "DN/s", limits, "sqrt", colours, as_it_came, old_sky),
+            Panel("after: level 1.5", after, "DN/s", limits, "sqrt", colours, registered, new_sky),
             Panel(
                 "difference",
                 change,
@@ -172,6 +178,7 @@ def aia_story(shown: Shown) -> Story:
                 "symmetric",
                 "berlin",
                 "what moved: edges turn blue on one side and red on the other",
+                new_sky,
             ),
         ),
         proof=Profile(
@@ -201,6 +208,7 @@ def hi_story(shown: Shown, truth: Truth | None) -> Story:
         "inferno",
         "the smear: light that every line collects while it is moved past the others, brightest along the "
         "columns of bright sources",
+        _skies(shown)[1],
     )
     if truth is None:
         return _real_hi(shown, camera, before, difference)
@@ -217,6 +225,7 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
     )
     clear = "stars, streamers and the front of the ejection on a flat sky; grey: saturated columns, flagged"
     residual, number, outliers = residual_in_noise(shown, truth)
+    old_sky, new_sky = _skies(shown)
     return Story(
         heading=f"{camera}, simulated",
         subheading=f"{shown.name} → {shown.product}",
@@ -227,8 +236,8 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
             "smooth corona."
         ),
         panels=(
-            Panel("before: level 0", low, unit, limits, "linear", "stereohi1", veiled),
-            Panel("after: level 1", high, unit, limits, "linear", "stereohi1", clear),
+            Panel("before: level 0", low, unit, limits, "linear", "stereohi1", veiled, old_sky),
+            Panel("after: level 1", high, unit, limits, "linear", "stereohi1", clear, new_sky),
             difference,
         ),
         proof=Panel(
@@ -239,6 +248,7 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
             "symmetric",
             "RdBu_r",
             "nothing but noise: no trail, no star, no gradient is left outside flagged pixels",
+            new_sky,
         ),
         measure=(
             f"residual {number:.2f} × photon noise (root mean square where no pixel is flagged or was hit "
@@ -267,6 +277,7 @@ def _real_hi(shown: Shown, camera: str, before: Image, difference: Panel) -> Sto
     limits = _range(shown.after, 1.0, 99.7)
     bright = np.where(np.isfinite(shown.after), shown.after, -np.inf)
     column = int(np.unravel_index(int(np.argmax(bright)), bright.shape)[1])
+    old_sky, new_sky = _skies(shown)
     return Story(
         heading=f"{camera}, real",
         subheading=f"{shown.name} → {shown.product}",
@@ -284,6 +295,7 @@ def _real_hi(shown: Shown, camera: str, before: Image, difference: Panel) -> Sto
                 "log",
                 "stereohi1",
                 "raw, brought to the scale of level 1",
+                old_sky,
             ),
             Panel(
                 "after: level 1",
@@ -293,6 +305,7 @@ def _real_hi(shown: Shown, camera: str, before: Image, difference: Panel) -> Sto
                 "log",
                 "stereohi1",
                 "smear gone; grey: never sent or saturated",
+                new_sky,
             ),
             difference,
         ),
@@ -357,6 +370,11 @@ def _range(image: Image, low: float, high: float) -> tuple[float, float]:
 def _symmetric(image: Image, share: float) -> tuple[float, float]:
     reach = float(np.nanpercentile(np.abs(image), share)) or 1.0
     return -reach, reach
+
+
+def _skies(shown: Shown) -> tuple[Sky | None, Sky | None]:
+    """Where the image lies on the sky, as the header before and the header after says."""
+    return sky_of(shown.before_header, shown.before.shape), sky_of(shown.after_header, shown.after.shape)
 
 
 def _minute(header: fits.Header) -> str:

@@ -19,7 +19,7 @@ import pipeline
 from cluster.home import Home
 from cluster.report import Item, Report
 from heliolake.demo.inputs import shipped_frames, simulate
-from heliolake.demo.page import write_page
+from heliolake.demo.page import _table, write_page
 from heliolake.demo.picture import write_picture
 from heliolake.demo.run import DemoResult, run_demo
 from heliolake.demo.stories import (
@@ -74,6 +74,22 @@ def hi(tmp_path_factory: pytest.TempPathFactory) -> Story:
 def aia() -> Story:
     """The full-disk frame that sunpy ships."""
     return aia_story(processed(shipped_frames()[0], "aia-l15"))
+
+
+def test_every_panel_of_the_sun_and_the_sky_has_solar_coordinates(aia: Story, hi: Story) -> None:
+    for panel in (*aia.panels, *hi.panels):
+        assert panel.sky is not None
+        assert len(panel.sky.x) >= 2
+        assert len(panel.sky.y) >= 2
+    assert all(panel.sky is not None and panel.sky.limb.size for panel in aia.panels)
+
+
+def test_cells_of_a_table_name_their_columns_where_a_narrow_screen_shows_no_head() -> None:
+    made = _table(("file", "files"), [("a.fits", "3")])
+    assert re.findall(r'<td data-name="(\w+)"><span>(.*?)</span>', made) == [
+        ("file", "a.fits"),
+        ("files", "3"),
+    ]
 
 
 def test_the_simulated_frame_comes_back_to_its_photon_noise(hi: Story) -> None:
