@@ -45,8 +45,8 @@ def observations(lake: Lake, name: str, instrument: str | None = None) -> list[s
     return get_close_matches(name, known, n=3, cutoff=0.6)
 
 
-def releases_of(lake: Lake, observation: str) -> list[str]:
-    """Releases (``PRODUCT@vNNNN``) of the observation of this very name, the latest first."""
+def releases_of(lake: Lake, observation: str, scope: str | None = None) -> list[str]:
+    """Releases (``PRODUCT@vNNNN``) of the observation of this very name, of each level the latest first."""
     query = (
         select(Release.scope, Release.level, Release.version)
         .join(Observation, Observation.scope == Release.scope)
@@ -54,6 +54,8 @@ def releases_of(lake: Lake, observation: str) -> list[str]:
         .where(Release.dataset.startswith(f"{observation}.", autoescape=True))
         .order_by(Release.level, Release.version.desc())
     )
+    if scope is not None:
+        query = query.where(Release.scope == scope)
     with transaction(lake.sessions) as session:
         return [
             f"{row.scope}:{observation}.{level_token(row.level)}@{version_token(row.version)}"
@@ -61,9 +63,9 @@ def releases_of(lake: Lake, observation: str) -> list[str]:
         ]
 
 
-def instead_of(lake: Lake, observation: str) -> str:
+def instead_of(lake: Lake, observation: str, scope: str | None = None) -> str:
     """Advice for somebody who asked for a release that is not there."""
-    if others := releases_of(lake, observation):
+    if others := releases_of(lake, observation, scope) or releases_of(lake, observation):
         return f"of {observation} there are: {_listed(others)}"
     if near := observations(lake, observation):
         return f"did you mean {' or '.join(near)}? `heliolake search` lists what there is"

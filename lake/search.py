@@ -103,7 +103,7 @@ def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
     if not found:
         raise BadInput(
             f"there is no release {product}",
-            advice=nearby.instead_of(lake, wanted.observation),
+            advice=nearby.instead_of(lake, wanted.observation, wanted.scope),
             code=Reason.NOT_FOUND,
         )
     if len(found) > 1:

@@ -13,10 +13,11 @@ import typer
 from heliolake.cli.common import WORK, Json, command, open_lake
 from heliolake.cli.output import coloured, out, print_json, shown, table
 from heliolake.cli.reports import short_time
-from lake.text import printable
 
 _NAMED = 12
 """Files of one group that are named."""
+_TYPED = 2
+"""Paths that a command bears; more are told by their folder."""
 
 
 def register(app: typer.Typer) -> None:
@@ -134,9 +135,12 @@ def _way_out(ctx: typer.Context, group: Sequence[Mapping[str, Any]]) -> str:
     if group[0]["stage"] == "process":
         recipe = shlex.quote(group[0]["recipe"] or "RECIPE")
         return command(ctx, f"process {recipe} --retry-quarantined")
-    paths = [printable(case["file"]) for case in group]
-    folder = os.path.commonpath([str(PurePath(path).parent) for path in paths])
-    return command(ctx, f"ingest {shlex.quote(paths[0] if len(paths) == 1 else folder)}")
+    paths = [str(case["file"]) for case in group]
+    folders = sorted({str(PurePath(path).parent) for path in paths})
+    for named in (paths, folders):
+        if len(named) <= _TYPED:
+            return command(ctx, f"ingest {' '.join(map(shlex.quote, named))}")
+    return command(ctx, f"ingest {shlex.quote(os.path.commonpath(folders))}")
 
 
 def _numbers(counts: dict[str, int]) -> str:
