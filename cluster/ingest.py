@@ -250,6 +250,15 @@ def _describe(checked: CheckedFits, path: Path) -> Description:
     header = checked.header
     if checked.image_hdu != 0:
         header = with_primary(header, checked.primary_header)
+    if header.get("TRIAL") is True:
+        raise BadInput(
+            "the file was made in a trial and belongs in no release",
+            file=str(path),
+            keyword="TRIAL",
+            found="T",
+            advice="make it with `heliolake process` without --trial",
+            code=Reason.BAD_KEYWORD,
+        )
     try:
         entry = recognise(header, str(path))
     except PipelineBadInput as error:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from cluster.execute import Job
 from cluster.plan import PlannedUnit
-from cluster.stacks import FrameSource, Loader, Target
+from cluster.sources import frame_source
+from cluster.stacks import Target
 from lake.checksums import Checksums
 from lake.entries import in_utc
 from lake.lake import Lake
-from lake.names import product_file, split_did
+from lake.names import product_file
 from pipeline.instrument import instrument
 from pipeline.recipe import Recipe
-from pipeline.step import ReferenceFile
 
 
 class Edition(NamedTuple):
@@ -42,18 +42,7 @@ def job_of(lake: Lake, recipe: Recipe, unit: PlannedUnit, edition: Edition) -> J
     """What a worker needs to carry out a unit."""
     file = unit.file
     entry = instrument(recipe.instrument)
-    references = {
-        need: ReferenceFile(need, chosen.did, str(lake.path_of(*split_did(chosen.did))), chosen.sha256)
-        for need, chosen in unit.references.items()
-    }
-    source = FrameSource(
-        loader=Loader(str(lake.path_of(file.scope, file.name)), file.image_hdu),
-        source=file.name,
-        sha256=file.sha256,
-        blank_is_missing=entry.blank_is_missing,
-        caveats=file.caveats,
-        references=references,
-    )
+    source = frame_source(lake, unit, entry)
     target = Target(
         unit=unit.unit_id,
         instrument=entry.name,

@@ -9,10 +9,11 @@ from typing import Any
 from cluster.plan import PlannedUnit
 from cluster.stacks import Manifest
 from lake import quarantine, units
+from lake.activation import active_version, reactivate
 from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import ProductKey, product_file
-from lake.publishing import ClosedWithOthers
+from lake.publishing import ClosedWithOthers, require_bytes
 from lake.releases import Provenance, active_files, discard, find_by_key, product_lock, publish, reserve
 from pipeline.errors import Retriable
 from pipeline.outcome import Status
@@ -44,7 +45,8 @@ def complete_products(
     Yields
     ------
     dict
-        The releases made, as `search` lists them.
+        The releases made, as `search` lists them; ``again`` tells whether it was made before and is ACTIVE
+        again, ``replaces`` the version that was ACTIVE.
     """
     for name in units.finished_products(lake, run_id, among):
         if name in settled:
@@ -120,6 +122,12 @@ def _publish(
     if not found.new and (not found.reused or kept == {file.did for file in active}):
         discard(lake, product, run_id)
         return None
+    before = active_version(lake, product)
+    if not found.new:
+        require_bytes(lake, [*found.reused, *from_elsewhere])
+    if not found.new and (again := reactivate(lake, product, kept, found.caveats(), run_id)):
+        discard(lake, product, run_id)
+        return {**again, "again": True, "replaces": before}
     draft = reserve(lake, product, run_id)
     made = [_entry(unit, manifest, draft.version) for unit, manifest in found.new]
     provenance = Provenance(
@@ -133,7 +141,7 @@ def _publish(
         quarantined_units=found.put_aside,
     )
     try:
-        return publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
+        release = publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
     except ClosedWithOthers as error:
         # A closed dataset never opens again: the product's next version is to hold what it should.
         discard(lake, product, run_id)
@@ -141,6 +149,7 @@ def _publish(
         raise Retriable(
             f"{product.name} changed while it was published; run the same command again"
         ) from error
+    return {**release, "again": False, "replaces": before}
 
 
 def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:

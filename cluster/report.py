@@ -6,11 +6,14 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cluster.html import html_table, safe
 from lake.errors import BadInput as LakeBadInput
 from lake.text import printable
 from pipeline.errors import BadInput
 from pipeline.outcome import Status
 
+#: Rows of one table of a report.
+_SHOWN = 40
 #: Both sides' `BadInput`: one file is put aside, the job goes on.
 BAD_INPUT = (BadInput, LakeBadInput)
 
@@ -33,9 +36,9 @@ class Item:
     caveats: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
-    """The items of one command, in order."""
+    """The items of one command, in order; shows itself in notebooks."""
 
     items: list[Item] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +53,34 @@ class Report:
         """Whether nothing was quarantined and nothing failed."""
         counts = self.counts()
         return not (counts[Status.QUARANTINED] or counts[Status.FAILED])
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{number} {outcome}" for outcome, number in self.counts().items() if number)
+        made = len(self.more.get("releases") or ())
+        return f"<Report: {told or 'nothing to do'}; {made} release{'' if made == 1 else 's'} made>"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>{safe(repr(self)[1:-1])}</p>"]
+        releases = self.more.get("releases") or []
+        if releases:
+            rows = [
+                (one["product"], f"v{one['version']:04d}", one["status"], one["files"]) for one in releases
+            ]
+            parts.append(html_table(("product", "version", "status", "files"), rows[:_SHOWN]))
+        # What went wrong first; files with the same trouble in one row.
+        troubles = Counter(
+            (item.outcome, item.reason, item.advice)
+            for item in self.items
+            if item.outcome in (Status.QUARANTINED, Status.FAILED)
+        )
+        if troubles:
+            told = [(what, number, why, advice) for (what, why, advice), number in troubles.items()]
+            parts.append(html_table(("outcome", "files", "reason", "what to do"), told[:_SHOWN]))
+        caveats = Counter(caveat for item in self.items for caveat in item.caveats)
+        if caveats:
+            notes = [(number, caveat) for caveat, number in caveats.most_common(_SHOWN)]
+            parts.append(html_table(("files", "note"), notes))
+        return "".join(parts)
 
     def document(self) -> dict[str, Any]:
         """The JSON document of the command."""

@@ -11,18 +11,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any, Final
 
 from cluster import publish
+from cluster.alike import AllAlike, FirstFailures
 from cluster.connect import connected
 from cluster.execute import DaskExecution, Job
 from cluster.jobs import Edition, job_of
 from cluster.open_run import open_run, take
 from cluster.plan import Plan, PlannedUnit
+from cluster.refusals import refuse_hopeless
 from cluster.remake import Remade, remake_lost
 from cluster.report import Item, Report
 from cluster.scheduler import Scheduler
@@ -32,7 +34,7 @@ from lake.errors import Retriable
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.owners import this_process
-from lake.releases import Draft, active_files, reserve
+from lake.releases import Draft, active_files, discard, reserve
 from pipeline.errors import Fatal
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
@@ -58,6 +60,7 @@ def process(
     *,
     on_progress: Progress | None = None,
     retry_quarantined: bool = False,
+    keep_going: bool = False,
 ) -> Report:
     """Carry out a plan, or go on with it where it was stopped.
 
@@ -73,6 +76,8 @@ def process(
         Called with units finished, their total, and the name of the last.
     retry_quarantined
         Try units again that were put aside.
+    keep_going
+        Put frames aside even where the first ones all fail alike, instead of stopping the run.
 
     Returns
     -------
@@ -89,6 +94,7 @@ def process(
     lake.errors.BadInput
         When another process is carrying out this very plan.
     """
+    refuse_hopeless(lake, plan)
     known = units.results(lake, (unit.unit_id for unit in plan.units))
     if retry_quarantined:
         again = [name for name, result in known.items() if result.outcome == Status.QUARANTINED]
@@ -108,11 +114,19 @@ def process(
     releases = []
     if run_id is not None:
         state = _Run(lake, run_id, plan.recipe, plan.context, len(work), on_progress)
+        state.first = FirstFailures(armed=not keep_going and not _ever_done(known))
         releases = state.carry_out(scheduler)
     return _report(lake, plan, run_id, known, releases, remade)
 
 
-def resume(lake: Lake, scheduler: Scheduler, run_id: str, *, on_progress: Progress | None = None) -> Report:
+def resume(
+    lake: Lake,
+    scheduler: Scheduler,
+    run_id: str,
+    *,
+    on_progress: Progress | None = None,
+    keep_going: bool = False,
+) -> Report:
     """Go on with a run by its id, whatever a plan of today would say.
 
     Parameters and report are those of `process`; the errors too.
@@ -130,10 +144,11 @@ def resume(lake: Lake, scheduler: Scheduler, run_id: str, *, on_progress: Progre
     known = units.results(lake, (unit.unit_id for unit in plan.units))
     remade = remake_lost(lake, scheduler, plan, known)
     if remade.other and _all_active(lake, plan, remade):
-        return process(lake, scheduler, plan, on_progress=on_progress)
+        return process(lake, scheduler, plan, on_progress=on_progress, keep_going=keep_going)
     take(lake, run)
     units.replan(lake, run_id, ["failed"])
     state = _Run(lake, run_id, plan.recipe, plan.context, len(plan.units), on_progress)
+    state.first = FirstFailures(armed=not keep_going and not _ever_done(known))
     releases = state.carry_out(scheduler)
     return _report(lake, plan, run_id, known, releases, remade)
 
@@ -155,6 +170,11 @@ def _report(
 ) -> Report:
     items = [remade.told(item) for item in _items(lake, plan, run_id, known)]
     return Report(items, {"run": run_id, "releases": releases, "put_back": sorted(remade.put_back.values())})
+
+
+def _ever_done(known: Mapping[str, units.Result]) -> bool:
+    """Whether any unit gave a file: then a frame that fails is to blame itself."""
+    return any(result.file is not None for result in known.values())
 
 
 def _up_to_date(
@@ -181,6 +201,7 @@ class _Run:
     on_progress: Progress | None
     drafts: dict[ProductKey, Draft] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
+    first: FirstFailures = field(default_factory=lambda: FirstFailures(armed=True))
     finished: int = 0
 
     def carry_out(self, scheduler: Scheduler) -> list[dict[str, Any]]:
@@ -189,8 +210,11 @@ class _Run:
         releases: list[dict[str, Any]] = []
         counts = units.counts(self.lake, self.run_id)
         self.finished = sum(counts.values()) - counts["planned"] - counts["leased"]
+        if counts["done"]:
+            self.first.armed = False
         status, note = "stopped", "interrupted"
         try:
+            self._tell("")
             with _heartbeat(self.lake, owner), connected(scheduler) as client:
                 execution = DaskExecution(client, self.recipe)
                 for claimed in self._claims(owner):
@@ -201,11 +225,20 @@ class _Run:
             status, note = ("failed", f"{failed} units failed") if failed else ("done", "")
         except Exception as error:
             note = str(error)[:500]
+            if isinstance(error, AllAlike):
+                status = "failed"
+                self._give_up_drafts()
             raise
         finally:
             units.give_back(self.lake, self.run_id, owner)
             units.finish_run(self.lake, self.run_id, status, note)
         return releases
+
+    def _give_up_drafts(self) -> None:
+        """Leave no reserved version behind where nothing was made for one."""
+        if not units.counts(self.lake, self.run_id)["done"]:
+            for product in self.drafts:
+                discard(self.lake, product, self.run_id)
 
     def _claims(self, owner: str) -> Iterator[list[units.Claimed]]:
         """Batches of units until none is left; waits for what other executors hold.
@@ -259,16 +292,24 @@ class _Run:
         # Closed here: the garbage collector would do it late, through a client that is closed already.
         with closing(execution(jobs)) as manifests:
             for manifest in manifests:
-                pending.append(_finished(manifest))
-                if manifest.outcome.status is Status.QUARANTINED:
-                    self._put_aside(planned[manifest.unit], manifest.outcome)
+                pending += self._accept(planned, self.first.passed(manifest))
                 if len(pending) >= _FLUSH:
                     self._enter(owner, pending)
                     pending = []
-                if self.on_progress:
-                    name = planned[manifest.unit].file.name
-                    self.on_progress(self.finished + len(pending), self.total, name)
-        self._enter(owner, pending)
+                self._tell(planned[manifest.unit].file.name, len(pending) + self.first.waiting)
+        self._enter(owner, [*pending, *self._accept(planned, self.first.rest())])
+
+    def _accept(
+        self, planned: Mapping[str, PlannedUnit], manifests: Sequence[Manifest]
+    ) -> list[units.Finished]:
+        for manifest in manifests:
+            if manifest.outcome.status is Status.QUARANTINED:
+                self._put_aside(planned[manifest.unit], manifest.outcome)
+        return [_finished(manifest) for manifest in manifests]
+
+    def _tell(self, name: str, pending: int = 0) -> None:
+        if self.on_progress:
+            self.on_progress(self.finished + pending, self.total, name)
 
     def _enter(self, owner: str, finished: Sequence[units.Finished]) -> None:
         if finished:

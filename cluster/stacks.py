@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -80,7 +81,7 @@ class FrameSource(BaseModel):
 
 
 class Target(BaseModel):
-    """Where one finished frame goes, and what the lake adds to its header.
+    """Where one finished frame goes, and what the lake adds to its header; a trial's to a plain folder.
 
     `lost` are the checksums of a file that is made again: it is written only where it has come out the same.
     """
@@ -97,6 +98,7 @@ class Target(BaseModel):
     parents: tuple[str, ...]
     context: int | None = None
     lost: Checksums | None = None
+    trial: bool = False
 
 
 class Manifest(BaseModel):
@@ -289,7 +291,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
                 None if plane is None else Uncertainty(plane, provenance.uncertainty_header(header))
             ),
         )
-        sums = _put(target, product)
+        sums = _put_trial(target, product) if target.trial else _put(target, product)
     except LakeFatal:
         raise
     except Exception as error:  # one frame that cannot be written never fails its block
@@ -329,11 +331,34 @@ def _put(target: Target, product: memoryview) -> Checksums:
         return sums_of(path)
 
 
+def _put_trial(target: Target, product: memoryview) -> Checksums:
+    """Write the product of a trial whole or not at all; only that of an earlier trial is ever replaced."""
+    path = target.root / target.name
+    if path.exists() and read_header(str(path), 0).get("TRIAL") is not True:
+        raise BadInput(
+            "a file of this name that is no trial product is in the way",
+            file=target.name,
+            keyword="TRIAL",
+            found="absent",
+            advice="move it away, or name another folder",
+        )
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(product)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return checksums(product)
+
+
 def _stamp(header: Any, target: Target) -> None:
     """What only the lake knows of a product; the bytes of a unit never depend on when it was done again."""
     header["FILENAME"] = target.name
     header["DATE"] = (target.date, "when this version was planned, UTC")
-    header["VERSION"] = (target.version, "version of the release this file was made for")
+    if target.trial:
+        header["TRIAL"] = (True, "made to try settings: in no release, not to be cited")
+    told = "a trial: in no release" if target.trial else "version of the release this file was made for"
+    header["VERSION"] = (target.version, told)
     header["PARENTXT"] = ", ".join(target.parents)
     header["UNIT_ID"] = (target.unit, "hash of inputs, recipe and references")
     if target.context is not None:

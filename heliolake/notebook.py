@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cached_property
-from html import escape
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 from cluster.home import Home
-from cluster.stacks import FrameSource, Loader, open_stack
+from heliolake.progress import shown
 from heliolake.recipes import find_recipe
+from heliolake.results import Observation, Results
+from heliolake.tables import Rows
+from heliolake.times import moment
+from lake import quarantine as cases
 from lake import search as finding
+from lake import units
 from lake.access import OPERATOR
-from lake.entries import FileEntry
 from lake.errors import BadInput
 from lake.lake import Lake
-from lake.text import printable
-from pipeline.instrument import instruments
 
 if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
+    from cluster.plan import Plan
     from cluster.report import Report
+    from cluster.standing import Standing
 
-Time = datetime | str
-
-_COLUMNS = ("product", "version", "status", "level", "files", "date_beg")
+Time = datetime | date | str
 
 
 def connect(home: Path | str | None = None) -> Connection:
@@ -78,7 +79,7 @@ class Connection:
         self,
         *,
         instrument: str | None = None,
-        level: str | None = None,
+        level: str | float | None = None,
         since: Time | None = None,
         until: Time | None = None,
         status: str | None = "ACTIVE",
@@ -91,7 +92,7 @@ class Connection:
         instrument
             Name of the instrument, ``"stereo_hi"``.
         level
-            Level as text, ``"1.5"``.
+            Level, ``"1.5"`` or ``1.5``.
         since, until
             Releases with data in [since, until); a text like ``"2011-09-10"`` is taken as UTC.
         status
@@ -102,7 +103,7 @@ class Connection:
         found = finding.search(
             self.lake,
             instrument=instrument,
-            level=level,
+            level=_level(level),
             since=_moment(since),
             until=_moment(until),
             status=status,
@@ -134,8 +135,12 @@ class Connection:
         observation: str | None = None,
         context: int | None = None,
         retry_quarantined: bool = False,
+        keep_going: bool = False,
+        replace: bool = False,
     ) -> Report:
         """Plan, compute on the cluster and publish, as ``heliolake process`` does.
+
+        To play with settings use `try_recipe`, which publishes nothing.
 
         Parameters
         ----------
@@ -149,21 +154,143 @@ class Connection:
             Number of the context of references; the current one by default.
         retry_quarantined
             Try units again that were put aside.
+        keep_going
+            Put frames aside even where the first ones all fail alike, instead of stopping.
+        replace
+            With `settings`: let what they make take the place of ACTIVE releases. Without it that is refused.
 
         Returns
         -------
         cluster.report.Report
             One item per file; ``report.more["releases"]`` are the releases made.
+
+        Raises
+        ------
+        lake.errors.BadInput
+            When settings would replace an ACTIVE release and `replace` was not given.
         """
-        from cluster.plan import Query, make_plan
         from cluster.run import process
+        from cluster.standing import standing
+
+        plan = self._planned(recipe, settings, since, until, observation, context)
+        if settings and not replace:
+            _require_no_surprise(standing(self.lake, plan))
+        with shown(plan.recipe.name) as bar:
+            return process(
+                self.lake,
+                self.home.scheduler(),
+                plan,
+                on_progress=bar,
+                retry_quarantined=retry_quarantined,
+                keep_going=keep_going,
+            )
+
+    def try_recipe(
+        self,
+        recipe: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        observation: str | None = None,
+        context: int | None = None,
+        shape: tuple[int, int] | None = None,
+        frames_per_block: int = 1,
+    ) -> xr.Dataset:
+        """What `process` would make, as a lazy stack: nothing is published, nothing is remembered.
+
+        The frames go through the very same `pipeline.apply`, with the references of the same context.
+
+        Parameters
+        ----------
+        recipe, settings, since, until, observation, context
+            As for `process`.
+        shape
+            (ny, nx) of the raw frames wanted; needed only where they have several.
+        frames_per_block
+            Images in one Dask chunk.
+
+        Returns
+        -------
+        xarray.Dataset
+            As `Observation.stack` gives it; ``.isel(time=0).compute()`` makes the first frame.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When every frame would lack a reference.
+        lake.errors.BadInput
+            When nothing is found, or frames have several shapes and none was named.
+        """
+        from cluster.trial import trial_stack
+
+        plan = self._planned(recipe, settings, since, until, observation, context)
+        return trial_stack(self.lake, plan, OPERATOR, shape=shape, frames_per_block=frames_per_block)
+
+    def plan(
+        self,
+        recipe: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        since: Time | None = None,
+        until: Time | None = None,
+        observation: str | None = None,
+        context: int | None = None,
+    ) -> PlanTable:
+        """What `process` would do, and do nothing: a table of products, with what is new and what is done.
+
+        The parameters are those of `process`; ``.plan`` is the plan itself, ``.plan.explain(file)`` tells
+        how one file would be made.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When every file would lack a reference.
+        """
+        from cluster.refusals import refuse_hopeless
+        from cluster.standing import standing
+
+        plan = self._planned(recipe, settings, since, until, observation, context)
+        refuse_hopeless(self.lake, plan)
+        return PlanTable(plan, standing(self.lake, plan))
+
+    def runs(self, limit: int = 20) -> Rows:
+        """The last runs, newest first: which recipe, when, and what became of its units."""
+        return Rows(units.runs(self.lake, limit=limit), ("run", "recipe", "status", "created", "units"))
+
+    def quarantine(
+        self, *, stage: str | None = None, run: str | None = None, everything: bool = False
+    ) -> Rows:
+        """The files that were put aside: the reason, and what to do about each.
+
+        Parameters
+        ----------
+        stage
+            ``"ingest"`` or ``"process"``; both by default.
+        run
+            Only of this run.
+        everything
+            Settled cases as well.
+        """
+        found = cases.listing(self.lake, stage=stage, run_id=run, resolved=everything)
+        return Rows(found, ("file", "stage", "reason", "keyword", "found", "advice"))
+
+    def _planned(
+        self,
+        recipe: str,
+        settings: Mapping[str, Any] | None,
+        since: Time | None,
+        until: Time | None,
+        observation: str | None,
+        context: int | None,
+    ) -> Plan:
+        from cluster.plan import Query, make_plan
 
         wanted = find_recipe(recipe)
         if settings:
             wanted = wanted.with_settings(settings)
         query = Query(_moment(since), _moment(until), observation)
-        plan = make_plan(self.lake, wanted, query, context=context)
-        return process(self.lake, self.home.scheduler(), plan, retry_quarantined=retry_quarantined)
+        return make_plan(self.lake, wanted, query, context=context)
 
     def cluster(self) -> Client:
         """A client of the home's Dask cluster, which then computes what is lazy."""
@@ -176,196 +303,46 @@ class Connection:
         self.lake.close()
 
 
-class Observation:
-    """One release of an observation.
+class PlanTable(Rows):
+    """A plan that shows itself as a table of its products.
 
-    Parameters
+    Attributes
     ----------
-    lake
-        Where it is.
-    facts
-        As `lake.search.search` describes it; every entry is an attribute too
-        (``product``, ``level``, ``version``, ``status``, ``date_beg``, ``files``, ``did`` …).
+    plan
+        The plan itself.
+    standing
+        What of it is new, done, or put aside, and how many files lack which reference.
     """
 
-    def __init__(self, lake: Lake, facts: Mapping[str, Any]) -> None:
-        self._lake = lake
-        self.facts = dict(facts)
+    def __init__(self, plan: Plan, standing: Standing) -> None:
+        self.plan, self.standing = plan, standing
+        told = [f"{standing.new} new", f"{standing.done} done before"]
+        told += [f"{standing.put_aside} put aside before"] if standing.put_aside else []
+        told += [f"{number} lack {need}" for need, number in standing.lacking.items()]
+        caption = f"{plan.recipe.name}: {len(plan.units)} files, {', '.join(told)}"
+        columns = ("product", "units", "new", "done", "active", "comes")
+        super().__init__((asdict(one) for one in standing.products), columns, caption)
 
-    def __getattr__(self, name: str) -> Any:
-        facts = self.__dict__.get("facts", {})
-        if name in facts:
-            return facts[name]
-        raise AttributeError(f"a release has no {name!r}; it has: {', '.join(sorted(facts))}")
 
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self.facts})
-
-    def __repr__(self) -> str:
-        return f"<{self.name} {self.status}, {self.files} files>"
-
-    def _repr_html_(self) -> str:
-        return Results([self])._repr_html_()
-
-    @property
-    def name(self) -> str:
-        """``PRODUCT@vNNNN``: what `get` and `show` take."""
-        return f"{self.facts['product']}@v{self.facts['version']:04d}"
-
-    @cached_property
-    def entries(self) -> tuple[FileEntry, ...]:
-        """What the lake knows of each file, in time order."""
-        found = finding.granted_files(self._lake, self.name, OPERATOR)
-        return tuple(sorted(found, key=lambda entry: (entry.date_beg is None, entry.date_beg, entry.name)))
-
-    @property
-    def paths(self) -> list[Path]:
-        """Where the files lie. They are part of the lake: read them, never change them."""
-        return [self._lake.path_of(entry.scope, entry.name) for entry in self.entries]
-
-    def get(self, folder: Path | str) -> list[Path]:
-        """Copy the files to a folder, each verified with its checksum."""
-        return finding.get_files(self._lake, self.name, folder, OPERATOR)
-
-    def stack(
-        self,
-        shape: tuple[int, int] | None = None,
-        *,
-        frames_per_block: int = 1,
-        uncertainty: bool = False,
-    ) -> xr.Dataset:
-        """The frames along time, lazily.
-
-        Parameters
-        ----------
-        shape
-            (ny, nx) of the frames wanted; needed only where a release holds several.
-        frames_per_block
-            Images in one Dask chunk.
-        uncertainty
-            With the variable ``uncertainty``: one standard deviation of every pixel, NaN where the files
-            hold none.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``image`` (time, y, x) float32, ``quality`` (time, y, x) uint16, and per frame ``header`` and
-            ``outcome``, with ``time`` as coordinate. Fit for `pipeline.apply`.
-
-        Raises
-        ------
-        lake.errors.BadInput
-            When the release holds frames of several shapes and none was named.
-        """
-        chosen = self._of_shape(shape)
-        stack = self.frames(chosen, frames_per_block=frames_per_block, uncertainty=uncertainty)
-        dates = [None if entry.date_beg is None else entry.date_beg.replace(tzinfo=None) for entry in chosen]
-        return stack.assign_coords(time=("time", _datetimes(dates))).assign_attrs(
-            product=self.facts["product"], version=self.facts["version"], level=self.facts["level"]
-        )
-
-    def frames(
-        self, entries: Sequence[FileEntry], *, frames_per_block: int = 1, uncertainty: bool = False
-    ) -> xr.Dataset:
-        """Some of the frames, all of one shape, as a lazy stack without coordinates; see `stack`."""
-        size = (entries[0].shape[-2], entries[0].shape[-1])
-        sources = [self._source(entry) for entry in entries]
-        return open_stack(sources, size, frames_per_block=frames_per_block, uncertainty=uncertainty)
-
-    def _of_shape(self, shape: tuple[int, int] | None) -> list[FileEntry]:
-        shapes = {(entry.shape[-2], entry.shape[-1]) for entry in self.entries}
-        if shape is None and len(shapes) != 1:
-            raise BadInput(
-                f"{self.name} holds frames of several shapes",
-                keyword="shape",
-                found=", ".join(map(str, sorted(shapes))),
-                advice="name one: stack(shape=(ny, nx))",
-            )
-        size = shape or next(iter(shapes))
-        chosen = [entry for entry in self.entries if (entry.shape[-2], entry.shape[-1]) == size]
-        if not chosen:
-            raise BadInput(
-                f"{self.name} holds no frame of this shape",
-                keyword="shape",
-                found=str(size),
-                advice=f"it has {', '.join(map(str, sorted(shapes)))}",
-            )
-        return chosen
-
-    def _source(self, entry: FileEntry) -> FrameSource:
-        known = instruments().get(entry.scope)
-        return FrameSource(
-            loader=Loader(str(self._lake.path_of(entry.scope, entry.name)), entry.image_hdu),
-            source=entry.name,
-            sha256=entry.sha256,
-            blank_is_missing=known.blank_is_missing if known else True,
-            caveats=entry.caveats,
+def _require_no_surprise(stands: Standing) -> None:
+    """Refuse that settings replace what is ACTIVE unasked: a notebook is where one plays."""
+    replaced = stands.replaced()
+    if replaced:
+        names = ", ".join(f"{one.product} v{one.active:04d}" for one in replaced[:3])
+        more = f" and {len(replaced) - 3} more" if len(replaced) > 3 else ""
+        raise BadInput(
+            "these settings would replace what is ACTIVE",
+            keyword="replace",
+            found=f"{names}{more}",
+            advice="try_recipe(...) with the same settings publishes nothing; to publish say replace=True",
         )
 
 
-class Results(Sequence[Observation]):
-    """Releases that were found; shows itself as a table."""
-
-    def __init__(self, found: Sequence[Observation]) -> None:
-        self._found = tuple(found)
-
-    @overload
-    def __getitem__(self, index: int) -> Observation: ...
-    @overload
-    def __getitem__(self, index: slice) -> Results: ...
-    def __getitem__(self, index: int | slice) -> Observation | Results:
-        """One release by its number, or some of them."""
-        return Results(self._found[index]) if isinstance(index, slice) else self._found[index]
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def __iter__(self) -> Iterator[Observation]:
-        return iter(self._found)
-
-    def __repr__(self) -> str:
-        if not self._found:
-            return "nothing found"
-        rows = [_COLUMNS, *self._rows()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
-        ]
-        return "\n".join(line.rstrip() for line in lines)
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>"
-            for row in self._rows()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (
-                str(one.facts["product"]),
-                f"v{one.facts['version']:04d}",
-                str(one.facts["status"]),
-                str(one.facts["level"]),
-                str(one.facts["files"]),
-                str(one.facts["date_beg"] or "")[:19],
-            )
-            for one in self._found
-        ]
+def _level(level: str | float | None) -> str | None:
+    """A level as text: 1, 1.0 and "1" are the same."""
+    return f"{level:g}" if isinstance(level, (int, float)) else level
 
 
 def _moment(when: Time | None) -> datetime | None:
     """A time in UTC; a text without a zone is taken as UTC."""
-    moment = datetime.fromisoformat(when) if isinstance(when, str) else when
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _datetimes(dates: Sequence[datetime | None]) -> Any:
-    import numpy as np
-
-    return np.array(
-        [np.datetime64("NaT") if date is None else date for date in dates], dtype="datetime64[ns]"
-    )
+    return None if when is None else moment(when)

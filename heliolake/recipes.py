@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +15,59 @@ from lake.errors import Fatal
 if TYPE_CHECKING:
     from pipeline.recipe import Recipe
     from pipeline.step import Step
+
+_NAME = re.compile(r"^name:[ \t]*[\"']?([a-z0-9][a-z0-9_.-]*)", re.MULTILINE)
+_LONGEST = 100
+
+
+def require_recipe(name: str) -> None:
+    """Refuse the name of a recipe that does not exist at once, without importing a step.
+
+    `find_recipe` does so too, when it has imported them all, which takes seconds.
+
+    Raises
+    ------
+    Fatal
+        With the nearest name, and all that there are.
+    """
+    if _is_file(name):
+        if not Path(name).is_file():
+            raise Fatal(f"There is no recipe file {name}; `heliolake recipes` lists those that have a name.")
+        return
+    known = recipe_names()
+    if None in known or name in known:
+        return
+    names = sorted(one for one in known if one is not None)
+    near = get_close_matches(name[:_LONGEST].lower(), names, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise Fatal(
+        f"There is no recipe {name[:_LONGEST]!r}. {hint}Known: {', '.join(names)}. "
+        "A YAML file may be given too."
+    )
+
+
+def recipe_names() -> set[str | None]:
+    """Names of all recipes that come with instruments, by a look at their files; `None` for one not seen."""
+    names = set()
+    for folder in _instrument_folders():
+        for path in folder.glob("recipes/*.yaml"):
+            found = _NAME.search(path.read_text(encoding="utf-8", errors="replace"))
+            names.add(found[1] if found else None)
+    return names
+
+
+def _instrument_folders() -> Iterator[Path]:
+    """Where instruments are described: in our own package and in those that announce themselves."""
+    own = importlib.util.find_spec("pipeline")
+    for place in own.submodule_search_locations or () if own else ():
+        yield from Path(place).glob("instruments/*")
+    for entry in metadata.entry_points(group="heliolake.instruments"):
+        spec = importlib.util.find_spec(entry.value)
+        yield from map(Path, (spec.submodule_search_locations or ()) if spec else ())
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).suffix in (".yaml", ".yml") or "/" in name
 
 
 def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
@@ -35,7 +92,7 @@ def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     known = recipes()
     if name in known:
         recipe = known[name]
-    elif Path(name).suffix in (".yaml", ".yml") or "/" in name:
+    elif _is_file(name):
         recipe = Recipe.load(Path(name))
     else:
         raise Fatal(

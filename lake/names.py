@@ -101,6 +101,11 @@ def version_of(name: str) -> int | None:
     return None if match is None else int(match["version"])
 
 
+def trial_file(stem: str, level: str) -> str:
+    """Name of an output file that is in no release: `<stem>.l<level>.trial.fits`."""
+    return check_name(f"{stem}.{level_token(level)}.trial.fits")
+
+
 def stem_of(name: str) -> str:
     """Name of a file without its FITS suffix and without a level and version of ours."""
     bare = _FITS_SUFFIX.sub("", name)

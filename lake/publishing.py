@@ -9,7 +9,15 @@ from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
+from lake.catalogue.models import (
+    Activation,
+    File,
+    Observation,
+    Product,
+    Release,
+    ReleaseFile,
+    UnitResult,
+)
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
 from lake.errors import Fatal
@@ -186,19 +194,30 @@ def _fill(release: Release, files: Sequence[FileEntry], provenance: Provenance) 
     release.caveats = list(provenance.caveats)
 
 
+def make_active(session: Session, product: Product, release: Release, run_id: str | None) -> None:
+    """Let a release take the place of the ACTIVE one, and note when and for which run, within the caller's
+    transaction."""
+    now = session.scalar(select(func.now()))
+    before = _active(session, product)
+    if before is not None:
+        before.status, before.superseded = "SUPERSEDED", now
+        session.flush()  # the database allows one ACTIVE release at any moment
+    release.status, release.superseded = "ACTIVE", None
+    session.add(Activation(product_id=product.id, release_id=release.id, run_id=run_id, at=now))
+
+
 def _activate(session: Session, product: Product, release: Release) -> None:
     """DRAFT becomes ACTIVE, what was ACTIVE is SUPERSEDED; so is a draft that comes too late."""
     release.published = session.scalar(select(func.now()))
-    newest = session.scalar(
-        select(Release).where(Release.product_id == product.id, Release.status == "ACTIVE")
-    )
-    if newest is not None and newest.version > release.version:
+    active = _active(session, product)
+    if active is not None and active.version > release.version:
         release.status, release.superseded = "SUPERSEDED", release.published
         return
-    if newest is not None:
-        newest.status, newest.superseded = "SUPERSEDED", release.published
-        session.flush()  # the database allows one ACTIVE release at any moment
-    release.status = "ACTIVE"
+    make_active(session, product, release, release.run_id)
+
+
+def _active(session: Session, product: Product) -> Release | None:
+    return session.scalar(select(Release).where(Release.product_id == product.id, Release.status == "ACTIVE"))
 
 
 def _update_observation(

@@ -15,13 +15,21 @@ from datetime import datetime
 from sys import intern
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, exists, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from lake import publishing
-from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
+from lake.catalogue.models import (
+    Activation,
+    File,
+    Observation,
+    Product,
+    Release,
+    ReleaseFile,
+    UnitResult,
+)
 from lake.catalogue.session import transaction, unreachable
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
@@ -197,12 +205,18 @@ def discard(lake: Lake, product: ProductKey, key: str) -> None:
 
 
 def find_by_key(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:
-    """The release that was published under a key, whatever became of it since; None when there is none."""
+    """The release that was published, or set active again, under a key; None when there is none.
+
+    Whatever became of it since: a run settles a product once.
+    """
+    again = exists().where(Activation.release_id == Release.id, Activation.run_id == key)
     with transaction(lake.sessions) as session:
         release = session.scalar(
             select(Release)
             .join(Product)
-            .where(Product.name == product.name, Release.status != "DRAFT", Release.draft_key == key)
+            .where(
+                Product.name == product.name, Release.status != "DRAFT", or_(Release.draft_key == key, again)
+            )
             .order_by(Release.version.desc())
         )
         return None if release is None else describe(release, product)

@@ -183,10 +183,21 @@ def granted_files(lake: Lake, product: str, principal: Principal = PUBLIC) -> li
     BadInput
         When the release is not found or may not be had.
     """
+    return files_of(lake, require_bytes_granted(lake, product, principal).id)
+
+
+def require_bytes_granted(lake: Lake, product: str, principal: Principal = PUBLIC) -> Release:
+    """The release that is meant, once it is certain that somebody may read its bytes.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had.
+    """
     release, key = resolve(lake, product)
     if not may(principal, Action.BYTES, release, datetime.now(UTC)):
         raise _not_allowed(release, key)
-    return files_of(lake, release.id)
+    return release
 
 
 @dataclass(frozen=True)

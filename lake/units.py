@@ -376,6 +376,18 @@ def results(lake: Lake, unit_ids: Iterable[str]) -> dict[str, Result]:
     return found
 
 
+def known_outcomes(lake: Lake, unit_ids: Iterable[str]) -> dict[str, str]:
+    """How units ended in any run (done or quarantined), of those that are known, without what they gave."""
+    found: dict[str, str] = {}
+    with transaction(lake.sessions) as session:
+        for batch in batches(unit_ids, _MANY):
+            query = select(UnitResult.unit_id, UnitResult.outcome).where(
+                UnitResult.unit_id == func.any(batch)
+            )
+            found.update((row.unit_id, row.outcome) for row in session.execute(query))
+    return found
+
+
 def record_quarantined(lake: Lake, units: Mapping[str, Mapping[str, Any]]) -> None:
     """Remember that units can give no file, so that they are not tried again; a result is never replaced."""
     rows = [

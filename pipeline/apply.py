@@ -59,6 +59,8 @@ def apply(
         A lazy stack of the same layout, with the variable ``uncertainty`` where
         the recipe asks for it. A frame that fails is NaN and says why in its
         ``outcome``; the others of its block are not touched by that.
+        Coordinates along ``time`` stay; those of pixels do not, for steps
+        move pixels, and the new header says where they are.
 
     Raises
     ------
@@ -73,7 +75,15 @@ def apply(
         raise Fatal(f"chunks of a stack must hold whole images; these cut them: {image_chunks}")
     block = RecipeBlock(recipe, dict(references or {}), shape)
     wanted = template(time_chunks, block.shape, uncertainty=recipe.uncertainty)
-    return cast("xr.Dataset", xr.map_blocks(block, stack, template=wanted))
+    if not stack.coords:
+        return cast("xr.Dataset", xr.map_blocks(block, stack, template=wanted))
+    made = xr.map_blocks(block, stack.drop_vars(list(stack.coords)), template=wanted)
+    return cast("xr.Dataset", made.assign_coords(_of_frames(stack)))
+
+
+def _of_frames(stack: xr.Dataset) -> dict[str, xr.Variable]:
+    """The coordinates that tell of whole frames, such as their time; steps move pixels, not frames."""
+    return {str(name): one.variable for name, one in stack.coords.items() if set(one.dims) <= {"time"}}
 
 
 def output_shape(chain: Sequence[BoundStep], shape: tuple[int, int]) -> tuple[int, int]:

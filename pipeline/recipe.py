@@ -15,6 +15,7 @@ from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
 from pipeline.step import Params, ReferenceNeed, Step, find_step
 from pipeline.uncertainty import begins, require_carried
+from pipeline.unit_chain import require_units
 
 _TOLD: Final = 5
 """Problems of one recipe that are named together."""
@@ -123,8 +124,9 @@ class Recipe(BaseModel):
         Raises
         ------
         Fatal
-            When a step, a parameter or an assumption is not known, or a step
-            cannot carry the uncertainty that is asked for.
+            When a step, a parameter or an assumption is not known, a step cannot
+            carry the uncertainty that is asked for, or can never be given a unit
+            that it takes.
         """
         from pipeline.instrument import instrument
 
@@ -134,6 +136,10 @@ class Recipe(BaseModel):
             require_carried(self.name, chain)
         else:
             chain = tuple(bound for bound in chain if not begins([bound]))
+        if not chain:
+            raise Fatal(f"recipe {self.name}: all its steps are switched off, so there is nothing to do")
+        left_out = (find_step(self.instrument, call.step) for call in self.steps if not call.enabled)
+        require_units(self.name, chain, left_out)
         return _honouring_demands(chain)
 
     def _bind_one(self, call: StepCall) -> BoundStep:

@@ -119,6 +119,16 @@ def find_reduction(instrument: str, name: str) -> ReductionKind:
     return found
 
 
+def reductions_for(instrument: str, need: str) -> list[ReductionKind]:
+    """The reductions of an instrument that make what a need asks for."""
+    from pipeline.instrument import instrument as known_instrument
+
+    known_instrument(instrument)  # registers what it brings
+    return [
+        kind for (owner, _), kind in sorted(_REGISTRY.items()) if owner == instrument and kind.need == need
+    ]
+
+
 def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:
     """A delayed object that computes a reduction of a stack.
 

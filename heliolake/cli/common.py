@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,13 +60,13 @@ def open_lake(ctx: typer.Context) -> Iterator[Lake]:
 
 def parse_time(text: str) -> datetime:
     """A date or a time in UTC, as options take it."""
+    from heliolake.times import moment
+    from lake.errors import BadInput
+
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"{text!r} is not a time; write 2011-09-10 or 2011-09-10T11:47:21"
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return moment(text)
+    except BadInput as error:
+        raise typer.BadParameter(error.reason) from error
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,27 +152,51 @@ def table(
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """A progress bar on stderr, shown only on a terminal."""
+    """A progress bar on stderr, shown only on a terminal; as long as the total is not known it says so."""
     console = err()
     if not console.is_terminal:
         yield lambda _done, _total, _what: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=28),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[item]}", table_column=None),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("[dim]{task.fields[item]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(shown(what), total=None, item="")
+        task = bar.add_task(shown(what), total=None, item="", count="looking what there is to do", left="")
+        began = time.monotonic()
+        before: int | None = None  # what an earlier attempt did is no measure of this one's pace
 
         def show(done: int, total: int, item: str) -> None:
-            bar.update(task, completed=done, total=total, item=shown(_short(item, 30)))
+            nonlocal before, began
+            if before is None:
+                before, began = done, time.monotonic()
+            left = time_left(done - before, total - done, time.monotonic() - began)
+            bar.update(
+                task,
+                completed=done,
+                total=total,
+                count=f"{done}/{total}",
+                left=left,
+                item=shown(_short(item, 30)),
+            )
 
         yield show
+
+
+def time_left(done: int, todo: int, seconds: float) -> str:
+    """How long the rest will take at the pace so far, in words; nothing where there is no pace yet."""
+    if done < 1 or todo < 1:
+        return ""
+    rest = seconds * todo / done
+    if rest < 90:  # two digits at most: more would feign knowledge
+        return f"{max(1, round(rest))} s left"
+    return f"{round(rest / 60)} min left" if rest < 90 * 60 else f"{rest / 3600:.1f} h left"
 
 
 def _short(text: str, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,13 @@ from heliolake.cli.output import err, out, print_json, progress_bar, shown, tabl
 from heliolake.cli.reports import print_report
 
 if TYPE_CHECKING:
+    from cluster.home import Home
     from cluster.plan import Plan
+    from cluster.report import Report
+    from lake.lake import Lake
+
+_TOLD = 8
+"""Releases of which is told what they replace; the table and `--json` have all."""
 
 RecipeName = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Name of a recipe (heliolake recipes), or a YAML file.")
@@ -80,6 +87,39 @@ PlanFile = Annotated[
 ]
 
 
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going",
+        help="Put files aside even where the first ones all fail alike, instead of stopping.",
+    ),
+]
+
+
+Trial = Annotated[
+    bool,
+    typer.Option(
+        "--trial",
+        "--dry-run",
+        help="Only try: compute, write products to the folder of -o, publish and remember nothing.",
+    ),
+]
+TrialFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        file_okay=False,
+        help="With --trial: where its products go; the workers must reach it.",
+    ),
+]
+Yes = Annotated[
+    bool,
+    typer.Option("-y", "--yes", help="Do not ask before other settings replace what is active."),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command(rich_help_panel=WORK)(plan)
@@ -100,7 +140,7 @@ def plan(
     output: PlanFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show what [bold]process[/] would do, and do nothing.
+    """Show what [bold]process[/] would do, what of it is new and what was done before; do nothing.
 
     [bold]Examples[/]
 
@@ -108,19 +148,26 @@ def plan(
       heliolake plan aia-l15 --set register.scale_arcsec=2.4 -o today.plan
       heliolake plan aia-l15 --explain aia_171_level1.fits
     """
-    from cluster.plan import Query, make_plan
     from heliolake.plans import compare, load_document
-    from heliolake.recipes import find_recipe
+    from heliolake.recipes import find_recipe, require_recipe
 
+    require_recipe(recipe)  # before anything that takes its time
     earlier = load_document(diff) if diff else None
     with open_lake(ctx) as lake:
+        from cluster.plan import Query, make_plan
+        from cluster.refusals import refuse_hopeless
+        from cluster.standing import standing
+
         made = make_plan(
             lake,
             find_recipe(recipe, settings or ()),
             Query(since, until, observation, changed_since),
             context=context,
         )
-    document = made.document()
+        if not explain:  # which says why for one file, whatever holds for all
+            refuse_hopeless(lake, made)
+        stands = standing(lake, made)
+    document = made.document() | {"standing": stands.document()}
     if output:
         output.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
         err().print(f"written: {shown(output)}", soft_wrap=True)
@@ -131,7 +178,7 @@ def plan(
     elif as_json:
         print_json(document)
     else:
-        _print_plan(document)
+        print_plan(document)
 
 
 def process(
@@ -157,38 +204,52 @@ def process(
     retry_quarantined: Annotated[
         bool, typer.Option("--retry-quarantined", help="Try units again that were put aside before.")
     ] = False,
+    keep_going: KeepGoing = False,
+    trial: Trial = False,
+    output: TrialFolder = None,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Plan, compute on the cluster, and publish new releases.
 
     Work that was done before is not done again. Interrupted or killed? Run the same command again. A changed
-    parameter or input makes a new version; the old one stays.
+    parameter or input makes a new version; the old one stays, and is active again when you go back to it.
+    To play, add [bold]--trial -o FOLDER[/]: nothing is published.
 
     [bold]Examples[/]
 
       heliolake process stereo_hi-l1
       heliolake process aia-l15 --observation 'aia171_2011*' --set register.scale_arcsec=2.4
       heliolake process my_recipe.yaml --since 2011-09-10
+      heliolake process aia-l15 --set register.scale_arcsec=2.4 --trial -o try
     """
-    from cluster.plan import Query, make_plan
-    from cluster.run import process as carry_out
-    from cluster.run import resume
-    from heliolake.recipes import find_recipe
+    from heliolake.recipes import require_recipe
 
     if recipe is None and run is None:
         raise typer.BadParameter("name a RECIPE, or a run to go on with: --run ID", param_hint="RECIPE")
-    given = (recipe, since, until, observation, context, changed_since, settings, retry_quarantined)
+    query = (recipe, since, until, observation, context, changed_since)
+    given = (*query, settings, retry_quarantined, trial, output)
     if run is not None and any(given):
         raise typer.BadParameter("a run goes on as it was planned; give --run alone", param_hint="--run")
+    if trial != (output is not None):
+        raise typer.BadParameter(
+            "a trial and its folder go together: --trial -o FOLDER", param_hint="--trial"
+        )
+    if recipe is not None:
+        require_recipe(recipe)  # before anything that takes its time
     home = home_of(ctx)
-    with open_lake(ctx) as lake, progress_bar(recipe or f"run {run}") as bar:
-        scheduler = home.scheduler()
+    with open_lake(ctx) as lake:
         if run is not None:
-            report = resume(lake, scheduler, run, on_progress=bar)
+            report = _resumed(lake, home, run, keep_going=keep_going)
         else:
-            query = Query(since, until, observation, changed_since)
-            made = make_plan(lake, find_recipe(str(recipe), settings or ()), query, context=context)
-            report = carry_out(lake, scheduler, made, on_progress=bar, retry_quarantined=retry_quarantined)
+            made = _planned(lake, str(recipe), settings, (since, until, observation, changed_since), context)
+            if settings and not (trial or yes):
+                _ask_before_replacing(lake, made)
+            if output is not None:
+                report = _tried(lake, home, made, output)
+            else:
+                again, bad = retry_quarantined, keep_going
+                report = _published(lake, home, made, retry_quarantined=again, keep_going=bad)
     if as_json:
         print_json(report.document())
     else:
@@ -198,28 +259,106 @@ def process(
         raise typer.Exit(ExitCode.WITH_PROBLEMS)
 
 
+def _planned(
+    lake: Lake, recipe: str, settings: list[str] | None, asked: tuple[Any, ...], context: int | None
+) -> Plan:
+    from cluster.plan import Query, make_plan
+    from heliolake.recipes import find_recipe
+
+    with progress_bar(recipe):
+        return make_plan(lake, find_recipe(recipe, settings or ()), Query(*asked), context=context)
+
+
+def _resumed(lake: Lake, home: Home, run: str, *, keep_going: bool) -> Report:
+    from cluster.run import resume
+
+    with progress_bar(f"run {run}") as bar:
+        return resume(lake, home.scheduler(), run, on_progress=bar, keep_going=keep_going)
+
+
+def _published(lake: Lake, home: Home, made: Plan, *, retry_quarantined: bool, keep_going: bool) -> Report:
+    from cluster.run import process as carry_out
+
+    with progress_bar(made.recipe.name) as bar:
+        return carry_out(
+            lake,
+            home.scheduler(),
+            made,
+            on_progress=bar,
+            retry_quarantined=retry_quarantined,
+            keep_going=keep_going,
+        )
+
+
+def _tried(lake: Lake, home: Home, made: Plan, folder: Path) -> Report:
+    from cluster.trial import trial_products
+    from lake.access import OPERATOR
+
+    with progress_bar(f"trial of {made.recipe.name}") as bar:
+        # Who can open the home's lake owns it: nothing in it is withheld from them.
+        return trial_products(lake, home.scheduler(), made, folder, OPERATOR, on_progress=bar)
+
+
+def _ask_before_replacing(lake: Lake, made: Plan) -> None:
+    """Ask a person at a terminal whether settings shall replace what is active; scripts have decided."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    from cluster.standing import standing
+
+    replaced = standing(lake, made).replaced()
+    if replaced:
+        names = ", ".join(f"{one.product} v{one.active:04d}" for one in replaced[:3])
+        more = f" and {len(replaced) - 3} more" if len(replaced) > 3 else ""
+        err().print(f"These settings replace what is active: {shown(names)}{more}.", soft_wrap=True)
+        err().print("It stays, as an earlier version. To play without publishing: --trial -o FOLDER")
+        typer.confirm("Go on and publish?", abort=True, err=True)
+
+
 def _say_next(ctx: typer.Context, more: dict[str, Any]) -> None:
+    if "trial" in more:
+        err().print(f"A trial: nothing was published. Products are in {shown(more['trial'])}", soft_wrap=True)
     if back := len(more["put_back"]):
         what = "1 lost file was" if back == 1 else f"{back} lost files were"
         out().print(f"{what} made again, byte for byte, under the old name{'' if back == 1 else 's'}.")
     if more["run"]:
         out().print(f"[dim]run {more['run']}[/]")
+    for one in more["releases"][:_TOLD]:
+        if one["replaces"] is not None:
+            how = "is active again, in place of" if one["again"] else "replaces"
+            words = f"v{one['version']:04d} {how} v{one['replaces']:04d}, which stays as it is"
+            out().print(f"[dim]{shown(one['product'])}: {words}[/]", soft_wrap=True)
     if more["releases"]:
         get = shown(command(ctx, f"get {more['releases'][0]['product']} -o out"))
         err().print(f"Next: [bold]{get}[/]", soft_wrap=True)
 
 
-def _print_plan(document: dict[str, Any]) -> None:
-    recipe = document["recipe"]
+def print_plan(document: dict[str, Any]) -> None:
+    """A plan's document with its ``standing``, as people read it."""
+    recipe, stands = document["recipe"], document["standing"]
     console = out()
+    aside = f", {stands['put_aside']} put aside before" if stands["put_aside"] else ""
     console.print(
         f"[bold]{recipe['name']}[/] version {recipe['version']}, "
         f"level {recipe['from_level']} → {recipe['to_level']}, context {document['context'] or 'none'}: "
-        f"{len(document['units'])} files, {len(document['products'])} products"
+        f"{len(document['units'])} files, {len(document['products'])} products; "
+        f"{stands['new']} files are new, {stands['done']} were done before{aside}"
     )
-    rows = [(shown(name), number) for name, number in document["products"].items()]
+    rows = [
+        (
+            shown(one["product"]),
+            one["units"],
+            one["new"],
+            one["done"],
+            "" if one["active"] is None else f"v{one['active']:04d}",
+            one["comes"],
+        )
+        for one in stands["products"]
+    ]
     if rows:
-        console.print(table("", ("product", ">files"), rows, fold=("product",)))
+        heads = ("product", ">files", ">new", ">done", "active", "what comes")
+        console.print(table("", heads, rows, fold=("product", "what comes")))
+    for need, number in stands["lacking"].items():
+        console.print(f"[yellow]{number} files lack the reference {shown(need)} and will be put aside[/]")
     for entry in document["left_out"]:
         console.print(f"[dim]left out: {shown(entry['file'])}: {shown(entry['reason'])}[/]")
     console.print(f"[dim]plan {document['plan']}[/]")

@@ -169,6 +169,22 @@ class Release(Base):
     embargo_holders: Mapped[list[str]] = _empty_list()
 
 
+class Activation(Base):
+    """Which release of a product became the ACTIVE one when, and for which run; rows are only added."""
+
+    __tablename__ = "activation"
+    __table_args__ = (
+        Index("ix_activation_product_id", "product_id"),
+        Index("ix_activation_run_id", "run_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    release_id: Mapped[int] = mapped_column(ForeignKey("release.id"))
+    run_id: Mapped[str | None]
+    at: Mapped[datetime] = _now()
+
+
 class ReleaseFile(Base):
     """Which files a release holds; a later release may hold files of an earlier one."""
 

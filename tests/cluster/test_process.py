@@ -122,9 +122,11 @@ def test_a_changed_parameter_makes_a_second_release_and_keeps_the_first(
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in after} == before
     (new, _) = search.get_files(lake, "aia171_20150103.l15", tmp_path / "new")
     assert fits.getheader(new)["BUNIT"] == "DN"
-    # Back to what was: the old files are a release again, and no unit is done twice.
-    assert counted(processed(home, lake, "aia171_20150103")) == {"skipped": 2}
-    assert released(lake, "aia171_20150103")[-1] == (3, "ACTIVE", 2)
+    # Back to what was: the old release is the ACTIVE one again, and no unit is done twice.
+    again = processed(home, lake, "aia171_20150103")
+    assert counted(again) == {"skipped": 2}
+    assert [(one["version"], one["again"]) for one in again.more["releases"]] == [(1, True)]
+    assert released(lake, "aia171_20150103") == [(1, "ACTIVE", 2), (2, "SUPERSEDED", 2)]
     assert {path.name for path in search.get_files(lake, "aia171_20150103.l15", tmp_path / "back")} == set(
         before
     )

@@ -46,7 +46,7 @@ def test_every_recipe_of_the_readme_exists() -> None:
 
 
 def test_the_setting_of_the_readme_fits_its_recipe() -> None:
-    (name, key, value) = re.findall(r'lake\.process\("(.+?)", settings=\{"(.+?)": (.+?)\}', README)[0]
+    (name, key, value) = re.findall(r'lake\.try_recipe\("(.+?)", settings=\{"(.+?)": (.+?)\}', README)[0]
     find_recipe(name).with_settings(parse_settings([f"{key}={value}"]))
 
 

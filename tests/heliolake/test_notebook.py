@@ -5,19 +5,29 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 import heliolake
 import pipeline
 from cluster.home import Home
+from cluster.trial import trial_stack
 from heliolake import Connection
 from heliolake.recipes import find_recipe
+from lake import fits_io
+from lake.access import OPERATOR, PUBLIC
+from lake.catalogue.models import Release
+from lake.catalogue.session import transaction
 from lake.errors import BadInput, Unreachable
+from pipeline.errors import Fatal as PipelineFatal
 from pipeline.quality import Quality
 from tests.heliolake.conftest import OBSERVATION, Command
+from tests.heliolake.test_documents import README, blocks
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +104,108 @@ def test_the_cluster_computes_what_is_lazy(lake: Connection) -> None:
 def test_importing_heliolake_costs_nothing() -> None:
     code = "import sys, heliolake; print('xarray' in sys.modules, 'numpy' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == ["False", "False"]
+
+
+def test_levels_may_be_numbers_and_bad_dates_are_told_as_the_command_tells_them(
+    lake: Connection, here: Command
+) -> None:
+    assert [one.level for one in lake.search(observation=OBSERVATION, level=1)] == ["1"]
+    assert [one.level for one in lake.search(observation=OBSERVATION, since=date(2008, 2, 3))] == ["0", "1"]
+    with pytest.raises(BadInput) as refusal:
+        lake.search(since="noon")
+    assert refusal.value.reason in " ".join(here("search", "--since", "noon").err.replace("│", " ").split())
+
+
+def versions(lake: Connection) -> dict[int, str]:
+    """The versions of the product, and which is the ACTIVE one."""
+    return {one.version: one.status for one in lake.search(observation=OBSERVATION, level=1, status=None)}
+
+
+def test_trying_a_recipe_gives_what_processing_would_and_leaves_nothing_behind(lake: Connection) -> None:
+    runs, quarantined, before = len(lake.runs(limit=1000)), len(lake.quarantine()), versions(lake)
+    (made,) = lake.search(observation=OBSERVATION, level=1)
+    tried = lake.try_recipe("stereo_hi-l1", observation=OBSERVATION)
+    assert tried["image"].chunks == ((1, 1), (64,), (64,))
+    np.testing.assert_array_equal(tried.time.values, made.stack().time.values)
+    np.testing.assert_array_equal(tried["image"].values, made.stack()["image"].values)
+    bare = {"flat_field.enabled": False}
+    other = lake.try_recipe("stereo_hi-l1", settings=bare, observation=OBSERVATION).isel(time=0).compute()
+    assert "flat_field" in str(made.stack()["header"].values[0])
+    assert "calibrate.flat_field" not in str(other["header"].values)
+    assert (len(lake.runs(limit=1000)), len(lake.quarantine()), versions(lake)) == (runs, quarantined, before)
+
+
+def test_what_cannot_be_tried_is_refused_as_a_run_would_be(lake: Connection) -> None:
+    with pytest.raises(PipelineFatal, match="missing_blocks takes images in DN/s"):
+        lake.try_recipe("stereo_hi-l1", settings={"desmear.enabled": False}, observation=OBSERVATION)
+    with pytest.raises(BadInput, match="no file of stereo_hi level 0 matches"):
+        lake.try_recipe("stereo_hi-l1", observation="nobody")
+    with pytest.raises(BadInput, match="no frame has this shape"):
+        lake.try_recipe("stereo_hi-l1", observation=OBSERVATION, shape=(3, 3))
+
+
+def test_a_trial_asks_whether_its_inputs_may_be_read(lake: Connection) -> None:
+    plan = lake.plan("stereo_hi-l1", observation=OBSERVATION).plan
+    with transaction(lake.lake.sessions) as session:
+        row = session.query(Release).filter_by(scope="stereo_hi", dataset=f"{OBSERVATION}.l0.v0001").one()
+        row.embargo_until = datetime(2999, 1, 1, tzinfo=UTC)
+    try:
+        with pytest.raises(BadInput, match="under embargo"):
+            trial_stack(lake.lake, plan, PUBLIC)
+        assert trial_stack(lake.lake, plan, OPERATOR).sizes["time"] == 2
+    finally:
+        with transaction(lake.lake.sessions) as session:
+            session.get_one(Release, row.id).embargo_until = None
+
+
+def test_settings_do_not_replace_what_is_active_unasked(lake: Connection) -> None:
+    before = versions(lake)
+    with pytest.raises(BadInput, match=r"would replace what is ACTIVE .*v000.*try_recipe.*replace=True"):
+        lake.process("stereo_hi-l1", settings={"saturated_columns.limit": 12000}, observation=OBSERVATION)
+    assert versions(lake) == before
+
+
+def test_a_plan_shows_itself_with_what_is_new_and_what_is_done(lake: Connection) -> None:
+    plan = lake.plan("stereo_hi-l1", observation=OBSERVATION)
+    assert (plan.standing.new, plan.standing.done, plan[0]["comes"]) == (0, 2, "nothing")
+    assert "2 files, 0 new, 2 done before" in repr(plan)
+    assert "<table>" in plan._repr_html_()
+    assert len(plan.plan.units) == 2
+
+
+def test_reports_runs_and_quarantine_show_themselves(lake: Connection) -> None:
+    report = lake.process("stereo_hi-l1", observation=OBSERVATION)
+    assert repr(report) == "<Report: 2 skipped; 0 releases made>"
+    assert "2 skipped" in report._repr_html_()
+    assert "stereo_hi-l1" in lake.runs()._repr_html_()
+    assert {"file", "reason", "advice"} <= set(lake.quarantine(everything=True).columns)
+
+
+def test_results_become_a_table_of_pandas(lake: Connection) -> None:
+    found = lake.search(observation=OBSERVATION).to_pandas()
+    assert list(found["level"]) == ["0", "1"]
+    assert str(found["date_beg"].dt.tz) == "UTC"
+
+
+def test_headers_are_a_table_and_no_pixel_is_read(lake: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("pixels were read")
+
+    monkeypatch.setattr(fits_io, "read_image", read)
+    monkeypatch.setattr(fits.hdu.image._ImageBaseHDU, "_get_scaled_image_data", read)
+    found = lake.search(observation=OBSERVATION)
+    table = found.headers("DETECTOR", "EXPTIME", "NONSENSE")
+    assert list(table.columns) == ["DETECTOR", "EXPTIME", "NONSENSE"]
+    assert set(table["DETECTOR"]) == {"HI2"}
+    assert table["NONSENSE"].isna().all()
+    assert len(table) == 4
+    assert found[1].headers().loc[found[1].entries[0].name, "LEVEL"] == "1"
+
+
+def test_the_code_of_the_readme_runs(lake: Connection, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HELIOLAKE_HOME", str(home.path))
+    names: dict[str, Any] = {}
+    exec(compile(blocks(README, "python")[0], "README.md", "exec"), names)  # noqa: S102 - our own page
+    assert names["day"] == OBSERVATION
+    assert names["first"].shape == (64, 64)
+    names["lake"].close()

@@ -214,3 +214,16 @@ def test_a_step_that_does_nothing_is_said_to(gain_file: Path) -> None:
     result = run_step(toy_frame(5.0), bound, {})
     assert result.header["PRMODE1"] == "NO-CHANGE"
     assert result.data.flags.writeable  # the shield was the step's, not the frame's
+
+
+def test_coordinates_of_frames_stay_and_those_of_pixels_do_not(recipe: Recipe) -> None:
+    times = np.array(["2024-05-06T07:08:09", "2024-05-06T07:08:21"], dtype="datetime64[ns]")
+    stack = stack_of([toy_frame(), toy_frame(2.0)], chunk=2).assign_coords(
+        time=times, exposure=("time", [1.0, 2.0]), camera="CAM1", x=np.arange(6) * 0.6
+    )
+    made = apply(stack, recipe)
+    assert set(made.coords) == {"time", "exposure", "camera"}
+    computed = made.sel(time="2024-05-06T07:08:21").compute()
+    assert computed["exposure"] == 2.0
+    assert float(computed["image"].values.ravel()[0]) == 4.0
+    assert made.chunks["time"] == (2,)
