@@ -322,11 +322,12 @@ def _put_back(lake: Lake, files: Sequence[Path], report: Report) -> None:
     if not lost:
         return
     paths = {printable(path): path for path in files}
+    restorer = restore.Restorer(lake)
     mended: list[restore.Registered] = []
     for place, item in enumerate(report.items):
         if item.did not in lost or item.outcome != Status.SKIPPED:
             continue
-        done = [one for one in restore.restore_from(lake, paths[item.file]) if one.file is not None]
+        done = [one for one in restorer.use(paths[item.file]) if one.file is not None]
         back = [one.file for one in done if one.file is not None and one.ending != restore.Ending.FAILED]
         if item.did in {file.did for file in back}:
             mended += back

@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from cluster.ingest import select
 from lake.lake import Lake
-from lake.restore import Ending, Restored, mend_replicas, restore_from
+from lake.restore import Ending, Restored, Restorer, mend_replicas
 from lake.text import printable
 
 #: Files read and summed at once.
@@ -122,7 +121,7 @@ def restore(
 
 def _looked_at(lake: Lake, files: Sequence[Path], *, dry_run: bool) -> Iterator[tuple[Path, list[Restored]]]:
     """Each file and what became of it, in order, a few at once."""
-    look = partial(restore_from, lake, dry_run=dry_run)
+    look = Restorer(lake, dry_run=dry_run).use
     waiting: list[tuple[Path, Future[list[Restored]]]] = []
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="restore") as pool:
         for path in files:

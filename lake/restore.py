@@ -10,13 +10,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, select, tuple_
 
-from lake.catalogue.models import File
+from lake.catalogue.models import File, Observation
 from lake.catalogue.session import transaction
 from lake.checksums import Checksums, Summer
 from lake.errors import BadInput, Reason
@@ -81,41 +81,95 @@ class Restored:
 Blocks = Callable[[], Iterable[bytes]]
 
 
-def restore_from(lake: Lake, source: Path, *, dry_run: bool = False) -> list[Restored]:
-    """Use one file for every registration it is a copy of.
+class Restorer:
+    """Uses files, one after another or several at once, for every registration they are copies of.
 
-    The lake's own copies of the file's name are looked at first: where they are whole the given file is not
+    The lake's own copies of a file's name are looked at first: where they are whole the given file is not
     even read. Otherwise it is known by its checksums, a gzipped one also by those of what is packed in it.
 
     Parameters
     ----------
     lake
         The lake.
-    source
-        A file, called anything.
     dry_run
         Find out what would be done, and do nothing.
-
-    Returns
-    -------
-    list of Restored
-        One entry for each registration; one without where there is none.
-
-    Raises
-    ------
-    Retriable
-        When the catalogue or the storage does not answer.
     """
-    try:
-        namesakes = _of_name(lake, source)
-        if namesakes and all(_is_there(lake, one) for one in namesakes):
-            return [_whole(source, one) for one in namesakes]
-        found, blocks = _of_bytes(lake, source)
-    except BadInput as error:
-        return [Restored(source, Ending.FAILED, reason=error.reason, advice=error.advice)]
-    if not found:
-        return [_unknown(source, namesakes)]
-    return [_restore(lake, source, one, blocks, dry_run=dry_run) for one in found]
+
+    def __init__(self, lake: Lake, *, dry_run: bool = False) -> None:
+        self._lake = lake
+        self._dry_run = dry_run
+
+    def use(self, source: Path) -> list[Restored]:
+        """Use one file, called anything.
+
+        Returns
+        -------
+        list of Restored
+            One entry for each registration; one without where there is none.
+
+        Raises
+        ------
+        Retriable
+            When the catalogue or the storage does not answer.
+        """
+        try:
+            namesakes = self._of_name(source)
+            if namesakes and all(_is_there(self._lake, one) for one in namesakes):
+                return [_whole(source, one) for one in namesakes]
+            found, blocks = self._of_bytes(source)
+        except BadInput as error:
+            return [Restored(source, Ending.FAILED, reason=error.reason, advice=error.advice)]
+        if not found:
+            return [_unknown(source, namesakes)]
+        return [_restore(self._lake, source, one, blocks, dry_run=self._dry_run) for one in found]
+
+    @cached_property
+    def _scopes(self) -> list[str]:
+        """All there are: with them a name is found by the catalogue's index."""
+        with transaction(self._lake.sessions) as session:
+            return list(session.scalars(select(Observation.scope).distinct()))
+
+    @cached_property
+    def _largest(self) -> int:
+        """Size of the largest file registered: what unpacks to more is none of them."""
+        with transaction(self._lake.sessions) as session:
+            return int(session.scalar(select(func.max(File.size))) or 0)
+
+    def _of_name(self, source: Path) -> list[Registered]:
+        """Registrations of the file's name and size, or of its name without `.gz`."""
+        try:
+            size = source.stat().st_size
+        except FileNotFoundError as error:
+            raise BadInput(
+                "there is no such file", file=str(source), advice="check the path", code=Reason.MISSING_FILE
+            ) from error
+        except OSError as error:
+            raise storage_error(error, source) from error
+        names = sorted({source.name, source.name.removesuffix(_PACKED)})
+        condition = and_(File.scope == func.any(self._scopes), File.name == func.any(names))
+        packed = source.name.endswith(_PACKED)
+        return [
+            one
+            for one in registered(self._lake, condition)
+            if one.checksums.size == size or (packed and not one.name.endswith(_PACKED))
+        ]
+
+    def _of_bytes(self, source: Path) -> tuple[list[Registered], Blocks]:
+        """Registrations of the file's bytes, else of those packed in it; and how to read these bytes."""
+        plain = partial(_read, source)
+        found = registered(self._lake, File.sha256 == _sums(plain()).sha256)
+        if found or not _is_gzip(source):
+            return found, plain
+        unpacked = partial(_unpack, source, self._largest)
+        try:
+            return registered(self._lake, File.sha256 == _sums(unpacked()).sha256), unpacked
+        except zlib.error:
+            return [], plain
+
+
+def restore_from(lake: Lake, source: Path, *, dry_run: bool = False) -> list[Restored]:
+    """Use a single file, as `Restorer.use` does."""
+    return Restorer(lake, dry_run=dry_run).use(source)
 
 
 def lost_among(lake: Lake, dids: Sequence[str]) -> set[str]:
@@ -178,44 +232,9 @@ def _replica(file: Registered) -> Replica:
     return Replica(file.scope, file.name, file.checksums.size, file.checksums.adler32, file.checksums.md5)
 
 
-def _of_name(lake: Lake, source: Path) -> list[Registered]:
-    """Registrations of the file's name and size, or of its name without `.gz`."""
-    try:
-        size = source.stat().st_size
-    except FileNotFoundError as error:
-        raise BadInput(
-            "there is no such file", file=str(source), advice="check the path", code=Reason.MISSING_FILE
-        ) from error
-    except OSError as error:
-        raise storage_error(error, source) from error
-    names = sorted({source.name, source.name.removesuffix(_PACKED)})
-    found = registered(lake, File.name == func.any(names))
-    packed = source.name.endswith(_PACKED)
-    return [one for one in found if one.checksums.size == size or (packed and not one.name.endswith(_PACKED))]
-
-
-def _of_bytes(lake: Lake, source: Path) -> tuple[list[Registered], Blocks]:
-    """Registrations of the file's bytes, else of those packed in it; and how to read these bytes."""
-    plain = partial(_read, source)
-    found = registered(lake, File.sha256 == _sums(plain()).sha256)
-    if found or not _is_gzip(source):
-        return found, plain
-    unpacked = partial(_unpack, source, _largest(lake))
-    try:
-        return registered(lake, File.sha256 == _sums(unpacked()).sha256), unpacked
-    except zlib.error:
-        return [], plain
-
-
 def _is_gzip(source: Path) -> bool:
     with source.open("rb") as reader:
         return reader.read(2) == _GZIP
-
-
-def _largest(lake: Lake) -> int:
-    """Size of the largest file registered: what unpacks to more is none of them."""
-    with transaction(lake.sessions) as session:
-        return int(session.scalar(select(func.max(File.size))) or 0)
 
 
 def _sums(blocks: Iterable[bytes]) -> Checksums:

@@ -24,6 +24,7 @@ from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_seri
 from tests.heliolake.conftest import Command, Said
 
 SCOPE = "stereo_hi"
+DAYS = iter(range(1, 29))
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +68,9 @@ def day_of(here: Command, lake: Lake, folder: Path, day: int) -> Day:
 
 
 @pytest.fixture
-def raw(here: Command, lake: Lake, tmp_path: Path, request: pytest.FixtureRequest) -> Day:
+def raw(here: Command, lake: Lake, tmp_path: Path) -> Day:
     """A day of raw frames of its own for each test."""
-    return day_of(here, lake, tmp_path / "raw", 1 + sum(map(ord, request.node.name)) % 28)
+    return day_of(here, lake, tmp_path / "raw", next(DAYS))
 
 
 def damage(path: Path) -> None:

@@ -15,7 +15,7 @@ from lake.fsck import fsck
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import publish, reserve
-from lake.restore import Ending, Registered, Restored, mend_replicas, restore_from
+from lake.restore import Ending, Registered, Restored, Restorer, mend_replicas, restore_from
 from lake.storage import LOST_AND_FOUND
 from tests.lake.conftest import MakeFiles
 
@@ -93,7 +93,7 @@ def test_a_gzipped_copy_serves_as_well(
 def test_a_file_that_unpacks_to_more_than_any_registered_one_is_not_unpacked_to_its_end(
     lake: Lake, published: list[Registered], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lake.restore._largest", lambda _: 1000)
+    monkeypatch.setattr(Restorer, "_largest", 1000)
     bomb = tmp_path / "zeros.gz"
     bomb.write_bytes(gzip.compress(bytes(100_000_000)))
     given = 0
