@@ -32,8 +32,8 @@ class RestoreReport:
         In the order of the files; a file that is a copy of two registered ones has two.
     mended
         DIDs whose replicas Rucio did not call AVAILABLE and does now.
-    absent, closed
-        Paths where nothing lies, folders that cannot be read.
+    absent, closed, ignored
+        Paths where nothing lies, folders that cannot be read, other things in folders.
     dry_run
         Whether nothing was done.
     """
@@ -42,6 +42,7 @@ class RestoreReport:
     mended: list[str] = field(default_factory=list)
     absent: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
+    ignored: list[str] = field(default_factory=list)
     dry_run: bool = False
 
     def counts(self) -> dict[str, int]:
@@ -63,6 +64,7 @@ class RestoreReport:
             "mended": self.mended,
             "absent": list(self.absent),
             "closed": list(self.closed),
+            "ignored": self.ignored,
             "items": [
                 {
                     "file": printable(item.source),
@@ -104,18 +106,24 @@ def restore(
         When the catalogue, Rucio or the storage cannot be reached.
     """
     selection = select(paths)
+    # References need not be FITS files. What else a folder holds that is no copy is nobody's mistake.
+    others = {path for path in selection.ignored if path.is_file() and not path.name.startswith(".")}
+    files = (*selection.files, *sorted(others))
     report = RestoreReport(absent=selection.absent, closed=selection.closed, dry_run=dry_run)
     waiting: list[Restored] = []
-    for number, (path, found) in enumerate(_looked_at(lake, selection.files, dry_run=dry_run), start=1):
-        report.items += found
+    for number, (path, found) in enumerate(_looked_at(lake, files, dry_run=dry_run), start=1):
+        if path in others and not any(one.file for one in found):
+            report.ignored.append(printable(path))
+        else:
+            report.items += found
         waiting += [one for one in found if one.ending in (Ending.RESTORED, Ending.WHOLE)]
-        if len(waiting) >= _MENDED_AT_ONCE or number == len(selection.files):
+        if len(waiting) >= _MENDED_AT_ONCE or number == len(files):
             # The lake's copies are whole now, whether these files or an attempt before made them so.
-            files = list(dict.fromkeys(one.file for one in waiting if one.file is not None))
-            report.mended += mend_replicas(lake, files, dry_run=dry_run)
+            whole = list(dict.fromkeys(one.file for one in waiting if one.file is not None))
+            report.mended += mend_replicas(lake, whole, dry_run=dry_run)
             waiting = []
         if on_progress:
-            on_progress(number, len(selection.files), printable(path.name))
+            on_progress(number, len(files), printable(path.name))
     return report
 
 

@@ -14,6 +14,8 @@ from heliolake.cli.output import err, out, print_json, progress_bar, shown
 if TYPE_CHECKING:
     from cluster.restore import RestoreReport
 
+_SHOWN = 40
+"""Files shown one by one."""
 _NAMED = 12
 """Files named together for one trouble."""
 
@@ -67,12 +69,15 @@ def _print(report: RestoreReport) -> None:
     told = [f"{number} {words.get(name, name)}" for name, number in counts.items() if number]
     number = len({item.source for item in report.items})
     console.print(f"{number} file{'' if number == 1 else 's'}: {', '.join(told) or 'nothing to do'}")
-    for item in report.items:
-        if item.ending == "restored" and item.file is not None:
-            console.print(f"[green]{words['restored']}[/]  [bold]{shown(item.file.did)}[/]", soft_wrap=True)
-            console.print(f"  {shown(item.reason)}; from {shown(item.source)}", soft_wrap=True)
-            if item.kept is not None:
-                console.print(f"  [dim]what was there is kept: {shown(item.kept)}[/]", soft_wrap=True)
+    restored = [item for item in report.items if item.ending == "restored"]
+    for item in restored[:_SHOWN]:
+        did = item.file.did if item.file else ""
+        console.print(f"[green]{words['restored']}[/]  [bold]{shown(did)}[/]", soft_wrap=True)
+        console.print(f"  {shown(item.reason)}; from {shown(item.source)}", soft_wrap=True)
+        if item.kept is not None:
+            console.print(f"  [dim]what was there is kept: {shown(item.kept)}[/]", soft_wrap=True)
+    if len(restored) > _SHOWN:
+        console.print(f"[dim]… and {len(restored) - _SHOWN} more (--json has all)[/]")
     if report.mended:
         what = "would be" if report.dry_run else "are"
         console.print(f"Rucio: {len(report.mended)} replicas {what} AVAILABLE again.")

@@ -177,12 +177,18 @@ def test_get_delivers_the_rest_and_names_what_is_lost(raw: Day, tmp_path: Path) 
     assert [Path(path).name for path in document["files"]] == [whole.name]
 
 
-def test_a_gzipped_original_restores_the_plain_file(raw: Day, tmp_path: Path) -> None:
+def test_a_folder_may_hold_a_gzipped_copy_of_any_name_and_other_things(raw: Day, tmp_path: Path) -> None:
     lost, _ = raw.stored("0")
     lost.unlink()
-    with (raw.folder / lost.name).open("rb") as plain, gzip.open(tmp_path / "any.gz", "wb") as packed:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    with (raw.folder / lost.name).open("rb") as plain, gzip.open(copies / "any.dat", "wb") as packed:
         shutil.copyfileobj(plain, packed)
-    assert raw.here("restore", tmp_path / "any.gz", "--json").document()["restored"] == 1
+    (copies / "notes.txt").write_text("no copy of anything")
+    said = raw.here("restore", copies, "--json")
+    document = said.document()
+    assert (said.code, document["restored"], document["unknown"]) == (0, 1, 0)
+    assert document["ignored"] == [str(copies / "notes.txt")]
     assert raw.differences("--deep") == []
 
 
