@@ -79,15 +79,16 @@ def _print_cures(ctx: typer.Context, left: list[dict[str, Any]]) -> None:
         console.print(
             "\nTo put it right, in this order (PATH is a copy of the files, or a folder of copies):"
         )
-    for line, number in sorted(count.items(), key=lambda pair: _ORDER.index(_verb(pair[0]))):
+    for line, number in sorted(count.items(), key=lambda pair: _rank(pair[0])):
         what = f"{number} difference{'' if number == 1 else 's'}"
         console.print(f"  {shown(_here(ctx, line))}  [dim]{what}[/]", soft_wrap=True)
     if stays := sum(not one["commands"] for one in left):
         console.print(f"[dim]Nothing has to be done, or can be yet, about {stays} of them.[/]")
 
 
-def _verb(line: str) -> str:
-    return line.split()[1]
+def _rank(line: str) -> int:
+    verb = line.split()[1]
+    return _ORDER.index(verb) if verb in _ORDER else len(_ORDER)
 
 
 def _here(ctx: typer.Context, line: str) -> str:
