@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
@@ -20,11 +21,46 @@ def test_times_follow_the_header() -> None:
         simulated(), EXPTIME=1199.94, CLEARTIM=0.5, RO_DELAY=0.02, LINE_RO=0.002, LINE_CLR=0.0001
     )
     times = smear_times(frame, "normal")
-    assert times.diagonal == pytest.approx(1199.94 + 30 * (0.70 - 0.5 + 0.02))
+    assert times.diagonal == pytest.approx(1199.94 + 30 * (0.70 - 0.5 + 0.02) + 30 * (0.002 + 0.0001) / 2)
     assert times.below == pytest.approx(30 * 2 * 0.002)
     assert times.above == pytest.approx(30 * 2 * 0.0001)
     turned = smear_times(frame, "inverted")
     assert (turned.below, turned.above) == (times.above, times.below)
+
+
+def binned_sum_of_a_shutterless_ccd(
+    scene: np.ndarray, summed: int, lines: int, cards: fits.Header
+) -> np.ndarray:
+    """What the CCD records of `scene` (its pixels, DN/s), line by line; nothing is borrowed from the step.
+
+    Charge of line i gathers at i while nothing moves; before that it came down from the lines above, one in
+    LINE_CLR (the last clear), and after it goes down over all lines below, one in LINE_RO.
+    """
+    at_rest = cards["EXPTIME"] / cards["N_IMAGES"] + 0.70 - cards["CLEARTIM"] + cards["RO_DELAY"]
+    charge = np.zeros_like(scene)
+    for line in range(scene.shape[0]):
+        charge[line] = scene[line] * at_rest
+        for place in range(scene.shape[0]):
+            if place != line:
+                charge[line] += scene[place] * (cards["LINE_RO"] if place < line else cards["LINE_CLR"])
+    ny, nx = (size // lines for size in scene.shape)
+    return summed * charge.reshape(ny, lines, nx, lines).sum(axis=(1, 3))
+
+
+@pytest.mark.parametrize(("kind", "lines"), [("n4", 1), ("s4", 2), ("s7", 8)])
+def test_smear_within_a_binned_pixel_is_removed_too(kind: str, lines: int) -> None:
+    # Light that is even within a pixel and uneven between them.
+    frame = as_frame(simulated(kind=kind, size=64, report="lost"))
+    if kind == "s7":  # prepare makes the beacon's header that of its sum
+        frame = apply_step("prepare", frame)
+    ny, nx = 32, 6
+    pixels = np.random.default_rng(3).uniform(50.0, 500.0, (ny, nx))
+    scene = np.repeat(np.repeat(pixels, lines, axis=0), lines, axis=1)
+    number = frame.header["N_IMAGES"]
+    recorded = binned_sum_of_a_shutterless_ccd(scene, number, lines, frame.header)
+    times = smear_times(frame, "normal")
+    found = desmear(recorded, times.diagonal, times.below, times.above) / lines**2
+    np.testing.assert_allclose(found, pixels, rtol=1e-9)
 
 
 def test_the_time_divided_out_is_told() -> None:
