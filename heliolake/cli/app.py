@@ -81,7 +81,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
     epilog="Exit codes: 0 done · 1 finished, with something quarantined or failed · "
     "2 usage or configuration · 3 a service is unreachable · 130 interrupted",
 )

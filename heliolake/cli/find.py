@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heliolake.cli.common import FIND, Json, ObservationPattern, Since, Until, open_lake
+from heliolake.cli.complete import instrument_names, product_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import coloured, err, out, print_json, print_path, progress_bar, shown, table
 from heliolake.cli.reports import release_table, short_time
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 ProductName = Annotated[
     str,
     typer.Argument(
-        metavar="PRODUCT[@vNNNN]", help="A product as search lists it; without a version the active one."
+        metavar="PRODUCT[@vNNNN]",
+        autocompletion=product_names,
+        help="A product as search lists it; without a version the active one.",
     ),
 ]
 
@@ -29,6 +32,7 @@ OfInstrument = Annotated[
     typer.Option(
         "--instrument",
         metavar="NAME",
+        autocompletion=instrument_names,
         help="Only of this instrument.",
     ),
 ]

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from heliolake.cli.common import WORK, Json, command, open_lake
+from heliolake.cli.complete import run_ids
 from heliolake.cli.output import coloured, out, print_json, shown, table
 from heliolake.cli.reports import short_time
 
@@ -28,7 +29,10 @@ def register(app: typer.Typer) -> None:
 
 def runs(
     ctx: typer.Context,
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Show this run with its plan.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", autocompletion=run_ids, help="Show this run with its plan."),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20,
     as_json: Json = False,
 ) -> None:
@@ -73,6 +77,7 @@ def quarantine(
         typer.Option(
             "--run",
             metavar="ID",
+            autocompletion=run_ids,
             help="Only of this run.",
         ),
     ] = None,

@@ -10,6 +10,7 @@ import typer
 from rich.padding import Padding
 
 from heliolake.cli.common import KNOW, Json
+from heliolake.cli.complete import instrument_names, recipe_names
 from heliolake.cli.output import out, print_json, shown, table
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ InstrumentOption = Annotated[
     typer.Option(
         "--instrument",
         metavar="NAME",
+        autocompletion=instrument_names,
         help="Only of this instrument.",
     ),
 ]
@@ -34,7 +36,10 @@ def register(app: typer.Typer) -> None:
 
 def recipes(
     name: Annotated[
-        str | None, typer.Argument(metavar="[RECIPE]", help="Show this recipe step by step.")
+        str | None,
+        typer.Argument(
+            metavar="[RECIPE]", autocompletion=recipe_names, help="Show this recipe step by step."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

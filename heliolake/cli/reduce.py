@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, home_of, open_lake, parse_time
+from heliolake.cli.complete import instrument_names
 from heliolake.cli.output import err, out, print_json, shown
 
 ValidFrom = Annotated[
@@ -39,7 +40,13 @@ def reduce(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="REDUCTION", help="What to make, such as background.")],
     instrument: Annotated[
-        str, typer.Option("--instrument", metavar="NAME", help="Of which instrument (heliolake instruments).")
+        str,
+        typer.Option(
+            "--instrument",
+            metavar="NAME",
+            autocompletion=instrument_names,
+            help="Of which instrument (heliolake instruments).",
+        ),
     ],
     since: Since = None,
     until: Until = None,

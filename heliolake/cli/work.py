@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, command, home_of, open_lake
+from heliolake.cli.complete import context_numbers, recipe_names, run_ids
+from heliolake.cli.complete import settings as settings_of
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, progress_bar, shown, table
 from heliolake.cli.reports import print_report
@@ -24,13 +26,19 @@ _TOLD = 8
 """Releases of which is told what they replace; the table and `--json` have all."""
 
 RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="Name of a recipe (heliolake recipes), or a YAML file.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        autocompletion=recipe_names,
+        help="Name of a recipe (heliolake recipes), or a YAML file.",
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="STEP.PARAMETER=VALUE",
+        autocompletion=settings_of,
         help="Change one value of the recipe; may be given several times. "
         "STEP.enabled=false leaves a step out.",
     ),
@@ -40,6 +48,7 @@ ContextNumber = Annotated[
     typer.Option(
         "--context",
         metavar="N",
+        autocompletion=context_numbers,
         min=1,
         help="Use the references of this context. [dim]Default: the current one[/]",
     ),
@@ -185,7 +194,11 @@ def process(
     ctx: typer.Context,
     recipe: Annotated[
         str | None,
-        typer.Argument(metavar="RECIPE", help="Name of a recipe (heliolake recipes), or a YAML file."),
+        typer.Argument(
+            metavar="RECIPE",
+            autocompletion=recipe_names,
+            help="Name of a recipe (heliolake recipes), or a YAML file.",
+        ),
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -198,6 +211,7 @@ def process(
         typer.Option(
             "--run",
             metavar="ID",
+            autocompletion=run_ids,
             help="Go on with this run (heliolake runs) as it was planned then; without RECIPE and options.",
         ),
     ] = None,
