@@ -12,30 +12,22 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cluster.report import BAD_INPUT, Item, Report, bad_item
-from lake import quarantine, restore, search
-from lake.entries import FileEntry
+from cluster.intake import Intake, Stored
+from cluster.report import Item, Report, bad_item
+from lake import quarantine, restore
 from lake.errors import BadInput, Reason
-from lake.fits_check import CheckedFits, read_checked
 from lake.fits_structure import BLOCK
 from lake.lake import Lake
-from lake.names import ProductKey, check_input_name, stem_of
+from lake.names import ProductKey
 from lake.releases import Provenance, extend
-from lake.storage import put_bytes
 from lake.text import printable
-from pipeline.errors import BadInput as PipelineBadInput
-from pipeline.frame import with_primary
-from pipeline.instrument import Description, recognise
 from pipeline.outcome import Status
 
-#: Files read, hashed and copied at once: hashing and disk overlap, decompression does not.
-AT_ONCE: Final = 4
 #: What was stored is registered at least this often, so that a long ingest loses little when it is stopped.
 REGISTER_SECONDS: Final = 600.0
 #: Names that a folder's FITS files go by; of the others those are taken that begin as FITS files do (EIT's
@@ -43,6 +35,7 @@ REGISTER_SECONDS: Final = 600.0
 _FITS_NAME: Final = re.compile(r".*\.(fits|fit|fts)_?(\.(gz|fz|z|bz2|xz|zip))?", re.IGNORECASE | re.DOTALL)
 _FITS_START: Final = re.compile(rb"SIMPLE  = {20,21}[TF][ /]")
 _LEFTOVER: Final = re.compile(r"\..*|.*\.(part|tmp)", re.IGNORECASE)
+
 
 Progress = Callable[[int, int, str], None]
 
@@ -55,15 +48,6 @@ class Selection:
     ignored: tuple[Path, ...]
     absent: tuple[str, ...]
     closed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """A file whose bytes lie under their final name, not registered yet."""
-
-    source: str
-    entry: FileEntry
-    observation: str
 
 
 def select(paths: Sequence[str | Path]) -> Selection:
@@ -152,10 +136,11 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
         report.items.append(replace(bad_item(_nothing_there(text), text), outcome=Status.FAILED.value))
     for text in selection.closed:
         report.items.append(bad_item(_closed(text), text))
-    stored: dict[ProductKey, list[_Stored]] = defaultdict(list)
+    stored: dict[ProductKey, list[Stored]] = defaultdict(list)
     registered = time.monotonic()
-    for number, (path, result) in enumerate(_looked_at(lake, selection.files), start=1):
-        if isinstance(result, _Stored):
+    intake = Intake(lake)
+    for number, (path, result) in enumerate(intake.results(selection.files), start=1):
+        if isinstance(result, Stored):
             key = ProductKey(result.entry.scope, result.observation, result.entry.level)
             stored[key].append(result)
         else:
@@ -164,6 +149,7 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
             on_progress(number, len(selection.files), printable(path.name))
         if time.monotonic() - registered > REGISTER_SECONDS:
             _register(lake, stored, report)
+            intake.registered()
             registered = time.monotonic()
     _register(lake, stored, report)
     _put_back(lake, selection.files, report)
@@ -173,128 +159,7 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
     return report
 
 
-def _looked_at(lake: Lake, files: Sequence[Path]) -> Iterator[tuple[Path, _Stored | Item]]:
-    names: dict[tuple[str, str], tuple[str, str]] = {}
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ingest") as pool:
-        for path, result in zip(files, _bounded(pool, lake, files), strict=True):
-            if isinstance(result, _Stored):
-                # Two files of one command may carry one name; storage refused other bytes already.
-                name = (result.entry.scope, result.entry.name)
-                if name in names:
-                    result = Item(
-                        printable(path), Status.SKIPPED.value, reason=f"the same file as {names[name][0]}"
-                    )
-                else:
-                    names[name] = (printable(path), result.entry.sha256)
-            yield path, result
-
-
-def _bounded(pool: ThreadPoolExecutor, lake: Lake, files: Iterable[Path]) -> Iterator[_Stored | Item]:
-    """Results in order, with no more than a few files' bytes in memory."""
-    waiting: list[Future[_Stored | Item]] = []
-    by_stem: dict[str, Future[_Stored | Item]] = {}
-    for path in files:
-        stem = stem_of(path.name)
-        # Of two files of one name, or one stem, the first is to have it, not the faster.
-        first = by_stem[stem].result() if stem in by_stem else None
-        waiting.append(pool.submit(_look_at, lake, path, first.entry if isinstance(first, _Stored) else None))
-        if not isinstance(first, _Stored):
-            by_stem[stem] = waiting[-1]
-        if len(waiting) > AT_ONCE:
-            yield waiting.pop(0).result()
-    for future in waiting:
-        yield future.result()
-
-
-def _look_at(lake: Lake, path: Path, first: FileEntry | None) -> _Stored | Item:
-    """Check and store one file; `first` is one of the same stem that was stored just now."""
-    checked: CheckedFits | None = None
-    try:
-        name = check_input_name(path.name)
-        checked = read_checked(path)
-        description = _describe(checked, path)
-        scope = description.instrument
-        known = search.known_files(lake, scope, [name]).get(name)
-        if known is not None:
-            return _known(f"{scope}:{name}", known, checked, path)
-        _refuse_namesake(lake, name, description, first)
-        put_bytes(lake.root, scope, name, checked.data)
-    except BAD_INPUT as error:
-        sha256 = checked.checksums.sha256 if checked else ""
-        return bad_item(error, printable(path), code=Reason.BAD_KEYWORD, sha256=sha256)
-    sums = checked.checksums
-    return _Stored(
-        printable(path),
-        FileEntry(
-            scope=scope,
-            name=name,
-            level=description.level,
-            stem=stem_of(name),
-            size=sums.size,
-            adler32=sums.adler32,
-            md5=sums.md5,
-            sha256=sums.sha256,
-            date_beg=description.date_beg,
-            date_end=description.date_end,
-            shape=tuple(checked.shape),
-            image_hdu=checked.image_hdu,
-            meta=description.meta,
-            caveats=(*checked.caveats, *description.caveats),
-        ),
-        description.observation,
-    )
-
-
-def _describe(checked: CheckedFits, path: Path) -> Description:
-    """What the header says of a file."""
-    header = checked.header
-    if checked.image_hdu != 0:
-        header = with_primary(header, checked.primary_header)
-    if header.get("TRIAL") is True:
-        raise BadInput(
-            "the file was made in a trial and belongs in no release",
-            file=str(path),
-            keyword="TRIAL",
-            found="T",
-            advice="make it with `heliolake process` without --trial",
-            code=Reason.BAD_KEYWORD,
-        )
-    try:
-        entry = recognise(header, str(path))
-    except PipelineBadInput as error:
-        raise BadInput(error.reason, **error.details(), code=Reason.UNRECOGNISED) from error
-    return entry.describe(header, str(path))
-
-
-def _known(did: str, sha256: str, checked: CheckedFits, path: Path) -> Item:
-    if sha256 == checked.checksums.sha256:
-        return Item(printable(path), Status.SKIPPED.value, reason="already in the lake", did=did)
-    raise BadInput(
-        f"{did} is already in the lake with other bytes",
-        file=str(path),
-        keyword="sha256",
-        found=f"{checked.checksums.sha256[:16]}… here, {sha256[:16]}… in the lake",
-        advice="a name stands for the same bytes for ever: give the changed file a new name",
-        code=Reason.NAME_CONFLICT,
-    )
-
-
-def _refuse_namesake(lake: Lake, name: str, description: Description, first: FileEntry | None) -> None:
-    """Refuse x.fts.gz beside x.fts: products are named after the stem, and would be in each other's way."""
-    scope, level = description.instrument, description.level
-    namesake = search.known_namesake(lake, scope, level, name)
-    if namesake is None and first is not None and (first.scope, first.level) == (scope, level):
-        namesake = first.name if first.name != name else None
-    if namesake is not None:
-        raise BadInput(
-            "a file whose name differs by the suffix only is in the lake at the same level",
-            found=f"{scope}:{namesake}",
-            advice="leave this one out where it holds the same image, else give it a name of its own",
-            code=Reason.NAME_CONFLICT,
-        )
-
-
-def _register(lake: Lake, stored: dict[ProductKey, list[_Stored]], report: Report) -> None:
+def _register(lake: Lake, stored: dict[ProductKey, list[Stored]], report: Report) -> None:
     """Make the next release of each observation that gained files; `stored` is empty afterwards."""
     for key in sorted(stored):
         found = stored.pop(key)

@@ -213,7 +213,7 @@ def _read_one(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool)
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
-    outcome = Outcome(caveats=(*source.caveats, *_monotony(image)))
+    outcome = Outcome(caveats=tuple(dict.fromkeys((*source.caveats, *_monotony(image)))))
     sigma = _read_uncertainty(url, wanted) if ours and uncertainty else None
     return _Read(image, quality, header_text(header), outcome, sigma)
 

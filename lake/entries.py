@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +39,10 @@ class FileEntry:
         The unit that made it; None for raw files.
     refs
         DIDs of the references it was made with.
+    original
+        What its archive calls it, where that differs from `name`.
+    content_sha256
+        Of the bytes once they are unpacked, where they are known to be packed; not read back.
     """
 
     scope: str
@@ -56,6 +61,8 @@ class FileEntry:
     caveats: tuple[str, ...] = ()
     unit_id: str | None = None
     refs: tuple[str, ...] = ()
+    original: str = ""
+    content_sha256: str = ""
 
     @property
     def did(self) -> str:
@@ -79,6 +86,11 @@ class FileEntry:
             document[key] = iso(document[key])
         for key in ("shape", "caveats", "refs"):
             document[key] = list(document[key])
+        # JSON knows no names that are not UTF-8, and a plan of a million files no empty ones.
+        document["original"] = os.fsencode(self.original).decode("utf-8", "backslashreplace")
+        for key in ("original", "content_sha256"):
+            if not document[key]:
+                del document[key]
         return document | {"meta": dict(self.meta)}
 
     @classmethod

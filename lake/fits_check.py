@@ -1,37 +1,36 @@
 """Reading a FITS file once and fully: bytes, checksums, structure, and the data of every HDU.
 
 A file that opens is not a file that reads: Rice streams break in the middle,
-transfers stop, disks flip bits. Everything here works on one buffer that is read once.
+transfers stop, disks flip bits. Every byte is looked at once, through a window; what is
+coded is decoded in parts. So memory is bounded by a few windows, whatever a file claims.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import re
+import os
 import stat
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import numpy as np
 from astropy.io import fits
 
-from lake.checksums import Checksums, checksums
+from lake.checksums import Checksums, Summer
 from lake.errors import BadInput, Reason
-from lake.fits_structure import HduSpan, check_sums, walk
-from lake.fits_tiles import check_claims, too_large
+from lake.fits_header import clean_header
+from lake.fits_pixels import Pixels
+from lake.fits_structure import HduSpan, add_sums, bad_header, ones_complement_sum, sum_states, walk
+from lake.fits_tables import check_heap, check_text
+from lake.fits_tiles import check_claims, decoded, image_shape
 from lake.quiet import without_warnings
+from lake.windows import AGAIN, GZIP, HELD, Content, Held, Lying, Unpacked, too_large, windows
 
 QUALITY_EXTNAME = "QUALITY"  # of the flags beside an image, in our products
 UNCERTAINTY_EXTNAME = "UNCERT"  # of the standard deviations beside it; the name astropy.nddata looks for
-MAX_BYTES = 4 * 1024**3  # of a file, and of an image when decompressed
-# Bytes of one element by the letter of TFORM (FITS standard 4.0, table 18); X counts bits.
-_WIDTHS = {"L": 1, "X": 0.125, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16}
-_AGAIN = "fetch the file again from its source"
+_EVERYTHING: Final = 1 << 62  # more bytes than any file has
 
 #: What is said of a file whose bytes cannot be compared with anything: most archives' raw files.
 UNVERIFIED: Final = (
@@ -48,10 +47,12 @@ class CheckedFits:
     ----------
     path
         Where it was read.
-    data
+    raw
         The bytes of the file as they lie on disk.
     checksums
         Of those bytes.
+    content_sha256
+        Of the bytes once they are unpacked: the same for a file and its gzipped form.
     image_hdu
         Number of the first HDU with a non-empty image of two or more axes.
     shape
@@ -65,8 +66,9 @@ class CheckedFits:
     """
 
     path: str
-    data: bytes
+    raw: Content
     checksums: Checksums
+    content_sha256: str
     image_hdu: int
     shape: tuple[int, ...]
     header: fits.Header
@@ -74,19 +76,53 @@ class CheckedFits:
     sums: tuple[dict[str, str], ...]
     caveats: tuple[str, ...]
 
+    def windows(self) -> Iterator[memoryview]:
+        """The bytes of the file, in parts."""
+        return windows(self.raw, 0, self.checksums.size)
 
-def read_checked(path: str | Path) -> CheckedFits:
-    """Read a file once and make sure that every HDU of it can be read.
+    def close(self) -> None:
+        """Give back the bytes, or the open file."""
+        self.raw.close()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest file and image that are taken; more is refused before memory or disk is asked for it.
+
+    Parameters
+    ----------
+    pixels
+        Of an image.
+    bytes
+        Of a file once it is unpacked.
+    """
+
+    pixels: int = 1 << 28
+    bytes: int = 4 << 30
+
+
+#: What an image's header (and the file's primary one) say about how large it may be.
+LimitsOf = Callable[[fits.Header, fits.Header], Limits]
+
+
+def read_checked(
+    path: str | Path, limits_of: LimitsOf = lambda *_: Limits(), folder: Path | None = None
+) -> CheckedFits:
+    """Look at every byte of a file, a window at a time, and make sure that every HDU of it can be read.
 
     Parameters
     ----------
     path
         A FITS file, or a gzipped one.
+    limits_of
+        The limits that hold for a header; called before data are looked for.
+    folder
+        For the unpacked bytes of a large gzipped file, while it is open.
 
     Returns
     -------
     CheckedFits
-        Bytes, checksums, the image's HDU and header, caveats.
+        Checksums, the image's HDU and header, caveats, and the bytes; to be closed.
 
     Raises
     ------
@@ -95,24 +131,54 @@ def read_checked(path: str | Path) -> CheckedFits:
         corrupted-header, corrupted-data, wrong-checksum, no-image.
     """
     path = Path(path)
-    data = read_bytes(path)
-    return check_bytes(data, str(path))
+    with _in_sentences(path):
+        raw, status = _open(path)
+        try:
+            with without_warnings():
+                checked = _Check(raw, str(path), limits_of, folder).result()
+            if _state(path.stat()) != status:
+                raise changed(str(path))
+        except BaseException:
+            raw.close()
+            raise
+    return checked
+
+
+def check_bytes(data: bytes, file: str) -> CheckedFits:
+    """Check a FITS file that is already in memory; see `read_checked`."""
+    with without_warnings():
+        return _Check(Held(data), file, lambda *_: Limits(), None).result()
+
+
+def changed(file: str) -> BadInput:
+    """The refusal of a file that somebody writes to while it is read."""
+    return BadInput(
+        "the file changed while it was read",
+        file=file,
+        found="another size or time than before",
+        advice="take it in again once it is complete",
+        code=Reason.UNREADABLE,
+    )
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole of a regular file, with a plain sentence where that fails."""
+    """The whole of a regular file, with a plain sentence where that fails; see `read_checked`."""
+    with _in_sentences(path):
+        raw, _ = _open(path)
+        size = raw.reach(_EVERYTHING)
+        if size > Limits().bytes:
+            raw.close()
+            raise too_large(str(path), f"{size} bytes", f"{Limits().bytes} bytes")
+        data = raw.data if isinstance(raw, Held) else b"".join(windows(raw, 0, size))
+        raw.close()
+    return data
+
+
+@contextmanager
+def _in_sentences(path: Path) -> Iterator[None]:
+    """What the system says of a file it will not give, as `BadInput`."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise BadInput(
-                "not a regular file",
-                file=str(path),
-                advice="give files, folders of files, or patterns",
-                code=Reason.UNREADABLE,
-            )
-        if status.st_size > MAX_BYTES:
-            raise too_large(str(path), status.st_size, MAX_BYTES)
-        data = path.read_bytes()
+        yield
     except FileNotFoundError as error:
         raise BadInput(
             "there is no such file", file=str(path), advice="check the path", code=Reason.MISSING_FILE
@@ -125,39 +191,199 @@ def read_bytes(path: Path) -> bytes:
             advice="check its permissions and the disk it lies on",
             code=Reason.UNREADABLE,
         ) from error
+
+
+def _open(path: Path) -> tuple[Content, tuple[int, int]]:
+    """A regular file's bytes, and its size and time."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise BadInput(
+            "not a regular file",
+            file=str(path),
+            advice="give files, folders of files, or patterns",
+            code=Reason.UNREADABLE,
+        )
+    file = path.open("rb", buffering=0)
+    try:
+        if status.st_size > HELD:
+            return Lying(file, status.st_size), _state(status)
+        data = file.read(HELD + 1) or b""
+        while 0 < len(data) <= HELD and (more := file.read(HELD + 1 - len(data))):
+            data += more
+    except BaseException:
+        file.close()
+        raise
+    file.close()
+    if len(data) > HELD:
+        raise changed(str(path))
     if not data:
-        raise BadInput("the file is empty", file=str(path), found="0 bytes", advice=_AGAIN, code=Reason.EMPTY)
-    return data
+        raise BadInput("the file is empty", file=str(path), found="0 bytes", advice=AGAIN, code=Reason.EMPTY)
+    return Held(data), _state(status)
 
 
-def check_bytes(data: bytes, file: str) -> CheckedFits:
-    """Check a FITS file that is already in memory; see `read_checked`."""
-    with without_warnings():
-        return _check(data, file)
+def _state(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
 
 
-def _check(data: bytes, file: str) -> CheckedFits:
-    sums = checksums(data)
-    content = _gunzip(data, file) if data.startswith(b"\x1f\x8b") else data
-    skeleton = walk(content, file)
-    states = tuple(check_sums(content, span) for span in skeleton.spans)
-    for span in skeleton.spans:
-        check_claims(content, span, file, MAX_BYTES)
-        _check_scaling(span, file)
-    # Data before checksums: a stream that does not decode is named as such even where its sum is wrong too.
-    found = _read_hdus(content, file)
-    _refuse_wrong_sums(states, file)
-    caveats = list(skeleton.caveats)
-    if found.others:
-        others = ", ".join(found.others)
-        caveats.append(f"the image of HDU {found.hdu} was taken; the file holds more images: {others}")
-    if set(states[found.hdu].values()) == {"absent"}:
-        caveats.append(UNVERIFIED)
-    header, odd = clean_header(found.header)
-    if odd:
-        caveats.append(f"header cards whose value is not FITS count as undefined: {', '.join(odd)}")
-    primary, _ = clean_header(found.primary)
-    return CheckedFits(file, data, sums, found.hdu, found.shape, header, primary, states, tuple(caveats))
+class _Check:
+    """All that is done with one file: skeleton, one pass over its bytes, what is in its HDUs."""
+
+    def __init__(self, raw: Content, file: str, limits_of: LimitsOf, folder: Path | None) -> None:
+        self.raw = raw
+        self.file = file
+        self.limits_of = limits_of
+        self.limits = Limits()
+        self.content: Content = raw
+        self.primary = fits.Header()
+        if bytes(raw.read(0, len(GZIP))) == GZIP:
+            self.content = Unpacked(raw, file, self.limits.bytes, folder)
+
+    def result(self) -> CheckedFits:
+        try:
+            return self._result()
+        finally:
+            if self.content is not self.raw:
+                self.content.close()
+
+    def _result(self) -> CheckedFits:
+        content, file = self.content, self.file
+        skeleton = walk(content, file, self._admit)
+        for span in skeleton.spans:
+            self._require_size(span)  # now that the image is known
+            check_claims(content, span, file)
+            _check_scaling(span, file)
+        sums, pixels, states = self._pass(skeleton.spans)
+        # Data before checksums: a stream that does not decode is named as such even where its sum is wrong.
+        found = self._read_hdus(skeleton.spans, pixels)
+        _refuse_wrong_sums(states, file)
+        caveats = list(skeleton.caveats)
+        if found.others:
+            others = ", ".join(found.others)
+            caveats.append(f"the image of HDU {found.hdu} was taken; the file holds more images: {others}")
+        if set(states[found.hdu].values()) == {"absent"}:
+            caveats.append(UNVERIFIED)
+        caveats += pixels[found.hdu].caveats()
+        header, odd = clean_header(found.header)
+        if odd:
+            caveats.append(f"header cards whose value is not FITS count as undefined: {', '.join(odd)}")
+        primary = header if found.hdu == 0 else clean_header(found.primary)[0]
+        return CheckedFits(
+            path=file,
+            raw=self.raw,
+            checksums=sums,
+            content_sha256=content.sha256 if isinstance(content, Unpacked) else sums.sha256,
+            image_hdu=found.hdu,
+            shape=found.shape,
+            header=header,
+            primary_header=primary,
+            sums=states,
+            caveats=tuple(caveats),
+        )
+
+    def _admit(self, span: HduSpan) -> None:
+        """Refuse an HDU that is too large, by the rules of the instrument once a header names it."""
+        if span.index == 0:
+            self.primary = span.header
+        if span.index == 0 or _is_image(span):
+            self.limits = self.limits_of(span.header, self.primary)
+            if isinstance(self.content, Unpacked):
+                self.content.limit = self.limits.bytes
+            if (size := self.raw.reach(_EVERYTHING)) > self.limits.bytes:
+                raise too_large(self.file, f"{size} bytes", f"{self.limits.bytes} bytes")
+        self._require_size(span)
+
+    def _require_size(self, span: HduSpan) -> None:
+        if span.end > self.limits.bytes:
+            raise too_large(self.file, f"{span.end} bytes", f"{self.limits.bytes} bytes")
+        try:
+            shape = image_shape(span.header)
+        except (TypeError, ValueError, fits.VerifyError) as error:
+            raise bad_header(span.index, self.file, str(error)) from error
+        if math.prod(shape) > self.limits.pixels:
+            found = f"{' x '.join(map(str, shape[::-1]))} pixels"
+            raise too_large(self.file, found, f"{self.limits.pixels} pixels")
+
+    def _pass(self, spans: Sequence[HduSpan]) -> tuple[Checksums, list[Pixels], tuple[dict[str, str], ...]]:
+        """Checksums of the file, what its images' pixels are, and the state of each HDU's own sums."""
+        content = self.content
+        summer = Summer()
+        pixels, states = [], []
+
+        def parts(start: int, end: int) -> Iterator[memoryview]:
+            for part in windows(content, start, end):
+                if content is self.raw:
+                    summer.add(part)
+                yield part
+
+        for span in spans:
+            head = data = got = 0
+            # Text tables are padded with blanks; where padding is missing it must count as if it were there.
+            blank = span.header.get("XTENSION") == "TABLE"
+            missing = span.end - content.reach(span.end) if blank else 0
+            for part in parts(span.header_start, span.data_start):
+                head = add_sums(head, ones_complement_sum(part))
+            seen = Pixels(span.header if _is_image(span) else None)
+            for part in parts(span.data_start, span.end):
+                seen.add(part[: max(0, span.data_size - got)])
+                got += len(part)
+                whole = missing and got + missing == span.end - span.data_start
+                data = add_sums(data, ones_complement_sum(bytes(part) + b" " * missing if whole else part))
+            pixels.append(seen)
+            states.append(sum_states(span, head, data))
+        for _ in parts(spans[-1].end, _EVERYTHING):
+            pass
+        if content is not self.raw:
+            for part in windows(self.raw, 0, _EVERYTHING):
+                summer.add(part)
+        return summer.result(), pixels, tuple(states)
+
+    def _read_hdus(self, spans: Sequence[HduSpan], pixels: list[Pixels]) -> _Found:
+        """Decode what is coded, in parts; numbers as they are were seen already."""
+        found: _Found | None = None
+        with _reading(0, self.file):
+            hdus = fits.open(
+                self.content.opened(), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False
+            )
+        with hdus:
+            for span, hdu in zip(spans, hdus, strict=False):
+                with _reading(span.index, self.file):
+                    shape = self._read(span, hdu, pixels[span.index])
+                if len(shape) < 2 or math.prod(shape) == 0:
+                    continue
+                if found is None:
+                    found = _Found(span.index, shape, hdu.header, hdus[0].header, [])
+                elif hdu.name not in (QUALITY_EXTNAME, UNCERTAINTY_EXTNAME):
+                    found.others.append(f"HDU {span.index} ({' x '.join(map(str, shape[::-1]))})")
+            if len(hdus) != len(spans):
+                raise bad_header(
+                    len(hdus), self.file, f"{len(spans)} HDUs, of which {len(hdus)} can be opened"
+                )
+        if found is None:
+            raise _no_image(spans, self.file)
+        return found
+
+    def _read(self, span: HduSpan, hdu: Any, pixels: Pixels) -> tuple[int, ...]:
+        """Look at what has to be decoded first; the shape of an image, () for what is none."""
+        if isinstance(hdu, fits.CompImageHDU):
+            for part in decoded(hdu):
+                pixels.look(part)
+        elif isinstance(hdu, fits.BinTableHDU):
+            _ = hdu.columns
+            check_heap(self.content, span)
+        elif isinstance(hdu, fits.TableHDU):
+            check_text(self.content, span)
+        elif not isinstance(hdu, (fits.PrimaryHDU, fits.ImageHDU)):
+            return ()  # random groups and kinds of later standards: bytes, which are there
+        return tuple(int(axis) for axis in hdu.shape) if hdu.is_image else ()
+
+
+def _is_image(span: HduSpan) -> bool:
+    """Whether an HDU holds an image of two axes or more, compressed or not."""
+    try:
+        shape = image_shape(span.header)
+    except (TypeError, ValueError, fits.VerifyError):
+        return False
+    return len(shape) > 1 and math.prod(shape) > 0
 
 
 def _check_scaling(span: HduSpan, file: str) -> None:
@@ -174,39 +400,9 @@ def _check_scaling(span: HduSpan, file: str) -> None:
                 file=file,
                 keyword=keyword,
                 found=value,
-                advice=f"{_AGAIN}, or have {keyword} corrected there: without it the values are not known",
+                advice=f"{AGAIN}, or have {keyword} corrected there: without it the values are not known",
                 code=Reason.BAD_KEYWORD,
             )
-
-
-def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
-    """A copy whose every card can be read, and the names of the cards that could not be.
-
-    A card with a value that FITS does not know (AIA headers write a bare `nan`) stays, with its value
-    undefined; a card that has not even a keyword is left out.
-    """
-    odd = []
-    copy = header.copy()
-    for position in range(len(copy.cards) - 1, -1, -1):
-        card = copy.cards[position]
-        try:
-            _ = card.value, card.comment
-        except (fits.VerifyError, ValueError):
-            named = re.fullmatch(r"[!-~][ -~]*", str(card.keyword))
-            odd.append(str(card.keyword) if named else f"card {position + 1}")
-            del copy[position]
-            if re.fullmatch(r"[A-Z0-9_-]{1,8}", str(card.keyword)):
-                copy.insert(position, fits.Card(card.keyword, None, _comment(card)))
-    return copy, odd[::-1]
-
-
-def _comment(card: fits.Card) -> str:
-    """Comment of a card whose value cannot be read, "" where it cannot be read either."""
-    try:
-        comment = str(card).partition("/")[2].strip()
-    except ValueError:  # a tab or another control character in the value
-        return ""
-    return comment if comment.isprintable() else ""
 
 
 @contextmanager
@@ -222,7 +418,7 @@ def _reading(index: int, file: str) -> Iterator[None]:
             f"the data of HDU {index} are damaged: they cannot be decoded",
             file=file,
             found=f"{type(error).__name__}: {error}"[:200],
-            advice=_AGAIN,
+            advice=AGAIN,
             code=Reason.CORRUPTED_DATA,
         ) from error
 
@@ -237,61 +433,31 @@ class _Found(NamedTuple):
     others: list[str]
 
 
-def _read_hdus(content: bytes, file: str) -> _Found:
-    found: _Found | None = None
-    with _reading(0, file):
-        hdus = fits.open(
-            io.BytesIO(content), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False
-        )
-    with hdus:
-        for index, hdu in enumerate(hdus):
-            with _reading(index, file):
-                shape = _read_all(hdu)
-                if len(shape) >= 2 and math.prod(shape) > 0:
-                    if found is None:
-                        found = _Found(index, shape, hdu.header, hdus[0].header, [])
-                    elif hdu.name not in (QUALITY_EXTNAME, UNCERTAINTY_EXTNAME):
-                        found.others.append(f"HDU {index} ({' x '.join(map(str, shape[::-1]))})")
-                hdu.data = None  # frees the memory before the next one is decoded
-    if found is None:
-        raise BadInput(
-            "no HDU of the file holds an image of two or more axes",
+def _no_image(spans: Sequence[HduSpan], file: str) -> BadInput:
+    holds = [span for span in spans if span.data_size]
+    if not holds:
+        return BadInput(
+            "the file holds a header and no data",
             file=file,
             keyword="NAXIS",
-            found=f"{len(hdus)} HDU(s)",
-            advice="only images can be processed; leave tables and spectra out",
+            found=_axes(spans[0]),
+            advice="fetch the whole file from its source: this is a header only, or an image without pixels",
             code=Reason.NO_IMAGE,
         )
-    return found
+    return BadInput(
+        "no HDU of the file holds an image of two or more axes",
+        file=file,
+        keyword="NAXIS",
+        found=", ".join(f"HDU {span.index}: {_axes(span)}" for span in holds[:5]),
+        advice="only images can be processed; leave tables and spectra out",
+        code=Reason.NO_IMAGE,
+    )
 
 
-def _read_all(hdu: Any) -> tuple[int, ...]:
-    """Read all data of an HDU; the shape of its image, () when it is none."""
-    data = hdu.data
-    if data is None:
-        return ()
-    if isinstance(data, fits.FITS_rec):
-        if isinstance(hdu, fits.BinTableHDU):
-            _check_heap(hdu)
-        for name in data.columns.names:
-            _ = data.field(name)
-        return ()
-    return tuple(data.shape) if hdu.is_image and isinstance(data, np.ndarray) else ()
-
-
-def _check_heap(hdu: Any) -> None:
-    """Refuse arrays that point out of their table's heap; astropy gives shortened ones without a word."""
-    rows = hdu.data.view(np.ndarray)
-    size = hdu.header["NAXIS1"] * hdu.header["NAXIS2"]
-    heap = hdu.header["PCOUNT"] - (hdu.header.get("THEAP", size) - size)
-    for column in hdu.columns:
-        kind = re.match(r"\d*[PQ]([A-Z])", str(column.format))
-        if kind is None:
-            continue
-        counts, offsets = np.moveaxis(rows[column.name].astype(np.int64), -1, 0)
-        ends = offsets + np.ceil(counts * _WIDTHS[kind[1]])
-        if ((counts < 0) | (offsets < 0) | ((counts > 0) & (ends > heap))).any():
-            raise ValueError(f"arrays of column {column.name} lie outside the table's {heap} bytes of heap")
+def _axes(span: HduSpan) -> str:
+    kind = str(span.header.get("XTENSION", "primary")).strip().lower()
+    axes = " x ".join(str(span.header[f"NAXIS{n + 1}"]) for n in range(span.header["NAXIS"]))
+    return f"{kind} of {axes}" if axes else f"{kind} without axes"
 
 
 def _refuse_wrong_sums(states: tuple[dict[str, str], ...], file: str) -> None:
@@ -303,38 +469,6 @@ def _refuse_wrong_sums(states: tuple[dict[str, str], ...], file: str) -> None:
                 file=file,
                 keyword=" and ".join(wrong),
                 found="another sum than the header states",
-                advice=f"{_AGAIN}; if the source has the same bytes, its owner must correct the sums",
+                advice=f"{AGAIN}; if the source has the same bytes, its owner must correct the sums",
                 code=Reason.WRONG_CHECKSUM,
             )
-
-
-def _gunzip(data: bytes, file: str) -> bytes:
-    """Unpack a gzipped file, never to more than MAX_BYTES."""
-    parts: list[bytes] = []
-    rest, total = data, 0
-    try:
-        while rest.strip(b"\0"):
-            unpacker = zlib.decompressobj(wbits=31)
-            part = unpacker.decompress(rest, MAX_BYTES - total + 1)
-            total += len(part)
-            if total > MAX_BYTES:
-                raise too_large(file, total, MAX_BYTES)
-            parts.append(part)
-            if not unpacker.eof:
-                raise BadInput(
-                    "the gzipped file is truncated",
-                    file=file,
-                    found=f"{len(data)} bytes",
-                    advice=f"{_AGAIN}; the transfer was probably cut off",
-                    code=Reason.TRUNCATED,
-                )
-            rest = unpacker.unused_data
-    except zlib.error as error:
-        raise BadInput(
-            "the gzipped file is damaged",
-            file=file,
-            found=str(error),
-            advice=_AGAIN,
-            code=Reason.CORRUPTED_DATA,
-        ) from error
-    return b"".join(parts)

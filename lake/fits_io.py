@@ -18,7 +18,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from lake.errors import BadInput, Reason, Retriable
-from lake.fits_check import QUALITY_EXTNAME, UNCERTAINTY_EXTNAME, clean_header
+from lake.fits_check import QUALITY_EXTNAME, UNCERTAINTY_EXTNAME
+from lake.fits_header import clean_header
 from lake.fits_structure import BLOCK, add_sums, ones_complement_sum
 from lake.quiet import without_warnings
 

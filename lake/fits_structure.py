@@ -1,7 +1,7 @@
 """The skeleton of a FITS file, walked before anything is decoded.
 
-The walk compares what every header promises with the bytes that are there.
-It allocates nothing, so an absurd NAXIS is found before memory is asked for,
+The walk compares what every header promises with what may be and with the bytes that are there.
+It holds no data, so an absurd NAXIS is found before memory or disk is asked for,
 and it tells a truncated file from a damaged one, which decoders do not.
 Layout and checksum follow the FITS standard 4.0, sections 3, 4.4.1 and 4.4.2.7 (appendix J).
 """
@@ -9,19 +9,26 @@ Layout and checksum follow the FITS standard 4.0, sections 3, 4.4.1 and 4.4.2.7 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from astropy.io import fits
 
 from lake.errors import BadInput, Reason
+from lake.windows import WINDOW, Content, too_large
 
 BLOCK = 2880
+_PRINTABLE = bytes(range(32, 127))
+_SUM_DIGITS = 10  # of a number of 32 bits
 _CARD = 80
 _END = b"END" + b" " * 77
 _BITPIX = (8, 16, 32, 64, -32, -64)
 _RELIED_ON = ("SIMPLE", "XTENSION", "GROUPS", "CHECKSUM", "DATASUM", "ZIMAGE", "ZCMPTYPE", "TFIELDS")
-_MAX_HEADER = 64 * 1024 * 1024  # no real header is this long; a damaged one may have no END at all
+# Headers are held, all of them: real ones have a few thousand cards, and files a few hundred HDUs at most.
+_MAX_HEADER = 4 << 20
+_MAX_HEADERS = 16 << 20
+_MAX_HDUS = 4096
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,17 @@ class Skeleton:
     caveats: tuple[str, ...]
 
 
-def walk(data: bytes, file: str) -> Skeleton:
+def walk(content: Content, file: str, admit: Callable[[HduSpan], None] = lambda _: None) -> Skeleton:
     """Find every HDU of a FITS file.
 
     Parameters
     ----------
-    data
-        The whole (uncompressed) file.
+    content
+        The whole file, unpacked as far as the walk gets.
     file
         Its name, for messages.
+    admit
+        Called with each HDU before its data are looked for; refuses it by raising `BadInput`.
 
     Returns
     -------
@@ -78,26 +87,30 @@ def walk(data: bytes, file: str) -> Skeleton:
     Raises
     ------
     BadInput
-        With code not-fits, truncated or corrupted-header.
+        With code not-fits, truncated, corrupted-header or too-large, and those of `admit`.
     """
-    if not data.startswith(b"SIMPLE  ="):
-        raise _not_fits(data, file)
+    if bytes(content.read(0, 9)) != b"SIMPLE  =":
+        raise _not_fits(bytes(content.read(0, BLOCK)), file)
     spans: list[HduSpan] = []
     caveats: list[str] = []
-    offset = 0
-    while offset < len(data):
+    offset = held = 0
+    while content.reach(offset + 1) > offset:
         # A file may end within the word itself; that is a cut, not an unknown HDU.
-        if spans and not b"XTENSION".startswith(data[offset : offset + 8]):
-            caveats += _after_last(data, offset, len(spans), file)
+        if spans and not b"XTENSION".startswith(content.read(offset, 8)):
+            caveats += _after_last(content, offset, len(spans), file)
             break
-        span = _read_span(data, offset, len(spans), file)
+        span = _read_header(content, offset, len(spans), file)
         if not spans and span.header.get("SIMPLE") is not True:
             raise _says_no(span.header.get("SIMPLE"), file)
+        held += span.data_start - span.header_start
+        if len(spans) == _MAX_HDUS or held > _MAX_HEADERS:
+            allowed = f"{_MAX_HDUS} HDUs with {_MAX_HEADERS >> 20} MiB of headers"
+            raise too_large(file, f"HDU {len(spans)} with {held} bytes of headers so far", allowed)
+        admit(span)
+        _require_data(content, span, file)
         spans.append(span)
-        if span.end > len(data):
-            caveats.append(
-                f"the last {span.end - len(data)} bytes of padding are missing; all data are present"
-            )
+        if (missing := span.end - content.reach(span.end)) > 0:
+            caveats.append(f"the last {missing} bytes of padding are missing; all data are present")
         offset = span.end
     return Skeleton(tuple(spans), tuple(caveats))
 
@@ -120,76 +133,83 @@ def add_sums(first: int, second: int) -> int:
     return (total & 0xFFFFFFFF) + (total >> 32)
 
 
-def check_sums(data: bytes, span: HduSpan) -> dict[str, str]:
+def sum_states(span: HduSpan, head_sum: int, data_sum: int) -> dict[str, str]:
     """State of CHECKSUM and DATASUM of one HDU: `absent`, `valid` or `wrong`.
 
     An absent sum is not a valid one: nothing was verified.
+
+    Parameters
+    ----------
+    span
+        The HDU.
+    head_sum, data_sum
+        Ones' complement sums of its header and its padded data.
     """
-    stored = memoryview(data)[span.data_start : min(span.end, len(data))]
-    # ASCII tables are padded with blanks; where padding is missing it must count as if it were there.
-    if span.header.get("XTENSION") == "TABLE" and len(stored) < span.end - span.data_start:
-        data_sum = ones_complement_sum(bytes(stored).ljust(span.end - span.data_start, b" "))
-    else:
-        data_sum = ones_complement_sum(stored)
     states = {"DATASUM": "absent", "CHECKSUM": "absent"}
     claimed = str(span.header.get("DATASUM", "")).strip()
     if claimed:
-        states["DATASUM"] = "valid" if claimed.isdigit() and int(claimed) == data_sum else "wrong"
+        right = claimed.isascii() and claimed.isdigit() and len(claimed) <= _SUM_DIGITS
+        states["DATASUM"] = "valid" if right and int(claimed) == data_sum else "wrong"
     if str(span.header.get("CHECKSUM", "")).strip():
-        head = ones_complement_sum(memoryview(data)[span.header_start : span.data_start])
-        states["CHECKSUM"] = "valid" if add_sums(head, data_sum) in (0, 0xFFFFFFFF) else "wrong"
+        states["CHECKSUM"] = "valid" if add_sums(head_sum, data_sum) in (0, 0xFFFFFFFF) else "wrong"
     return states
 
 
-def _read_span(data: bytes, start: int, index: int, file: str) -> HduSpan:
-    data_start = _end_of_header(data, start, index, file)
-    raw = data[start:data_start].decode("ascii", errors="replace")
+def _read_header(content: Content, start: int, index: int, file: str) -> HduSpan:
+    raw = _header_bytes(content, start, index, file)
     try:
-        header = fits.Header.fromstring(raw)
+        # As astropy reads it: what is not ASCII becomes a question mark.
+        header = fits.Header.fromstring(raw.decode("ascii", errors="replace").replace("\ufffd", "?"))
         size = _data_size(header)
         for keyword in _RELIED_ON:
             header.get(keyword)  # a card that cannot be parsed says so only when it is asked for
     except Exception as error:
-        raise _bad_header(index, file, str(error)) from error
-    here = len(data) - data_start
-    if size > here:
+        raise bad_header(index, file, str(error)) from error
+    return HduSpan(index, header, start, start + len(raw), size)
+
+
+def _require_data(content: Content, span: HduSpan, file: str) -> None:
+    end = span.data_start + span.data_size
+    if (here := content.reach(end)) < end:
         raise BadInput(
-            f"HDU {index} is truncated: its header promises {size} bytes of data, {max(here, 0)} are there",
+            f"HDU {span.index} is truncated: its header promises {span.data_size} bytes of data, "
+            f"{max(here - span.data_start, 0)} are there",
             file=file,
             keyword="NAXIS",
-            found=" x ".join(str(header[f"NAXIS{n + 1}"]) for n in range(header["NAXIS"])),
+            found=" x ".join(str(span.header[f"NAXIS{n + 1}"]) for n in range(span.header["NAXIS"])),
             advice="fetch the file again from its source; the transfer was probably cut off",
             code=Reason.TRUNCATED,
         )
-    return HduSpan(index, header, start, data_start, size)
 
 
-def _end_of_header(data: bytes, start: int, index: int, file: str) -> int:
-    """Offset of the data after the header that begins at `start`."""
-    limit = min(len(data), start + _MAX_HEADER)
-    for block in range(start, limit, BLOCK):
-        end = data.find(b"END     ", block, block + BLOCK)
+def _header_bytes(content: Content, start: int, index: int, file: str) -> bytes:
+    """The header that begins at `start`, to the end of its last block."""
+    found = bytearray()
+    for offset in range(start, start + _MAX_HEADER, BLOCK):
+        block = bytes(content.read(offset, BLOCK))
+        found += block
+        end = block.find(b"END     ")
         while end >= 0:
-            if (end - start) % _CARD == 0:
-                if block + BLOCK > len(data) and len(data) - block < end + _CARD - block:
-                    break
-                return block + BLOCK
-            end = data.find(b"END     ", end + 1, block + BLOCK)
-        if not _is_text(data[block : block + BLOCK]):
-            raise _bad_header(index, file, "bytes that are no text before the END card")
-    raise BadInput(
-        f"the header of HDU {index} has no END card: the file ends inside it",
-        file=file,
-        found=f"{len(data) - start} bytes",
-        advice="fetch the file again from its source; the transfer was probably cut off",
-        code=Reason.TRUNCATED,
-    )
+            # Blocks hold whole cards. One that is cut off must hold all of its END card at least.
+            if end % _CARD == 0 and end + _CARD <= len(block):
+                return bytes(found.ljust(offset + BLOCK - start, b" "))
+            end = block.find(b"END     ", end + 1)
+        if len(block) < BLOCK:
+            raise BadInput(
+                f"the header of HDU {index} has no END card: the file ends inside it",
+                file=file,
+                found=f"{len(found)} bytes",
+                advice="fetch the file again from its source; the transfer was probably cut off",
+                code=Reason.TRUNCATED,
+            )
+        if not _is_text(block):
+            raise bad_header(index, file, "bytes that are no text before the END card")
+    raise too_large(file, f"a header of more than {_MAX_HEADER} bytes", f"{_MAX_HEADER >> 20} MiB a header")
 
 
 def _is_text(block: bytes) -> bool:
     """True where a block could be header text (a stray control or accented character is tolerated)."""
-    odd = sum(1 for byte in block if byte < 32 or byte > 126)
-    return odd <= len(block) // 100
+    return len(block.translate(None, _PRINTABLE)) <= len(block) // 100
 
 
 def _data_size(header: fits.Header) -> int:
@@ -204,6 +224,9 @@ def _data_size(header: fits.Header) -> int:
     for value in (*axes, groups, params):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ValueError(f"an axis or count is {value!r}")
+    fields = header.get("TFIELDS", 0)
+    if isinstance(fields, bool) or not isinstance(fields, int) or not 0 <= fields <= 999:
+        raise ValueError(f"TFIELDS is {fields!r}")
     if naxis == 0:
         return 0
     if header.get("GROUPS") is True and axes[0] == 0:
@@ -211,22 +234,29 @@ def _data_size(header: fits.Header) -> int:
     return int(abs(int(header["BITPIX"])) // 8 * groups * (params + math.prod(axes)))
 
 
-def _after_last(data: bytes, offset: int, count: int, file: str) -> list[str]:
-    rest = data[offset:]
-    if not rest.strip(b"\0 "):
-        return [f"{len(rest)} blank bytes follow the last HDU and are ignored"]
-    if len(rest) < BLOCK:  # too few for any HDU: nothing that could be read is lost
-        return [f"{len(rest)} bytes that are no HDU follow the last one and are ignored"]
+def _after_last(content: Content, offset: int, count: int, file: str) -> list[str]:
+    size, blank = 0, True
+    start = bytes(content.read(offset, 16))
+    while block := content.read(offset + size, WINDOW):
+        size += len(block)
+        blank = blank and not bytes(block).strip(b"\0 ")
+        if not blank and size >= BLOCK:
+            break
+    if blank:
+        return [f"{size} blank bytes follow the last HDU and are ignored"]
+    if size < BLOCK:  # too few for any HDU: nothing that could be read is lost
+        return [f"{size} bytes that are no HDU follow the last one and are ignored"]
     raise BadInput(
-        f"{len(rest)} bytes after HDU {count - 1} are no HDU: its header is damaged",
+        f"what follows HDU {count - 1} is no HDU: its header is damaged",
         file=file,
-        found=repr(bytes(rest[:16])),
+        found=repr(start),
         advice="fetch the file again; if the source has the same bytes, cut them off and tell its owner",
         code=Reason.CORRUPTED_HEADER,
     )
 
 
-def _bad_header(index: int, file: str, found: str) -> BadInput:
+def bad_header(index: int, file: str, found: str) -> BadInput:
+    """The refusal of a header that cannot be believed."""
     return BadInput(
         f"the header of HDU {index} is damaged",
         file=file,

@@ -23,7 +23,7 @@ _MANY = 5000
 _COLUMNS = [
     type_coerce(column, NullType()).label(column.name) if isinstance(column.type, ARRAY) else column
     for column in File.__table__.columns
-    if column.name not in ("id", "created")
+    if column.name not in ("id", "created", "content_sha256")
 ]
 _key = lru_cache(maxsize=64)(ProductKey)  # files come by observation: they share one
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from typing import NamedTuple
 
@@ -19,6 +21,12 @@ _PRODUCT = re.compile(
 )
 _PRODUCT_FILE = re.compile(r"\.l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4}\.v(?P<version>[0-9]{4,9})\.fits$")
 _PACKED = ("", ".gz", ".fz")
+# What archives write and Rucio refuses stands in names as ".-" and two hexadecimal digits for each byte.
+_ESCAPED = re.compile(rb"[^A-Za-z0-9_.-]|\.(?=-)")
+_ESCAPE = re.compile(rb"\.-([0-9A-F]{2})")
+_NO_FIRST = b"x.-_"  # before a name that would begin with another character than a letter or digit
+_SHORTENED = ".--"  # between the beginning of a name that is too long and the hash of all of it
+_LONGEST_STEM = MAX_NAME - len(".l12p34ABCD.v000000001.fits")
 _FITS_SUFFIX = re.compile(r"\.(fits|fit|fts)_?(\.gz|\.fz)?$", re.IGNORECASE)
 
 
@@ -147,18 +155,59 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_input_name(name: str) -> str:
-    """The name itself when it and those of its products can be names in the lake, else BadInput."""
-    longest = MAX_NAME - len(".l12p34ABCD.v000000001.fits")
-    if len(stem_of(check_name(name))) > longest:
+def lake_name(original: str) -> str:
+    """The name under which the lake keeps a file that an archive calls `original`.
+
+    A name that Rucio takes stays as it is. In others each byte (of UTF-8) that Rucio refuses
+    becomes ``.-`` and two hexadecimal digits, as does the point of a ``.-`` that stands there
+    already, so that two names never become one: ``lasco_c2_+60.fts`` is kept as
+    ``lasco_c2_.-2B60.fts``. Before a first character that is no letter or digit stands ``x.-_``.
+    A name too long for those of its products is cut, and ends with the hash of all of it.
+
+    Parameters
+    ----------
+    original
+        Name of a file without its folder, as `os` functions give it.
+
+    Returns
+    -------
+    str
+        A name that `check_name` takes; those of its products fit as well.
+
+    Raises
+    ------
+    BadInput
+        When the text names no file: it is empty, ``.`` or ``..``, or holds a slash.
+    """
+    try:
+        raw = os.fsencode(original)
+    except UnicodeEncodeError:
+        raw = b""
+    if raw in (b"", b".", b"..") or {0, ord("/")} & set(raw):
         raise BadInput(
-            "the name is too long: those of its products would not fit",
-            file=name,
-            found=f"{len(name)} characters",
-            advice=f"rename it: at most {longest} characters before its FITS suffix",
+            f"{original!r} is no name of a file",
+            file=original,
+            advice="give the name without its folder",
             code=Reason.BAD_NAME,
         )
-    return name
+    escaped = _ESCAPED.sub(lambda found: b".-%02X" % ord(found[0]), raw)
+    if not escaped[:1].isalnum():
+        escaped = _NO_FIRST + escaped
+    name = escaped.decode("ascii")
+    if len(name) > MAX_NAME or len(stem_of(name)) > _LONGEST_STEM:
+        bare = _FITS_SUFFIX.sub("", name)
+        # Of all but the suffix, so that x.fits and x.fits.gz stay namesakes.
+        mark = _SHORTENED + hashlib.sha256(bare.encode()).hexdigest()[:32]
+        name = bare[: _LONGEST_STEM - len(mark)] + mark + name[len(bare) :]
+    return check_name(name)
+
+
+def original_name(name: str) -> str | None:
+    """The inverse of `lake_name`; None for a name that was cut: the catalogue has the whole of it."""
+    if _SHORTENED in name:
+        return None
+    raw = name.encode("ascii").removeprefix(_NO_FIRST)
+    return os.fsdecode(_ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode("ascii")), raw))
 
 
 def split_did(did: str) -> tuple[str, str]:

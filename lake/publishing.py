@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -132,6 +133,8 @@ def _row(file: FileEntry) -> dict[str, Any]:
         "meta": file.meta,
         "caveats": list(file.caveats),
         "unit_id": file.unit_id,
+        "original": os.fsencode(file.original) if file.original else None,
+        "content_sha256": file.content_sha256 or file.sha256,
     }
 
 

@@ -8,6 +8,7 @@ transaction. Each stage looks before it acts, so calling `publish` again cures a
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -339,6 +340,7 @@ def entry(file: File | Row[Any], refs: Sequence[str] | None = None) -> FileEntry
         caveats=tuple(file.caveats),
         unit_id=file.unit_id,
         refs=tuple(refs or ()),
+        original=os.fsdecode(file.original) if file.original else "",
     )
 
 

@@ -21,7 +21,7 @@ from lake.catalogue.session import transaction
 from lake.checksums import Checksums, Summer
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
-from lake.names import split_did
+from lake.names import lake_name, split_did
 from lake.rucio_client import Replica, batches
 from lake.storage import identity, is_whole, put_back, storage_error
 
@@ -145,7 +145,7 @@ class Restorer:
             ) from error
         except OSError as error:
             raise storage_error(error, source) from error
-        names = sorted({source.name, source.name.removesuffix(_PACKED)})
+        names = sorted({lake_name(source.name), lake_name(source.name.removesuffix(_PACKED))})
         condition = and_(File.scope == func.any(self._scopes), File.name == func.any(names))
         packed = source.name.endswith(_PACKED)
         return [

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 
 from lake import nearby
 from lake.access import PUBLIC, Action, Principal, may
@@ -18,7 +18,7 @@ from lake.catalogue.session import transaction
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
 from lake.lake import Lake
-from lake.names import ProductKey, level_token, namesakes, parse_product, version_token
+from lake.names import ProductKey, level_token, parse_product, version_token
 from lake.releases import describe, entry
 from lake.storage import copy_verified, sums_of
 from lake.text import printable
@@ -225,8 +225,8 @@ def fetch(
 ) -> Fetched:
     """Write the files of a release to a folder, each compared with its checksums on the way.
 
-    A file that is there with the same bytes is left alone; one with other bytes is never overwritten. A file
-    that cannot be had does not hold up the others.
+    Files bear the names their archives gave them. One that is there with the same bytes is left alone; one
+    with other bytes is never overwritten. A file that cannot be had does not hold up the others.
 
     Raises
     ------
@@ -242,9 +242,10 @@ def fetch(
     except OSError as error:
         raise Fatal(f"The folder {folder} cannot be made: {error.strerror}. Name another with -o.") from error
     written, problems = [], []
+    given: set[str] = set()
     for file in files:
         try:
-            written.append(_fetch_one(lake, file, folder))
+            written.append(_fetch_one(lake, file, folder / _given_name(file, given)))
         except BadInput as error:
             problems.append(error)
         if progress is not None:
@@ -282,8 +283,7 @@ def get_files(
     return list(fetched.written)
 
 
-def _fetch_one(lake: Lake, file: FileEntry, folder: Path) -> Path:
-    target = folder / file.name
+def _fetch_one(lake: Lake, file: FileEntry, target: Path) -> Path:
     if not target.exists():
         copy_verified(lake.path_of(file.scope, file.name), target, file.checksums, file.did)
     elif sums_of(target) != file.checksums:
@@ -296,23 +296,12 @@ def _fetch_one(lake: Lake, file: FileEntry, folder: Path) -> Path:
     return target
 
 
-def known_files(lake: Lake, scope: str, names: list[str]) -> dict[str, str]:
-    """sha256 of those of the named files that the lake has."""
-    query = select(File.name, File.sha256).where(File.scope == scope, File.name == func.any(names))
-    with transaction(lake.sessions) as session:
-        return {name: sha256 for name, sha256 in session.execute(query)}  # noqa: C416 - rows are not pairs to mypy
-
-
-def known_namesake(lake: Lake, scope: str, level: str, name: str) -> str | None:
-    """A file of this level in the lake that differs from the named one by its FITS suffix only."""
-    query = select(File.name).where(
-        File.scope == scope,
-        File.name == func.any(namesakes(name)),
-        File.level == level,
-        File.unit_id.is_(None),
-    )
-    with transaction(lake.sessions) as session:
-        return session.scalar(query.order_by(File.id).limit(1))
+def _given_name(file: FileEntry, given: set[str]) -> str:
+    """The archive's own name of a file, ours where another file of the release has been given that."""
+    name = file.original or file.name
+    name = file.name if name in given else name
+    given.add(name)
+    return name
 
 
 def _releases() -> Select[tuple[Release, Observation]]:

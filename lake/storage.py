@@ -86,7 +86,9 @@ def final_path(root: Path, scope: str, name: str) -> Path:
     return root / relative_path(scope, name)
 
 
-def put_bytes(root: Path, scope: str, name: str, data: bytes | memoryview) -> Stored:
+def put_bytes(
+    root: Path, scope: str, name: str, data: bytes | memoryview, sums: Checksums | None = None
+) -> Stored:
     """Publish bytes under their final name.
 
     Parameters
@@ -97,6 +99,8 @@ def put_bytes(root: Path, scope: str, name: str, data: bytes | memoryview) -> St
         The file's DID.
     data
         Its whole content; checksums are taken from here, nothing is read back.
+    sums
+        Its checksums, where somebody took them from the same bytes already.
 
     Returns
     -------
@@ -112,16 +116,48 @@ def put_bytes(root: Path, scope: str, name: str, data: bytes | memoryview) -> St
     Fatal
         When it is full or cannot be written.
     """
+    return _put(
+        root, scope, name, lambda: sums or checksums(data), lambda part: _write_durably(part, data, sums)
+    )
+
+
+def put_windows(
+    root: Path, scope: str, name: str, parts: Iterable[bytes | memoryview], sums: Checksums
+) -> Stored:
+    """Publish bytes too many to be held under their final name; as `put_bytes`.
+
+    Parameters
+    ----------
+    root, scope, name
+        As in `put_bytes`.
+    parts
+        The content, in order.
+    sums
+        Its checksums when it was read before.
+
+    Raises
+    ------
+    BadInput
+        Also with code unreadable, when the content is not what it was before.
+    """
+    return _put(
+        root, scope, name, lambda: sums, lambda part: _write_parts(part, parts, sums, f"{scope}:{name}")
+    )
+
+
+def _put(
+    root: Path, scope: str, name: str, known: Callable[[], Checksums], write: Callable[[Path], Checksums]
+) -> Stored:
     target = final_path(root, scope, name)
     try:
         if target.exists():
-            return _adopt(target, checksums(data), scope, name)
+            return _adopt(target, known(), scope, name)
         if not root.is_dir():  # made by hand on purpose: a disk that is not mounted must not be filled below
             raise Fatal(f"The storage's folder {root} is missing. Mount it, or make it if it is new.")
         _make_folders(target.parent, root)
         part = target.with_name(f".{name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part")
         try:
-            sums = _write_durably(part, data)
+            sums = write(part)
             try:
                 os.link(part, target)
             except FileExistsError:
@@ -239,7 +275,8 @@ def read_verified(path: Path, expected: Checksums, did: str) -> bytes:
 
 def copy_verified(source: Path, target: Path, expected: Checksums, did: str) -> None:
     """Copy a stored file to a folder of the user, sums compared on the way; nothing half-written stays."""
-    part = target.with_name(f".{target.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    # Short: the target may bear an archive's name, as long as the user's file system takes it.
+    part = target.with_name(f".{target.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.part")
     summer = Summer()
     try:
         with source.open("rb") as reader, part.open("xb") as writer:
@@ -318,17 +355,38 @@ def storage_error(error: OSError, path: Path) -> Retriable | Fatal:
     return Fatal(f"The storage refuses {path}: {what}. Check the folder's owner and permissions.")
 
 
-def _write_durably(part: Path, data: bytes | memoryview) -> Checksums:
+def _write_durably(part: Path, data: bytes | memoryview, known: Checksums | None = None) -> Checksums:
     """Put bytes on disk, and sum them while the disk is at work: either takes as long for a large image."""
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         with ThreadPoolExecutor(1, "writer") as writer:
             written = writer.submit(_write_all, descriptor, memoryview(data).cast("B"))
-            sums = checksums(data)
+            sums = known or checksums(data)
             written.result()
         return sums
     finally:
         os.close(descriptor)
+
+
+def _write_parts(part: Path, parts: Iterable[bytes | memoryview], expected: Checksums, did: str) -> Checksums:
+    """Put bytes on disk window by window, and refuse them when they are not what was expected."""
+    summer = Summer()
+    with part.open("xb", buffering=0) as writer:
+        for window in parts:
+            summer.add(window)
+            view = memoryview(window)
+            while view:
+                view = view[writer.write(view) or 0 :]
+        os.fsync(writer.fileno())
+    if summer.result() != expected:
+        raise BadInput(
+            "the file changed while it was read",
+            file=did,
+            found="other bytes than a moment before",
+            advice="take it in again once it is complete",
+            code=Reason.UNREADABLE,
+        )
+    return expected
 
 
 def _write_all(descriptor: int, view: memoryview) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from string import Formatter
 from typing import Any, Final
 
 from astropy.io import fits
@@ -21,6 +22,7 @@ from pipeline.choices import choices, shortly
 from pipeline.completeness import Expectation
 from pipeline.documents import load_yaml
 from pipeline.errors import BadInput, Fatal
+from pipeline.keywords import KeywordRule, check_dates, check_exposure, check_twice, check_values
 from pipeline.recipe import Recipe
 
 _BUILT_IN: Final = Path(__file__).parent / "instruments"
@@ -31,6 +33,7 @@ _YEARS: Final = range(1600, 2500)
 #: Observations name folders and data sets, to which a level and a version are added.
 _OBSERVATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _LONGEST_EXPOSURE: Final = 86400 * 30
+_LONGEST: Final = timedelta(seconds=_LONGEST_EXPOSURE)
 
 
 class _Model(BaseModel):
@@ -82,6 +85,21 @@ class MetaRule(_Model):
     map: dict[str, str] = Field(default_factory=dict)
     lower: bool = False
     default: str | int | float | None = None
+
+
+class Largest(_Model):
+    """How large an image, and a file once it is unpacked, may be; what is larger is refused unread.
+
+    Attributes
+    ----------
+    pixels
+        Of an image, all axes together.
+    bytes
+        Of a file.
+    """
+
+    pixels: int = Field(default=1 << 28, gt=0)
+    bytes: int = Field(default=4 << 30, gt=0)
 
 
 class SolarnetRule(_Model):
@@ -160,6 +178,8 @@ class Instrument(_Model):
     observation: str
     meta: dict[str, MetaRule] = Field(default_factory=dict)
     blank_is_missing: bool = True
+    largest: Largest = Largest()
+    keywords: dict[str, KeywordRule] = Field(default_factory=dict)
     solarnet: dict[str, SolarnetRule] = Field(default_factory=dict)
     references: tuple[ReferenceRule, ...] = ()
     #: Level → what a product of that level has gone through when its treatment is complete.
@@ -173,6 +193,12 @@ class Instrument(_Model):
             all(re.fullmatch(pattern, _text(header, keyword)) for keyword, pattern in block.items())
             for block in self.recognise
         )
+
+    @property
+    def grouping(self) -> tuple[str, ...]:
+        """The searchable values that observations are named after."""
+        fields = (field for _, field, _, _ in Formatter().parse(self.observation) if field)
+        return tuple(field for field in fields if field in self.meta)
 
     def describe(self, header: fits.Header, source: str = "") -> Description:
         """Level, observation, dates and searchable values of a file.
@@ -201,6 +227,40 @@ class Instrument(_Model):
             ) from error
         return Description(self.name, level, observation, begin, end, meta, caveats)
 
+    def check(self, header: fits.Header, described: Description, source: str = "") -> tuple[str, ...]:
+        """Caveats about what a raw header says that cannot be.
+
+        Parameters
+        ----------
+        header
+            Of the image.
+        described
+            What `describe` made of it.
+        source
+            Name of the file, for messages.
+
+        Raises
+        ------
+        BadInput
+            When a keyword that the description calls required is absent or out of its range.
+        """
+        written = _text(header, "DATE")
+        iso = re.match(r"\d{4}-", written)  # two digits of a year are ambiguous
+        caveats = [
+            *check_values(self.keywords, header, source),
+            *check_dates(
+                dict(_dates(header, self.date)),
+                described.date_beg,
+                parse_date(written) if iso else None,
+                datetime.now(UTC),
+            ),
+            *self._odd_end(header, described.date_beg),
+            *check_twice(header),
+        ]
+        if self._exposure not in self.keywords:
+            caveats += check_exposure(self._exposure, header)
+        return tuple(caveats)
+
     def recipes(self) -> dict[str, Recipe]:
         """The recipes that come with the instrument, by name."""
         found = [Recipe.load(path) for path in sorted((self.folder / "recipes").glob("*.yaml"))]
@@ -226,12 +286,22 @@ class Instrument(_Model):
         for keyword in self.date_end.keywords:
             text = _text(header, keyword)
             parsed = parse_date(text, "") if text else None
-            if parsed is not None and parsed >= begin:
+            if parsed is not None and begin <= parsed <= begin + _LONGEST:
                 return parsed
-        exposure = header.get(self.date_end.exposure or self.date.exposure or "EXPTIME")
+        exposure = header.get(self._exposure)
         if isinstance(exposure, (int, float)) and 0 <= exposure < _LONGEST_EXPOSURE:
             return begin + timedelta(seconds=float(exposure))
         return begin
+
+    @property
+    def _exposure(self) -> str:
+        return self.date_end.exposure or self.date.exposure or "EXPTIME"
+
+    def _odd_end(self, header: fits.Header, begin: datetime) -> Iterator[str]:
+        for keyword in self.date_end.keywords:
+            text = _text(header, keyword)
+            if text and not ((end := parse_date(text)) and begin <= end <= begin + _LONGEST):
+                yield f"{keyword} is {text[:40]}, which is no end of what began at {begin:%Y-%m-%dT%H:%M:%S}"
 
 
 def recognise(header: fits.Header, source: str = "") -> Instrument:
@@ -338,13 +408,25 @@ def _date(header: fits.Header, rule: DateRule, source: str) -> tuple[datetime, t
             caveat = f"the date was taken from {keyword}, for it cannot be read from {', '.join(wrong)}"
             return parsed, (caveat,) if wrong else ()
         seen.append(f"{keyword}={text or 'absent'}")
+    impossible = [entry for entry in seen if not entry.endswith("=absent")]
     raise BadInput(
-        "the header has no date of observation",
+        "the header's date of observation is no date that can be"
+        if impossible
+        else "the header has no date of observation",
         file=source,
         keyword=", ".join(rule.keywords),
         found=", ".join(seen),
         advice="correct the header; dates are written YYYY-MM-DDThh:mm:ss",
     )
+
+
+def _dates(header: fits.Header, rule: DateRule) -> Iterator[tuple[str, datetime]]:
+    """Every date of the observation that a header states."""
+    time = _text(header, rule.time_keyword) if rule.time_keyword else ""
+    for keyword in rule.keywords:
+        text = _text(header, keyword)
+        if text and (date := parse_date(text, time)) and date.year in _YEARS:
+            yield keyword, date
 
 
 def _meta(header: fits.Header, rule: MetaRule) -> Any:

@@ -216,7 +216,7 @@ def _print_release(document: dict[str, Any]) -> None:
     notes = {one["caveat"]: number for number, one in enumerate(document["caveats"], start=1)}
     files = [
         (
-            shown(one["name"]),
+            _file_name(one),
             _size(one["size"]),
             short_time(one["date_beg"]),
             ", ".join(str(number) for number in sorted(notes[caveat] for caveat in one["caveats"])),
@@ -238,6 +238,12 @@ def _print_release(document: dict[str, Any]) -> None:
             for one in document["versions"]
         ]
         console.print(table("\nVersions", ("version", "status", "published"), versions))
+
+
+def _file_name(file: dict[str, Any]) -> str:
+    """A file's name here, and the one its archive gave it where that is another."""
+    original = f" (from {file['original']})" if "original" in file else ""
+    return shown(f"{file['name']}{original}")
 
 
 def _recipe(provenance: dict[str, Any]) -> str:

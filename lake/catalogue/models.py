@@ -75,13 +75,19 @@ class Observation(Base):
 
 
 class File(Base):
-    """One file, raw or made here. Its name stands for the same bytes for ever."""
+    """One file, raw or made here. Its name stands for the same bytes for ever.
+
+    `original` is what its archive calls it (bytes, as file systems have them) where that can be no name here;
+    `content_sha256` is of its bytes once they are unpacked.
+    """
 
     __tablename__ = "file"
     __table_args__ = (
         UniqueConstraint("scope", "name"),
         Index("ix_file_meta", "meta", postgresql_using="gin"),
         Index("ix_file_sha256", "sha256"),
+        Index("ix_file_content_sha256", "content_sha256"),
+        Index("ix_file_scope_date_beg", "scope", "date_beg"),
         Index("ix_file_unit_id", "unit_id"),
         CheckConstraint("size >= 0", name="size"),
     )
@@ -102,6 +108,8 @@ class File(Base):
     caveats: Mapped[list[str]] = _empty_list()
     unit_id: Mapped[str | None]
     image_hdu: Mapped[int] = mapped_column(server_default=text("0"))
+    original: Mapped[bytes | None]
+    content_sha256: Mapped[str | None]
     created: Mapped[datetime] = _now()
 
 

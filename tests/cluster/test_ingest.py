@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from cluster import ingest as ingest_module
+from cluster import intake
 from cluster.home import Home
 from cluster.ingest import ingest, select
 from cluster.report import Report
 from lake import quarantine, search
+from lake.fits_check import CheckedFits
 from lake.lake import Lake
+from lake.windows import HELD
 from tests.cluster.frames import aia_file, aia_series, at
 
 
@@ -103,24 +108,71 @@ def test_a_folder_that_may_not_be_read_is_told(lake: Lake, tmp_path: Path) -> No
     assert by_name(ingest(lake, [tmp_path])) == {"shut": ("quarantined", "unreadable")}
 
 
-def test_odd_names_and_kinds_of_files_end_no_ingest(lake: Lake, tmp_path: Path) -> None:
+def test_odd_kinds_of_files_end_no_ingest(lake: Lake, tmp_path: Path) -> None:
     good = aia_file(tmp_path, at(2016, 1, 6))
-    odd = (b"bad\xff.fits", b"tab\t.fits", b"line\n.fits", b"-dash.fits", b"y" * 240 + b".fits")
-    for name in odd:
-        (tmp_path / os.fsdecode(name)).write_bytes(good.read_bytes())
     os.mkfifo(tmp_path / "pipe.fits")
     (tmp_path / "gone.fits").symlink_to(tmp_path / "nowhere")
     (tmp_path / "device.fits").symlink_to("/dev/zero")
+    (tmp_path / os.fsdecode(b"bad\xff.fits")).write_text("nothing")
     report = ingest(lake, [tmp_path])
     found = by_name(report)
     assert found.pop(good.name) == ("done", "")
     assert found.pop("pipe.fits") == found.pop("device.fits") == ("quarantined", "unreadable")
     assert found.pop("gone.fits") == ("quarantined", "missing-file")
-    assert len(found) == len(odd)
-    assert set(found.values()) == {("quarantined", "bad-name")}
+    assert list(found.values()) == [("quarantined", "not-fits")]
     json.dumps(report.document(), ensure_ascii=False).encode("utf-8")
     listed = {Path(one["file"]).name for one in quarantine.listing(lake, stage="ingest")}
     assert "bad\\udcff.fits" in listed
+
+
+def test_names_that_rucio_refuses_are_kept_and_given_back(lake: Lake, tmp_path: Path) -> None:
+    names = [
+        b"lasco_c2_+60.fits",
+        b"a b.fits",
+        "süd.fits".encode(),
+        b"-dash.fits",
+        b"_.fits",
+        b"bad\xff.fits",
+    ]
+    names += [
+        b"tab\t.fits",
+        b"line\n.fits",
+        b"y" * 240 + b".fits",
+        "ü".encode() * 124 + b".fits",
+        b"x.-2B.fits",
+    ]
+    originals = sorted(map(os.fsdecode, names))
+    folder = tmp_path / "in"
+    for path, original in zip(aia_series(folder, at(2016, 1, 9), len(names)), originals, strict=True):
+        path.rename(folder / original)
+    report = ingest(lake, [folder])
+    assert {item.outcome for item in report.items} == {"done"}
+    product = "sdo_aia:aia171_20160109.l1"
+    document = search.show(lake, product)
+    json.dumps(document, ensure_ascii=False).encode("utf-8")
+    assert {one["original"] for one in document["files"]} >= {
+        "lasco_c2_+60.fits",
+        "süd.fits",
+        "bad\\xff.fits",
+    }
+    given = search.get_files(lake, product, tmp_path / "out")
+    assert sorted(path.name for path in given) == originals
+    assert all(path.read_bytes() == (folder / path.name).read_bytes() for path in given)
+    assert {item.outcome for item in ingest(lake, [folder]).items} == {"skipped"}
+
+
+def test_two_files_of_one_original_name_are_both_given_out(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = aia_series(tmp_path / "in", at(2016, 1, 10), 2)
+    ingest(lake, [first, second])
+    entries = search.granted_files(lake, "sdo_aia:aia171_20160110.l1")
+    monkeypatch.setattr(
+        search, "granted_files", lambda *_: [replace(entry, original="a+.fits") for entry in entries]
+    )
+    given = search.get_files(lake, "any", tmp_path / "out")
+    assert [path.name for path in given] == ["a+.fits", second.name]
+    assert [path.read_bytes() for path in given] == [first.read_bytes(), second.read_bytes()]
 
 
 def test_a_header_that_makes_no_name_or_date_ends_no_ingest(lake: Lake, tmp_path: Path) -> None:
@@ -141,7 +193,7 @@ def test_a_header_that_makes_no_name_or_date_ends_no_ingest(lake: Lake, tmp_path
     assert by_name(report) == {
         good.name: ("done", ""),
         "second.fits": ("done", ""),
-        "endless.fits": ("done", ""),
+        "endless.fits": ("quarantined", "bad-keyword"),
         "late.fits": ("quarantined", "bad-keyword"),
         "slash.fits": ("quarantined", "bad-keyword"),
     }
@@ -174,7 +226,6 @@ def test_every_way_a_file_can_be_bad_has_its_own_reason(lake: Lake, tmp_path: Pa
     damaged[-2000] ^= 0xFF
     (tmp_path / "sum.fits").write_bytes(damaged)
     summed.unlink()
-    shutil.copy(good, tmp_path / "bad name.fits")
     report = ingest(lake, [tmp_path])
     assert by_name(report) == {
         good.name: ("done", ""),
@@ -184,7 +235,6 @@ def test_every_way_a_file_can_be_bad_has_its_own_reason(lake: Lake, tmp_path: Pa
         "stranger.fits": ("quarantined", "unrecognised-instrument"),
         "nodate.fits": ("quarantined", "bad-keyword"),
         "sum.fits": ("quarantined", "wrong-checksum"),
-        "bad name.fits": ("quarantined", "bad-name"),
     }
     assert all(item.reason and item.advice for item in report.items if item.outcome == "quarantined")
     listed = {Path(one["file"]).name for one in quarantine.listing(lake, stage="ingest")}
@@ -224,29 +274,121 @@ def test_two_files_of_one_name_in_one_command(lake: Lake, tmp_path: Path) -> Non
     assert outcomes == [("done", ""), ("quarantined", "name-conflict"), ("skipped", "")]
 
 
+def outcomes(lake: Lake, paths: list[Path], *, together: bool) -> dict[str, tuple[str, str]]:
+    """What becomes of files in one command, or in one for each."""
+    reports = [ingest(lake, paths)] if together else [ingest(lake, [path]) for path in paths]
+    return {Path(item.file).name: (item.outcome, item.did) for report in reports for item in report.items}
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("packed_first", [True, False])
+def test_the_same_bytes_under_another_name_are_one_frame(
+    lake: Lake, tmp_path: Path, together: bool, packed_first: bool
+) -> None:
+    day = at(2016, 2, 1 + 2 * together + packed_first)
+    plain = aia_file(tmp_path, day)
+    link, copy = tmp_path / "link.fits", tmp_path / "copy.fits"
+    link.symlink_to(plain)
+    shutil.copy(plain, copy)
+    packed, repacked = plain.with_suffix(".fits.gz"), tmp_path / "other.fts.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes(), 1, mtime=0))
+    repacked.write_bytes(gzip.compress(plain.read_bytes(), 9, mtime=1))
+    first, *others = [packed, plain] if packed_first else [plain, packed]
+    others += [link, copy, repacked]
+    did = f"sdo_aia:{first.name}"
+    found = outcomes(lake, [first, *others], together=together)
+    assert found == {first.name: ("done", did)} | {path.name: ("skipped", did) for path in others}
+    told = ingest(lake, [copy, first]).items
+    assert [item.reason for item in told] == [
+        f"the same image is here already as {did}",
+        "already in the lake",
+    ]
+    (release,) = search.search(lake, instrument="sdo_aia", pattern=f"*{day:%Y%m%d}*")
+    assert release["files"] == 1
+
+
 @pytest.mark.parametrize("together", [True, False])
 def test_of_files_that_differ_by_their_suffix_the_first_is_taken(
     lake: Lake, tmp_path: Path, together: bool
 ) -> None:
     first = aia_file(tmp_path, at(2016, 1, 8, together))
-    packed = first.with_suffix(".fits.gz")
-    packed.write_bytes(gzip.compress(first.read_bytes(), mtime=0))
     other = first.with_suffix(".fts")
     shutil.copy(first, other)
+    fits.setval(other, "EXPTIME", value=9.0)
     calibrated = tmp_path / "level" / first.with_suffix(".fit").name
     calibrated.parent.mkdir()
     shutil.copy(first, calibrated)
     fits.setval(calibrated, "LVL_NUM", value=1.5)
-    paths = [first, packed, other, calibrated]
-    reports = [ingest(lake, paths)] if together else [ingest(lake, [path]) for path in paths]
-    found = {name: what for report in reports for name, what in by_name(report).items()}
-    assert found == {
-        first.name: ("done", ""),
-        packed.name: ("quarantined", "name-conflict"),
-        other.name: ("quarantined", "name-conflict"),
-        calibrated.name: ("done", ""),
+    found = outcomes(lake, [first, other, calibrated], together=together)
+    assert {name: outcome for name, (outcome, _) in found.items()} == {
+        first.name: "done",
+        other.name: "quarantined",
+        calibrated.name: "done",
     }
-    assert by_name(ingest(lake, [first])) == {first.name: ("skipped", "")}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_second_delivery_of_an_image_is_taken_and_told(lake: Lake, tmp_path: Path, together: bool) -> None:
+    first = aia_file(tmp_path, at(2016, 2, 5 + together))
+    again, camera = tmp_path / f"again{together}.fits", tmp_path / f"camera{together}.fits"
+    for path, card in ((again, ("EXPTIME", 2.5)), (camera, ("INSTRUME", "AIA_2"))):
+        shutil.copy(first, path)
+        fits.setval(path, card[0], value=card[1])
+    paths = [first, again, camera]
+    reports = [ingest(lake, paths)] if together else [ingest(lake, [path]) for path in paths]
+    told = {Path(item.file).name: item.caveats for report in reports for item in report.items}
+    about_time = {name for name, caveats in told.items() if "shows the same time" in " ".join(caveats)}
+    assert about_time == {again.name}
+    assert first.name in " ".join(told[again.name])
+
+
+def test_a_file_that_takes_all_memory_ends_no_ingest(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, good = aia_series(tmp_path, at(2016, 2, 9), 2)
+    read = intake.read_checked
+
+    def hungry(path: Path, *rest: Any) -> CheckedFits:
+        if path == large:
+            raise MemoryError
+        return read(path, *rest)
+
+    monkeypatch.setattr(intake, "read_checked", hungry)
+    report = ingest(lake, [large, good])
+    assert by_name(report) == {large.name: ("quarantined", "too-large"), good.name: ("done", "")}
+    assert "memory" in report.items[0].advice
+
+
+def test_an_image_without_a_number_or_of_one_is_taken_and_told(lake: Lake, tmp_path: Path) -> None:
+    paths = aia_series(tmp_path, at(2016, 2, 10), 3)
+    for path, value in ((paths[0], np.nan), (paths[1], 7.0)):
+        fits.update(path, np.full((64, 64), value, np.float32), fits.getheader(path))
+    ingest(lake, paths)
+    found = search.show(lake, "sdo_aia:aia171_20160210.l1")["files"]
+    told = [" ".join(one["caveats"]) for one in found]
+    assert "no pixel of the raw image is a number" in told[0]
+    assert "all pixels of the raw image have the value 7" in told[1]
+    assert "pixel" not in told[2]
+
+
+def test_a_file_larger_than_what_is_held_is_stored_whole(lake: Lake, tmp_path: Path) -> None:
+    path = aia_file(tmp_path, at(2016, 2, 11), size=3300)
+    fits.update(path, fits.getdata(path).astype(np.float32), fits.getheader(path))
+    assert path.stat().st_size > HELD
+    assert by_name(ingest(lake, [path])) == {path.name: ("done", "")}
+    (got,) = search.get_files(lake, "sdo_aia:aia171_20160211.l1", tmp_path / "got")
+    assert got.read_bytes() == path.read_bytes()
+
+
+def test_what_was_registered_meanwhile_is_still_known(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_module, "REGISTER_SECONDS", 0.0)
+    paths = aia_series(tmp_path, at(2016, 2, 8), 3)
+    copies = [Path(shutil.copy(path, tmp_path / f"copy_{path.name}")) for path in paths]
+    found = outcomes(lake, [*paths, *copies], together=True)
+    assert {found[path.name][0] for path in paths} == {"done"}
+    assert {found[copy.name] for copy in copies} == {("skipped", f"sdo_aia:{path.name}") for path in paths}
 
 
 def test_the_real_files_are_told_apart(lake: Lake, real_data: Path) -> None:

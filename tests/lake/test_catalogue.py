@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, make_url, text
@@ -79,3 +80,27 @@ def test_numbers_that_json_does_not_know_become_null() -> None:
     assert to_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": {"d": (1, None)}}) == (
         '{"a": null, "b": [null, 1.5], "c": {"d": [1, null]}}'
     )
+
+
+def test_files_of_an_older_catalogue_are_their_own_content_unless_they_are_packed(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = command.upgrade
+    with monkeypatch.context() as older:
+        older.setattr(command, "upgrade", lambda config, _: upgrade(config, "0001"))
+        migrate(empty_database)
+    engine = create_engine(empty_database)
+    with engine.begin() as connection:
+        for name in ("a.fits", "b.fits.GZ"):
+            connection.execute(
+                text(
+                    "INSERT INTO file (scope, name, level, stem, size, adler32, md5, sha256) "
+                    "VALUES ('s', :name, '0', 'a', 1, '', '', 'sum')"
+                ),
+                {"name": name},
+            )
+    migrate(empty_database)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT content_sha256 FROM file ORDER BY name")).scalars().all()
+    assert rows == ["sum", None]
+    engine.dispose()

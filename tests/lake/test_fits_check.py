@@ -13,11 +13,11 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lake import fits_check
 from lake.checksums import checksums
 from lake.errors import BadInput, Reason
 from lake.fits_check import UNVERIFIED, CheckedFits, check_bytes, read_checked
 from lake.fits_structure import walk
+from lake.windows import Held
 
 GENERATOR = np.random.default_rng(7)
 COUNTS = GENERATOR.poisson(500, (40, 64)).astype(np.int16)
@@ -163,13 +163,13 @@ def test_no_damage_escapes_as_anything_but_a_reason(data: bytes, flips: list[tup
 @settings(deadline=None, max_examples=60)
 def test_a_flipped_byte_in_a_summed_rice_stream_is_found(position: int, flip: int) -> None:
     data = bytearray(compressed(checksum=True))
-    span = walk(bytes(data), "f").spans[1]
+    span = walk(Held(bytes(data)), "f").spans[1]
     data[span.data_start + position % span.data_size] ^= flip
     assert code_of(bytes(data)) in (Reason.CORRUPTED_DATA, Reason.WRONG_CHECKSUM, Reason.CORRUPTED_HEADER)
 
 
 def test_a_rice_stream_of_noise_is_corrupted_and_not_truncated() -> None:
-    span = walk(RICE, "f").spans[1]
+    span = walk(Held(RICE), "f").spans[1]
     middle = span.data_start + span.data_size // 2
     damaged = (
         RICE[:middle]
@@ -189,7 +189,8 @@ def test_an_hcompress_stream_that_lies_about_its_size_is_not_decoded() -> None:
 @pytest.mark.parametrize("axis", [10**6, 10**12, 10**18])
 def test_an_absurd_axis_is_refused_without_asking_for_memory(axis: int) -> None:
     card = f"NAXIS1  = {axis:>20}".encode()
-    assert code_of(PLAIN.replace(b"NAXIS1  =                   64", card)) is Reason.TRUNCATED
+    expected = Reason.TRUNCATED if axis < 10**7 else Reason.TOO_LARGE
+    assert code_of(PLAIN.replace(b"NAXIS1  =                   64", card)) is expected
 
 
 @pytest.mark.parametrize("axis", [100_000, 10**9])
@@ -326,11 +327,6 @@ def test_a_gzipped_file_with_a_wrong_sum_is_corrupted() -> None:
     assert code_of(bytes(packed)) is Reason.CORRUPTED_DATA
 
 
-def test_a_gzipped_file_is_unpacked_to_a_limit_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fits_check, "MAX_BYTES", 1_000_000)
-    assert code_of(gzip.compress(b"\0" * 2_000_000)) is Reason.TOO_LARGE
-
-
 @pytest.mark.parametrize(
     "data",
     [
@@ -353,7 +349,7 @@ def test_a_table_without_image_has_no_image() -> None:
 
 
 def test_a_damaged_table_beside_a_good_image_is_found() -> None:
-    span = walk(TABLES, "f").spans[1]
+    span = walk(Held(TABLES), "f").spans[1]
     data = bytearray(TABLES)
     data[span.data_start : span.data_start + 8] = b"\x7f" * 8  # the array descriptor of the first row
     assert code_of(bytes(data)) is Reason.CORRUPTED_DATA
@@ -386,4 +382,4 @@ def test_the_bytes_given_back_are_those_of_the_file(tmp_path: Path) -> None:
     path.write_bytes(PLAIN)
     checked = read_checked(path)
     assert isinstance(checked, CheckedFits)
-    assert checked.data == PLAIN
+    assert b"".join(checked.windows()) == PLAIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 
 import pytest
@@ -12,11 +13,12 @@ from hypothesis import strategies as st
 from lake.errors import BadInput, Reason
 from lake.names import (
     ProductKey,
-    check_input_name,
     check_name,
     check_scope,
+    lake_name,
     level_token,
     namesakes,
+    original_name,
     parse_product,
     product_file,
     release_name,
@@ -120,7 +122,7 @@ def test_text_that_is_no_product_is_refused_with_an_example(text: str) -> None:
 
 @given(st.text(st.characters(codec=None)))
 def test_any_text_is_a_product_or_is_refused_in_words(text: str) -> None:
-    for read in (parse_product, split_did, level_token, check_scope, check_input_name):
+    for read in (parse_product, split_did, level_token, check_scope):
         with contextlib.suppress(BadInput):
             assert read(text)
             assert text.isprintable()
@@ -139,10 +141,74 @@ def test_namesakes_are_all_other_names_whose_products_would_be_named_alike(suffi
     assert {"a_s4h1A.fts", "a_s4h1A.fits.gz"} <= {*others, f"a_s4h1A{suffix}"}
 
 
-def test_an_inputs_name_leaves_room_for_the_names_of_its_products() -> None:
+# What a file may be called on a POSIX system: any bytes but "/" and NUL; more often what archives write.
+FILE_NAMES = (
+    st.binary(min_size=1, max_size=255)
+    .map(lambda raw: raw.replace(b"\0", b"+").replace(b"/", b"-"))
+    .filter(lambda raw: raw not in (b".", b".."))
+    .map(os.fsdecode)
+)
+ARCHIVE_NAMES = st.text(st.sampled_from("ab1._-+ x2BE5Fäß%"), min_size=1, max_size=12).filter(
+    lambda text: text not in (".", "..")
+) | st.sampled_from(["", ".fits", ".fts.gz", ".l1.v0001.fits"]).flatmap(
+    lambda ending: st.text("a+.-", min_size=1, max_size=240).map(lambda text: text + "z" + ending)
+)
+
+
+@given(FILE_NAMES | ARCHIVE_NAMES)
+def test_every_name_of_a_file_can_be_kept_and_given_back(original: str) -> None:
+    name = lake_name(original)
+    assert check_name(name) == name
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.\-_]*", name)  # Rucio's schema
+    assert product_file(stem_of(name), "12.34ABCD", 10**8)
+    if ".--" not in name:
+        assert original_name(name) == original
+    else:
+        assert original_name(name) is None
+        assert len(os.fsencode(original)) > 40
+
+
+@given(FILE_NAMES | ARCHIVE_NAMES, FILE_NAMES | ARCHIVE_NAMES, st.data())
+def test_two_files_never_get_one_name(first: str, second: str, data: st.DataObject) -> None:
+    if data.draw(st.booleans()):  # the name that the other one got is another's own
+        second = lake_name(first)
+    assert (lake_name(first) == lake_name(second)) == (first == second)
+
+
+@given(NAMES)
+def test_a_name_that_rucio_takes_stays_as_it_is(name: str) -> None:
+    assert ".-" in name or lake_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("original", "name"),
+    [
+        ("lasco_c2_+60_20000903.fts", "lasco_c2_.-2B60_20000903.fts"),
+        ("lasco_c2_-60_20000903.fts", "lasco_c2_-60_20000903.fts"),
+        ("a b.fits", "a.-20b.fits"),
+        ("süd.fits.gz", "s.-C3.-BCd.fits.gz"),
+        ("-dash.fits", "x.-_-dash.fits"),
+        ("+.fits", "x.-_.-2B.fits"),
+        ("a.-2B.fits", "a.-2E-2B.fits"),
+    ],
+)
+def test_names_of_archives_are_escaped_one_way(original: str, name: str) -> None:
+    assert lake_name(original) == name
+    assert original_name(name) == original
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a/b.fits", "a\0.fits"])
+def test_what_names_no_file_is_refused(text: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        lake_name(text)
+    assert refusal.value.code is Reason.BAD_NAME
+
+
+def test_a_long_name_is_cut_so_that_those_of_its_products_fit() -> None:
     longest = "a" * (250 - len(".l12p34ABCD.v000000001.fits"))
     for suffix in (".fits", ".fts.gz"):
-        name = check_input_name(longest + suffix)
-        assert product_file(stem_of(name), "12.34ABCD", 10**8)
-        with pytest.raises(BadInput, match="too long"):
-            check_input_name("a" + name)
+        assert lake_name(longest + suffix) == longest + suffix
+        cut = lake_name("a" + longest + suffix)
+        assert cut.endswith(suffix)
+        assert original_name(cut) is None
+    assert stem_of(lake_name("ä" * 120 + ".fits")) == stem_of(lake_name("ä" * 120 + ".fits.gz"))

@@ -250,9 +250,3 @@ class TestGetting:
         with pytest.raises(BadInput, match="withdrawn"):
             search.get_files(lake, product, tmp_path)
         assert search.show(lake, product)["release"]["status"] == "WITHDRAWN"
-
-
-def test_names_the_lake_has_are_told_with_their_sums(lake: Lake, filled: str) -> None:
-    known = search.known_files(lake, filled, ["hi1_a_1.fits", "never.fits"])
-    assert list(known) == ["hi1_a_1.fits"]
-    assert len(known["hi1_a_1.fits"]) == 64

@@ -133,6 +133,14 @@ def _correct_sum(frame: Frame) -> Frame:
     if not (from_buffer and facts.images_summed(frame) == 1 and sequence > 0):
         return frame
     number, once = sequence + 1, frame.keyword("EXPTIME", float)
+    if once <= 0:  # said of what the header says, not of the product below
+        raise BadInput(
+            "the exposure time is not positive",
+            file=frame.source,
+            keyword="EXPTIME",
+            found=header["EXPTIME"],
+            advice="correct EXPTIME or leave the file out",
+        )
     header.add_history(
         f"sum of {number} exposures whose header described the last one: N_IMAGES was 1, "
         f"EXPTIME {once}, DATE-OBS {header.get('DATE-OBS')}"

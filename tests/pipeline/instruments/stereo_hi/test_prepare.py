@@ -71,6 +71,12 @@ def test_a_beacon_image_is_dated_and_timed_as_the_sum_it_is(
     assert (header["DATE-OBS"], header["DATE-AVG"]) == (begin, middle)
 
 
+def test_an_exposure_that_cannot_be_is_named_as_the_raw_header_says_it() -> None:
+    with pytest.raises(BadInput) as refusal:
+        apply_step("prepare", as_frame(simulated(kind="s7"), IMGSEQ=98, EXPTIME=-50.0))
+    assert (refusal.value.keyword, refusal.value.found) == ("EXPTIME", "-50.0")
+
+
 def test_a_beacon_sum_of_unusual_length_keeps_its_dates_with_a_caveat() -> None:
     frame = as_frame(simulated(kind="s7"), IMGSEQ=11)
     result = apply_step("prepare", frame)
