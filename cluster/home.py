@@ -40,8 +40,17 @@ class Home:
 
     @classmethod
     def resolve(cls, option: Path | str | None = None) -> Home:
-        """The home named by the option, else by ``HELIOLAKE_HOME``, else ``~/.heliolake``."""
-        return cls(option or os.environ.get("HELIOLAKE_HOME") or Path("~/.heliolake"))
+        """The home named by the option, else by ``HELIOLAKE_HOME``, else ``~/.heliolake``.
+
+        Raises
+        ------
+        Fatal
+            When there is a file in its place.
+        """
+        named = cls(option or os.environ.get("HELIOLAKE_HOME") or Path("~/.heliolake"))
+        if named.path.exists() and not named.path.is_dir():
+            raise Fatal(f"{named.path} is a file; a home is a folder. Name another with --home.")
+        return named
 
     @property
     def log(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.home import Home
+from heliolake.hints import why_nothing
 from heliolake.progress import shown
 from heliolake.recipes import find_recipe
 from heliolake.results import Observation, Results
@@ -100,16 +101,22 @@ class Connection:
         observation
             Name of the observation; ``*`` and ``?`` stand for anything.
         """
+        wanted = _level(level)
         found = finding.search(
             self.lake,
             instrument=instrument,
-            level=_level(level),
+            level=wanted,
             since=_moment(since),
             until=_moment(until),
             status=status,
             pattern=observation,
         )
-        return Results([Observation(self.lake, one) for one in found])
+        why = (
+            ""
+            if found
+            else why_nothing(self.lake, instrument=instrument, level=wanted, observation=observation)
+        )
+        return Results([Observation(self.lake, one) for one in found], why)
 
     def product(self, name: str) -> Observation:
         """The release ``PRODUCT`` or ``PRODUCT@v0001`` means.

@@ -164,10 +164,19 @@ class Observation:
 
 
 class Results(Sequence[Observation]):
-    """Releases that were found; shows itself as a table."""
+    """Releases that were found; shows itself as a table.
 
-    def __init__(self, found: Sequence[Observation]) -> None:
+    Parameters
+    ----------
+    found
+        The releases.
+    why
+        A sentence for somebody who found nothing.
+    """
+
+    def __init__(self, found: Sequence[Observation], why: str = "") -> None:
         self._found = tuple(found)
+        self._why = why
 
     @overload
     def __getitem__(self, index: int) -> Observation: ...
@@ -185,7 +194,7 @@ class Results(Sequence[Observation]):
 
     def __repr__(self) -> str:
         if not self._found:
-            return "nothing found"
+            return f"nothing found. {self._why}" if self._why else "nothing found"
         return text_table(_COLUMNS, self._rows())
 
     def _repr_html_(self) -> str:

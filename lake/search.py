@@ -67,6 +67,14 @@ def search(
     list of dict
         With product, instrument, level, version, status, date_beg, date_end, files, did, bytes, created …
     """
+    if since is not None and until is not None and since >= until:
+        raise BadInput(
+            "the time span is empty: it ends before it begins",
+            keyword="since, until",
+            found=f"{iso(since)}, {iso(until)}",
+            advice="the earlier time is since",
+            code=Reason.BAD_KEYWORD,
+        )
     _refuse_unseen(instrument=instrument, level=level, status=status, observation=pattern)
     query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
     if meta:

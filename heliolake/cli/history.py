@@ -31,7 +31,7 @@ def runs(
     ctx: typer.Context,
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", autocompletion=run_ids, help="Show this run with its plan."),
+        typer.Argument(metavar="RUN", autocompletion=run_ids, help="Show this run with its plan."),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20,
     as_json: Json = False,

@@ -37,9 +37,7 @@ def register(app: typer.Typer) -> None:
 def recipes(
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[RECIPE]", autocompletion=recipe_names, help="Show this recipe step by step."
-        ),
+        typer.Argument(metavar="RECIPE", autocompletion=recipe_names, help="Show this recipe step by step."),
     ] = None,
     as_json: Json = False,
 ) -> None:

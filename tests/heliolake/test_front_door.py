@@ -90,6 +90,16 @@ def test_a_home_that_never_was_has_stopped_services(run: Command, tmp_path: Path
     assert {"name", "state", "pid", "url"} <= document["services"][0].keys()
 
 
+@pytest.mark.parametrize("words", [("up",), ("status",), ("search",)])
+def test_a_file_in_the_place_of_the_home_is_called_one(
+    run: Command, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").write_text("")
+    said = run("--home", tmp_path / "file", *words)
+    assert said.code == ExitCode.USAGE
+    assert "is a file; a home is a folder" in said.err
+
+
 def test_the_environment_names_the_home(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ from lake import fits_io
 from lake.access import OPERATOR, PUBLIC
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
-from lake.errors import BadInput, Unreachable
+from lake.errors import BadInput, Fatal, Unreachable
 from pipeline.errors import Fatal as PipelineFatal
 from pipeline.quality import Quality
 from tests.heliolake.conftest import OBSERVATION, Command
@@ -51,6 +51,9 @@ def test_search_gives_a_table(lake: Connection) -> None:
     html = found._repr_html_()
     assert html.count("<tr>") == 3
     assert repr(found[:0]) == "nothing found"
+    assert "Nothing has level 7; there are: 0" in repr(lake.search(level="7"))
+    with pytest.raises(Fatal, match="Did you mean stereo_hi"):
+        lake.search(instrument="stereo-hi")
 
 
 def test_times_may_be_texts(lake: Connection) -> None:

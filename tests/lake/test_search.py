@@ -127,6 +127,12 @@ def test_what_the_database_refuses_is_told_without_its_statement(lake: Lake) -> 
         assert "SELECT" not in str(refusal.value)
 
 
+def test_a_span_that_ends_before_it_begins_is_a_mistake(lake: Lake) -> None:
+    early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
+    with pytest.raises(BadInput, match="ends before it begins"):
+        search.search(lake, since=late, until=early)
+
+
 def test_a_product_without_version_is_its_active_release(lake: Lake, filled: str) -> None:
     assert search.show(lake, f"{filled}:hi1_a.l1")["release"]["version"] == 2
     assert search.show(lake, f"{filled}:hi1_a.l1@v0001")["release"]["status"] == "SUPERSEDED"
