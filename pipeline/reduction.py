@@ -8,9 +8,10 @@ lets a background of eleven days run on any number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -22,6 +23,9 @@ from pipeline.errors import Fatal
 from pipeline.read_only import read_only
 
 P = TypeVar("P")
+#: Variables of a stack that a block is made of, in the order `_map_block` takes them.
+_PARTS: Final = ("image", "quality", "source")
+_NO_FRAMES: Final = "a reduction needs at least one block of frames"
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,60 @@ class StackBlock:
         float32, shape (time, y, x); frames that failed are NaN.
     quality
         `Quality` bits, uint16, same shape.
+    sources
+        Names of the frames, in the same order.
     """
 
     image: NDArray[np.float32]
     quality: NDArray[np.uint16]
+    sources: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.sources) == self.image.shape[0] == self.quality.shape[0]:
+            raise ValueError("a block needs one image, one quality plane and one name for each frame")
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """What a reduction made, and of what.
+
+    Attributes
+    ----------
+    values
+        The reference, float32, shape (y, x); NaN where too few frames had a value.
+    count
+        Frames that had a value at every pixel, int32, same shape.
+    used
+        Names of the frames that had a value anywhere.
+    cards
+        What else the reduction found, for the reference's header: keyword → (value, comment).
+    """
+
+    values: NDArray[np.float32]
+    count: NDArray[np.int32]
+    used: frozenset[str]
+    cards: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the frames of a reduction were.
+
+    Attributes
+    ----------
+    unit
+        BUNIT of all of them.
+    frames
+        Name and begin (UTC) of every frame used, in order of time.
+    """
+
+    unit: str
+    frames: tuple[tuple[str, datetime], ...]
+
+    @property
+    def days(self) -> int:
+        """Days from the first to the last frame, rounded, at least 1."""
+        return max(1, round((self.frames[-1][1] - self.frames[0][1]).total_seconds() / 86400.0))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", read_only(self.image))
@@ -53,8 +107,8 @@ class Reduction(Protocol[P]):
     def combine(self, first: P, second: P) -> P:
         """The partial result of both; associative and commutative."""
 
-    def finish(self, partial: P) -> NDArray[np.float32]:
-        """The reference, shape (y, x)."""
+    def finish(self, partial: P) -> Reduced:
+        """The reference, and what each of its pixels is made of."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +128,11 @@ class ReductionKind:
     prepare
         The reduction for a number of frames.
     write
-        ``(array, unit, days, frames)`` → the reference as FITS.
+        ``(reduced, origin, caveats)`` → the reference as FITS.
+    fewest
+        Frames below which there is no reference.
+    few
+        Frames below which a pixel is of low confidence.
     summary
         One line for people.
     """
@@ -85,8 +143,23 @@ class ReductionKind:
     need: str
     alike: tuple[str, ...]
     prepare: Callable[[int], Reduction[Any]]
-    write: Callable[[NDArray[np.float32], str, int, int], fits.HDUList]
+    write: Callable[[Reduced, Origin, Sequence[str]], fits.HDUList]
+    fewest: int = 1
+    few: int = 1
     summary: str = ""
+
+    def caveats(self, reduced: Reduced) -> tuple[str, ...]:
+        """What a user of the reference should know about the number of its frames."""
+        found = []
+        number = len(reduced.used)
+        if number < self.few:
+            found.append(f"the {self.name} is made of {number} frames; below {self.few} it is uncertain")
+        measured = reduced.count[reduced.count > 0]
+        scarce = int(np.count_nonzero(measured < self.few))
+        if number >= self.few and scarce:
+            share = 100.0 * scarce / reduced.count.size
+            found.append(f"{share:.2g} % of the {self.name} is made of fewer than {self.few} frames")
+        return tuple(found)
 
 
 _REGISTRY: dict[tuple[str, str], ReductionKind] = {}
@@ -142,15 +215,20 @@ def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:
     Returns
     -------
     dask.delayed.Delayed
-        Its ``compute()`` gives the array. Partials are joined two by two, so
+        Its ``compute()`` gives a `Reduced`. Partials are joined two by two, so
         no worker ever holds more than two of them.
+
+    Raises
+    ------
+    ValueError
+        When the stack holds no frame.
     """
     from dask import delayed
 
-    images = stack["image"].data.to_delayed().ravel()
-    qualities = stack["quality"].data.to_delayed().ravel()
-    pairs = zip(images, qualities, strict=True)
-    partials = [delayed(_map_block)(reduction, image, quality) for image, quality in pairs]
+    if not stack.sizes["time"]:
+        raise ValueError(_NO_FRAMES)
+    parts = zip(*(stack[name].data.to_delayed().ravel() for name in _PARTS), strict=True)
+    partials = [delayed(_map_block)(reduction, *part) for part in parts]
     while len(partials) > 1:
         joined = [
             delayed(reduction.combine)(first, second)
@@ -160,7 +238,7 @@ def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:
     return delayed(reduction.finish)(partials[0])
 
 
-def reduce(reduction: Reduction[P], blocks: Sequence[StackBlock]) -> NDArray[np.float32]:
+def reduce(reduction: Reduction[P], blocks: Sequence[StackBlock]) -> Reduced:
     """A reduction of blocks that are in memory.
 
     Raises
@@ -169,12 +247,17 @@ def reduce(reduction: Reduction[P], blocks: Sequence[StackBlock]) -> NDArray[np.
         When there are no blocks.
     """
     if not blocks:
-        raise ValueError("a reduction needs at least one block of frames")
+        raise ValueError(_NO_FRAMES)
     partial = reduction.map(blocks[0])
     for block in blocks[1:]:
         partial = reduction.combine(partial, reduction.map(block))
     return reduction.finish(partial)
 
 
-def _map_block(reduction: Reduction[P], image: NDArray[np.float32], quality: NDArray[np.uint16]) -> P:
-    return reduction.map(StackBlock(image, quality))
+def _map_block(
+    reduction: Reduction[P],
+    image: NDArray[np.float32],
+    quality: NDArray[np.uint16],
+    sources: NDArray[np.object_],
+) -> P:
+    return reduction.map(StackBlock(image, quality, tuple(map(str, sources))))

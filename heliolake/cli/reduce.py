@@ -79,10 +79,21 @@ def reduce(
         if use:
             contexts.use(lake, made.context.number)
     if as_json:
-        found = [info.as_dict() for info in made.references]
-        print_json({"context": made.context.number, "frames": made.frames, "references": found})
+        print_json(
+            {
+                "context": made.context.number,
+                "frames": sum(one.frames for one in made.references),
+                "references": [one.as_dict() for one in made.references],
+            }
+        )
         return
-    for info in made.references:
-        out().print(f"{shown(info.did)} [dim]from {made.frames} frames, in context {made.context.number}[/]")
+    for one in made.references:
+        left = f", {one.given - one.frames} more could not be used" if one.given > one.frames else ""
+        out().print(
+            f"{shown(one.info.did)} [dim]from {one.frames} frames, {one.begin:%Y-%m-%d %H:%M} to "
+            f"{one.end:%Y-%m-%d %H:%M}{left}, in context {made.context.number}[/]"
+        )
+        for caveat in one.caveats:
+            err().print(f"[yellow]caveat:[/] {shown(caveat)}")
     if not use:
         err().print(f"Next: [bold]heliolake context use {made.context.number}[/]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from lake.lake import Lake
 from pipeline.errors import Fatal
 from pipeline.instrument import recipes
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
+from pipeline.quality import Quality
 from pipeline.reduction import find_reduction
 from tests.cluster.frames import at
 
@@ -44,8 +46,12 @@ def test_a_background_becomes_a_reference_and_a_product_without_it(
 ) -> None:
     kind = find_reduction("stereo_hi", "background")
     made = reduce_to_reference(lake, home.scheduler(), kind, Query(observation=DAY))
-    (info,) = made.references
-    assert (made.frames, info.need, info.simulated) == (6, "background", True)
+    (one,) = made.references
+    info = one.info
+    assert (one.frames, one.given, info.need, info.simulated) == (6, 6, "background", True)
+    assert "of 6 files" in info.source
+    assert (one.begin, one.end) == (at(2009, 1, 1), at(2009, 1, 1, 3) + timedelta(minutes=20))
+    assert any("made of 6 frames" in caveat for caveat in one.caveats)
     assert info.selectors == {"detector": "1", "spacecraft": "a", "type": "s4"}
 
     frames = [fits.getdata(path) for path in search.get_files(lake, f"{DAY}.l1", tmp_path / "l1")]
@@ -53,6 +59,8 @@ def test_a_background_becomes_a_reference_and_a_product_without_it(
     background = fits.getdata(lake.path_of(*info.did.split(":")))
     seen = np.isfinite(np.stack(frames)).all(axis=0)
     np.testing.assert_allclose(background[seen], lowest[seen], rtol=1e-6)
+    count = fits.getdata(lake.path_of(*info.did.split(":")), "COUNT")
+    assert (count.max(), (count[seen] == 6).mean() > 0.9) == (6, True)
 
     recipe = recipes()["stereo_hi-l2-background"]
     plan = make_plan(lake, recipe, Query(observation=DAY), context=made.context.number)
@@ -65,6 +73,10 @@ def test_a_background_becomes_a_reference_and_a_product_without_it(
             assert hdus[0].header["VERS_CAL"] == str(made.context.number)
             assert info.did in str(list(hdus[0].header["PRREF*"].values()))
             flags = hdus["QUALITY"].data
+            caveats = " ".join(map(str, hdus[0].header["CAVEAT*"].values()))
+            assert "made of 6 frames" in caveats
+            assert "one of the 6 its background was made of" in caveats
+            assert (flags[np.isfinite(hdus[0].data)] & Quality.LOW_CONFIDENCE).all()
         level1 = tmp_path / "l1" / path.name.replace(".l2.", ".l1.")
         assert not (fits.getdata(level1, "QUALITY") & ~flags).any(), "flags of level 1 follow to level 2"
 
@@ -81,11 +93,41 @@ def test_without_a_background_the_plan_is_refused_with_the_way_out(home: Home, l
     assert not [one for one in quarantine.listing(lake, stage="process") if ".l1." in one["file"]]
 
 
+def test_a_background_of_too_few_frames_is_refused_and_nothing_is_kept(home: Home, lake: Lake) -> None:
+    kind = find_reduction("stereo_hi", "background")
+    before = {info.did for info in references.listing(lake, "stereo_hi", "background")}
+    for until, number in (
+        (at(2009, 1, 1) + timedelta(minutes=20), "1 different frame,"),
+        (at(2009, 1, 1, 1) + timedelta(minutes=30), "3 different"),
+    ):
+        query = Query(since=at(2009, 1, 1), until=until, observation=DAY)
+        with pytest.raises(BadInput, match=r"too few frames for a background \(detector 1") as refusal:
+            reduce_to_reference(lake, home.scheduler(), kind, query)
+        assert number in refusal.value.found
+        assert "4 are needed" in refusal.value.found
+    assert {info.did for info in references.listing(lake, "stereo_hi", "background")} == before
+
+
+def test_frames_that_cannot_be_read_are_not_counted(home: Home, lake: Lake) -> None:
+    kind = find_reduction("stereo_hi", "background")
+    entry = search.granted_files(lake, f"{DAY}.l1")[2]
+    path = lake.path_of(entry.scope, entry.name)
+    content = path.read_bytes()
+    try:
+        path.chmod(0o644)
+        path.write_bytes(content[:-2880] + bytes(2880))
+        (one,) = reduce_to_reference(lake, home.scheduler(), kind, Query(observation=DAY)).references
+    finally:
+        path.write_bytes(content)
+    assert (one.frames, one.given) == (5, 6)
+    assert fits.getheader(lake.path_of(*one.info.did.split(":")))["BKGNUM"] == 5
+
+
 def test_what_cannot_be_reduced_is_refused_in_words(home: Home, lake: Lake) -> None:
     kind = find_reduction("stereo_hi", "background")
     with pytest.raises(BadInput, match="no stereo_hi files of level 1"):
         reduce_to_reference(lake, home.scheduler(), kind, Query(observation="nowhere*"))
-    with pytest.raises(Fatal, match="has no reduction 'flat'; it has: background"):
+    with pytest.raises(Fatal, match="has no reduction 'flat'; it has: background, background_unbiased"):
         find_reduction("stereo_hi", "flat")
 
 
@@ -97,13 +139,20 @@ def test_a_changed_context_names_the_products_to_reprocess(home: Home, lake: Lak
     process(lake, home.scheduler(), make_plan(lake, recipe, Query(observation=DAY), context=first))
 
     better = tmp_path / "better.fits"
-    with fits.open(lake.path_of(*made.references[0].did.split(":"))) as hdus:
+    with fits.open(lake.path_of(*made.references[0].info.did.split(":"))) as hdus:
         hdus[0].data += 1.0
         hdus.writeto(better)
     new = references.NewReference(
-        better, "background", "stereo_hi", "a test", selectors=made.references[0].selectors, simulated=True
+        better,
+        "background",
+        "stereo_hi",
+        "a test",
+        selectors=made.references[0].info.selectors,
+        simulated=True,
     )
-    context = contexts.extend(lake, made.context, references.add(lake, [new]), made.references)
+    context = contexts.extend(
+        lake, made.context, references.add(lake, [new]), [one.info for one in made.references]
+    )
     change = Query(observation=DAY, changed_since=first)
     plan = make_plan(lake, recipe, change, context=context.number)
     assert {unit.product.name for unit in plan.units} == {f"stereo_hi:{DAY}.l2"}
