@@ -1,5 +1,10 @@
-"""Simulated HI images with known truth, for tests and demonstrations. No observation is in them."""
+"""Simulated HI images with known truth, for tests and demonstrations. No observation is in them.
 
+Made from the physics of the camera, exposure by exposure at the resolution of its
+CCD, with nothing of the steps that undo it but constants of the mission.
+"""
+
+from pipeline.instruments.stereo_hi.simulate.calibration import flat_file, flat_name
 from pipeline.instruments.stereo_hi.simulate.config import Front, SimulationConfig, Source
 from pipeline.instruments.stereo_hi.simulate.detector import photon_noise
 from pipeline.instruments.stereo_hi.simulate.series import SimulatedFrame, simulate_series, write_series
@@ -9,6 +14,8 @@ __all__ = [
     "SimulatedFrame",
     "SimulationConfig",
     "Source",
+    "flat_file",
+    "flat_name",
     "photon_noise",
     "simulate_series",
     "write_series",

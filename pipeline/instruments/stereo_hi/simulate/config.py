@@ -76,20 +76,26 @@ class SimulationConfig(_Model):
     exposures
         Exposures per sum; `None`: the camera's usual number, 1 for ``n4``.
     stars, drift
-        Stars in the camera's whole field, and pixels they move from frame to frame.
+        Stars in the camera's whole field, and degrees a day by which they run to the
+        west, because the spacecraft goes round the Sun.
     f_corona, k_corona
         Brightness of the two coronas, 1 as observed, 0 for none.
     front, sources
         A coronal mass ejection; further point sources, such as a planet.
     photon_noise
-        Whether photons are counted; off, the truth comes back to rounding.
+        Whether the camera's noise is there: photons, read-out, the converter's
+        steps. Off, the truth comes back to rounding.
     electrons_per_dn
         Gain of the camera.
+    flat
+        How much of the pixels' and the optics' uneven response is there; 0: none.
+    curvature
+        Share of its signal that a full pixel's amplifier does not give (assumed).
     cosmic_rays
-        Hits per frame left in the image, on average.
-    scrubbed
-        Hits per exposure that the scrubber found on board; they go into the
-        report, not into the image.
+        Hits of the whole CCD in one exposure, on average. The headers of 2025
+        count 4042 scrubbed pixels an exposure, a few to a hit.
+    scrub
+        Whether the scrubber works on board; without it all hits stay in the image.
     report
         ``sound``, ``shifted`` (counter lost, part recoverable) or ``lost``.
     missing_blocks, compression
@@ -119,15 +125,17 @@ class SimulationConfig(_Model):
     size: int | None = Field(default=None, ge=32, le=2048)
     exposures: int | None = Field(default=None, ge=1)
     stars: int = Field(default=3300, ge=0)
-    drift: float = 1.4
+    drift: float = 0.9856
     f_corona: float = Field(default=1.0, ge=0)
     k_corona: float = Field(default=1.0, ge=0)
     front: Front | None = None
     sources: tuple[Source, ...] = ()
     photon_noise: bool = True
     electrons_per_dn: float = Field(default=15.0, gt=0)
-    cosmic_rays: float = Field(default=0.0, ge=0)
-    scrubbed: float = Field(default=135.0, ge=0)
+    flat: float = Field(default=1.0, ge=0, le=2)
+    curvature: float = Field(default=0.0005, ge=0, le=0.1)
+    cosmic_rays: float = Field(default=1300.0, ge=0)
+    scrub: bool = True
     report: Literal["sound", "shifted", "lost"] = "sound"
     missing_blocks: tuple[int, ...] = ()
     compression: int = 7
@@ -145,6 +153,12 @@ class SimulationConfig(_Model):
             raise ValueError("start needs a time zone; write it with tzinfo=UTC")
         return self
 
+    @model_validator(mode="after")
+    def _a_line_holds_the_report(self) -> SimulationConfig:
+        if self.kind == "s4" and self.pixels <= self.summed:
+            raise ValueError(f"a report of {self.summed} exposures needs lines of more pixels: raise size")
+        return self
+
     @property
     def binning(self) -> int:
         """CCD pixels along an axis of an image pixel."""
@@ -154,6 +168,11 @@ class SimulationConfig(_Model):
     def pixels(self) -> int:
         """Pixels along a side of the image."""
         return self.size or 2048 // self.binning
+
+    @property
+    def ccd_pixels(self) -> int:
+        """CCD pixels along a side of the image."""
+        return self.pixels * self.binning
 
     @property
     def summed(self) -> int:

@@ -1,4 +1,4 @@
-"""From the sky to the numbers a spacecraft sends: the camera, its software and the telemetry.
+"""From the sky to the numbers a spacecraft sends: exposure by exposure, then what is made of their sum.
 
 Everything happens in the orientation of the CCD, as it does in flight; that
 a stored image may be turned is left to the end.
@@ -6,222 +6,244 @@ a stored image may be turned is left to the end.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
-from pipeline.instruments.stereo_hi import facts, telemetry
+from pipeline.instruments.stereo_hi import tables
+from pipeline.instruments.stereo_hi.simulate import camera, ccd, onboard, telemetry
 from pipeline.instruments.stereo_hi.simulate.config import SimulationConfig
-from pipeline.instruments.stereo_hi.steps.onboard import division_factor, halving_factor
-from pipeline.kernels.desmear import smear
+from pipeline.instruments.stereo_hi.simulate.optics import response
 from pipeline.quality import Quality
 
-#: DN of one exposure at which a CCD pixel is full, a little above the 14000 that count as saturated.
-FULL_WELL: Final = 15000.0
-CLEARTIM: Final = 0.544247984886
-RO_DELAY: Final = 0.0237600002438
-BIAS: Final = 684.844
-#: The mission's on-board programs for HI-1 and HI-2 sums (real headers), single images and beacon sums.
-_PROGRAMS: Final = {
-    ("HI1", "s4"): (41, 128, 31, 34, 37, 113, 121, 7, 41, 37, 120, 129, 7),
-    ("HI2", "s4"): (41, 128, 31, 115, 38, 113, 121, 7, 41, 38, 120, 129, 7),
-    ("HI1", "n4"): (41, 7),
-    ("HI2", "n4"): (41, 7),
-    ("HI1", "s7"): (41, 128, 31, 34, 37, 113, 121, 7, 41, 37, 120, 129, 7, 40, 16, 7),
-    ("HI2", "s7"): (41, 128, 31, 115, 38, 113, 121, 7, 41, 38, 120, 129, 7, 40, 17, 47, 7),
-}
-_BUFFERS: Final = (37, 38)
-#: Clip of the 16-bit numbers a beacon image is binned from, and columns binned into one.
-_WORD, _BEACON_BIN = 65535.0, 4
+#: Share of the full well from which a number says nothing of the light, and lines of a column of such.
+_FULL: Final = 14000.0 / camera.FULL_WELL
+_LINES: Final = 5
+#: A step of a track of a cosmic ray, pixels.
+_TRACK_STEP: Final = 0.5
 
 
 @dataclass(frozen=True)
 class Exposed:
-    """An image as the ground receives it, and what of it is no measurement of the sky.
+    """An image as the ground receives it, its truth, and what of it is no measurement of the sky.
 
     Attributes
     ----------
     data
         Level-0 numbers, int32, shape (y, x), in the orientation of the file.
+    truth
+        Mean DN/s per CCD pixel over the exposures, float32, north up.
     flags
-        `Quality` bits of what was done to single pixels, uint16, same shape.
+        `Quality` bits of what was done to single pixels, uint16, north up.
     scrubbed
         Counts of the cosmic-ray report, one per exposure.
     """
 
     data: NDArray[np.int32]
+    truth: NDArray[np.float32]
     flags: NDArray[np.uint16]
     scrubbed: NDArray[np.int64]
 
 
-def program(config: SimulationConfig) -> tuple[int, ...]:
-    """The on-board codes of IP_00_19."""
-    codes = _PROGRAMS[(config.detector, config.kind)]
-    if config.bias_left:
-        codes = tuple(code for code in codes if code not in _BUFFERS)
-    return (*codes, *config.extra_codes)
+class Detector:
+    """The camera of a series: its pixels stay the same from frame to frame."""
+
+    def __init__(self, config: SimulationConfig) -> None:
+        self.config = config
+        self.response = response(config)
+
+    def expose(self, scenes: Iterator[NDArray[np.float32]], frame: int) -> Exposed:
+        """The level-0 image of one frame.
+
+        Parameters
+        ----------
+        scenes
+            DN/s per CCD pixel of every exposure, north up; one goes before them for the scrubber.
+        frame
+            Number of the frame; selects its random numbers.
+        """
+        config = self.config
+        rng = np.random.default_rng([config.seed, 3, frame])
+        buffer = _Buffer(config)
+        for number, scene in enumerate(scenes):
+            sky = scene[::-1, ::-1] if config.turned else scene
+            charge = self.charge(sky)
+            hits = _add_hits(config, charge, rng)
+            buffer.full |= charge > _FULL * camera.FULL_WELL * config.electrons_per_dn
+            buffer.add(self._numbers(charge, rng), hits, first=number == 0)
+            if number > 0:
+                buffer.sky += sky
+        return self._finished(buffer)
+
+    def charge(self, sky: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Electrons expected in every CCD pixel when it leaves the register, in the orientation of the CCD.
+
+        Parameters
+        ----------
+        sky
+            DN/s per CCD pixel, in the same orientation.
+        """
+        config = self.config
+        full = camera.FULL_WELL * config.electrons_per_dn
+        rate = np.ascontiguousarray(sky * self.response) * np.float32(config.electrons_per_dn)
+        charge = np.empty_like(rate)
+        rest = config.exposure + camera.REST_BEYOND_EXPTIME
+        ccd.after_clear(rate, config.line_clear, rest, charge)
+        ccd.bleed(charge, full)
+        ccd.add_readout(rate, config.line_readout, full, charge)
+        return charge
+
+    def noise(self, truth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Standard deviation that the camera leaves in a calibrated image: photons, read-out, steps.
+
+        Parameters
+        ----------
+        truth
+            DN/s per CCD pixel, north up.
+
+        Returns
+        -------
+        numpy.ndarray
+            DN/s per CCD pixel, float32, north up.
+        """
+        config = self.config
+        size, step = config.binning, onboard.step(config)
+        sky = np.repeat(np.repeat(truth[::-1, ::-1] if config.turned else truth, size, 0), size, 1)
+        gain = config.electrons_per_dn
+        single = self.charge(sky) / gain**2 + (camera.READ_NOISE / gain) ** 2 + 1.0 / 12.0
+        variance = config.summed * _summed(single, size) + step**2 / 12.0
+        rest = config.summed * (config.exposure + camera.REST_BEYOND_EXPTIME)
+        sigma = np.sqrt(variance) / (rest * _summed(self.response, size))
+        return np.asarray(sigma[::-1, ::-1] if config.turned else sigma, dtype=np.float32)
+
+    def _numbers(self, charge: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        config = self.config
+        noisy = config.photon_noise
+        normal = rng.standard_normal(charge.shape, dtype=np.float32) if noisy else charge
+        numbers = np.empty_like(charge)
+        curvature = config.curvature if noisy else 0.0
+        settings = (config.electrons_per_dn, camera.READ_NOISE, camera.BIAS, curvature, noisy)
+        ccd.count(charge, normal, *settings, numbers)
+        return numbers
+
+    def _finished(self, buffer: _Buffer) -> Exposed:
+        config = self.config
+        total = onboard.without_bias(config, buffer.total)
+        data, clipped = onboard.sent(config, total)
+        flags = _flags(config, buffer, clipped)
+        if config.kind == "s4":
+            flags[-1, -config.summed - 1 :] |= np.uint16(Quality.INTERPOLATED)
+            onboard.write_report(config, data, buffer.scrubbed)
+        _lose_telemetry(config, data, flags)
+        truth = _summed(buffer.sky, config.binning) / (config.summed * config.binning**2)
+        if config.turned:
+            truth, flags = truth[::-1, ::-1], flags[::-1, ::-1]
+            data = data[::-1, ::-1] if config.rectified else data
+        return Exposed(
+            np.ascontiguousarray(data),
+            np.ascontiguousarray(truth, dtype=np.float32),
+            np.ascontiguousarray(flags),
+            buffer.scrubbed,
+        )
 
 
-def diagonal(config: SimulationConfig) -> float:
-    """Seconds a line collects light at rest in all exposures together."""
-    return config.summed * (config.exposure + facts.ESTIMATED_CLEAR - CLEARTIM + RO_DELAY)
+class _Buffer:
+    """The summing buffer on board, and beside it what nobody on board knows.
 
-
-def expose(config: SimulationConfig, truth: NDArray[np.float32], frame: int) -> Exposed:
-    """The level-0 image of one frame.
-
-    Parameters
+    Attributes
     ----------
-    config
-        What the camera and its software do.
-    truth
-        DN/s per CCD pixel, north up, shape (y, x).
-    frame
-        Number of the frame; selects its random numbers.
+    total
+        Sum of the exposures, DN, in pixels of the buffer.
+    sky
+        Sum of the scenes, CCD pixels.
+    full, hit
+        CCD pixels that were full, or hold charge of a cosmic ray, in any exposure.
+    scrubbed
+        Pixels the scrubber replaced in each exposure.
     """
-    rng = np.random.default_rng([config.seed, 3, frame])
-    flags = np.zeros(truth.shape, dtype=np.uint16)
-    sky = truth[::-1, ::-1] if config.turned else truth
-    weight = config.summed * config.binning
-    signal = smear(
-        np.ascontiguousarray(sky, dtype=np.float64) * config.binning**2,
-        diagonal(config),
-        weight * config.line_readout,
-        weight * config.line_clear,
-    )
-    if config.photon_noise:
-        signal += np.sqrt(signal / config.electrons_per_dn) * rng.standard_normal(signal.shape)
-    _add_hits(config, signal, flags, rng)
-    filled = _saturate(config, signal, flags)
-    if config.bias_left:
-        signal += (BIAS - BIAS / config.summed) * config.binning**2
-    scrubbed = rng.poisson(config.scrubbed, config.summed)
-    if config.kind == "s4":
-        _write_report(config, signal, flags, scrubbed)
-    data = _processed(config, signal, filled)
-    flags[data >= _WORD] |= np.uint16(Quality.SATURATED if config.kind == "s7" else 0)
-    _lose_telemetry(config, data, flags)
-    if config.turned and config.rectified:
-        data, flags = data[::-1, ::-1], flags[::-1, ::-1]
-    # Flags are those of the product, which is always stored north up.
-    if config.turned and not config.rectified:
-        flags = flags[::-1, ::-1]
-    return Exposed(np.ascontiguousarray(data), np.ascontiguousarray(flags), scrubbed)
+
+    def __init__(self, config: SimulationConfig) -> None:
+        side = config.ccd_pixels
+        shape = (side // onboard.buffer_bin(config),) * 2
+        self.config = config
+        self.total = np.zeros(shape, dtype=np.float64)
+        self.sky = np.zeros((side, side), dtype=np.float64)
+        self.full = np.zeros((side, side), dtype=bool)
+        self.hit = np.zeros((side, side), dtype=bool)
+        self.scrubbed = np.zeros(config.summed, dtype=np.int64)
+        self._before = np.zeros((0, 0), dtype=np.float32)
+        self._added = 0
+
+    def add(self, numbers: NDArray[np.float32], hits: NDArray[np.int64], *, first: bool) -> None:
+        """Scrub an exposure and add it; the first one is only there to be compared with."""
+        config, raw = self.config, numbers
+        if not first:
+            if config.scrub and config.kind != "n4":
+                raw = numbers.copy()
+                settings = (config.electrons_per_dn, camera.READ_NOISE, camera.BIAS, camera.SCRUB_THRESHOLD)
+                self.scrubbed[self._added] = ccd.scrub(numbers, self._before, *settings)
+            left = numbers[hits[0], hits[1]] == raw[hits[0], hits[1]]
+            self.hit[hits[0][left], hits[1][left]] = True
+            ccd.add_binned(numbers, onboard.buffer_bin(config), self.total)
+            self._added += 1
+        self._before = raw
 
 
 def photon_noise(config: SimulationConfig, truth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Standard deviation that counting photons leaves in a calibrated image.
-
-    Parameters
-    ----------
-    config
-        Of the series.
-    truth
-        DN/s per CCD pixel, north up.
-
-    Returns
-    -------
-    numpy.ndarray
-        DN/s per CCD pixel, float32.
-    """
-    weight = config.summed * config.binning
-    sky = truth[::-1, ::-1] if config.turned else truth
-    readout, clear = weight * config.line_readout, weight * config.line_clear
-    signal = smear(np.ascontiguousarray(sky) * config.binning**2, diagonal(config), readout, clear)
-    signal = signal[::-1, ::-1] if config.turned else signal
-    sigma = np.sqrt(signal / config.electrons_per_dn) / (diagonal(config) * config.binning**2)
-    return np.asarray(sigma, dtype=np.float32)
+    """Standard deviation that the camera leaves in a calibrated image; see `Detector.noise`."""
+    return Detector(config).noise(truth)
 
 
 def _add_hits(
-    config: SimulationConfig,
-    signal: NDArray[np.float64],
-    flags: NDArray[np.uint16],
-    rng: np.random.Generator,
-) -> None:
-    """Cosmic rays the scrubber did not see: short tracks, not smeared because they take no time."""
-    number = int(rng.poisson(config.cosmic_rays))
-    ny, nx = signal.shape
-    x, y = rng.integers(0, nx, number), rng.integers(0, ny - 3, number)
-    charge = rng.exponential(2000.0, number) + 300.0
-    for length in range(3):
-        long_enough = rng.random(number) < 0.6**length
-        np.add.at(signal, (y[long_enough] + length, x[long_enough]), charge[long_enough])
-        flags[y[long_enough] + length, x[long_enough]] |= np.uint16(Quality.COSMIC_RAY)
+    config: SimulationConfig, charge: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Cosmic rays of one exposure: straight tracks, not smeared because they take no time; their (y, x)."""
+    side = config.ccd_pixels
+    number = int(rng.poisson(config.cosmic_rays * (side / tables.CCD_SIZE) ** 2))
+    begin = rng.uniform(0.0, side, (number, 2))
+    angle = rng.uniform(0.0, 2.0 * np.pi, number)
+    steps = 1 + (rng.exponential(camera.HIT_LENGTH, number) / _TRACK_STEP).astype(np.int64)
+    electrons = rng.exponential(camera.HIT_CHARGE * _TRACK_STEP, number)
+    which = np.repeat(np.arange(number), steps)
+    along = (np.arange(which.size) - np.repeat(np.cumsum(steps) - steps, steps)) * _TRACK_STEP
+    y = (begin[which, 0] + along * np.sin(angle[which])).astype(np.int64)
+    x = (begin[which, 1] + along * np.cos(angle[which])).astype(np.int64)
+    inside = (x >= 0) & (x < side) & (y >= 0) & (y < side)
+    y, x, which = y[inside], x[inside], which[inside]
+    np.add.at(charge, (y, x), electrons[which].astype(np.float32))
+    charge[y, x] = np.minimum(charge[y, x], np.float32(camera.FULL_WELL * config.electrons_per_dn))
+    return np.stack([y, x])
 
 
-def _saturate(
-    config: SimulationConfig, signal: NDArray[np.float64], flags: NDArray[np.uint16]
-) -> NDArray[np.bool_]:
-    """Charge beyond the full well runs along the column until it finds room; where it stays full."""
-    if config.kind == "s7":  # one CCD column among eight is full long before the pixel is
-        full = median_filter(signal, size=(1, 9)) + FULL_WELL * config.summed * config.binning
-    else:
-        full = np.full_like(signal, FULL_WELL * config.summed * config.binning**2)
-    spilling = np.flatnonzero((signal > full).any(axis=0))
-    filled = np.zeros(signal.shape, dtype=bool)
-    for column in spilling:
-        line, limit = signal[:, column], full[:, column]
-        over = np.flatnonzero(line > limit)
-        spilled = float((line[over] - limit[over]).sum())
-        room = np.maximum(limit - line, 0.0)
-        order = np.argsort(np.abs(np.arange(line.size) - over.mean()), kind="stable")
-        before = np.cumsum(room[order]) - room[order]
-        line[order] += np.clip(spilled - before, 0.0, room[order])
-        np.minimum(line, limit, out=line)
-        filled[:, column] = line >= 0.95 * limit
-        lost = slice(None) if np.count_nonzero(filled[:, column]) > 5 else filled[:, column]
-        flags[lost, column] |= np.uint16(Quality.SATURATED)
-    return filled
-
-
-def _processed(
-    config: SimulationConfig, signal: NDArray[np.float64], filled: NDArray[np.bool_]
-) -> NDArray[np.int32]:
-    """What the on-board software makes of the numbers: divisions, roots, whole numbers."""
-    codes = list(program(config))
-    stored = signal / division_factor(codes, summed=True)
-    roots = codes.count(2)
-    if roots:
-        stored = np.maximum(stored, 0.0) ** (0.5**roots)
-    stored = stored / halving_factor(codes, undone=False)
-    if config.kind == "s7":
-        stored = np.minimum(stored / config.beacon_loss, _WORD)
-        sky = median_filter(stored, size=(1, 9))
-        stored = np.where(filled, sky + (_WORD - sky) / _BEACON_BIN, stored)
-    return np.round(stored).astype(np.int32)
-
-
-def _write_report(
-    config: SimulationConfig,
-    signal: NDArray[np.float64],
-    flags: NDArray[np.uint16],
-    scrubbed: NDArray[np.int64],
-) -> None:
-    """The scrubber's report: the counter, then one count per exposure, up to the last pixel."""
-    count = config.summed
-    flags[-1, -count - 1 :] |= np.uint16(Quality.INTERPOLATED)
-    if config.report == "lost":
-        return
-    # A report that lost its oldest entries has its counter nearer to the corner, with its own index.
-    kept = count if config.report == "sound" else count - 3
-    signal[-1, -kept:] = scrubbed[-kept:]
-    signal[-1, -kept - 1] = kept
+def _flags(config: SimulationConfig, buffer: _Buffer, clipped: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """What no chain can bring back; a column that ran over in more than five lines is lost as a whole."""
+    full = _any(buffer.full & ~buffer.hit, config.binning) | clipped
+    columns = np.count_nonzero(full, axis=0) > _LINES
+    flags = np.where(_any(buffer.hit, config.binning), np.uint16(Quality.COSMIC_RAY), np.uint16(0))
+    flags[full | columns] |= np.uint16(Quality.SATURATED)
+    return flags
 
 
 def _lose_telemetry(config: SimulationConfig, data: NDArray[np.int32], flags: NDArray[np.uint16]) -> None:
-    if config.missing_blocks:
-        ny, nx = data.shape
-        boxes = telemetry.boxes(
-            list(config.missing_blocks), config.compression, (ny, nx), summing=config.binning
-        )
-        for x0, y0, x1, y1 in boxes:
-            here = (slice(max(y0, 0), y1), slice(max(x0, 0), x1))
-            data[here] = 0
-            flags[here] |= np.uint16(Quality.MISSING)
+    ny, nx = data.shape
+    gone = telemetry.lost(config.missing_blocks, config.compression, (ny, nx), config.binning)
     if config.half_sent:
-        data[:, : data.shape[1] // 2] = 0
-        flags[:, : data.shape[1] // 2] |= np.uint16(Quality.MISSING)
+        gone[:, : nx // 2] = True
+    data[gone] = 0
+    flags[gone] |= np.uint16(Quality.MISSING)
+
+
+def _blocks(image: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+    ny, nx = image.shape
+    return image.reshape(ny // size, size, nx // size, size)
+
+
+def _summed(image: NDArray[np.floating], size: int) -> NDArray[np.float64]:
+    return np.asarray(_blocks(image, size).sum(axis=(1, 3), dtype=np.float64))  # type: ignore[call-overload]
+
+
+def _any(image: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    return np.asarray(_blocks(image, size).any(axis=(1, 3)))

@@ -11,8 +11,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pipeline.instruments.stereo_hi import attitude, tables
-from pipeline.instruments.stereo_hi.simulate import detector
+from pipeline.instruments.stereo_hi import tables
+from pipeline.instruments.stereo_hi.simulate import camera, detector, geometry, onboard, telemetry
 from pipeline.instruments.stereo_hi.simulate.config import SimulationConfig
 
 _TEMPLATES: Final = {
@@ -25,7 +25,6 @@ _TEMPLATES: Final = {
 }
 #: From the first to the last exposure of a sum, as in the mission's headers (science.md §1, "Beacon dates").
 _SPANS: Final = {30: timedelta(minutes=29, seconds=40), 99: timedelta(hours=1, minutes=38, seconds=50)}
-_BASE34: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWX"
 _PERCENTILES: Final = (1, 10, 25, 50, 75, 90, 95, 98, 99)
 _NOTE: Final = "SIMULATED by Heliolake from a model of the sky; this is no observation."
 
@@ -43,7 +42,7 @@ def begin(config: SimulationConfig, frame: int) -> datetime:
 
 def header(config: SimulationConfig, frame: int, exposed: detector.Exposed) -> fits.Header:
     """The level-0 header of one frame."""
-    result = _template(_TEMPLATES[(config.detector, config.kind)]).copy()
+    result = template(config).copy()
     for cards in (
         _identity(config, frame),
         _dates(config, frame),
@@ -55,7 +54,13 @@ def header(config: SimulationConfig, frame: int, exposed: detector.Exposed) -> f
             result[name] = value
     result["SIMULATD"] = (True, "simulated image, no observation")
     result.add_comment(_NOTE)
+    result.add_comment(f"Assumed, without a document: {camera.ASSUMED}")
     return result
+
+
+def template(config: SimulationConfig) -> fits.Header:
+    """The real header that one of this camera is made from; not to be changed."""
+    return _template(_TEMPLATES[(config.detector, config.kind)])
 
 
 @lru_cache(maxsize=4)
@@ -105,7 +110,7 @@ def _camera(config: SimulationConfig) -> dict[str, Any]:
     beacon = config.kind == "s7"
     number = 1 if beacon else config.summed
     size = config.pixels
-    codes = detector.program(config)
+    codes = onboard.program(config)
     # Columns and rows of the CCD that the whole field has as read out, and turned by 180° (secchi_rectify).
     place = (79, 2126, 129, 2176) if config.turned and config.rectified else (51, 2098, 1, 2048)
     return {
@@ -122,15 +127,15 @@ def _camera(config: SimulationConfig) -> dict[str, Any]:
         **dict(zip(("R1COL", "R2COL", "R1ROW", "R2ROW"), place, strict=True)),
         "RECTIFY": config.rectified,
         "RECTROTA": 2 if config.turned and config.rectified else 0,
-        "CLEARTIM": detector.CLEARTIM,
-        "RO_DELAY": detector.RO_DELAY,
+        "CLEARTIM": camera.CLEARTIM,
+        "RO_DELAY": camera.RO_DELAY,
         "LINE_CLR": config.line_clear,
         "LINE_RO": config.line_readout,
-        "BIASMEAN": detector.BIAS,
-        "OFFSETCR": detector.BIAS if config.kind == "s4" and not config.bias_left else 0.0,
+        "BIASMEAN": camera.BIAS,
+        "OFFSETCR": camera.BIAS if config.kind == "s4" and not config.bias_left else 0.0,
         "COMPRSSN": config.compression,
         "NMISSING": float(len(config.missing_blocks)),
-        "MISSLIST": "".join(_BASE34[b // 34] + _BASE34[b % 34] for b in config.missing_blocks),
+        "MISSLIST": telemetry.miss_list(config.missing_blocks),
         "IP_00_19": "".join(f"{code:3d}" for code in (*codes, *(0,) * (20 - len(codes)))),
         "DIV2CORR": False,
         "BLANK": 0,
@@ -139,36 +144,19 @@ def _camera(config: SimulationConfig) -> dict[str, Any]:
 
 def _coordinates(config: SimulationConfig) -> dict[str, Any]:
     """Both coordinate systems of the calibrated mounting, for the attitude of the template, rolled or not."""
-    template = _template(_TEMPLATES[(config.detector, config.kind)])
-    mounting = tables.MOUNTINGS[(config.detector, config.spacecraft)]
-    scale = mounting.degrees_per_pixel(tables.CCD_SIZE) * config.binning
-    centre = (config.pixels + 1) / 2.0
     cards: dict[str, Any] = {}
-    extra = 180.0 if config.rolled else 0.0
-    upside_down = config.turned and not config.rectified
-    for suffix, yaw, pitch, roll, sign in (
-        ("", "SC_YAW", "SC_PITCH", "SC_ROLL", -1.0),
-        ("A", "SC_YAWA", "SC_PITA", "SC_ROLLA", 1.0),
-    ):
-        side = 1.0 if suffix else -1.0
-        cards[roll] = float(template[roll]) + extra
-        found = attitude.pointing(
-            mounting,
-            float(template[yaw]),
-            float(template[pitch]),
-            sign * cards[roll],
-            turned=config.rolled,
-        )
-        flip = -1.0 if upside_down else 1.0
-        for name, value in zip(("PC1_1", "PC1_2", "PC2_1", "PC2_2"), found.rotation(), strict=True):
-            cards[name + suffix] = flip * value
-        cards[f"CRVAL1{suffix}"], cards[f"CRVAL2{suffix}"] = side * found.longitude, found.latitude
-        cards[f"CDELT1{suffix}"], cards[f"CDELT2{suffix}"] = -side * scale, scale
-        cards[f"CRPIX1{suffix}"] = cards[f"CRPIX2{suffix}"] = centre
-        cards[f"PV2_1{suffix}"] = mounting.mu
+    flip = -1.0 if config.turned and not config.rectified else 1.0
+    for suffix, roll in (("", "SC_ROLL"), ("A", "SC_ROLLA")):
+        cards[roll] = float(template(config)[roll]) + (180.0 if config.rolled else 0.0)
+        found = geometry.attitude_of(config, template(config), suffix)
+        for name, value in found.coordinates(suffix).items():
+            scaled = config.binning if name.startswith("CDELT") else flip if name.startswith("PC") else 1.0
+            cards[name] = scaled * value
+        cards[f"CRPIX1{suffix}"] = cards[f"CRPIX2{suffix}"] = (config.pixels + 1) / 2.0
         if not suffix:
-            cards["CROTA"] = -found.roll
-            cards["XCEN"], cards["YCEN"] = cards["CRVAL1"], cards["CRVAL2"]
+            cards["CROTA"] = found.roll()
+    cards["XCEN"], cards["YCEN"] = cards["CRVAL1"], cards["CRVAL2"]
+    mounting = tables.MOUNTINGS[(config.detector, config.spacecraft)]
     cards["INS_X0"], cards["INS_Y0"], cards["INS_R0"] = -mounting.offset, mounting.pitch, -mounting.roll
     return cards
 

@@ -10,8 +10,9 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pipeline.instruments.stereo_hi.simulate import detector, headers
+from pipeline.instruments.stereo_hi.simulate import headers
 from pipeline.instruments.stereo_hi.simulate.config import SimulationConfig
+from pipeline.instruments.stereo_hi.simulate.detector import Detector
 from pipeline.instruments.stereo_hi.simulate.scene import Scene
 
 
@@ -27,7 +28,7 @@ class SimulatedFrame(NamedTuple):
     data
         int32, shape (y, x), in the orientation of the file.
     truth
-        float32, DN/s per CCD pixel, north up.
+        float32, DN/s per CCD pixel, mean of the exposures, north up.
     truth_flags
         `Quality` bits, uint16, north up: where no chain can bring the truth back.
     """
@@ -41,15 +42,14 @@ class SimulatedFrame(NamedTuple):
 
 def simulate_series(config: SimulationConfig) -> Iterator[SimulatedFrame]:
     """The frames of a series, one after the other; the same configuration gives the same bytes."""
-    scene = Scene(config)
+    scene, detector = Scene(config, headers.template(config)), Detector(config)
     for number in range(config.frames):
-        truth = scene.truth(number)
-        exposed = detector.expose(config, truth, number)
+        exposed = detector.expose(scene.exposures(number), number)
         yield SimulatedFrame(
             filename=headers.file_name(config, number),
             header=headers.header(config, number, exposed),
             data=exposed.data,
-            truth=truth,
+            truth=exposed.truth,
             truth_flags=exposed.flags,
         )
 

@@ -10,7 +10,13 @@ from typing import Any
 from pipeline.apply import run_chain
 from pipeline.frame import Frame
 from pipeline.instrument import instrument
-from pipeline.instruments.stereo_hi.simulate import SimulatedFrame, SimulationConfig, simulate_series
+from pipeline.instruments.stereo_hi.simulate import (
+    SimulatedFrame,
+    SimulationConfig,
+    flat_file,
+    flat_name,
+    simulate_series,
+)
 from pipeline.outcome import Outcome
 from pipeline.step import ReferenceFile, find_step
 
@@ -66,3 +72,11 @@ def reference(name: str, path: Path) -> dict[str, ReferenceFile]:
     """A file as the reference of this name."""
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return {name: ReferenceFile(name, f"references:{path.name}", str(path), sha256)}
+
+
+def flat_of(config: SimulationConfig, folder: Path) -> dict[str, ReferenceFile]:
+    """The flat field of a simulated camera as a reference."""
+    path = folder / flat_name(config)
+    if not path.exists():
+        flat_file(config).writeto(path)
+    return reference("flat", path)
