@@ -1,9 +1,9 @@
 """``python -m bench.campaign FOLDER``: raw files of two small campaigns, to be ingested and processed.
 
-200 simulated STEREO HI-1 frames of 1024² in ``FOLDER/hi`` and 20 AIA frames of
-4096² in ``FOLDER/aia``, the latter with the brightness, structure and header
-of real frames where those are at hand. All say in their headers that they are
-simulated.
+200 simulated STEREO HI-1 frames of 1024² in ``FOLDER/hi``, each a sum of only three
+exposures to be quickly made, and 20 AIA frames of 4096² in ``FOLDER/aia``, the
+latter with the brightness, structure and header of real frames where those
+are at hand. All say in their headers that they are simulated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--aia", type=int, default=20, help="AIA frames")
     options = parser.parse_args()
     planet = Source(x=700, y=410, rate=3000)
-    config = SimulationConfig(frames=options.hi, seed=1, cosmic_rays=15, sources=(planet,))
+    config = SimulationConfig(frames=options.hi, seed=1, exposures=3, sources=(planet,))
     print(f"{len(write_series(options.folder / 'hi', config))} HI frames")
     print(f"{len(aia_series(options.folder / 'aia', options.aia))} AIA frames")
 

@@ -24,20 +24,20 @@ SERIES: Final[dict[str, Any]] = {
     "kind": "s4",
     "frames": 4,
     "seed": 20090401,
-    "stars": 1800,
-    "cosmic_rays": 60.0,
-    "sources": ({"x": 330.0, "y": 590.0, "rate": 90_000.0},),
+    "size": 512,
+    "sources": ({"x": 165.0, "y": 295.0, "rate": 90_000.0},),
     "front": {"elongation": 11.0, "speed": 0.35, "rate": 2.5, "width": 0.7},
 }
-"""The simulated series: a day's hours of HI-1 A with a planet bright enough to fill its columns."""
+"""The simulated series: hours of the middle of HI-1 A, with a planet bright enough to fill its columns."""
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """A simulated series on disk, and what its frames should become, by name of the file."""
+    """A simulated series on disk, what its frames should become, by name of the file, and its flat field."""
 
     paths: tuple[Path, ...]
     truths: Mapping[str, Truth]
+    flat: Path
 
 
 def shipped_frames() -> list[Path]:
@@ -65,7 +65,18 @@ def simulate(folder: Path, truth_folder: Path, **changes: Any) -> Simulated:
     paths = [folder / f"{stem}.fts" for stem in stems]
     if len(paths) != config.frames or not all(path.exists() for path in paths):
         paths = _write(config, folder, truth_folder)
-    return Simulated(tuple(paths), {path.name: _load(truth_folder / f"{path.stem}.npz") for path in paths})
+    truths = {path.name: _load(truth_folder / f"{path.stem}.npz") for path in paths}
+    return Simulated(tuple(paths), truths, _flat(config, truth_folder))
+
+
+def _flat(config: SimulationConfig, folder: Path) -> Path:
+    """The camera's flat field; apart from the images, for it is no observation to be ingested."""
+    from pipeline.instruments.stereo_hi.simulate import flat_file, flat_name
+
+    path = folder / flat_name(config)
+    if not path.exists():
+        flat_file(config).writeto(path)
+    return path
 
 
 def _write(config: SimulationConfig, folder: Path, truth_folder: Path) -> list[Path]:

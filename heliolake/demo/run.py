@@ -137,6 +137,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
         say("Ingesting real frames and simulated ones")
         sources: list[Path] = [*shipped_frames(), *simulated.paths, *([data] if data else [])]
         result = DemoResult(home, ingest(connection.lake, sources))
+        _use_flat(connection, simulated)
         clock("ingest")
         for name in _useful_recipes():
             say(f"Processing: {name}")
@@ -154,6 +155,22 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
     result.seconds = clock.spent
     write_page(result, result.page)
     return result
+
+
+def _use_flat(connection: Connection, simulated: Simulated) -> None:
+    """Let simulated frames have the flat of the camera that took them; no other frame is given it."""
+    from cluster.references import add
+    from lake.references import NewReference
+
+    flat = NewReference(
+        path=simulated.flat,
+        need="flat",
+        instrument="stereo_hi",
+        source="flat field of the demonstration's simulated camera",
+        selectors={"SIMULATD": True, "detector": "1", "spacecraft": "a", "type": "s4"},
+        simulated=True,
+    )
+    add(connection.lake, [flat], note="with the flat of the demonstration's simulated camera", use=True)
 
 
 def _program() -> str:

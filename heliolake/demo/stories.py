@@ -130,7 +130,7 @@ class Truth:
     image
         (y, x), in the unit of the product.
     noise
-        Its photon noise, one standard deviation, same unit.
+        What the camera's noise leaves in it, one standard deviation, same unit.
     """
 
     image: Image
@@ -231,9 +231,9 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
         subheading=f"{shown.name} → {shown.product}",
         text=(
             "A forward model with known truth: stars, F-corona, a coronal mass ejection, a planet that "
-            "saturates its columns, cosmic rays, photon noise, and the smear of a camera without shutter. "
-            "The recipe sees only the FITS file. For display only, both images are divided by the same "
-            "smooth corona."
+            "saturates its columns, cosmic rays, noise, an uneven response, and the smear of a camera "
+            "without shutter, exposure by exposure. The recipe sees only the FITS file and the camera's "
+            "flat field. For display only, both images are divided by the same smooth corona."
         ),
         panels=(
             Panel("before: level 0", low, unit, limits, "linear", "stereohi1", veiled, old_sky),
@@ -243,7 +243,7 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
         proof=Panel(
             "level 1 − truth",
             residual,
-            "standard deviations of the photon noise",
+            "standard deviations of the camera's noise",
             (-4.0, 4.0),
             "symmetric",
             "RdBu_r",
@@ -251,15 +251,15 @@ def _simulated_hi(shown: Shown, camera: str, before: Image, difference: Panel, t
             new_sky,
         ),
         measure=(
-            f"residual {number:.2f} × photon noise (root mean square where no pixel is flagged or was hit "
-            f"by a cosmic ray; 1.00 is the best there can be; {outliers:.2%} of the pixels beyond 5)"
+            f"residual {number:.2f} × the camera's noise (root mean square where no pixel is flagged or was "
+            f"hit by a cosmic ray; 1.00 is the best there can be; {outliers:.2%} of the pixels beyond 5)"
         ),
         simulated=True,
     )
 
 
 def residual_in_noise(shown: Shown, truth: Truth) -> tuple[Image, float, float]:
-    """Level 1 minus truth in units of photon noise.
+    """Level 1 minus truth in units of the camera's noise.
 
     Returns
     -------

@@ -66,16 +66,15 @@ def after_clear(rate: Image, clear: float, rest: float, charge: Image) -> None:
             above[j] += rate[i, j]
 
 
-@numba.njit(**_COMPILED)
 def bleed(charge: Image, full: float) -> None:
     """Charge beyond the full well runs along its column to both sides until it finds room, or the edge."""
-    ny, nx = charge.shape
-    for j in range(nx):
-        overfull = False
-        for i in range(ny):
-            overfull |= charge[i, j] > full
-        if not overfull:
-            continue
+    _bleed(charge, full, np.flatnonzero(charge.max(axis=0) > full))
+
+
+@numba.njit(**_COMPILED)
+def _bleed(charge: Image, full: float, columns: NDArray[np.int64]) -> None:
+    ny = charge.shape[0]
+    for j in columns:
         up, down = np.zeros(ny), np.zeros(ny)
         for i in range(ny):
             if charge[i, j] > full:
