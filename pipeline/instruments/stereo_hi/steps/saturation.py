@@ -40,7 +40,7 @@ class SaturationParams(Params):
 
 @step(
     "saturated_columns",
-    version=1,
+    version=2,
     prstep="THRESHOLDING",
     instrument="stereo_hi",
     takes=("DN",),
@@ -52,7 +52,8 @@ def saturated_columns(frame: Frame, params: SaturationParams, references: Refere
 
     A pixel is saturated above ``limit · (IMGSEQ + 1) · (2^(SUMMED − 1))²``.
     Charge bleeds along the column and the smear of a saturated source is not
-    in proportion to what was recorded of it, so nothing there is trusted.
+    in proportion to what was recorded of it, so nothing there is trusted, nor in
+    a column beside it of which part of the CCD's columns ran over.
     """
     saturated = frame.data > saturation_level(frame, params.limit)
     if facts.is_beacon(frame):
@@ -61,6 +62,8 @@ def saturated_columns(frame: Frame, params: SaturationParams, references: Refere
     if not saturated.any():
         return frame
     columns = np.count_nonzero(saturated, axis=0) > params.nsaturated
+    if not facts.is_beacon(frame):
+        columns |= _partly_full(frame, params, columns)
     data, quality = frame.data.copy(), frame.quality.copy()
     data[:, columns] = np.nan
     quality[:, columns] |= np.uint16(Quality.SATURATED)
@@ -78,6 +81,22 @@ def saturated_columns(frame: Frame, params: SaturationParams, references: Refere
         f"{given_up} of {columns.size} columns ({100.0 * given_up / columns.size:.1f} %) hold no values: "
         f"more than {params.nsaturated} of their pixels were saturated"
     )
+
+
+def _partly_full(frame: Frame, params: SaturationParams, columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Columns beside given-up ones that hold a full CCD column next to CCD columns that are not.
+
+    Where b columns of the CCD make one, a single full one lifts it to a b-th
+    of the limit only. Bright sky alone may do that, so that it is asked only
+    of neighbours, where charge is known to have run along the column.
+    """
+    summing = facts.binning(frame, "SUMMED")
+    beside = np.zeros_like(columns)
+    beside[1:] |= columns[:-1]
+    beside[:-1] |= columns[1:]
+    lifted = frame.data[:, beside] > saturation_level(frame, params.limit) / summing
+    beside[beside] = np.count_nonzero(lifted, axis=0) > params.nsaturated
+    return beside
 
 
 def saturation_level(frame: Frame, limit: float = 14000.0) -> float:
