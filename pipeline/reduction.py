@@ -49,6 +49,8 @@ class StackBlock:
     def __post_init__(self) -> None:
         if not len(self.sources) == self.image.shape[0] == self.quality.shape[0]:
             raise ValueError("a block needs one image, one quality plane and one name for each frame")
+        object.__setattr__(self, "image", read_only(self.image))
+        object.__setattr__(self, "quality", read_only(self.quality))
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,6 @@ class Origin:
     def days(self) -> int:
         """Days from the first to the last frame, rounded, at least 1."""
         return max(1, round((self.frames[-1][1] - self.frames[0][1]).total_seconds() / 86400.0))
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "image", read_only(self.image))
-        object.__setattr__(self, "quality", read_only(self.quality))
 
 
 class Reduction(Protocol[P]):
