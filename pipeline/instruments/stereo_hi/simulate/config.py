@@ -134,7 +134,7 @@ class SimulationConfig(_Model):
     electrons_per_dn: float = Field(default=15.0, gt=0)
     flat: float = Field(default=1.0, ge=0, le=2)
     curvature: float = Field(default=0.0005, ge=0, le=0.1)
-    cosmic_rays: float = Field(default=1300.0, ge=0)
+    cosmic_rays: float = Field(default=3300.0, ge=0)
     scrub: bool = True
     report: Literal["sound", "shifted", "lost"] = "sound"
     missing_blocks: tuple[int, ...] = ()

@@ -139,7 +139,7 @@ def test_the_front_moves_out() -> None:
 
 @pytest.mark.parametrize("spacecraft", ["A", "B"])
 def test_stars_run_to_the_west_as_fast_as_the_spacecraft_goes_round_the_sun(spacecraft: Spacecraft) -> None:
-    config = SimulationConfig(detector="HI2", spacecraft=spacecraft, size=32, drift=1.0)
+    config = SimulationConfig(detector="HI2", spacecraft=spacecraft, kind="n4", size=32, drift=1.0)
     scene = Scene(config, template(config))
     x0, y0 = scene.star_places(0.0)
     x1, y1 = scene.star_places(86400.0)
