@@ -90,7 +90,8 @@ def test_a_beacon_image_comes_back_once_its_gain_is_known(settings: dict[str, An
     lenient = Quality.COSMIC_RAY | Quality.SATURATED
     rms, mean, share = residual(config, tmp_path, lenient=lenient, undo_onboard_processing__beacon_gain=4.0)
     assert rms < 1.2
-    assert abs(mean) < 0.05
+    # The amplifier's curvature, which no step corrects, is a twentieth of the noise of 64 CCD pixels.
+    assert abs(mean) < 0.1
     assert share > 0.3
 
 
