@@ -232,7 +232,7 @@ class NoiseFigures:
 _STRIDE: Final = 8
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def noise_figures(transfer: Transfer, iterations: int, *, add_residual: bool) -> NoiseFigures:
     """What a deconvolution does to noise, were it the linear filter it comes close to.
 
