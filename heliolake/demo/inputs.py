@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ SERIES: Final[dict[str, Any]] = {
     "spacecraft": "A",
     "kind": "s4",
     "frames": 4,
+    "start": datetime(2009, 4, 2, 0, 8, 31, tzinfo=UTC),
     "seed": 20090401,
     "size": 512,
     "sources": ({"x": 165.0, "y": 295.0, "rate": 90_000.0},),
@@ -58,12 +60,11 @@ def simulate(folder: Path, truth_folder: Path, **changes: Any) -> Simulated:
     changes
         Settings other than those of `SERIES`.
     """
-    from pipeline.instruments.stereo_hi.simulate import SimulationConfig
+    from pipeline.instruments.stereo_hi.simulate import SimulationConfig, file_names
 
     config = SimulationConfig.model_validate({**SERIES, **changes})
-    stems = [path.stem for path in sorted(truth_folder.glob("*.npz"))]
-    paths = [folder / f"{stem}.fts" for stem in stems]
-    if len(paths) != config.frames or not all(path.exists() for path in paths):
+    paths = [folder / name for name in file_names(config)]
+    if not all(path.exists() and (truth_folder / f"{path.stem}.npz").exists() for path in paths):
         paths = _write(config, folder, truth_folder)
     truths = {path.name: _load(truth_folder / f"{path.stem}.npz") for path in paths}
     return Simulated(tuple(paths), truths, _flat(config, truth_folder))

@@ -7,13 +7,19 @@ CCD, with nothing of the steps that undo it but constants of the mission.
 from pipeline.instruments.stereo_hi.simulate.calibration import flat_file, flat_name
 from pipeline.instruments.stereo_hi.simulate.config import Front, SimulationConfig, Source
 from pipeline.instruments.stereo_hi.simulate.detector import photon_noise
-from pipeline.instruments.stereo_hi.simulate.series import SimulatedFrame, simulate_series, write_series
+from pipeline.instruments.stereo_hi.simulate.series import (
+    SimulatedFrame,
+    file_names,
+    simulate_series,
+    write_series,
+)
 
 __all__ = [
     "Front",
     "SimulatedFrame",
     "SimulationConfig",
     "Source",
+    "file_names",
     "flat_file",
     "flat_name",
     "photon_noise",

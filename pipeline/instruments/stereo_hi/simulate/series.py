@@ -40,6 +40,11 @@ class SimulatedFrame(NamedTuple):
     truth_flags: NDArray[np.uint16]
 
 
+def file_names(config: SimulationConfig) -> list[str]:
+    """Names of the files of a series, in order of time."""
+    return [headers.file_name(config, number) for number in range(config.frames)]
+
+
 def simulate_series(config: SimulationConfig) -> Iterator[SimulatedFrame]:
     """The frames of a series, one after the other; the same configuration gives the same bytes."""
     scene, detector = Scene(config, headers.template(config)), Detector(config)
