@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,16 @@ MSB: dict[str, Any] = {"photometric_calibration__units": "MSB", "photometric_cal
 
 
 def simulated(**settings: Any) -> SimulatedFrame:
-    """The first frame of a small simulated series."""
-    config = SimulationConfig(**{"size": 128, "frames": 1, **settings})
-    return next(iter(simulate_series(config)))
+    """The first frame of a small simulated series; made once, so nobody may change it."""
+    return _first(SimulationConfig(**{"size": 128, "frames": 1, **settings}))
+
+
+@lru_cache(maxsize=64)
+def _first(config: SimulationConfig) -> SimulatedFrame:
+    frame = next(iter(simulate_series(config)))
+    for plane in (frame.data, frame.truth, frame.truth_flags):
+        plane.flags.writeable = False
+    return frame
 
 
 def as_frame(frame: SimulatedFrame, **cards: Any) -> Frame:
