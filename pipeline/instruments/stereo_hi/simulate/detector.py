@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,13 +236,13 @@ def _lose_telemetry(config: SimulationConfig, data: NDArray[np.int32], flags: ND
     flags[gone] |= np.uint16(Quality.MISSING)
 
 
-def _blocks(image: NDArray[np.generic], size: int) -> NDArray[np.generic]:
+def _blocks(image: NDArray[Any], size: int) -> NDArray[Any]:
     ny, nx = image.shape
     return image.reshape(ny // size, size, nx // size, size)
 
 
-def _summed(image: NDArray[np.floating], size: int) -> NDArray[np.float64]:
-    return np.asarray(_blocks(image, size).sum(axis=(1, 3), dtype=np.float64))  # type: ignore[call-overload]
+def _summed(image: NDArray[Any], size: int) -> NDArray[np.float64]:
+    return np.asarray(_blocks(image, size).sum(axis=(1, 3), dtype=np.float64))
 
 
 def _any(image: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:

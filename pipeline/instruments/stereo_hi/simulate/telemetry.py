@@ -56,7 +56,7 @@ def _segment(number: int, binning: int) -> tuple[int, int, int, int]:
     for widths, height in _ICER32:
         if number < len(widths):
             left = sum(widths[:number])
-            return tuple(v // binning for v in (bottom, left, height, widths[number]))  # type: ignore[return-value]
+            return bottom // binning, left // binning, height // binning, widths[number] // binning
         number -= len(widths)
         bottom += height
     raise ValueError("ICER has 32 segments")
