@@ -17,6 +17,7 @@ from pipeline.instruments.stereo_hi import tables
 from pipeline.instruments.stereo_hi.background import FEW, FEWEST, fits_date
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceFile, ReferenceNeed, References, step
+from pipeline.uncertainty import approximate
 
 #: What a product repeats of its background.
 _COPIED: Final = ("BKGTYPE", "BKGNUM", "BKGDAYS", "BKGBIAS", "BKGCORR")
@@ -75,6 +76,7 @@ class Background:
     takes=tables.LEVEL_1_UNITS,
     memory_factor=4.0,
     libraries=("numpy", "astropy"),
+    uncertainty=approximate("that of the image; the background's own, a mean of many images, is left out"),
     needs=(
         ReferenceNeed(
             "background",

@@ -202,6 +202,21 @@ def test_pixels_of_few_frames_are_doubtful_in_the_product_and_its_caveats_are_th
     assert result.header["BKGNUM"] == 36
 
 
+def test_the_uncertainty_of_an_image_comes_through_the_subtraction(tmp_path: Path) -> None:
+    product, _ = level_1(frame_of(report="lost"))
+    path = tmp_path / "background.fits"
+    away = origin(36, start=START - timedelta(days=9))
+    reference_file(reduced(np.ones(product.data.shape), np.full(product.data.shape, 36)), away).writeto(path)
+    sigma = np.full(product.data.shape, 0.25, dtype=np.float32)
+    recipe = instrument("stereo_hi").recipes()["stereo_hi-l2-background"].with_settings({"uncertainty": True})
+    given = product.replace(uncertainty=sigma)
+    result, outcome = run_chain(
+        given, recipe.bind(), reference("background", path), level="2", uncertainty=True
+    )
+    assert result is not None, outcome
+    np.testing.assert_array_equal(result.uncertainty, sigma)
+
+
 def test_an_image_that_is_in_its_own_background_says_so(tmp_path: Path) -> None:
     product, _ = level_1(frame_of(report="lost"))
     path = tmp_path / "background.fits"
