@@ -93,7 +93,9 @@ class DaskExecution:
         pipeline.errors.Retriable
             When the cluster is lost.
         """
-        waiting = deque(self._blocks(list(jobs)))
+        small, large = self._sorted_out(list(jobs))
+        yield from large
+        waiting = deque(self._blocks(small))
         running: dict[Future, list[Job]] = {}
         try:
             while waiting or running:
@@ -151,6 +153,32 @@ class DaskExecution:
             size = min(per_worker, self._fit(shape))
             for start in range(0, len(alike), size):
                 yield alike[start : start + size]
+
+    def _sorted_out(self, jobs: Sequence[Job]) -> tuple[list[Job], list[Manifest]]:
+        """The jobs that workers can hold, and the ends of the others: one large image is not all of them.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When no worker can hold any of them.
+        """
+        refusals: dict[tuple[int, int], str] = {}
+        for shape in {job.shape for job in jobs}:
+            try:
+                self._fit(shape)
+            except Fatal as error:
+                refusals[shape] = str(error)
+        small = [job for job in jobs if job.shape not in refusals]
+        if refusals and not small:
+            raise Fatal(next(iter(refusals.values())))
+        return small, [
+            Manifest(
+                unit=job.target.unit,
+                outcome=Outcome(status=Status.FAILED, reason=refusals[job.shape], keyword="memory"),
+            )
+            for job in jobs
+            if job.shape in refusals
+        ]
 
     def _fit(self, shape: tuple[int, int]) -> int:
         result = output_shape(self.recipe.bind(), shape)

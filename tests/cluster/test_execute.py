@@ -185,6 +185,17 @@ def test_an_image_that_no_worker_can_hold_is_refused_before_it_is_read(
         list(execution([Job(job(tmp_path, "big").source, job(tmp_path, "big2").target, (400, 400))]))
 
 
+def test_one_image_that_no_worker_can_hold_fails_alone(client: Client, tmp_path: Path) -> None:
+    big = job(tmp_path, "huge")
+    execution = DaskExecution(client, Recipe.parse(RECIPE), worker_memory=100_000)
+    found = {
+        one.unit: one for one in execution([Job(big.source, big.target, (400, 400)), job(tmp_path, "slim")])
+    }
+    assert found["slim"].outcome.status is Status.DONE
+    assert found["huge"].outcome.status is Status.FAILED
+    assert "fewer workers with more memory" in found["huge"].outcome.reason
+
+
 def test_blocks_are_filled_but_every_worker_gets_some(client: Client, tmp_path: Path) -> None:
     execution = DaskExecution(client, Recipe.parse(RECIPE))
     one = job(tmp_path, "one")
