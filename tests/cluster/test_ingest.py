@@ -202,7 +202,7 @@ def test_a_header_that_makes_no_name_or_date_ends_no_ingest(lake: Lake, tmp_path
 def test_a_path_to_nothing_is_reported_and_the_others_go_on(lake: Lake, tmp_path: Path) -> None:
     report = ingest(lake, [tmp_path / "gone", *aia_series(tmp_path, at(2016, 1, 1), 1)])
     assert by_name(report) == {
-        "gone": ("quarantined", "missing-file"),
+        "gone": ("failed", "missing-file"),
         "aia_171_20160101_000000.fits": ("done", ""),
     }
 
