@@ -1,8 +1,17 @@
 # Each target makes the virtual environment it needs on first use; Python >= 3.11 is all that must be there.
 PYTHON ?= python3
-VENV   ?= .venv
+# A checkout that cannot be written to is installed from a copy; all that is made lies in WORK.
+WRITABLE := $(shell test -w . && echo yes)
+WORK   ?= $(if $(WRITABLE),.,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heliolake/checkout)
+VENV   ?= $(WORK)/.venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+ifeq ($(WRITABLE),yes)
+install = $(PIP) --editable '.$(1)'
+else
+install = copy=$$(mktemp -d) && cp -r . "$$copy/source" && $(PIP) "$$copy/source$(1)"; \
+	status=$$?; rm -rf "$$copy"; exit $$status
+endif
 
 .PHONY: help demo test lint bench mutants format clean
 
@@ -20,19 +29,19 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) --editable .
+	$(call install,)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) --editable '.[test]'
+	$(call install,[test])
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.run
-	$(PIP) --editable '.[bench]'
+	$(call install,[bench])
 	@touch $@
 
 demo: $(VENV)/.run
-	$(BIN)/heliolake demo $(if $(HELIOLAKE_DATA),--data $(HELIOLAKE_DATA))
+	$(BIN)/heliolake demo --output $(WORK)/demo-out $(if $(HELIOLAKE_DATA),--data $(HELIOLAKE_DATA))
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
