@@ -7,6 +7,7 @@ nobody sees (zero-width characters). All of that is spelled out as Python does, 
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,30 @@ def printable(text: str | Path) -> str:
 def printable_lines(text: str) -> str:
     """The same for text of several lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats as another formatter does, and spells out what a terminal would obey.
+
+    Parameters
+    ----------
+    inner
+        The formatter whose text is made plain.
+    """
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record with its traceback, line by line."""
+        return printable_lines(self.inner.format(record))
+
+    @classmethod
+    def install(cls, handler: logging.Handler) -> None:
+        """Let a handler write plain text; its form stays."""
+        if not isinstance(handler.formatter, cls):
+            handler.setFormatter(cls(handler.formatter or logging.Formatter()))
 
 
 def _spelled(character: str) -> str:

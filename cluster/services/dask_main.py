@@ -40,6 +40,7 @@ SETTINGS: Final[dict[str, Any]] = {
         "distributed.http.statics",
     ],
     "distributed.worker.http.routes": [],
+    "distributed.worker.preload": ["cluster.services.plain_logs"],
 }
 """What the cluster does otherwise than Dask's defaults."""
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lake.rucio_server import tuning
+from lake.text import PlainFormatter
 
 REAPED = "heliolake-reaper=true"
 """RSE expression of the storage elements whose unprotected replicas may be deleted.
@@ -205,4 +206,6 @@ def _reap(heartbeat_handler: Any) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        PlainFormatter.install(handler)
     main(Path(sys.argv[1]), Path(sys.argv[2]))

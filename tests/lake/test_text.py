@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.text import printable, printable_lines
+from lake.text import PlainFormatter, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,24 @@ def test_what_cannot_be_seen_is_spelled_out(text: str, seen: str) -> None:
 
 def test_lines_stay_lines() -> None:
     assert printable_lines("a\n\x1bb\r\n") == "a\n\\x1bb\\x0d\n"
+
+
+def test_a_log_holds_no_escape_sequences_in_messages_or_tracebacks() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    PlainFormatter.install(handler)
+    PlainFormatter.install(handler)
+    logger = logging.Logger("plain")  # noqa: LOG001 - one that no other test hears
+    logger.addHandler(handler)
+    try:
+        raise ValueError("\x1b[2J\u202e")
+    except ValueError:
+        logger.exception("in %s", "name\x9b.fits")
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == r"ERROR in name\x9b.fits"
+    assert lines[-1] == r"ValueError: \x1b[2J\u202e"
+    assert all(line.isprintable() for line in lines)
 
 
 @given(st.text(st.characters(codec=None)))
