@@ -205,6 +205,7 @@ def test_a_path_to_nothing_is_reported_and_the_others_go_on(lake: Lake, tmp_path
         "gone": ("failed", "missing-file"),
         "aia_171_20160101_000000.fits": ("done", ""),
     }
+    assert str(tmp_path / "gone") not in [case["file"] for case in quarantine.listing(lake, resolved=True)]
 
 
 def test_every_way_a_file_can_be_bad_has_its_own_reason(lake: Lake, tmp_path: Path) -> None:
