@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from heliolake.neighbours import require_own
 
 if TYPE_CHECKING:
-    from heliolake.notebook import Connection, Observation, Results, connect
+    from heliolake.notebook import Connection, connect
+    from heliolake.results import Observation, Results
 
 __all__ = ["Connection", "Observation", "Results", "connect"]
 

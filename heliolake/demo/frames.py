@@ -13,7 +13,8 @@ from lake.entries import FileEntry
 from pipeline.stack import header_of
 
 if TYPE_CHECKING:
-    from heliolake.notebook import Connection, Observation
+    from heliolake.notebook import Connection
+    from heliolake.results import Observation
 
 _LARGEST = 2048
 """Pixels along a side; larger frames would make the page heavy."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heliolake.demo.sky import Edge
 from heliolake.demo.stories import Panel, Profile, Story
 
 if TYPE_CHECKING:
@@ -177,8 +176,9 @@ def _draw_sky(axes: Axes, panel: Panel) -> None:
     from matplotlib.patheffects import withStroke
 
     sky = panel.sky
-    axes.set_xticks([] if sky is None else [pixel for pixel, _ in sky.x], labels=_labels(sky and sky.x))
-    axes.set_yticks([] if sky is None else [pixel for pixel, _ in sky.y], labels=_labels(sky and sky.y))
+    x, y = ((), ()) if sky is None else (sky.x, sky.y)
+    axes.set_xticks([pixel for pixel, _ in x], labels=[label for _, label in x])
+    axes.set_yticks([pixel for pixel, _ in y], labels=[label for _, label in y])
     axes.tick_params(direction="in", length=4, width=0.8, color=TEXT, labelcolor=TEXT, labelsize=7)
     axes.tick_params(axis="x", pad=-13)
     axes.tick_params(axis="y", pad=-7)
@@ -190,10 +190,6 @@ def _draw_sky(axes: Axes, panel: Panel) -> None:
         limits = axes.get_xlim(), axes.get_ylim()
         axes.plot(sky.limb[0], sky.limb[1], color=TEXT, linewidth=0.9, linestyle=(0, (2, 3)))
         axes.set(xlim=limits[0], ylim=limits[1])
-
-
-def _labels(edge: Edge | None) -> list[str]:
-    return [label for _, label in edge or ()]
 
 
 def _draw_profile(axes: Axes, profile: Profile) -> None:

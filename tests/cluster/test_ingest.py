@@ -19,7 +19,7 @@ from cluster import intake
 from cluster.home import Home
 from cluster.ingest import ingest, select
 from cluster.report import Report
-from lake import quarantine, search
+from lake import fits_check, quarantine, search
 from lake.fits_check import CheckedFits
 from lake.lake import Lake
 from lake.windows import HELD
@@ -347,7 +347,7 @@ def test_a_file_that_takes_all_memory_ends_no_ingest(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large, good = aia_series(tmp_path, at(2016, 2, 9), 2)
-    read = intake.read_checked
+    read = fits_check.read_checked
 
     def hungry(path: Path, *rest: Any) -> CheckedFits:
         if path == large:

@@ -49,7 +49,8 @@ print(json.dumps(found))
 def header(**cards: object) -> bytes:
     """A primary header, or an extension's where XTENSION stands first."""
     first = {} if "XTENSION" in cards else {"SIMPLE": True}
-    return fits.Header([*first.items(), *cards.items()]).tostring().encode("ascii")
+    text: str = fits.Header([*first.items(), *cards.items()]).tostring()
+    return text.encode("ascii")
 
 
 def zeros(size: int) -> bytes:
@@ -83,7 +84,7 @@ def bomb_of_tiles() -> bytes:
     rows = np.zeros((64, 2), ">i4")
     rows[0] = len(stream), 0
     table["TFORM1"] = f"1PB({len(stream)})"
-    content = whole[:2880] + table.tostring().encode("ascii") + rows.tobytes() + stream
+    content: bytes = whole[:2880] + table.tostring().encode("ascii") + rows.tobytes() + stream
     return content.ljust(-(-len(content) // 2880) * 2880, b"\0")
 
 

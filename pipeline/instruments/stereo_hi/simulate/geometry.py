@@ -48,11 +48,12 @@ class Camera:
         rho = np.radians(radius * self.scale) / (self.mu + 1.0)
         chi = np.arctan(rho) + np.arcsin(np.clip(rho * self.mu / np.hypot(1.0, rho), -1.0, 1.0))
         across = np.sin(chi) / np.where(radius > 0, radius, 1.0)
-        return (
+        directions: NDArray[np.float64] = (
             np.cos(chi)[..., None] * self.ahead
             + (across * x)[..., None] * self.right
             + (across * y)[..., None] * self.up
         )
+        return directions
 
     def pixels(self, directions: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The inverse of `directions`; NaN behind the camera."""
@@ -125,7 +126,7 @@ def plate_scale(mounting: tables.Mounting) -> float:
 
 def offsets(config: SimulationConfig) -> NDArray[np.float64]:
     """CCD pixels from the middle of the image along an axis."""
-    return np.arange(config.ccd_pixels) - (config.ccd_pixels - 1) / 2.0
+    return np.arange(config.ccd_pixels, dtype=np.float64) - (config.ccd_pixels - 1) / 2.0
 
 
 def attitude_of(config: SimulationConfig, template: Any, suffix: str) -> Camera:

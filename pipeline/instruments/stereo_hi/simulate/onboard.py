@@ -75,7 +75,7 @@ def sent(config: SimulationConfig, total: NDArray[np.float64]) -> tuple[NDArray[
     full = words >= WORD
     ny, nx = (side // BEACON_BIN for side in total.shape)
     blocks = np.minimum(words, WORD).reshape(ny, BEACON_BIN, nx, BEACON_BIN)
-    clipped = full.reshape(blocks.shape).any(axis=(1, 3))
+    clipped: NDArray[np.bool_] = np.any(full.reshape(blocks.shape), axis=(1, 3))
     return np.round(blocks.mean(axis=(1, 3))).astype(np.int32), clipped
 
 

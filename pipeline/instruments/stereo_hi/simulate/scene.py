@@ -59,12 +59,12 @@ class Scene:
         Stars move on from exposure to exposure; what else moves, moves from frame to frame.
         """
         config = self.config
-        still = self._still.copy()
+        constant = self._still.copy()
         if config.front is not None:
             front = config.front
             distance = (self.elongation - front.elongation - front.speed * frame) / front.width
-            still += front.rate * np.exp(-0.5 * (distance**2 + (self._position / 0.35) ** 2))
-        still = still.astype(np.float32)
+            constant += front.rate * np.exp(-0.5 * (distance**2 + (self._position / 0.35) ** 2))
+        still: NDArray[np.float32] = constant.astype(np.float32)
         middle = (config.pixels - 1) / 2.0
         sigma = camera.PSF_SIGMA[config.detector]
         for source in config.sources:

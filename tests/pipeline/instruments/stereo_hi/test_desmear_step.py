@@ -44,7 +44,8 @@ def binned_sum_of_a_shutterless_ccd(
             if place != line:
                 charge[line] += scene[place] * (cards["LINE_RO"] if place < line else cards["LINE_CLR"])
     ny, nx = (size // lines for size in scene.shape)
-    return summed * charge.reshape(ny, lines, nx, lines).sum(axis=(1, 3))
+    binned: np.ndarray = summed * charge.reshape(ny, lines, nx, lines).sum(axis=(1, 3))
+    return binned
 
 
 @pytest.mark.parametrize(("kind", "lines"), [("n4", 1), ("s4", 2), ("s7", 8)])
