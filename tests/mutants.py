@@ -38,6 +38,8 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "lake.access": ("tests/lake/test_access.py",),
     "lake.choice": ("tests/lake/test_choice.py",),
     "lake.fits_check": ("tests/lake/test_fits_check.py",),
+    "lake.fits_tables": ("tests/lake/test_fits_tables.py", "tests/lake/test_fits_check.py"),
+    "lake.windows": ("tests/lake/test_windows.py", "tests/lake/test_memory.py"),
     "lake.names": ("tests/lake/test_names.py",),
     "lake.storage": ("tests/lake/test_storage_durability.py", "tests/lake/test_storage.py"),
     "pipeline.kernels.affine": (
@@ -45,7 +47,10 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/pipeline/kernels/test_resample.py",
         f"{_AIA_TESTS}/test_register.py",
     ),
-    "pipeline.kernels.desmear": ("tests/pipeline/kernels/test_desmear.py",),
+    "pipeline.kernels.desmear": (
+        "tests/pipeline/kernels/test_desmear.py",
+        "tests/pipeline/kernels/test_desmear_limits.py",
+    ),
     "pipeline.outcome": ("tests/pipeline/test_outcome.py",),
     "pipeline.provenance": ("tests/pipeline/test_provenance.py",),
     "pipeline.quality": ("tests/pipeline/test_quality.py",),
