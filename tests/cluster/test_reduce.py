@@ -138,7 +138,7 @@ def test_what_cannot_be_reduced_is_refused_in_words(home: Home, lake: Lake) -> N
     with pytest.raises(BadInput, match="no stereo_hi files of level 1"):
         reduce_to_reference(lake, home.scheduler(), kind, Query(observation="nowhere*"))
     with pytest.raises(
-        Fatal, match="has no reduction 'flat'. Its reductions: background, background_unbiased"
+        Fatal, match=r"has no reduction 'flat'\. Its reductions: background, background_unbiased"
     ):
         find_reduction("stereo_hi", "flat")
 
