@@ -113,13 +113,13 @@ def test_odd_kinds_of_files_end_no_ingest(lake: Lake, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.fits")
     (tmp_path / "gone.fits").symlink_to(tmp_path / "nowhere")
     (tmp_path / "device.fits").symlink_to("/dev/zero")
-    (tmp_path / os.fsdecode(b"bad\xff.fits")).write_text("nothing")
+    (tmp_path / os.fsdecode(b"bad\xff.fits")).touch()
     report = ingest(lake, [tmp_path])
     found = by_name(report)
     assert found.pop(good.name) == ("done", "")
     assert found.pop("pipe.fits") == found.pop("device.fits") == ("quarantined", "unreadable")
     assert found.pop("gone.fits") == ("quarantined", "missing-file")
-    assert list(found.values()) == [("quarantined", "not-fits")]
+    assert list(found.values()) == [("quarantined", "empty")]
     json.dumps(report.document(), ensure_ascii=False).encode("utf-8")
     listed = {Path(one["file"]).name for one in quarantine.listing(lake, stage="ingest")}
     assert "bad\\udcff.fits" in listed
