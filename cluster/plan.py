@@ -21,6 +21,7 @@ from lake.entries import FileEntry, iso
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.names import ProductKey
+from pipeline import code
 from pipeline.instrument import Instrument, instrument
 from pipeline.recipe import Recipe
 
@@ -115,12 +116,14 @@ class Plan:
     context: int | None
     units: tuple[PlannedUnit, ...]
     left_out: tuple[LeftOut, ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        """Hash of recipe, context and units."""
+        """Hash of recipe, context, units and of the code that is to carry them out."""
         return digest(
             {
+                "code": code.digest(self.code),
                 "recipe": self.recipe.document(),
                 "context": self.context,
                 "units": sorted(unit.unit_id for unit in self.units),
@@ -140,6 +143,7 @@ class Plan:
             "plan": self.id,
             "recipe": self.recipe.model_dump(mode="json"),
             "context": self.context,
+            "code": dict(self.code),
             "products": {key.name: len(units) for key, units in self.by_product().items()},
             "units": [unit.document() for unit in self.units],
             "left_out": [{"file": entry.file, "reason": entry.reason} for entry in self.left_out],
@@ -204,7 +208,8 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
         for one in made_elsewhere
         if one.file.unit_id is None
     )
-    return Plan(recipe, None if chosen is None else chosen.number, units, left_out)
+    number = None if chosen is None else chosen.number
+    return Plan(recipe, number, units, left_out, code.of_recipe(recipe))
 
 
 def _choices(

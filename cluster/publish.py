@@ -15,8 +15,9 @@ from lake.lake import Lake
 from lake.names import ProductKey, product_file
 from lake.publishing import ClosedWithOthers, require_bytes
 from lake.releases import Provenance, active_files, discard, find_by_key, product_lock, publish, reserve
-from pipeline.errors import Retriable
+from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Status
+from pipeline.provenance import procedure
 from pipeline.recipe import Recipe
 
 
@@ -25,6 +26,7 @@ def complete_products(
     run_id: str,
     recipe: Recipe,
     context: int | None,
+    code: str,
     settled: set[str],
     among: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -37,6 +39,8 @@ def complete_products(
     ----------
     lake, run_id, recipe, context
         What is being carried out.
+    code
+        Digest of the code it was planned with.
     settled
         Names of products that need not be looked at again; grows.
     among
@@ -47,6 +51,11 @@ def complete_products(
     dict
         The releases made, as `search` lists them; ``again`` tells whether it was made before and is ACTIVE
         again, ``replaces`` the version that was ACTIVE.
+
+    Raises
+    ------
+    pipeline.errors.Fatal
+        When a unit was done by other code: such a file is never published.
     """
     for name in units.finished_products(lake, run_id, among):
         if name in settled:
@@ -55,6 +64,7 @@ def complete_products(
         members = [PlannedUnit.of_payload(one, payload["unit"]) for one, (_, payload) in payloads.items()]
         with product_lock(lake, members[0].product):
             found = _gather(lake, run_id, members)
+            _require_code(found, code)
             if found.may_pass:
                 continue
             release = _publish(lake, run_id, recipe, context, found)
@@ -108,6 +118,17 @@ def _gather(lake: Lake, run_id: str, members: list[PlannedUnit]) -> _Gathered:
     return found
 
 
+def _require_code(found: _Gathered, code: str) -> None:
+    """Workers refuse other code before they compute; those of an old release of Heliolake do not know to."""
+    strange = [unit.file.name for unit, manifest in found.new if manifest.outcome.code != code]
+    if strange:
+        raise Fatal(
+            f"{strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''} of {found.product.name} "
+            "came from a worker that runs other code than the plan was made with; nothing of it is "
+            "published. Run `heliolake down` and `heliolake up`, then `heliolake process` as before"
+        )
+
+
 def _publish(
     lake: Lake, run_id: str, recipe: Recipe, context: int | None, found: _Gathered
 ) -> dict[str, Any] | None:
@@ -139,6 +160,7 @@ def _publish(
         parents=sorted({unit.parent for unit in found.members}),
         caveats=found.caveats(),
         quarantined_units=found.put_aside,
+        procedures={procedure(bound.step): bound.step.version for bound in recipe.bind()},
     )
     try:
         release = publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)

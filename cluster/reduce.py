@@ -240,7 +240,8 @@ def _computed(lake: Lake, client: Client, kind: ReductionKind, group: _Group) ->
     ]
     ny, nx = group.files[0].shape
     stack = open_stack(sources, (ny, nx), frames_per_block=_FRAMES)
-    found: Reduced = submit(client, lazily(kind.prepare(len(group.files)), stack)).result()
+    whole = lazily(kind.prepare(len(group.files)), stack, instrument=kind.instrument)
+    found: Reduced = submit(client, whole).result()
     return found
 
 

@@ -35,6 +35,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.owners import this_process
 from lake.releases import Draft, active_files, discard, reserve
+from pipeline import code
 from pipeline.errors import Fatal
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
@@ -113,7 +114,8 @@ def process(
     run_id = open_run(lake, plan, work, retry_quarantined=retry_quarantined) if work else None
     releases = []
     if run_id is not None:
-        state = _Run(lake, run_id, plan.recipe, plan.context, len(work), on_progress)
+        made_with = code.digest(plan.code)
+        state = _Run(lake, run_id, plan.recipe, plan.context, made_with, len(work), on_progress)
         state.first = FirstFailures(armed=not keep_going and not _ever_done(known))
         releases = state.carry_out(scheduler)
     return _report(lake, plan, run_id, known, releases, remade)
@@ -140,14 +142,17 @@ def resume(
             PlannedUnit.of_payload(unit_id, payload["unit"])
             for unit_id, (_, payload) in units.payloads(lake, run_id).items()
         ),
+        code=document.get("code", {}),
     )
+    _require_code_of_today(run_id, plan)
     known = units.results(lake, (unit.unit_id for unit in plan.units))
     remade = remake_lost(lake, scheduler, plan, known)
     if remade.other and _all_active(lake, plan, remade):
         return process(lake, scheduler, plan, on_progress=on_progress, keep_going=keep_going)
     take(lake, run)
     units.replan(lake, run_id, ["failed"])
-    state = _Run(lake, run_id, plan.recipe, plan.context, len(plan.units), on_progress)
+    made_with = code.digest(plan.code)
+    state = _Run(lake, run_id, plan.recipe, plan.context, made_with, len(plan.units), on_progress)
     state.first = FirstFailures(armed=not keep_going and not _ever_done(known))
     releases = state.carry_out(scheduler)
     return _report(lake, plan, run_id, known, releases, remade)
@@ -177,6 +182,24 @@ def _ever_done(known: Mapping[str, units.Result]) -> bool:
     return any(result.file is not None for result in known.values())
 
 
+def _require_code_of_today(run_id: str, plan: Plan) -> None:
+    """A run is gone on with by the code it was planned with, or not at all.
+
+    Raises
+    ------
+    pipeline.errors.Fatal
+        When the software changed meanwhile.
+    """
+    today = code.of_recipe(plan.recipe)
+    if plan.code != today:
+        changed = code.differences(plan.code, today) if plan.code else "what it was is not known"
+        raise Fatal(
+            f"the software changed since run {run_id} was planned: {changed}. Its products would be of two "
+            f"kinds. Plan again: `heliolake process {plan.recipe.name}` with the same options makes a new "
+            "run, and what was published stays done"
+        )
+
+
 def _up_to_date(
     lake: Lake, product: ProductKey, members: Sequence[PlannedUnit], known: dict[str, units.Result]
 ) -> bool:
@@ -197,6 +220,7 @@ class _Run:
     run_id: str
     recipe: Recipe
     context: int | None
+    code: str
     total: int
     on_progress: Progress | None
     drafts: dict[ProductKey, Draft] = field(default_factory=dict)
@@ -344,7 +368,9 @@ class _Run:
 
     def _publish(self, among: Collection[str] | None = None) -> list[dict[str, Any]]:
         return list(
-            publish.complete_products(self.lake, self.run_id, self.recipe, self.context, self.settled, among)
+            publish.complete_products(
+                self.lake, self.run_id, self.recipe, self.context, self.code, self.settled, among
+            )
         )
 
 

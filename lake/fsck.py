@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lake.errors import HeliolakeLakeError
+from lake.fsck_code import other_code
 from lake.fsck_difference import Check, Difference, Look, ReadDates
 from lake.fsck_files import files, stored_bytes
 from lake.fsck_ledger import leases_and_runs
@@ -35,7 +36,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     leases_and_runs,
 )
 #: Made with `deep` only: they read stored bytes.
-DEEP_CHECKS: Final[tuple[Check, ...]] = (stored_bytes,)
+DEEP_CHECKS: Final[tuple[Check, ...]] = (stored_bytes, other_code)
 
 
 def fsck(

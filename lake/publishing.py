@@ -168,7 +168,7 @@ def _add_results(
             "outcome": "done",
             "file_id": ids[file.scope, file.name],
             "refs": list(file.refs),
-            "detail": {"caveats": list(file.caveats)},
+            "detail": {"caveats": list(file.caveats), "procedures": dict(provenance.procedures)},
         }
         for file in files
         if file.unit_id is not None

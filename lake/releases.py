@@ -88,6 +88,8 @@ class Provenance:
         Searchable metadata of the observation, merged into what is there.
     quarantined_units
         Units of the product that gave no file, with the reason; they are not tried again.
+    procedures
+        Version of each step that its units were to go through, by the name of its function (PRPROCn).
     """
 
     context: int | None = None
@@ -99,6 +101,7 @@ class Provenance:
     caveats: Sequence[str] = ()
     observation_meta: Mapping[str, Any] = field(default_factory=dict)
     quarantined_units: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    procedures: Mapping[str, int] = field(default_factory=dict)
 
 
 def content_key(files: Sequence[FileEntry]) -> str:

@@ -412,7 +412,7 @@ def forget_quarantined(lake: Lake, unit_ids: Sequence[str]) -> int:
 
 
 def forget_lost(lake: Lake, unit_ids: Sequence[str]) -> int:
-    """Let units be done anew whose files are lost and cannot be made again as they were."""
+    """Let units be done anew whose files are lost, or were not what the units stand for."""
     with transaction(lake.sessions) as session:
         return sum(
             _changed(session.execute(delete(UnitResult).where(UnitResult.unit_id.in_(batch))))

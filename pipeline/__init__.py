@@ -5,12 +5,15 @@ storage, a database or a scheduler, so all of it works in a notebook with
 nothing running.
 """
 
+from pipeline import code
 from pipeline.apply import apply
 from pipeline.frame import Frame
 from pipeline.instrument import Instrument, recognise
 from pipeline.quality import Quality
 from pipeline.recipe import Recipe
 from pipeline.stack import frames_of, stack_of
+
+code.note_pipeline()
 
 __all__ = [
     "Frame",

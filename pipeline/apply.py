@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from pipeline import provenance
+from pipeline import code, provenance
 from pipeline.completeness import Expectation, left_out
 from pipeline.coordinates import whole_or_none
 from pipeline.errors import BadInput, Fatal, HeliolakeError
@@ -111,6 +111,7 @@ class RecipeBlock:
         self.recipe = recipe
         self.references = references
         self.shape = output_shape(recipe.bind(), shape)
+        self.code = code.of_recipe(recipe)
         self.__name__ = task_name(recipe)
 
     @cached_property
@@ -122,9 +123,11 @@ class RecipeBlock:
         return {name: value for name, value in self.__dict__.items() if name != "chain"}
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return (self.recipe.document(), sorted(self.references.items()), self.shape)
+        return (self.recipe.document(), sorted(self.references.items()), self.shape, code.digest(self.code))
 
     def __call__(self, block: xr.Dataset) -> xr.Dataset:
+        """Carry the recipe out, in a process that runs the code it was made with and in no other."""
+        code.require_same(self.code, code.of_recipe(self.recipe), f"recipe {self.recipe.name}", "a worker")
         frames, outcomes = zip(
             *(self._one(block, index) for index in range(block.sizes["time"])), strict=True
         )
@@ -161,7 +164,7 @@ class RecipeBlock:
             raise
         except Exception as error:  # one bad frame never fails its block
             return None, Outcome.of_error(error)
-        return run_chain(
+        result, outcome = run_chain(
             frame,
             self.chain,
             references,
@@ -170,6 +173,7 @@ class RecipeBlock:
             expects=self.recipe.expects(),
             uncertainty=self.recipe.uncertainty,
         )
+        return result, outcome.model_copy(update={"code": code.digest(self.code)})
 
 
 def run_chain(

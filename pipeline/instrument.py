@@ -18,6 +18,7 @@ from typing import Any, Final
 from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline import code
 from pipeline.choices import choices, shortly
 from pipeline.completeness import Expectation
 from pipeline.documents import load_yaml
@@ -351,9 +352,12 @@ def instruments() -> dict[str, Instrument]:
             raise Fatal(f"instrument {entry.name!r} is described twice; rename the one in {folder}")
         if importlib.util.find_spec(f"{module}.steps"):
             importlib.import_module(f"{module}.steps")
+        code.note_instrument(entry.name, folder)
         found[entry.name] = entry
     import pipeline.steps  # noqa: F401 - registers the steps every instrument may use
 
+    code.note_pipeline()  # modules of it were loaded just now
+    code.forget()
     return found
 
 

@@ -35,6 +35,8 @@ class Outcome(BaseModel):
         Sentences a user of a finished frame should read.
     seconds
         Time spent in each step, by its name.
+    code
+        Digest of the code that the process which did it runs (`pipeline.code`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +50,7 @@ class Outcome(BaseModel):
     step: str = ""
     caveats: tuple[str, ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
+    code: str = ""
 
     @classmethod
     def of_error(cls, error: Exception, step: str = "", seconds: dict[str, float] | None = None) -> Outcome:

@@ -21,7 +21,7 @@ from pipeline.frame import Frame
 from pipeline.kernels.statistics import PERCENTILES, count_combinations, selected, statistics
 from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality
 from pipeline.recipe import BoundStep
-from pipeline.step import ReferenceFile
+from pipeline.step import ReferenceFile, Step
 
 #: Cards that describe how an integer file stored its numbers, wrong on float data, and sums of its bytes.
 _STORAGE_CARDS: Final = (
@@ -66,7 +66,7 @@ def record(
     n = 1 + sum(1 for _ in recorded(header))
     entry = bound.step
     header[f"PRSTEP{n}"] = (entry.prstep, f"processing step {n}")
-    header[f"PRPROC{n}"] = f"{entry.function.__module__}.{entry.function.__name__}"
+    header[f"PRPROC{n}"] = procedure(entry)
     header[f"PRPVER{n}"] = (entry.version, f"version of {entry.name}"[:40])
     if idle:
         header[f"PRMODE{n}"] = ("NO-CHANGE", "nothing was to do, or nothing to do it with")
@@ -82,6 +82,11 @@ def record(
     for letter, library in zip(_LIBRARY_LETTERS, ("heliolake", *entry.libraries), strict=False):
         header[f"PRLIB{n}{letter}"] = library
         header[f"PRVER{n}{letter}"] = library_version(library)
+
+
+def procedure(step: Step) -> str:
+    """What ``PRPROCn`` calls a step: its function, with the module it is in."""
+    return f"{step.function.__module__}.{step.function.__name__}"
 
 
 def recorded(header: fits.Header) -> Iterator[str]:

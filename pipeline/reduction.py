@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pipeline import code
 from pipeline.choices import choices, shortly
 from pipeline.errors import Fatal
 from pipeline.read_only import read_only
@@ -200,7 +202,7 @@ def reductions_for(instrument: str, need: str) -> list[ReductionKind]:
     ]
 
 
-def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:
+def lazily(reduction: Reduction[P], stack: xr.Dataset, *, instrument: str = "") -> Any:
     """A delayed object that computes a reduction of a stack.
 
     Parameters
@@ -209,6 +211,9 @@ def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:
         What to compute.
     stack
         As `pipeline.stack` describes it; chunked along ``time`` only.
+    instrument
+        Whose reduction it is. Workers that run other code of it than this
+        process refuse to compute; nothing is compared when empty.
 
     Returns
     -------
@@ -225,15 +230,35 @@ def lazily(reduction: Reduction[P], stack: xr.Dataset) -> Any:
 
     if not stack.sizes["time"]:
         raise ValueError(_NO_FRAMES)
+    mapped, combine, finish = (
+        _SameCode(instrument, part)
+        for part in (partial(_map_block, reduction), reduction.combine, reduction.finish)
+    )
     parts = zip(*(stack[name].data.to_delayed().ravel() for name in _PARTS), strict=True)
-    partials = [delayed(_map_block)(reduction, *part) for part in parts]
+    partials = [delayed(mapped)(*part) for part in parts]
     while len(partials) > 1:
         joined = [
-            delayed(reduction.combine)(first, second)
+            delayed(combine)(first, second)
             for first, second in zip(partials[::2], partials[1::2], strict=False)
         ]
         partials = joined + partials[2 * len(joined) :]
-    return delayed(reduction.finish)(partials[0])
+    return delayed(finish)(partials[0])
+
+
+class _SameCode:
+    """A function that only computes in a process which runs the code of the process it was made in."""
+
+    def __init__(self, instrument: str, function: Callable[..., Any]) -> None:
+        self.instrument = instrument
+        self.function = function
+        self.code = code.of_instrument(instrument) if instrument else {}
+        self.__name__ = getattr(function, "__name__", "map")
+
+    def __call__(self, *args: Any) -> Any:
+        if self.instrument:
+            here = code.of_instrument(self.instrument)
+            code.require_same(self.code, here, f"the reduction of {self.instrument}", "a worker")
+        return self.function(*args)
 
 
 def reduce(reduction: Reduction[P], blocks: Sequence[StackBlock]) -> Reduced:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -231,3 +233,70 @@ def test_rows_of_a_product_come_with_their_flags(tmp_path: Path) -> None:
     found = open_stack([source], (3, 4)).compute()
     assert outcome_at(found, 0).status is Status.DONE
     np.testing.assert_array_equal(found["quality"].values[0], flags[2:5])
+
+
+_PROCESS = """
+import pickle, sys
+from distributed import Client
+from cluster.execute import DaskExecution
+from pipeline import Recipe
+from pipeline.errors import Fatal
+
+recipe, jobs = pickle.loads(open(sys.argv[2], "rb").read())
+with Client(sys.argv[1]) as client:
+    try:
+        for manifest in DaskExecution(client, Recipe.parse(recipe))(jobs):
+            print(manifest.outcome.status, manifest.outcome.code)
+    except Fatal as error:
+        print("refused:", error)
+"""
+
+
+def given_a_command(client: Client, jobs: list[Job], folder: Path) -> str:
+    """What a fresh process says that has jobs done on the cluster, as `heliolake process` does."""
+    work = folder / "work.pickle"
+    work.write_bytes(pickle.dumps((RECIPE, jobs)))
+    command = [sys.executable, "-c", _PROCESS, client.scheduler.address, str(work)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("version=3", "version=4", "step shift is version 3 here and version 4 there"),
+        ("np.float32(params.by)", "np.float32(params.by * 1)", "sources of toy differ"),
+    ],
+)
+def test_workers_that_still_run_an_older_step_refuse_the_work(
+    client: Client,
+    toy_instrument: Path,  # noqa: F811
+    tmp_path: Path,
+    before: str,
+    after: str,
+    told: str,
+) -> None:
+    source = toy_instrument / "toy_camera" / "steps.py"
+    old = source.read_text()
+    assert before in old
+    client.run(_load_instruments)
+    assert "done" in given_a_command(client, [job(tmp_path, "first")], tmp_path)
+    try:
+        source.write_text(old.replace(before, after, 1))
+        second = job(tmp_path, "second")
+        said = given_a_command(client, [second], tmp_path)
+        assert "refused: a worker runs other code" in said
+        assert told in said
+        assert "`heliolake down` and `heliolake up`" in said
+        assert not final_path(second.target.root, "toy", second.target.name).exists()
+        client.restart()  # what the sentence asks for
+        assert "done" in given_a_command(client, [second], tmp_path)
+    finally:
+        source.write_text(old)
+        client.restart()
+
+
+def _load_instruments() -> int:
+    from pipeline.instrument import instruments
+
+    return len(instruments())

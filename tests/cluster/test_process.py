@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,19 @@ from cluster.home import Home
 from cluster.ingest import ingest
 from cluster.plan import Plan, Query, make_plan
 from cluster.report import Report
-from cluster.run import process
+from cluster.run import process, resume
 from cluster.services import status, up
-from lake import search
+from lake import search, units
+from lake.catalogue.models import UnitResult
+from lake.catalogue.session import transaction
 from lake.errors import Retriable
 from lake.fsck import fsck
+from lake.fsck_code import other_code
+from lake.fsck_difference import Look
+from lake.fsck_picture import take_picture
 from lake.lake import Lake
 from lake.storage import scan
+from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instrument import recipes
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
@@ -223,9 +230,10 @@ PROCESS = """
 import sys
 from cluster.home import Home
 from cluster.plan import Query, make_plan
-from cluster.run import process
+from cluster.run import process, resume
 from cluster.services import status, up
 from lake.lake import Lake
+from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instrument import recipes
 if __name__ == "__main__":
@@ -327,3 +335,53 @@ def test_a_plan_is_named_by_its_content(lake: Lake, tmp_path: Path) -> None:
     assert explained["parent"] == "sdo_aia:aia171_20150110.l1@v0001"
     since = make_plan(lake, plan.recipe, Query(since=at(2015, 1, 11), observation="aia171_20150110"))
     assert since.units == ()
+
+
+def test_what_other_code_made_is_never_published(home: Home, lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, aia_series(tmp_path, at(2015, 6, 1), 1))
+    plan = planned(lake, "aia171_20150601")
+    other = replace(plan, code={**plan.code, "step register": "version 99"})
+    with pytest.raises(Fatal, match="other code than the plan was made with; nothing of it is published"):
+        process(lake, home.scheduler(), other)
+    assert released(lake, "aia171_20150601") == []
+    (run,) = units.runs_of_plan(lake, other.id)
+    with pytest.raises(Fatal, match=r"version 99.*Plan again: `heliolake process aia-l15`"):
+        resume(lake, home.scheduler(), run["run"])
+    assert counted(process(lake, home.scheduler(), plan)) == {"done": 1}  # planned again: a run of its own
+    assert [status for _, status, _ in released(lake, "aia171_20150601")] == ["ACTIVE"]
+
+
+def test_what_other_code_published_before_is_found_and_made_anew(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2015, 6, 2), 1))
+    processed(home, lake, "aia171_20150602")
+    (unit,) = planned(lake, "aia171_20150602").units
+    assert not other_code_of(lake)
+    # The unit was planned with a later version than the one whose numbers were published under it.
+    with transaction(lake.sessions) as session:
+        row = session.get_one(UnitResult, unit.unit_id)
+        later = {step: version + 1 for step, version in row.detail["procedures"].items()}
+        row.detail = {**row.detail, "procedures": later}
+    (found,) = other_code_of(lake)
+    assert found["did"].startswith("sdo_aia:")
+    assert "in the header" in found["detail"]
+    again = "heliolake process aia-l15 --observation aia171_20150602"
+    assert found["commands"] == ["heliolake fsck --deep --repair", again]
+    assert counted(processed(home, lake, "aia171_20150602")) == {"skipped": 1}
+    (found,) = other_code_of(lake, repair=True)
+    assert found["commands"] == [again]
+    assert counted(processed(home, lake, "aia171_20150602")) == {"done": 1}
+    assert released(lake, "aia171_20150602") == [(1, "SUPERSEDED", 1), (2, "ACTIVE", 1)]
+    assert not other_code_of(lake)
+
+
+def other_code_of(lake: Lake, *, repair: bool = False) -> list[dict[str, Any]]:
+    """What the whole of `fsck --deep` says of products made by other code; mends nothing else."""
+    look = Look(lake, take_picture(lake, ["sdo_aia"]), 3600.0)
+    found = list(other_code(look))
+    if repair:
+        for one in found:
+            assert one.repair is not None
+            one.commands = one.repair() or ()
+    return [one.as_dict() for one in found]
