@@ -12,11 +12,13 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 
-from cluster.stacks import FrameSource, Loader, read
+from cluster.stacks import FrameSource, Loader, open_stack, read
 from lake.fits_check import read_checked
+from lake.fits_io import Uncertainty, build_product
 from pipeline.outcome import Outcome
+from pipeline.provenance import uncertainty_header
 from pipeline.quality import Quality
-from pipeline.stack import as_objects, outcome_at
+from pipeline.stack import as_objects, frames_of, outcome_at
 
 IMAGE = np.random.default_rng(11).poisson(900, (24, 40)).astype(np.int16)
 IMAGE[3, 4] = -32768
@@ -109,3 +111,22 @@ def test_an_image_of_one_value_throughout_is_said_to_be_one(value: int, tmp_path
     fits.writeto(tmp_path / "frame.fits", np.full((8, 8), value, np.int16))
     _, outcome = as_read(tmp_path / "frame.fits")
     assert outcome.caveats == (f"all pixels of the raw image have the value {value}",)
+
+
+def test_the_uncertainty_of_our_own_products_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "product.fits"
+    data = np.arange(1.0, 25.0, dtype=np.float32).reshape(4, 6)
+    image = fits.Header([("BUNIT", "DN"), ("UNIT_ID", "ab" * 32), ("PRUNC1", "starts: photon noise")])
+    plane = Uncertainty(np.sqrt(data), uncertainty_header(image))
+    path.write_bytes(build_product(data, np.zeros(data.shape, np.uint16), image, uncertainty=plane))
+    source = FrameSource(loader=Loader(str(path), 0), source=path.name)
+    stack = open_stack([source], (4, 6), uncertainty=True)
+    assert stack["uncertainty"].dtype == np.float32
+    (frame,) = frames_of(stack)
+    assert frame.uncertainty is not None
+    np.testing.assert_array_equal(frame.uncertainty, np.sqrt(data))
+    assert "uncertainty" not in open_stack([source], (4, 6))
+    with fits.open(path) as hdus:
+        header = hdus["UNCERT"].header
+        assert (header["BUNIT"], header["UTYPE"]) == ("DN", "StdDevUncertainty")
+        assert header["PRUNC1"] == "starts: photon noise"

@@ -125,3 +125,12 @@ def test_any_setting_is_read_or_refused_in_words(key: str, value: str) -> None:
 def test_a_setting_that_does_not_fit_is_refused_with_the_steps_there_are() -> None:
     with pytest.raises(PipelineFatal, match="desmear"):
         find_recipe("stereo_hi-l1", ["desmere.direction=auto"])
+
+
+def test_the_uncertainty_is_asked_for_like_any_setting(run: Command) -> None:
+    assert parse_settings(["uncertainty=true"]) == {"uncertainty": True}
+    with pytest.raises(PipelineFatal, match="either true or false"):
+        find_recipe("aia-l15", ["uncertainty=often"])
+    said = " ".join(run("recipes", "aia-l15").out.split())
+    assert "--set uncertainty=true adds an extension UNCERT" in said
+    assert "uncertainty exact: divided by the exposure time, like the image" in said

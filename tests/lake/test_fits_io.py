@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.nddata import CCDData, StdDevUncertainty
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lake.errors import BadInput, Reason, Retriable
 from lake.fits_check import check_bytes
-from lake.fits_io import build_product, read_header, read_image
+from lake.fits_io import Uncertainty, build_product, find_hdu, read_header, read_image
 
 HEADER = fits.Header([("DATE", "2026-01-01T00:00:00"), ("INSTRUME", "TEST"), ("BUNIT", "DN/s")])
 FINITE = st.floats(-(2.0**99), 2.0**99, width=32)
@@ -195,3 +196,57 @@ def test_cards_for_the_quality_extension_are_the_callers() -> None:
 def test_image_and_flags_of_different_shape_are_refused() -> None:
     with pytest.raises(BadInput, match="one shape"):
         build_product(np.ones((2, 3), np.float32), np.zeros((3, 2), np.uint16), HEADER)
+
+
+def with_uncertainty(path: Path, unit: str = "DN") -> tuple[np.ndarray, np.ndarray]:
+    """A product with the uncertainty of its pixels; the image and that."""
+    data = np.arange(24, dtype=np.float32).reshape(4, 6)
+    sigma = np.sqrt(data)
+    sigma[1, 1] = np.nan
+    cards = [("BUNIT", unit), ("UTYPE", "StdDevUncertainty"), ("PRUNC1", "starts: photon noise")]
+    product = build_product(
+        data,
+        np.zeros(data.shape, np.uint16),
+        fits.Header([("BUNIT", unit)]),
+        uncertainty=Uncertainty(sigma, fits.Header(cards)),
+    )
+    path.write_bytes(product)
+    return data, sigma
+
+
+def test_the_uncertainty_is_an_extension_with_its_own_sums(tmp_path: Path) -> None:
+    path = tmp_path / "product.fits"
+    data, sigma = with_uncertainty(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(path, checksum=True) as hdus:
+            assert [hdu.name for hdu in hdus] == ["IMAGE", "QUALITY", "UNCERT"]
+            np.testing.assert_array_equal(hdus["IMAGE"].data, data)
+            np.testing.assert_array_equal(hdus["UNCERT"].data, sigma)
+            assert hdus["UNCERT"].header["PRUNC1"] == "starts: photon noise"
+            hdus.verify("exception")
+    assert find_hdu(str(path), "UNCERT") == 2
+    assert find_hdu(str(path), "ABSENT") is None
+    checked = check_bytes(path.read_bytes(), "product.fits")
+    assert not any("more images" in caveat for caveat in checked.caveats)
+    assert all(set(state.values()) == {"valid"} for state in checked.sums)
+
+
+def test_astropys_reader_of_images_with_uncertainty_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "product.fits"
+    data, sigma = with_uncertainty(path, unit="ct")
+    found = CCDData.read(path)
+    np.testing.assert_array_equal(found.data, data)
+    assert isinstance(found.uncertainty, StdDevUncertainty)
+    np.testing.assert_array_equal(found.uncertainty.array, sigma)
+
+
+def test_an_uncertainty_of_another_shape_is_refused() -> None:
+    image = np.ones((4, 6), np.float32)
+    with pytest.raises(BadInput, match="one shape"):
+        build_product(
+            image,
+            np.zeros(image.shape, np.uint16),
+            fits.Header(),
+            uncertainty=Uncertainty(image[:2], fits.Header()),
+        )
