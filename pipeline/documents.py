@@ -44,8 +44,7 @@ def read_yaml(text: str, what: str) -> Any:
     if len(text) > LONGEST:
         raise Fatal(f"{what} has {len(text)} characters; at most {LONGEST} are read")
     try:
-        # The loader makes plain data only: it is a SafeLoader.
-        return yaml.load(text, Loader=_Bounded)  # noqa: S506
+        return _Bounded(text).get_single_data()
     except _Refused as error:
         raise Fatal(f"{what}: {_told(error)}") from error
     except yaml.MarkedYAMLError as error:
