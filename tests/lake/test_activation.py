@@ -25,7 +25,7 @@ def product(scope: str) -> ProductKey:
 @pytest.fixture
 def tried(lake: Lake, product: ProductKey, make_files: MakeFiles) -> list[FileEntry]:
     """The one file of each of two releases: v1, superseded by v2 with other settings."""
-    files = make_files("a.l1.v0001.fits", "a.l1.v0002.fits", unit=True)
+    files = make_files("a.l1.v0001.fits", "a.l1.v0002.fits", level="1", unit=True)
     for number, file in enumerate(files, start=1):
         publish(lake, reserve(lake, product, f"k{number}"), [file], Provenance(run_id=f"run{number}"))
     return files
@@ -59,7 +59,7 @@ def test_the_next_release_counts_on_behind_a_reactivated_one(
     lake: Lake, product: ProductKey, tried: list[FileEntry], make_files: MakeFiles
 ) -> None:
     reactivate(lake, product, {tried[0].did}, (), "run3")
-    publish(lake, reserve(lake, product, "k4"), make_files("a.l1.v0003.fits"))
+    publish(lake, reserve(lake, product, "k4"), make_files("a.l1.v0003.fits", level="1"))
     assert statuses(lake, product) == {1: "SUPERSEDED", 2: "SUPERSEDED", 3: "ACTIVE"}
 
 
