@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,25 +31,33 @@ from tests.toy import RECIPE, toy_frame
 
 
 @pytest.fixture(scope="module")
-def client(toy_instrument: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:  # noqa: F811
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(toy_instrument), *([before] if before else [])])
-    scratch = str(tmp_path_factory.mktemp("dask"))
+def site(toy_instrument: Path) -> Iterator[Path]:  # noqa: F811
+    """Where the toy camera is installed, for processes started from now on too."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv("PYTHONPATH", str(toy_instrument), prepend=os.pathsep)
+        yield toy_instrument
+
+
+@contextmanager
+def a_cluster(scratch: Path, workers: int) -> Iterator[Client]:
+    """A client of a cluster of its own, whose workers load the code that lies there now."""
     with (
         LocalCluster(
-            n_workers=2,
+            n_workers=workers,
             threads_per_worker=1,
             dashboard_address=None,
-            local_directory=scratch,
+            local_directory=str(scratch),
             host="127.0.0.1",
         ) as cluster,
         Client(cluster) as client,
     ):
         yield client
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="module")
+def client(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    with a_cluster(tmp_path_factory.mktemp("dask"), 2) as client:
+        yield client
 
 
 def job(folder: Path, name: str, shape: tuple[int, int] = (4, 6), **cards: object) -> Job:
@@ -269,31 +278,26 @@ def given_a_command(client: Client, jobs: list[Job], folder: Path) -> str:
     ],
 )
 def test_workers_that_still_run_an_older_step_refuse_the_work(
-    client: Client,
-    toy_instrument: Path,  # noqa: F811
-    tmp_path: Path,
-    before: str,
-    after: str,
-    told: str,
+    site: Path, tmp_path: Path, before: str, after: str, told: str
 ) -> None:
-    source = toy_instrument / "toy_camera" / "steps.py"
+    source = site / "toy_camera" / "steps.py"
     old = source.read_text()
     assert before in old
-    client.run(_load_instruments)
-    assert "done" in given_a_command(client, [job(tmp_path, "first")], tmp_path)
+    second = job(tmp_path, "second")
     try:
-        source.write_text(old.replace(before, after, 1))
-        second = job(tmp_path, "second")
-        said = given_a_command(client, [second], tmp_path)
+        with a_cluster(tmp_path, 1) as client:
+            client.run(_load_instruments)
+            assert "done" in given_a_command(client, [job(tmp_path, "first")], tmp_path)
+            source.write_text(old.replace(before, after, 1))
+            said = given_a_command(client, [second], tmp_path)
         assert "refused: a worker runs other code" in said
         assert told in said
         assert "`heliolake down` and `heliolake up`" in said
         assert not final_path(second.target.root, "toy", second.target.name).exists()
-        client.restart()  # what the sentence asks for
-        assert "done" in given_a_command(client, [second], tmp_path)
+        with a_cluster(tmp_path, 1) as client:  # what the sentence asks for
+            assert "done" in given_a_command(client, [second], tmp_path)
     finally:
         source.write_text(old)
-        client.restart()
 
 
 def _load_instruments() -> int:
