@@ -39,6 +39,12 @@ def _first(config: SimulationConfig) -> SimulatedFrame:
     return frame
 
 
+def changeable(**settings: Any) -> SimulatedFrame:
+    """The same with an image of its own, which a test may change."""
+    frame = simulated(**settings)
+    return frame._replace(data=frame.data.copy())
+
+
 def as_frame(frame: SimulatedFrame, **cards: Any) -> Frame:
     """A simulated image as the pipeline gets it, with some header cards changed; `None` removes one."""
     header = frame.header.copy()

@@ -9,7 +9,14 @@ import pytest
 
 from pipeline.errors import BadInput
 from pipeline.quality import Quality, flagged
-from tests.pipeline.instruments.stereo_hi.frames import apply_step, as_frame, frame_of, reference, simulated
+from tests.pipeline.instruments.stereo_hi.frames import (
+    apply_step,
+    as_frame,
+    changeable,
+    frame_of,
+    reference,
+    simulated,
+)
 
 #: Hits enough that each exposure of a small CCD has more scrubbed pixels than a sum has exposures.
 MANY = 20_000.0
@@ -104,7 +111,7 @@ def test_an_unreadable_block_list_is_refused() -> None:
 
 
 def test_zeros_are_data_although_blank_says_otherwise() -> None:
-    image = simulated()
+    image = changeable()
     image.data[40:50, 60:70] = 0
     result = apply_step("prepare", as_frame(image, BLANK=0))
     assert not flagged(result.quality, Quality.MISSING).any()
@@ -112,7 +119,7 @@ def test_zeros_are_data_although_blank_says_otherwise() -> None:
 
 
 def test_whole_columns_and_rows_of_zeros_were_never_sent() -> None:
-    image = simulated(report="lost")
+    image = changeable(report="lost")
     image.data[:, :20] = 0
     image.data[100] = 0
     result = apply_step("prepare", as_frame(image))
@@ -124,14 +131,14 @@ def test_whole_columns_and_rows_of_zeros_were_never_sent() -> None:
 
 
 def test_blank_lines_stay_data_when_the_recipe_says_so() -> None:
-    image = simulated()
+    image = changeable()
     image.data[:, :20] = 0
     result = apply_step("prepare", as_frame(image), blank_lines_missing=False)
     assert not result.quality.any()
 
 
 def test_an_image_of_nothing_is_refused() -> None:
-    image = simulated()
+    image = changeable()
     image.data[:] = 0
     with pytest.raises(BadInput, match="zero throughout"):
         apply_step("prepare", as_frame(image))
