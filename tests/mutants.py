@@ -37,7 +37,11 @@ _HI_TESTS, _AIA_TESTS = "tests/pipeline/instruments/stereo_hi", "tests/pipeline/
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "lake.access": ("tests/lake/test_access.py",),
     "lake.choice": ("tests/lake/test_choice.py",),
-    "lake.fits_check": ("tests/lake/test_fits_check.py",),
+    "lake.fits_check": (
+        "tests/lake/test_fits_limits.py",
+        "tests/lake/test_fits_check.py",
+        "tests/lake/test_memory.py",
+    ),
     "lake.fits_tables": ("tests/lake/test_fits_tables.py", "tests/lake/test_fits_check.py"),
     "lake.windows": ("tests/lake/test_windows.py", "tests/lake/test_memory.py"),
     "lake.names": ("tests/lake/test_names.py",),

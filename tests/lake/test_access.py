@@ -104,3 +104,7 @@ def test_a_time_without_a_zone_is_utc() -> None:
     end = datetime(2030, 1, 1, 12, tzinfo=UTC)
     assert may(PUBLIC, Action.BYTES, Terms("ACTIVE", end), datetime(2030, 1, 1, 12))  # noqa: DTZ001
     assert not may(PUBLIC, Action.BYTES, Terms("ACTIVE", end), datetime(2030, 1, 1, 11, 59))  # noqa: DTZ001
+
+
+def test_actions_are_called_as_audit_and_routes_name_them() -> None:
+    assert [action.value for action in Action] == ["metadata", "preview", "bytes"]

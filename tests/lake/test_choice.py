@@ -193,3 +193,8 @@ def test_of_references_that_clash_the_one_with_the_fewest_clashes_is_named() -> 
     near, far = reference(A=1, B=2), reference(A=9, B=9)
     why = choose(context_of(far, near), "hi", "flat", day(0), {"A": 1, "B": 3}).why
     assert f"nearest is {near.did}, but B is 3, not 2;" in why
+
+
+def test_a_frame_without_a_name_is_told_that_references_are_for_files() -> None:
+    context = context_of(*(spikes_of(f"f{number}") for number in range(200)))
+    assert "FILENAME 'absent'" in choose(context, "hi", "spikes", day(0), {}).why

@@ -81,21 +81,57 @@ def test_the_gap_before_the_heap_is_no_part_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("letter", "kind", "fits_in"),
+    ("letter", "fits_in"),
     [
-        ("B", np.uint8, 32),
-        ("I", np.int16, 16),
-        ("J", np.int32, 8),
-        ("E", np.float32, 8),
-        ("D", np.float64, 4),
+        *(
+            ("L", 32),
+            ("B", 32),
+            ("A", 32),
+            ("I", 16),
+            ("J", 8),
+            ("K", 4),
+            ("E", 8),
+            ("D", 4),
+            ("C", 4),
+            ("M", 2),
+        ),
+        ("X", 256),  # bits
     ],
 )
-def test_elements_are_as_wide_as_their_letter_says(letter: str, kind: type, fits_in: int) -> None:
-    array = np.array([np.zeros(32 // np.dtype(kind).itemsize, kind)], dtype=object)
-    table = fits.BinTableHDU.from_columns([fits.Column("v", f"P{letter}()", array=array)])
+@pytest.mark.parametrize("pointer", ["P", "Q"])
+def test_elements_are_as_wide_as_their_letter_says(pointer: str, letter: str, fits_in: int) -> None:
+    """FITS standard 4.0, table 18; the heap has 32 bytes."""
+    width = {"P": 8, "Q": 16}[pointer]
+    cards = {"XTENSION": "BINTABLE", "BITPIX": 8, "NAXIS": 2, "NAXIS1": width, "NAXIS2": 1, "PCOUNT": 32}
+    header = fits.Header(
+        [*cards.items(), ("GCOUNT", 1), ("TFIELDS", 1), ("TFORM1", f"1{pointer}{letter}(9)")]
+    )
+    image = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((4, 4), np.int16)).writeto(image)
+    start = image.getvalue() + header.tostring().encode("ascii")
+
+    def with_count(count: int) -> bytes:
+        descriptor = np.array([count, 0], ">i4" if pointer == "P" else ">i8").tobytes()
+        return (start + descriptor).ljust(len(start) + 2880, b"\0")
+
+    assert is_taken(with_count(fits_in))
+    assert not is_taken(with_count(fits_in + 1))
+
+
+def test_columns_before_an_array_are_passed_over() -> None:
+    """Bits fill whole bytes, text as many as it has letters."""
+    arrays = np.array([np.arange(3, dtype=np.int32)], dtype=object)
+    columns = [
+        fits.Column("bits", "11X", array=np.zeros((1, 11), bool)),
+        fits.Column("text", "5A", array=["a"]),
+        fits.Column("wide", "2D", array=np.zeros((1, 2))),
+        fits.Column("v", "PJ()", array=arrays),
+    ]
     buffer = io.BytesIO()
-    fits.HDUList([fits.PrimaryHDU(np.zeros((4, 4), np.int16)), table]).writeto(buffer)
+    image = fits.PrimaryHDU(np.zeros((4, 4), np.int16))
+    fits.HDUList([image, fits.BinTableHDU.from_columns(columns)]).writeto(buffer)
     data = bytearray(buffer.getvalue())
-    rows = len(data) - 2880
-    assert is_taken(point(data, rows, fits_in, 0))
-    assert not is_taken(point(data, rows, fits_in + 1, 0))
+    descriptor = len(data) - 2880 + 2 + 5 + 16
+    assert is_taken(bytes(data))
+    assert is_taken(point(data, descriptor, 3, 0))
+    assert not is_taken(point(data, descriptor, 4, 0))
