@@ -82,21 +82,7 @@ def test_the_gap_before_the_heap_is_no_part_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("letter", "fits_in"),
-    [
-        *(
-            ("L", 32),
-            ("B", 32),
-            ("A", 32),
-            ("I", 16),
-            ("J", 8),
-            ("K", 4),
-            ("E", 8),
-            ("D", 4),
-            ("C", 4),
-            ("M", 2),
-        ),
-        ("X", 256),  # bits
-    ],
+    [("L", 32), ("B", 32), ("A", 32), ("I", 16), ("J", 8), ("K", 4), ("E", 8), ("D", 4), ("C", 4), ("M", 2)],
 )
 @pytest.mark.parametrize("pointer", ["P", "Q"])
 def test_elements_are_as_wide_as_their_letter_says(pointer: str, letter: str, fits_in: int) -> None:
@@ -112,7 +98,8 @@ def test_elements_are_as_wide_as_their_letter_says(pointer: str, letter: str, fi
 
     def with_count(count: int) -> bytes:
         descriptor = np.array([count, 0], ">i4" if pointer == "P" else ">i8").tobytes()
-        return (start + descriptor).ljust(len(start) + 2880, b"\0")
+        content: bytes = start + descriptor
+        return content.ljust(len(start) + 2880, b"\0")
 
     assert is_taken(with_count(fits_in))
     assert not is_taken(with_count(fits_in + 1))
