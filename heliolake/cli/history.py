@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -141,11 +140,9 @@ def _way_out(ctx: typer.Context, group: Sequence[Mapping[str, Any]]) -> str:
         recipe = shlex.quote(group[0]["recipe"] or "RECIPE")
         return command(ctx, f"process {recipe} --retry-quarantined")
     paths = [str(case["file"]) for case in group]
-    folders = sorted({str(PurePath(path).parent) for path in paths})
-    for named in (paths, folders):
-        if len(named) <= _TYPED:
-            return command(ctx, f"ingest {' '.join(map(shlex.quote, named))}")
-    return command(ctx, f"ingest {shlex.quote(os.path.commonpath(folders))}")
+    # Never the folder above them all: it may hold half a disk.
+    named = paths if len(paths) <= _TYPED else sorted({str(PurePath(path).parent) for path in paths})
+    return command(ctx, f"ingest {' '.join(map(shlex.quote, named))}")
 
 
 def _numbers(counts: dict[str, int]) -> str:
