@@ -24,6 +24,8 @@ from lake.names import (
     release_name,
     split_did,
     stem_of,
+    trial_file,
+    version_of,
     version_token,
 )
 
@@ -212,3 +214,21 @@ def test_a_long_name_is_cut_so_that_those_of_its_products_fit() -> None:
         assert cut.endswith(suffix)
         assert original_name(cut) is None
     assert stem_of(lake_name("ä" * 120 + ".fits")) == stem_of(lake_name("ä" * 120 + ".fits.gz"))
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        (product_file("a_s4h1A", "1", 7), 7),
+        (product_file("a_s4h1A", "1.5", 12345), 12345),
+        ("a_s4h1A.fts", None),
+        ("a_s4h1A.l1.fits", None),
+        (trial_file("a_s4h1A", "1"), None),
+    ],
+)
+def test_the_version_in_a_products_name_is_read_back(name: str, version: int | None) -> None:
+    assert version_of(name) == version
+
+
+def test_a_trials_name_is_that_of_no_release() -> None:
+    assert trial_file("a_s4h1A", "1.5") == "a_s4h1A.l15.trial.fits"

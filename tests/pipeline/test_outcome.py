@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.errors import BadInput, Retriable
 from pipeline.outcome import Outcome, Status
@@ -59,3 +60,8 @@ def test_an_outcome_travels_as_text() -> None:
 
 def test_statuses_are_the_four_words_of_the_ledger() -> None:
     assert [status.value for status in Status] == ["done", "skipped", "quarantined", "failed"]
+
+
+def test_an_outcome_never_changes() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(Outcome(), "reason", "another")  # noqa: B010 -- an assignment would not type-check
