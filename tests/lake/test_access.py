@@ -108,3 +108,8 @@ def test_a_time_without_a_zone_is_utc() -> None:
 
 def test_actions_are_called_as_audit_and_routes_name_them() -> None:
     assert [action.value for action in Action] == ["metadata", "preview", "bytes"]
+
+
+def test_the_operator_and_the_public_are_who_they_are_called() -> None:
+    assert (OPERATOR.name, OPERATOR.operator) == ("operator", True)
+    assert (PUBLIC.name, PUBLIC.operator) == ("", False)

@@ -198,3 +198,15 @@ def test_of_references_that_clash_the_one_with_the_fewest_clashes_is_named() -> 
 def test_a_frame_without_a_name_is_told_that_references_are_for_files() -> None:
     context = context_of(*(spikes_of(f"f{number}") for number in range(200)))
     assert "FILENAME 'absent'" in choose(context, "hi", "spikes", day(0), {}).why
+
+
+def test_a_context_is_written_down_with_all_that_it_is() -> None:
+    one = reference(begin=0)
+    context = Context(7, "hi", (one,), "the first", day(3))
+    assert context.as_dict() == {
+        "context": 7,
+        "instrument": "hi",
+        "note": "the first",
+        "created": "2020-01-04T00:00:00.000Z",
+        "references": [one.as_dict()],
+    }

@@ -111,14 +111,14 @@ def test_columns_before_an_array_are_passed_over() -> None:
     columns = [
         fits.Column("bits", "11X", array=np.zeros((1, 11), bool)),
         fits.Column("text", "5A", array=["a"]),
-        fits.Column("wide", "2D", array=np.zeros((1, 2))),
+        *(fits.Column(f"one {letter}", letter, array=np.zeros(1)) for letter in "LBIJKEDCM"),
         fits.Column("v", "PJ()", array=arrays),
     ]
     buffer = io.BytesIO()
     image = fits.PrimaryHDU(np.zeros((4, 4), np.int16))
     fits.HDUList([image, fits.BinTableHDU.from_columns(columns)]).writeto(buffer)
     data = bytearray(buffer.getvalue())
-    descriptor = len(data) - 2880 + 2 + 5 + 16
+    descriptor = len(data) - 2880 + 2 + 5 + (1 + 1 + 2 + 4 + 8 + 4 + 8 + 8 + 16)
     assert is_taken(bytes(data))
     assert is_taken(point(data, descriptor, 3, 0))
     assert not is_taken(point(data, descriptor, 4, 0))

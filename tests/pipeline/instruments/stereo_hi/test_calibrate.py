@@ -78,8 +78,13 @@ def test_the_underscan_of_an_untrimmed_flat_is_left_out(
 
 
 def test_a_flat_of_another_size_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="does not fit the image"):
-        apply_step("flat_field", frame_of(), reference("flat", flat_file(tmp_path, np.ones((200, 200)))))
+    for size in (200, 64):
+        with pytest.raises(BadInput, match="does not fit the image") as refusal:
+            apply_step(
+                "flat_field", frame_of(), reference("flat", flat_file(tmp_path, np.ones((size, size))))
+            )
+        assert refusal.value.keyword == "NAXIS1, NAXIS2"
+        assert refusal.value.found == f"image 128 × 128, flat {size} × {size}, both without underscan"
 
 
 def test_pixels_without_a_flat_are_dead(tmp_path: Path) -> None:
@@ -221,6 +226,7 @@ def test_a_trimmed_flat_belongs_to_the_part_of_an_untrimmed_image_that_saw_light
     with pytest.raises(BadInput, match="does not fit the image") as refusal:
         apply_step("flat_field", frame, reference("flat", flat_file(tmp_path, flat[:120])))
     assert refusal.value.found == "image 128 × 128, flat 128 × 120, both without underscan"
+    assert refusal.value.keyword == "DSTART1, DSTOP1, DSTART2, DSTOP2"
 
 
 def test_total_brightness_from_one_polarised_exposure_is_doubled() -> None:
