@@ -45,11 +45,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "lake.fits_tables": ("tests/lake/test_fits_tables.py", "tests/lake/test_fits_check.py"),
     "lake.windows": ("tests/lake/test_windows.py", "tests/lake/test_memory.py"),
     "lake.names": ("tests/lake/test_names.py",),
-    "lake.storage": (
-        "tests/lake/test_storage_durability.py",
-        "tests/lake/test_storage.py",
-        "tests/lake/test_put_back.py",
-    ),
+    "lake.storage": ("tests/lake/test_storage_durability.py", "tests/lake/test_storage.py"),
     "pipeline.kernels.affine": (
         "tests/pipeline/kernels/test_affine.py",
         "tests/pipeline/kernels/test_resample.py",
@@ -62,7 +58,11 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "pipeline.outcome": ("tests/pipeline/test_outcome.py",),
     "pipeline.provenance": ("tests/pipeline/test_provenance.py",),
     "pipeline.quality": ("tests/pipeline/test_quality.py",),
-    "pipeline.recipe": ("tests/pipeline/test_recipe.py", "tests/pipeline/test_uncertainty.py"),
+    "pipeline.recipe": (
+        "tests/pipeline/test_recipe.py",
+        "tests/pipeline/test_uncertainty.py",
+        "tests/pipeline/test_completeness.py",
+    ),
     "pipeline.solarnet": ("tests/pipeline/test_solarnet.py",),
     f"{_AIA}.pointing": (f"{_AIA_TESTS}/test_pointing.py",),
     f"{_HI}.calibrate": (f"{_HI_TESTS}/test_calibrate.py",),
