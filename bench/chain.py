@@ -13,8 +13,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bench.frames import CHANNEL, Level1
-from cluster.execute import Job
-from cluster.stacks import FrameSource, Loader, Manifest, Target, read, write
+from cluster.run.execute import Job
+from cluster.run.stacks import FrameSource, Loader, Manifest, Target, read, write
 from pipeline.apply import RecipeBlock, task_name
 from pipeline.instrument import recipes
 from pipeline.outcome import Status

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lake import nearby
 from lake.errors import Fatal
 from lake.lake import Lake
 from lake.names import level_token
+from lake.releases import nearby
 from lake.text import printable
 
 _WILD = "*?"

@@ -8,27 +8,27 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cluster.home import Home
+from cluster.home.home import Home
 from heliolake.hints import why_nothing
 from heliolake.progress import shown
 from heliolake.recipes import find_recipe
 from heliolake.results import Observation, Results
 from heliolake.tables import Rows
 from heliolake.times import moment
-from lake import quarantine as cases
-from lake import search as finding
-from lake import units
-from lake.access import OPERATOR
 from lake.errors import BadInput
+from lake.governance.policy import OPERATOR
 from lake.lake import Lake
+from lake.ledger import units
+from lake.releases import quarantine as cases
+from lake.releases import search as finding
 
 if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
-    from cluster.plan import Plan
+    from cluster.plan.plan import Plan
+    from cluster.plan.standing import Standing
     from cluster.report import Report
-    from cluster.standing import Standing
 
 Time = datetime | date | str
 
@@ -176,8 +176,8 @@ class Connection:
         lake.errors.BadInput
             When settings would replace an ACTIVE release and `replace` was not given.
         """
-        from cluster.run import process
-        from cluster.standing import standing
+        from cluster.plan.standing import standing
+        from cluster.run.process import process
 
         plan = self._planned(recipe, settings, since, until, observation, context)
         if settings and not replace:
@@ -229,7 +229,7 @@ class Connection:
         lake.errors.BadInput
             When nothing is found, or frames have several shapes and none was named.
         """
-        from cluster.trial import trial_stack
+        from cluster.run.trial import trial_stack
 
         plan = self._planned(recipe, settings, since, until, observation, context)
         return trial_stack(self.lake, plan, OPERATOR, shape=shape, frames_per_block=frames_per_block)
@@ -254,8 +254,8 @@ class Connection:
         pipeline.errors.Fatal
             When every file would lack a reference.
         """
-        from cluster.refusals import refuse_hopeless
-        from cluster.standing import standing
+        from cluster.plan.refusals import refuse_hopeless
+        from cluster.plan.standing import standing
 
         plan = self._planned(recipe, settings, since, until, observation, context)
         refuse_hopeless(self.lake, plan)
@@ -291,7 +291,7 @@ class Connection:
         observation: str | None,
         context: int | None,
     ) -> Plan:
-        from cluster.plan import Query, make_plan
+        from cluster.plan.plan import Query, make_plan
 
         wanted = find_recipe(recipe)
         if settings:

@@ -48,7 +48,7 @@ def compare(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, A
     Parameters
     ----------
     earlier, later
-        As `cluster.plan.Plan.document` gives them.
+        As `cluster.plan.plan.Plan.document` gives them.
 
     Returns
     -------

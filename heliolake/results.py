@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from cluster.html import html_table, text_table
-from cluster.stacks import FrameSource, Loader, open_stack
-from cluster.trial import datetimes
+from cluster.run.stacks import FrameSource, Loader, open_stack
+from cluster.run.trial import datetimes
 from heliolake.tables import headers_of
-from lake import search as finding
-from lake.access import OPERATOR
 from lake.entries import FileEntry
 from lake.errors import BadInput
+from lake.governance.policy import OPERATOR
 from lake.lake import Lake
+from lake.releases import search as finding
 from pipeline.instrument import instruments
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Observation:
     lake
         Where it is.
     facts
-        As `lake.search.search` describes it; every entry is an attribute too
+        As `lake.releases.search.search` describes it; every entry is an attribute too
         (``product``, ``level``, ``version``, ``status``, ``date_beg``, ``files``, ``did`` …).
     """
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from cluster.html import html_table, text_table
 from lake.entries import FileEntry
-from lake.fits_io import read_header
+from lake.fits.io import read_header
 from lake.lake import Lake
 from pipeline.frame import with_primary
 

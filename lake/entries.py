@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lake.checksums import Checksums
-from lake.rucio_client import Replica
+from lake.rucio.client import Replica
 
 
 @dataclass(frozen=True, slots=True)

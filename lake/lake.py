@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lake.catalogue.session import open_engine, session_factory
 from lake.config import LakeConfig
-from lake.rucio_client import RucioClient
-from lake.storage import final_path
+from lake.rucio.client import RucioClient
+from lake.storage.posix import final_path
 
 
 class Lake:

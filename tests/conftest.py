@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from cluster.home import Home
+from cluster.home.home import Home
 from cluster.services import down, up
 
 #: Multiplies the number of random examples: `HELIOLAKE_FUZZ=50 make test` looks longer.
@@ -27,7 +27,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 _STOP_WHEN_TESTS_END = """
 import sys
 sys.stdin.read()
-from cluster.home import Home
+from cluster.home.home import Home
 from cluster.services import down
 down(Home(sys.argv[1]))
 """

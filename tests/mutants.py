@@ -35,17 +35,17 @@ _HI, _AIA = "pipeline.instruments.stereo_hi.steps", "pipeline.instruments.sdo_ai
 _HI_TESTS, _AIA_TESTS = "tests/pipeline/instruments/stereo_hi", "tests/pipeline/instruments/sdo_aia"
 #: Modules whose tests are measured, with the tests that are to notice.
 MODULES: Final[dict[str, tuple[str, ...]]] = {
-    "lake.access": ("tests/lake/test_access.py",),
-    "lake.choice": ("tests/lake/test_choice.py",),
-    "lake.fits_check": (
-        "tests/lake/test_fits_limits.py",
-        "tests/lake/test_fits_check.py",
-        "tests/lake/test_memory.py",
+    "lake.governance.policy": ("tests/lake/governance/test_policy.py",),
+    "lake.calibration.choice": ("tests/lake/calibration/test_choice.py",),
+    "lake.fits.check": (
+        "tests/lake/fits/test_limits.py",
+        "tests/lake/fits/test_check.py",
+        "tests/lake/fits/test_memory.py",
     ),
-    "lake.fits_tables": ("tests/lake/test_fits_tables.py", "tests/lake/test_fits_check.py"),
-    "lake.windows": ("tests/lake/test_windows.py", "tests/lake/test_memory.py"),
+    "lake.fits.tables": ("tests/lake/fits/test_tables.py", "tests/lake/fits/test_check.py"),
+    "lake.fits.windows": ("tests/lake/fits/test_windows.py", "tests/lake/fits/test_memory.py"),
     "lake.names": ("tests/lake/test_names.py",),
-    "lake.storage": ("tests/lake/test_storage_durability.py", "tests/lake/test_storage.py"),
+    "lake.storage.posix": ("tests/lake/storage/test_durability.py", "tests/lake/storage/test_posix.py"),
     "pipeline.kernels.affine": (
         "tests/pipeline/kernels/test_affine.py",
         "tests/pipeline/kernels/test_resample.py",

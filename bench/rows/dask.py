@@ -15,7 +15,7 @@ from bench.frames import Level1, level1
 from bench.measure import Aim, Row, Sample, Skipped, duration
 from bench.residual import DEFAULT
 from bench.setting import Setting
-from cluster.execute import DaskExecution
+from cluster.run.execute import DaskExecution
 from cluster.services.dask_main import SETTINGS
 from pipeline.recipe import Recipe
 

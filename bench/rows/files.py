@@ -14,8 +14,8 @@ from bench.frames import Level1, level1
 from bench.measure import Row, Skipped, duration, race
 from bench.setting import Setting, has
 from lake.checksums import checksums
-from lake.fits_io import build_product, read_image
-from lake.storage import put_bytes
+from lake.fits.io import build_product, read_image
+from lake.storage.posix import put_bytes
 
 
 def rows(setting: Setting) -> Iterator[Row | Skipped]:

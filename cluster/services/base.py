@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 import psutil
 
 import cluster
-from cluster.home import Home
+from cluster.home.home import Home
+from cluster.home.process import ProcessRecord
 from cluster.services import ports, records
-from cluster.services.records import ProcessRecord
 from lake.errors import Fatal
 
 _LOG_LIMIT = 10_000_000  # bytes; a longer log is set aside when its service starts
@@ -98,7 +98,7 @@ class Service(ABC):
 
     def probe(self, home: Home) -> ServiceState:
         """How the service is now."""
-        record = ProcessRecord.load(home, self.name)
+        record = ProcessRecord.load(home.run, self.name)
         if record is None:
             return ServiceState(self.name, "stopped")
         process = record.process()
@@ -151,7 +151,7 @@ class Service(ABC):
 
     def stop(self, home: Home) -> None:
         """End the service and whatever belongs to it."""
-        record = ProcessRecord.load(home, self.name)
+        record = ProcessRecord.load(home.run, self.name)
         process = record.process() if record else None
         if process is not None:
             try:
@@ -179,7 +179,7 @@ class Service(ABC):
             return
         try:
             process = psutil.Process(pid)
-            ProcessRecord(self.name, pid, process.create_time(), self.witnesses(process)).save(home)
+            ProcessRecord(self.name, pid, process.create_time(), self.witnesses(process)).save(home.run)
         except psutil.NoSuchProcess:
             pass
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import psutil
 
-from cluster.home import Home
+from cluster.home.home import Home
 from cluster.services.base import Service, fetch, python
 
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "BLIS")

@@ -17,7 +17,7 @@ from distributed import LocalCluster
 from distributed.security import Security
 
 from cluster.connect import shared_key
-from cluster.home import write_private
+from cluster.home.process import write_private
 
 _MEMORY_SHARE = 0.8
 """Share of the machine's memory the workers may use together; the rest is for the other services."""

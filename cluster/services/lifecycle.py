@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from cluster.home import Home
+from cluster.home.home import Home
 from cluster.services import ports, records, rucio
 from cluster.services.base import Service, ServiceState, launch, python
 from cluster.services.compute import Dask, compute_environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 
-from cluster.home import Home
+from cluster.home.home import Home
 from lake.errors import Fatal
 
 _RANGE = range(20_000, 32_000)  # below the range from which Linux picks ports of outgoing connections

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from cluster.home import Home, write_private
+from cluster.home.home import Home
+from cluster.home.process import write_private
 from cluster.services.base import Service, python, service_environment
 from lake.errors import Fatal
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import psutil
 
 import lake
-from cluster.home import Home, write_private
+from cluster.home.home import Home
+from cluster.home.process import write_private
 from cluster.services import records
 from cluster.services.base import Service, fetch, launch, log_tail, python
 from lake.errors import Fatal
-from lake.rucio_server.settings import RucioSettings
+from lake.rucio.server.settings import RucioSettings
 
 BOOTSTRAP = "rucio-bootstrap"
 """Name under which the first filling of the database runs."""
@@ -51,7 +52,7 @@ def bootstrap(home: Home) -> None:
     """Give a new Rucio its tables, account and storage element; nothing where that is done."""
     if is_bootstrapped(home):
         return
-    command = python("-m", "lake.rucio_server.bootstrap", home.rse, str(home.rse_root))
+    command = python("-m", "lake.rucio.server.bootstrap", home.rse, str(home.rse_root))
     child = launch(home, BOOTSTRAP, command, _environment(home))
     try:
         code = child.wait(timeout=120)
@@ -78,9 +79,9 @@ class RucioServer(Service):
 
     def command(self, home: Home) -> Sequence[str]:
         """Gunicorn with our application."""
-        config = Path(lake.__file__).with_name("rucio_server") / "gunicorn_settings.py"
+        config = Path(lake.__file__).with_name("rucio") / "server" / "gunicorn_settings.py"
         address = f"127.0.0.1:{home.port('rucio')}"
-        application = "lake.rucio_server.application:application"
+        application = "lake.rucio.server.application:application"
         return python("-m", "gunicorn", "--config", str(config), "--bind", address, application)
 
     def problem(self, home: Home) -> str:
@@ -117,7 +118,7 @@ class RucioDaemons(Service):
 
     def command(self, home: Home) -> Sequence[str]:
         """Our loop."""
-        module = "lake.rucio_server.daemons"
+        module = "lake.rucio.server.daemons"
         return python("-m", module, str(home.rucio / "transfers"), str(_heartbeat(home)))
 
     def problem(self, home: Home) -> str:

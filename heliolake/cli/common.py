@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.home import Home
+from cluster.home.home import Home
 
 if TYPE_CHECKING:
     from lake.lake import Lake

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import typer
 
-from cluster.home import Home
+from cluster.home.home import Home
 
 _MOST: Final = 50
 _PATIENCE_S: Final = 1

@@ -13,8 +13,8 @@ from heliolake.cli.output import err, out, print_json, shown, table
 from heliolake.cli.reports import short_time
 
 if TYPE_CHECKING:
-    from cluster.references import Added
-    from lake.references import NewReference
+    from cluster.intake.references import Added
+    from lake.calibration.references import NewReference
 
 context = typer.Typer(
     no_args_is_help=True,
@@ -108,8 +108,8 @@ def add(
       heliolake context add my_flat.fits --need flat --instrument stereo_hi
           --select detector=1 --select spacecraft=a --source 'J. Doe 2026'
     """
-    from cluster.references import add as add_references
-    from cluster.references import find_known
+    from cluster.intake.references import add as add_references
+    from cluster.intake.references import find_known
 
     ignored: list[Path] = []
     if need or instrument:
@@ -138,7 +138,7 @@ def add(
 @context.command("list")
 def list_all(ctx: typer.Context, as_json: Json = False) -> None:
     """List the contexts; the ones in use are marked."""
-    from lake import contexts
+    from lake.calibration import contexts
 
     with open_lake(ctx) as lake:
         found = contexts.listing(lake)
@@ -168,7 +168,7 @@ def list_all(ctx: typer.Context, as_json: Json = False) -> None:
 @context.command()
 def show(ctx: typer.Context, number: Number, as_json: Json = False) -> None:
     """Show the references of a context: what each is for, and since when it is valid."""
-    from lake import contexts
+    from lake.calibration import contexts
 
     with open_lake(ctx) as lake:
         document = contexts.load(lake, number).as_dict()
@@ -191,7 +191,7 @@ def diff(
 
     [bold]heliolake process RECIPE --context B --changed-since A[/] does just those.
     """
-    from cluster.references import difference
+    from cluster.intake.references import difference
 
     with open_lake(ctx) as lake:
         document = difference(lake, old, new)
@@ -217,7 +217,7 @@ def diff(
 @context.command()
 def use(ctx: typer.Context, number: Number, as_json: Json = False) -> None:
     """Use a context from now on, for its instrument."""
-    from lake import contexts
+    from lake.calibration import contexts
 
     with open_lake(ctx) as lake:
         contexts.use(lake, number)
@@ -238,7 +238,7 @@ def _described(
     *,
     simulated: bool,
 ) -> list[NewReference]:
-    from lake.references import NewReference
+    from lake.calibration.references import NewReference
 
     return [
         NewReference(

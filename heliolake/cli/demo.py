@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.home import Home
+from cluster.home.home import Home
 from heliolake.cli.common import START, Globals
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, shown
 from heliolake.cli.reports import print_report, release_table
 
 if TYPE_CHECKING:
-    from heliolake.demo.run import DemoResult
+    from heliolake.demo.result import DemoResult
 
 
 def register(app: typer.Typer) -> None:

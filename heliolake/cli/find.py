@@ -15,7 +15,7 @@ from heliolake.cli.reports import release_table, short_time
 
 if TYPE_CHECKING:
     from lake.entries import FileEntry
-    from lake.search import Fetched
+    from lake.releases.search import Fetched
 
 ProductName = Annotated[
     str,
@@ -89,7 +89,7 @@ def search(
       heliolake search --since 2011-09-10 --until 2011-09-11 --json
     """
     from heliolake.hints import why_nothing
-    from lake.search import search as find
+    from lake.releases.search import search as find
 
     with open_lake(ctx) as lake:
         found = find(
@@ -121,7 +121,7 @@ def show(ctx: typer.Context, product: ProductName, as_json: Json = False) -> Non
       heliolake show stereo_hi:hi2a_s7_20110910.l1
       heliolake show stereo_hi:hi2a_s7_20110910.l1@v0001 --json
     """
-    from lake.search import show as look
+    from lake.releases.search import show as look
 
     with open_lake(ctx) as lake:
         document = look(lake, product)
@@ -151,8 +151,8 @@ def get(
       heliolake get stereo_hi:hi2a_s7_20110910.l1 -o out
       heliolake get stereo_hi:hi2a_s7_20110910.l1@v0001 -o out_v1
     """
-    from lake.access import OPERATOR
-    from lake.search import fetch, resolve
+    from lake.governance.policy import OPERATOR
+    from lake.releases.search import fetch, resolve
 
     done = 0
     with open_lake(ctx) as lake, progress_bar("fetching") as bar:

@@ -39,8 +39,8 @@ def fsck(
       heliolake fsck
       heliolake fsck --deep --repair
     """
-    from cluster.headers import stored_dates
-    from lake.fsck import fsck as compare
+    from cluster.intake.headers import stored_dates
+    from lake.fsck.compare import fsck as compare
 
     with open_lake(ctx) as lake, progress_bar("comparing") as bar:
         document = compare(lake, deep=deep, repair=repair, read_dates=stored_dates)

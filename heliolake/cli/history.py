@@ -36,7 +36,7 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List the runs: which recipe, when, and what became of its units."""
-    from lake import units
+    from lake.ledger import units
 
     with open_lake(ctx) as lake:
         found = [units.run(lake, run)] if run else units.runs(lake, limit=limit)
@@ -88,8 +88,8 @@ def quarantine(
     Files with the same reason stand together, with the command that tries them again. A file leaves the
     quarantine when a repaired one is taken in, or when it is processed well.
     """
-    from lake import quarantine as cases
-    from lake import units
+    from lake.ledger import units
+    from lake.releases import quarantine as cases
 
     if stage not in (None, "ingest", "process"):
         raise typer.BadParameter(f"{stage!r} is not a stage; write ingest or process", param_hint="--stage")

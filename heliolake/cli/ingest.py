@@ -35,7 +35,7 @@ def ingest(
       heliolake ingest ~/data/hi/2011
       heliolake ingest 'raw/*_s4h1A.fts' one_more.fits
     """
-    from cluster.ingest import ingest as take_in
+    from cluster.intake.ingest import ingest as take_in
 
     with open_lake(ctx) as lake, progress_bar("reading") as bar:
         report = take_in(lake, paths, on_progress=bar)

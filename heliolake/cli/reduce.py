@@ -62,9 +62,9 @@ def reduce(
 
       heliolake reduce background --instrument stereo_hi --observation 'hi1a_s4_201109*' --use
     """
-    from cluster.plan import Query
-    from cluster.reduce import reduce_to_reference
-    from lake import contexts
+    from cluster.plan.plan import Query
+    from cluster.run.reduce import reduce_to_reference
+    from lake.calibration import contexts
     from pipeline.reduction import find_reduction
 
     kind = find_reduction(instrument, name)

@@ -12,7 +12,7 @@ from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, progress_bar, shown
 
 if TYPE_CHECKING:
-    from cluster.restore import RestoreReport
+    from cluster.intake.restore import RestoreReport
 
 _SHOWN = 40
 """Files shown one by one."""
@@ -48,7 +48,7 @@ def restore(
       heliolake restore ~/data/hi/2011
       heliolake restore --dry-run '/archive/hi/*/*.fts.gz'
     """
-    from cluster.restore import restore as put_back
+    from cluster.intake.restore import restore as put_back
 
     with open_lake(ctx) as lake, progress_bar("comparing") as bar:
         report = put_back(lake, paths, dry_run=dry_run, on_progress=bar)

@@ -17,8 +17,8 @@ from heliolake.cli.output import err, out, print_json, progress_bar, shown, tabl
 from heliolake.cli.reports import print_report
 
 if TYPE_CHECKING:
-    from cluster.home import Home
-    from cluster.plan import Plan
+    from cluster.home.home import Home
+    from cluster.plan.plan import Plan
     from cluster.report import Report
     from lake.lake import Lake
 
@@ -163,9 +163,9 @@ def plan(
     require_recipe(recipe)  # before anything that takes its time
     earlier = load_document(diff) if diff else None
     with open_lake(ctx) as lake:
-        from cluster.plan import Query, make_plan
-        from cluster.refusals import refuse_hopeless
-        from cluster.standing import standing
+        from cluster.plan.plan import Query, make_plan
+        from cluster.plan.refusals import refuse_hopeless
+        from cluster.plan.standing import standing
 
         made = make_plan(
             lake,
@@ -276,7 +276,7 @@ def process(
 def _planned(
     lake: Lake, recipe: str, settings: list[str] | None, asked: tuple[Any, ...], context: int | None
 ) -> Plan:
-    from cluster.plan import Query, make_plan
+    from cluster.plan.plan import Query, make_plan
     from heliolake.recipes import find_recipe
 
     with progress_bar(recipe):
@@ -284,14 +284,14 @@ def _planned(
 
 
 def _resumed(lake: Lake, home: Home, run: str, *, keep_going: bool) -> Report:
-    from cluster.run import resume
+    from cluster.run.process import resume
 
     with progress_bar(f"run {run}") as bar:
         return resume(lake, home.scheduler(), run, on_progress=bar, keep_going=keep_going)
 
 
 def _published(lake: Lake, home: Home, made: Plan, *, retry_quarantined: bool, keep_going: bool) -> Report:
-    from cluster.run import process as carry_out
+    from cluster.run.process import process as carry_out
 
     with progress_bar(made.recipe.name) as bar:
         return carry_out(
@@ -305,8 +305,8 @@ def _published(lake: Lake, home: Home, made: Plan, *, retry_quarantined: bool, k
 
 
 def _tried(lake: Lake, home: Home, made: Plan, folder: Path) -> Report:
-    from cluster.trial import trial_products
-    from lake.access import OPERATOR
+    from cluster.run.trial import trial_products
+    from lake.governance.policy import OPERATOR
 
     with progress_bar(f"trial of {made.recipe.name}") as bar:
         # Who can open the home's lake owns it: nothing in it is withheld from them.
@@ -317,7 +317,7 @@ def _ask_before_replacing(lake: Lake, made: Plan) -> None:
     """Ask a person at a terminal whether settings shall replace what is active; scripts have decided."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    from cluster.standing import standing
+    from cluster.plan.standing import standing
 
     replaced = standing(lake, made).replaced()
     if replaced:

@@ -15,7 +15,7 @@ from heliolake.demo.stories import Story
 from lake.text import printable_lines
 
 if TYPE_CHECKING:
-    from heliolake.demo.run import DemoResult
+    from heliolake.demo.result import DemoResult
 
 
 def escape(text: object) -> str:

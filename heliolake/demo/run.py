@@ -2,76 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
-import shutil
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cluster.home import Home
-from cluster.report import Report
+from cluster.home.home import Home
+from heliolake.demo.result import PAGE, PICTURE, DemoResult
 
 if TYPE_CHECKING:
     from heliolake.demo.inputs import Simulated
     from heliolake.demo.stories import Shown, Story
     from heliolake.notebook import Connection
 
-PICTURE = "heliolake-demo.png"
-PAGE = "heliolake-demo.html"
 RECIPES = ("aia-l15", "stereo_hi-l1")
 """Recipes that need no calibration file, in the order they are run."""
 
 Say = Callable[[str], None]
-
-
-@dataclass
-class DemoResult:
-    """What the demonstration made.
-
-    Attributes
-    ----------
-    home
-        The home it ran in.
-    ingested
-        Report of ingest.
-    processed
-        Report of each recipe, by its name.
-    releases
-        All ACTIVE releases of the home now, as `search` lists them.
-    simulated
-        Names of the products that hold simulated frames.
-    quarantined
-        What was put aside, as `quarantine` lists it.
-    stories
-        What picture and page show.
-    picture, page
-        The files.
-    seconds
-        Time spent on each part.
-    """
-
-    home: Home
-    ingested: Report
-    processed: dict[str, Report] = field(default_factory=dict)
-    releases: list[dict[str, Any]] = field(default_factory=list)
-    simulated: set[str] = field(default_factory=set)
-    quarantined: list[dict[str, Any]] = field(default_factory=list)
-    stories: list[Story] = field(default_factory=list)
-    picture: Path = Path(PICTURE)
-    page: Path = Path(PAGE)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    def next_commands(self) -> list[str]:
-        """Three commands worth trying now."""
-        made = [one["product"] for one in self.releases if one["recipe"]]
-        product = made[-1] if made else "PRODUCT"
-        start = f"{_program()} --home {shlex.quote(_shortest(self.home.path))}"
-        return [f"{start} up", f"{start} search", f"{start} get {product} -o out"]
 
 
 def run_demo(
@@ -121,13 +70,13 @@ def run_demo(
 
 
 def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> DemoResult:
-    from cluster.ingest import ingest
+    from cluster.intake.ingest import ingest
     from heliolake.demo.inputs import shipped_frames, simulate
     from heliolake.demo.page import write_page
     from heliolake.demo.picture import write_picture
     from heliolake.notebook import Connection
-    from lake import quarantine
-    from lake.search import search
+    from lake.releases import quarantine
+    from lake.releases.search import search
 
     clock = _Clock()
     say("Simulating a series of HI-1 frames with known truth")
@@ -159,8 +108,8 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
 
 def _use_flat(connection: Connection, simulated: Simulated) -> None:
     """Let simulated frames have the flat of the camera that took them; no other frame is given it."""
-    from cluster.references import add
-    from lake.references import NewReference
+    from cluster.intake.references import add
+    from lake.calibration.references import NewReference
 
     flat = NewReference(
         path=simulated.flat,
@@ -171,32 +120,6 @@ def _use_flat(connection: Connection, simulated: Simulated) -> None:
         simulated=True,
     )
     add(connection.lake, [flat], note="with the flat of the demonstration's simulated camera", use=True)
-
-
-def _program() -> str:
-    """What to type for the command that runs: its path where the shell would find none or another."""
-    ours = Path(sys.executable).with_name("heliolake")
-    found = shutil.which("heliolake")
-    return "heliolake" if found and Path(found).samefile(ours) else _shortest(ours)
-
-
-def _shortest(path: Path) -> str:
-    """A path from here where it lies below, else in full."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-class _Clock:
-    """Seconds since the last look, by the name of what was done."""
-
-    def __init__(self) -> None:
-        self.spent: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def __call__(self, what: str) -> None:
-        now = time.perf_counter()
-        self.spent[what] = now - self._last
-        self._last = now
 
 
 def _useful_recipes() -> list[str]:
@@ -227,3 +150,16 @@ def _stories(connection: Connection, simulated: Simulated) -> list[Story]:
             stories.append(hi_story(shown, simulated.truths[pair.name]))
     stories += [hi_story(pair.load(), None) for pair in [pair for pair in hi if not pair.simulated][:1]]
     return stories
+
+
+class _Clock:
+    """Seconds since the last look, by the name of what was done."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def __call__(self, what: str) -> None:
+        now = time.perf_counter()
+        self.spent[what] = now - self._last
+        self._last = now

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cluster.home import Home
+from cluster.home.home import Home
 from heliolake.cli.app import app
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.home import Home
+from cluster.home.home import Home
 from tests.heliolake.conftest import OBSERVATION, Command
 
 RAW, PRODUCT = f"stereo_hi:{OBSERVATION}.l0", f"stereo_hi:{OBSERVATION}.l1"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cluster.home import Home
+from cluster.home.home import Home
 from heliolake.cli import complete
 from pipeline.instrument import instruments, recipes
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pipeline
-from cluster.home import Home
+from cluster.home.home import Home
 from cluster.report import Item, Report
 from heliolake.demo.inputs import shipped_frames, simulate
 from heliolake.demo.page import _table, write_page

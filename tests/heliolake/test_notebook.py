@@ -15,15 +15,15 @@ from astropy.io import fits
 
 import heliolake
 import pipeline
-from cluster.home import Home
-from cluster.trial import trial_stack
+from cluster.home.home import Home
+from cluster.run.trial import trial_stack
 from heliolake import Connection
 from heliolake.recipes import find_recipe
-from lake import fits_io
-from lake.access import OPERATOR, PUBLIC
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
 from lake.errors import BadInput, Fatal, Unreachable
+from lake.fits import io as fits_io
+from lake.governance.policy import OPERATOR, PUBLIC
 from pipeline.errors import Fatal as PipelineFatal
 from pipeline.quality import Quality
 from tests.heliolake.conftest import OBSERVATION, Command

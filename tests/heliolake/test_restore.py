@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from cluster.home import Home
-from lake import search
+from cluster.home.home import Home
 from lake.catalogue.models import File
 from lake.catalogue.session import transaction
 from lake.checksums import checksums
 from lake.lake import Lake
-from lake.storage import put_bytes
+from lake.releases import search
+from lake.storage.posix import put_bytes
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
 from tests.heliolake.conftest import Command, Said
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cluster.home import Home
+from cluster.home.home import Home
 from lake.catalogue import migrate
 from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import stem_of
-from lake.storage import put_bytes
+from lake.storage.posix import put_bytes
 
 MakeFiles = Callable[..., list[FileEntry]]
 

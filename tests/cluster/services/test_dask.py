@@ -13,7 +13,7 @@ from distributed import Client
 from distributed.security import Security
 
 from cluster.connect import connected
-from cluster.home import Home
+from cluster.home.home import Home
 from cluster.services.compute import worker_count
 
 

@@ -17,14 +17,14 @@ import psutil
 import psycopg
 import pytest
 
-from cluster.home import Home
+from cluster.home.home import Home
+from cluster.home.process import ProcessRecord
 from cluster.services import ServiceState, down, records, status, unprivileged, up
-from cluster.services.records import ProcessRecord
 from lake.errors import Fatal
 from tests.conftest import HOUSE, rucio_client, running_home
 
 NOBODY = 65534
-UP = "import sys; from cluster.home import Home; from cluster.services import up; up(Home(sys.argv[1]))"
+UP = "import sys; from cluster.home.home import Home; from cluster.services import up; up(Home(sys.argv[1]))"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def pids(home: Home) -> dict[str, int | None]:
 
 
 def main_process(home: Home, name: str) -> psutil.Process:
-    record = ProcessRecord.load(home, name)
+    record = ProcessRecord.load(home.run, name)
     assert record is not None
     process = record.process()
     assert process is not None
@@ -146,11 +146,11 @@ def test_a_stranger_without_the_password_is_refused_by_the_database(own: Home) -
 
 
 def test_a_pid_that_now_belongs_to_another_program_is_not_ours(own: Home) -> None:
-    genuine = ProcessRecord.load(own, "rucio-daemons")
+    genuine = ProcessRecord.load(own.run, "rucio-daemons")
     assert genuine is not None
     mine = psutil.Process()
     try:
-        ProcessRecord("rucio-daemons", mine.pid, mine.create_time() - 1000).save(own)
+        ProcessRecord("rucio-daemons", mine.pid, mine.create_time() - 1000).save(own.run)
         assert by_name(status(own))["rucio-daemons"].state == "dead"
     finally:
         genuine.save(own)
@@ -219,7 +219,7 @@ def test_an_ordinary_user_can_do_it_too() -> None:
     folder = Path(tempfile.mkdtemp(prefix="heliolake-"))
     os.chown(folder, NOBODY, NOBODY)
     code = (
-        "import os, sys; from cluster.home import Home; from cluster.services import up, down, records\n"
+        "import os, sys; from cluster.home.home import Home; from cluster.services import up, down, records\n"
         "home = Home(sys.argv[1])\n"
         "try: print(os.geteuid(), *[state.state for state in up(home)])\n"
         "finally: down(home)\n"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from cluster.home import Home
+from cluster.home.home import Home
 from cluster.services import records
 
 IDLE, HALF_SENT = 200, 60

@@ -1,0 +1,274 @@
+"""Plans: from a recipe and a query to an immutable list of units of work.
+
+A unit is named by the hash of everything that decides its result: the bytes
+of its inputs, the steps with their versions and parameters, and the bytes of
+its references. Equal units have equal names, wherever and whenever planned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import lru_cache, partial
+from typing import Any, Final
+
+from lake.calibration import contexts
+from lake.calibration.choice import Choice, Context, choose
+from lake.entries import FileEntry, iso
+from lake.errors import BadInput
+from lake.lake import Lake
+from lake.names import ProductKey
+from lake.releases import inputs
+from pipeline import code
+from pipeline.instrument import Instrument, instrument
+from pipeline.recipe import Recipe
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which observations a plan is about; all when empty.
+
+    Attributes
+    ----------
+    since, until
+        Observations that overlap this span, UTC.
+    observation
+        Name of the observation, ``*`` for anything.
+    changed_since
+        Only products that the change from this context to the one of the plan asks to reprocess.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    observation: str | None = None
+    changed_since: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A reference chosen for a unit, and why."""
+
+    did: str
+    sha256: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUnit:
+    """The smallest piece of work: one file through one recipe with its references."""
+
+    unit_id: str
+    product: ProductKey
+    file: FileEntry
+    parent: str
+    references: Mapping[str, Chosen] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def payload(self) -> dict[str, Any]:
+        """Plain data from which `of_payload` makes the unit again, in another process."""
+        return {
+            "product": list(self.product),
+            "file": self.file.as_dict(),
+            "parent": self.parent,
+            "references": {need: asdict(chosen) for need, chosen in self.references.items()},
+        }
+
+    @classmethod
+    def of_payload(cls, unit_id: str, payload: Mapping[str, Any]) -> PlannedUnit:
+        """The inverse of `payload`."""
+        return cls(
+            unit_id=unit_id,
+            product=ProductKey(*payload["product"]),
+            file=FileEntry.from_dict(payload["file"]),
+            parent=payload["parent"],
+            references={need: Chosen(**chosen) for need, chosen in payload["references"].items()},
+        )
+
+    def document(self) -> dict[str, Any]:
+        """Plain data, for people and for comparing plans."""
+        return {
+            "unit": self.unit_id,
+            "product": self.product.name,
+            "input": self.file.did,
+            "sha256": self.file.sha256,
+            "date": iso(self.file.date_beg),
+            "references": {need: chosen.did for need, chosen in self.references.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file the plan does not touch, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An immutable list of units. Its id is the hash of its content."""
+
+    recipe: Recipe
+    context: int | None
+    units: tuple[PlannedUnit, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    code: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Hash of recipe, context, units and of the code that is to carry them out."""
+        return digest(
+            {
+                "code": code.digest(self.code),
+                "recipe": self.recipe.document(),
+                "context": self.context,
+                "units": sorted(unit.unit_id for unit in self.units),
+            }
+        )[:32]
+
+    def by_product(self) -> dict[ProductKey, list[PlannedUnit]]:
+        """The units of each product, in order."""
+        result: dict[ProductKey, list[PlannedUnit]] = {}
+        for unit in self.units:
+            result.setdefault(unit.product, []).append(unit)
+        return result
+
+    def document(self) -> dict[str, Any]:
+        """Plain data: shown by ``plan``, written by ``plan -o``, compared by ``plan --diff``."""
+        return {
+            "plan": self.id,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "context": self.context,
+            "code": dict(self.code),
+            "products": {key.name: len(units) for key, units in self.by_product().items()},
+            "units": [unit.document() for unit in self.units],
+            "left_out": [{"file": entry.file, "reason": entry.reason} for entry in self.left_out],
+        }
+
+    def explain(self, did: str) -> list[dict[str, Any]]:
+        """For each unit that reads or makes from a file: its references with the reason of each choice."""
+        return [
+            {
+                **unit.document(),
+                "parent": unit.parent,
+                "why": {need: chosen.why for need, chosen in unit.references.items()},
+                "absent": dict(unit.absent),
+            }
+            for unit in self.units
+            if did in (unit.file.did, unit.file.name, unit.unit_id, unit.file.stem)
+        ]
+
+
+def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context: int | None = None) -> Plan:
+    """The plan of a recipe for the observations a query finds.
+
+    Parameters
+    ----------
+    lake
+        Where the inputs are.
+    recipe
+        What to do.
+    query
+        Which observations; all by default. An observation is always planned whole.
+    context
+        Number of the context of references; the current one by default.
+
+    Raises
+    ------
+    pipeline.errors.Fatal
+        When the recipe is not valid.
+    lake.errors.BadInput
+        When there is no such context.
+    """
+    query = query or Query()
+    chosen = contexts.current(lake, recipe.instrument) if context is None else contexts.load(lake, context)
+    recipe_hash = digest(recipe.document())
+    look = partial(
+        inputs.active_inputs,
+        lake,
+        recipe.instrument,
+        since=query.since,
+        until=query.until,
+        observation=query.observation,
+    )
+    found, made_elsewhere = look(recipe.from_level), look(recipe.to_level)
+    if query.changed_since is not None:
+        names = _affected(lake, query.changed_since, chosen)
+        found = (one for one in found if _product(one.product, recipe.to_level).name in names)
+        made_elsewhere = iter(())
+    needs = tuple(need.name for _, need in recipe.needs())
+    entry = instrument(recipe.instrument)
+    units = tuple(_unit(one, recipe, recipe_hash, _choices(one.file, entry, needs, chosen)) for one in found)
+    left_out = tuple(
+        LeftOut(one.file.did, f"already {entry.title} level {recipe.to_level}; came from elsewhere")
+        for one in made_elsewhere
+        if one.file.unit_id is None
+    )
+    number = None if chosen is None else chosen.number
+    return Plan(recipe, number, units, left_out, code.of_recipe(recipe))
+
+
+def _choices(
+    file: FileEntry, entry: Instrument, needs: Sequence[str], context: Context | None
+) -> dict[str, Choice]:
+    keywords = selectable(file, entry) if needs else {}
+    return {need: choose(context, entry.name, need, file.date_beg, keywords) for need in needs}
+
+
+def selectable(file: FileEntry, entry: Instrument) -> dict[str, Any]:
+    """What a reference's selectors may ask of a file: its searchable values by name and by FITS keyword."""
+    by_keyword = {
+        rule.keyword: file.meta[name]
+        for name, rule in entry.meta.items()
+        if rule.keyword and name in file.meta
+    }
+    return {**file.meta, **by_keyword, "FILENAME": file.name, "LEVEL": file.level}
+
+
+def _unit(
+    entry: inputs.Input, recipe: Recipe, recipe_hash: str, choices: Mapping[str, Choice]
+) -> PlannedUnit:
+    references = {
+        need: Chosen(choice.reference.did, choice.reference.sha256, choice.why)
+        for need, choice in choices.items()
+        if choice.reference is not None
+    }
+    absent = {need: choice.why for need, choice in choices.items() if choice.reference is None}
+    unit_id = digest(
+        {
+            "inputs": [[entry.file.did, entry.file.sha256]],
+            "recipe": recipe_hash,
+            "blank_is_missing": instrument(recipe.instrument).blank_is_missing,
+            "references": {need: [chosen.did, chosen.sha256] for need, chosen in references.items()},
+        }
+    )
+    product = _product(entry.product, recipe.to_level)
+    return PlannedUnit(unit_id, product, entry.file, entry.release, references, absent)
+
+
+@lru_cache(maxsize=64)
+def _product(source: ProductKey, level: str) -> ProductKey:
+    """The product made from another; inputs come by observation, so that neighbours share it."""
+    return ProductKey(source.scope, source.observation, level)
+
+
+def _affected(lake: Lake, number: int, context: Context | None) -> set[str]:
+    if context is None:
+        raise BadInput(
+            "there is no context to compare with",
+            keyword="context",
+            found="none is in use",
+            advice="name one with --context N, or make one current with `heliolake context use N`",
+        )
+    change = contexts.diff(contexts.load(lake, number), context)
+    return {str(row["product"]) for row in contexts.affected(lake, change)}
+
+
+def digest(document: Any) -> str:
+    """SHA-256 of plain data in its canonical JSON form."""
+    return hashlib.sha256(_CANONICAL.encode(document).encode("ascii")).hexdigest()

@@ -1,0 +1,133 @@
+"""Where a plan stands: what of it is new, what was done or put aside before, and what a run would release."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cluster.plan.plan import Plan
+from cluster.plan.refusals import lacking
+from lake.lake import Lake
+from lake.ledger import units
+from lake.names import ProductKey
+from lake.releases.activation import Active, active_units, former_release
+
+
+@dataclass(frozen=True)
+class ProductStanding:
+    """One product of a plan.
+
+    Attributes
+    ----------
+    product
+        Its name.
+    units, new, done, put_aside
+        How many units it has, and how many of them were never done, gave a file before, or were put aside.
+    active
+        Version of its ACTIVE release; `None` when it has none.
+    comes
+        What a run makes of it: ``nothing`` (it is up to date), ``first release``, ``next version``, or
+        ``version N again`` where an earlier release holds just these files.
+    """
+
+    product: str
+    units: int
+    new: int
+    done: int
+    put_aside: int
+    active: int | None
+    comes: str
+
+    @property
+    def replaces(self) -> bool:
+        """Whether another release takes the place of the ACTIVE one."""
+        return self.active is not None and self.comes != NOTHING
+
+
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a plan stands, as a whole and by product; `lacking` as `cluster.plan.refusals` counts it."""
+
+    products: tuple[ProductStanding, ...]
+    lacking: Mapping[str, int]
+
+    @property
+    def new(self) -> int:
+        """Units that were never done."""
+        return sum(one.new for one in self.products)
+
+    @property
+    def done(self) -> int:
+        """Units that gave a file before."""
+        return sum(one.done for one in self.products)
+
+    @property
+    def put_aside(self) -> int:
+        """Units that were put aside before."""
+        return sum(one.put_aside for one in self.products)
+
+    def replaced(self) -> list[ProductStanding]:
+        """Products whose ACTIVE release would give way to another."""
+        return [one for one in self.products if one.replaces]
+
+    def document(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "new": self.new,
+            "done": self.done,
+            "put_aside": self.put_aside,
+            "lacking": dict(self.lacking),
+            "products": [asdict(one) for one in self.products],
+        }
+
+
+def standing(lake: Lake, plan: Plan) -> Standing:
+    """Where a plan stands now; a plan of a million units is asked about in some hundred questions.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    plan
+        The plan.
+    """
+    known = units.known_outcomes(lake, (unit.unit_id for unit in plan.units))
+    members = plan.by_product()
+    active = active_units(lake, {product.name for product in members})
+    found = (
+        _of(lake, product, [unit.unit_id for unit in of_product], known, active.get(product.name))
+        for product, of_product in members.items()
+    )
+    return Standing(tuple(found), lacking(plan))
+
+
+def _of(
+    lake: Lake, product: ProductKey, ids: Collection[str], known: Mapping[str, str], active: Active | None
+) -> ProductStanding:
+    done = {one for one in ids if known.get(one) == "done"}
+    aside = sum(known.get(one) == "quarantined" for one in ids)
+    new = len(ids) - len(done) - aside
+    return ProductStanding(
+        product=product.name,
+        units=len(ids),
+        new=new,
+        done=len(done),
+        put_aside=aside,
+        active=None if active is None else active.version,
+        comes=_what_comes(lake, product, new, done, active),
+    )
+
+
+def _what_comes(
+    lake: Lake, product: ProductKey, new: int, done: Collection[str], active: Active | None
+) -> str:
+    if not new and set(done) == (active.units if active is not None else set()):
+        return NOTHING
+    former = former_release(lake, product, done) if done and not new else None
+    if former is not None:
+        return f"version {former} again"
+    return "first release" if active is None else "next version"

@@ -1,0 +1,263 @@
+"""Execution on Dask: jobs in, manifests out, block by block through a bounded window.
+
+Each block is one small graph of read → recipe → write through
+`xarray.map_blocks`. Only so many blocks are in flight that every worker has
+the next one at hand: a campaign of a year never lies in memory as one graph.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from distributed import Client, Future, KilledWorker, wait
+
+from cluster.connect import submit_whole
+from cluster.run.stacks import FrameSource, Manifest, Target, open_stack, written
+from lake.errors import Fatal as LakeFatal
+from lake.errors import Retriable as LakeRetriable
+from pipeline import apply
+from pipeline.apply import memory_factor, output_shape, task_name
+from pipeline.errors import Fatal, Retriable
+from pipeline.outcome import Outcome, Status
+from pipeline.recipe import Recipe
+from pipeline.uncertainty import begins
+
+log = logging.getLogger(__name__)
+
+#: Bytes of float32 images in one block, unless a single image is larger.
+BLOCK_BYTES: Final = 96 * 2**20
+#: Blocks per worker that are submitted and not finished.
+WINDOW: Final = 2
+#: Seconds to wait for a first worker, and for another when the last one is gone.
+PATIENCE: Final = 30
+#: How often a frame is tried when what failed may pass.
+ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True)
+class Job:
+    """One unit, ready to be sent to a worker."""
+
+    source: FrameSource
+    target: Target
+    shape: tuple[int, int]
+    attempt: int = 1
+    alone: bool = False
+
+
+class Execution(Protocol):
+    """Anything that carries out jobs and gives a manifest for each, in any order."""
+
+    def __call__(self, jobs: Iterable[Job]) -> Iterator[Manifest]:
+        """Carry out jobs."""
+        ...
+
+
+class DaskExecution:
+    """Carries out the jobs of one recipe on a Dask cluster.
+
+    Parameters
+    ----------
+    client
+        Connected to the cluster.
+    recipe
+        What to do with every frame.
+    worker_memory
+        Memory of one worker in bytes; found out from the cluster by default.
+    """
+
+    def __init__(self, client: Client, recipe: Recipe, *, worker_memory: int | None = None) -> None:
+        self.client = client
+        self.recipe = recipe
+        self.name = task_name(recipe)
+        chain = recipe.bind()
+        self.factor = memory_factor(chain, uncertainty=recipe.uncertainty)
+        self.reads_uncertainty = recipe.uncertainty and not begins(chain)
+        self._require_worker()
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        self.workers = len(workers)
+        self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
+
+    def __call__(self, jobs: Iterable[Job]) -> Generator[Manifest]:
+        """Carry out jobs; a manifest for each, as they finish.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When every unit would fail alike.
+        pipeline.errors.Retriable
+            When the cluster is lost.
+        """
+        small, large = self._sorted_out(list(jobs))
+        yield from large
+        waiting = deque(self._blocks(small))
+        running: dict[Future, list[Job]] = {}
+        try:
+            while waiting or running:
+                while waiting and self._may_start(waiting[0], running.values()):
+                    block = waiting.popleft()
+                    running[self._submit(block)] = block
+                future = self._first_ended(running)
+                block = running.pop(future)
+                for job, manifest in self._settle(future, block, waiting):
+                    if _try_again(job, manifest):
+                        waiting.append([replace(job, attempt=job.attempt + 1)])
+                    else:
+                        yield manifest
+        finally:
+            self.client.cancel(list(running), force=True)
+
+    def _first_ended(self, running: Collection[Future]) -> Future:
+        """One of the blocks that came to an end; a cluster without any worker is not waited for for ever.
+
+        Raises
+        ------
+        pipeline.errors.Retriable
+            When no worker is left and none comes back.
+        """
+        while True:
+            try:
+                with self.client.as_current():
+                    return next(iter(wait(list(running), PATIENCE, "FIRST_COMPLETED").done))
+            except CancelledError as error:
+                raise _lost() from error
+            except TimeoutError:
+                self._require_worker()
+
+    def _require_worker(self) -> None:
+        try:
+            self.client.wait_for_workers(1, timeout=PATIENCE)  # one that was just lost is being replaced
+        except TimeoutError as error:
+            raise Retriable(
+                "the Dask cluster has no worker; run `heliolake up`, then the same command again"
+            ) from error
+
+    def _may_start(self, block: Sequence[Job], running: Collection[Sequence[Job]]) -> bool:
+        """Whether there is room; a suspect runs alone, so that it takes nobody with it."""
+        if block[0].alone or any(other[0].alone for other in running):
+            return not running
+        return len(running) < WINDOW * self.workers
+
+    def _blocks(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
+        """Jobs of one shape side by side, few enough for the memory and for every worker to get some."""
+        per_worker = max(1, -(-len(jobs) // (self.workers * WINDOW * 2)))
+        by_shape: dict[tuple[int, int], list[Job]] = {}
+        for job in jobs:
+            by_shape.setdefault(job.shape, []).append(job)
+        for shape, alike in by_shape.items():
+            size = min(per_worker, self._fit(shape))
+            for start in range(0, len(alike), size):
+                yield alike[start : start + size]
+
+    def _sorted_out(self, jobs: Sequence[Job]) -> tuple[list[Job], list[Manifest]]:
+        """The jobs that workers can hold, and the ends of the others: one large image is not all of them.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When no worker can hold any of them.
+        """
+        refusals: dict[tuple[int, int], str] = {}
+        for shape in {job.shape for job in jobs}:
+            try:
+                self._fit(shape)
+            except Fatal as error:
+                refusals[shape] = str(error)
+        small = [job for job in jobs if job.shape not in refusals]
+        if refusals and not small:
+            raise Fatal(next(iter(refusals.values())))
+        return small, [
+            Manifest(
+                unit=job.target.unit,
+                outcome=Outcome(status=Status.FAILED, reason=refusals[job.shape], keyword="memory"),
+            )
+            for job in jobs
+            if job.shape in refusals
+        ]
+
+    def _fit(self, shape: tuple[int, int]) -> int:
+        result = output_shape(self.recipe.bind(), shape)
+        pixels = max(shape[0] * shape[1], result[0] * result[1])
+        count = max(1, BLOCK_BYTES // (4 * pixels))
+        # A block holds images and flags (6 bytes a pixel; 10 with the uncertainty) before and behind the
+        # recipe, these once more when they are put together, and the one frame being worked on.
+        held = 30 if self.recipe.uncertainty else 18
+        need = pixels * (held * count + 4 * self.factor)
+        while self.memory and count > 1 and need > 0.6 * self.memory:
+            count //= 2
+            need = pixels * (held * count + 4 * self.factor)
+        if self.memory and need > 0.9 * self.memory:
+            raise Fatal(
+                f"recipe {self.recipe.name} needs about {need / 2**30:.1f} GiB for one image of "
+                f"{shape[1]} x {shape[0]}, and a worker has {self.memory / 2**30:.1f} GiB; "
+                "start fewer workers with more memory each"
+            )
+        return int(count)
+
+    def _submit(self, block: Sequence[Job]) -> Future:
+        stack = open_stack(
+            [job.source for job in block],
+            block[0].shape,
+            frames_per_block=len(block),
+            uncertainty=self.reads_uncertainty,
+        )
+        manifests = written(apply(stack, self.recipe), [job.target for job in block], self.name)
+        # The dashboard shows the block under the recipe's name and steps.
+        try:
+            return submit_whole(self.client, manifests.data, self.name)
+        except Exception as error:
+            if self.client.status == "running":
+                raise
+            raise _lost() from error
+
+    def _settle(
+        self, future: Future, block: Sequence[Job], waiting: deque[list[Job]]
+    ) -> Iterator[tuple[Job, Manifest]]:
+        try:
+            texts: Any = future.result()
+        except KilledWorker:
+            yield from self._after_kill(block, waiting)
+        except (Fatal, LakeFatal, Retriable, LakeRetriable):
+            raise
+        except Exception as error:
+            if self.client.status != "running" or future.cancelled():
+                raise _lost() from error
+            log.exception("a block of %s failed", self.recipe.name)
+            if len(block) > 1:
+                waiting.extend([job] for job in block)
+            else:
+                yield block[0], Manifest(unit=block[0].target.unit, outcome=Outcome.of_error(error))
+        else:
+            for job, text in zip(block, texts, strict=True):
+                manifest = Manifest.model_validate_json(str(text))
+                if manifest.unit != job.target.unit:
+                    raise Fatal(f"Dask gave what unit {manifest.unit} made for unit {job.target.unit}")
+                yield job, manifest
+
+    def _after_kill(self, block: Sequence[Job], waiting: deque[list[Job]]) -> Iterator[tuple[Job, Manifest]]:
+        """A worker died under a block: each frame gets one more chance alone, then is put aside."""
+        if not block[0].alone:
+            waiting.extend([replace(job, alone=True)] for job in block)
+            return
+        (job,) = block
+        outcome = Outcome(
+            status=Status.QUARANTINED,
+            reason="the worker was killed while it worked on this frame alone, probably for its memory",
+            keyword="memory",
+            found=f"{self.memory / 2**30:.1f} GiB per worker",
+            advice="process it again with workers that have more memory",
+        )
+        yield job, Manifest(unit=job.target.unit, outcome=outcome)
+
+
+def _lost() -> Retriable:
+    return Retriable("the Dask cluster was lost; run `heliolake up`, then the same command again")
+
+
+def _try_again(job: Job, manifest: Manifest) -> bool:
+    return manifest.outcome.status is Status.FAILED and manifest.outcome.retriable and job.attempt < ATTEMPTS

@@ -1,0 +1,378 @@
+"""Lazy stacks of files in the lake, and what writes them back: the two ends of a block.
+
+Both functions run in Dask workers through `xarray.map_blocks`. What travels to
+a worker is a few hundred bytes per frame; a frame that cannot be read becomes
+NaN with its outcome, like one that cannot be processed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from lake.checksums import Checksums, checksums
+from lake.errors import BadInput as LakeBadInput
+from lake.errors import Fatal as LakeFatal
+from lake.errors import Reason
+from lake.errors import Retriable as LakeRetriable
+from lake.fits.check import UNCERTAINTY_EXTNAME
+from lake.fits.io import Uncertainty, build_product, find_hdu, local_path, read_header, read_image
+from lake.storage.posix import final_path, put_back, put_bytes, sums_of
+from pipeline import provenance, solarnet
+from pipeline.errors import BadInput, Retriable
+from pipeline.frame import with_primary
+from pipeline.instrument import instrument
+from pipeline.outcome import Outcome, Status
+from pipeline.quality import Quality, legend
+from pipeline.stack import (
+    as_objects,
+    assemble,
+    frame_at,
+    header_text,
+    outcome_at,
+    planes,
+    references_text,
+    template,
+)
+from pipeline.step import ReferenceFile
+
+log = logging.getLogger(__name__)
+
+
+class Loader(NamedTuple):
+    """Where one frame's pixels are: all that a worker needs to read it.
+
+    Attributes
+    ----------
+    url
+        Path or ``file://`` URL.
+    hdu
+        Number of the image's HDU.
+    rows
+        First and last row (exclusive) wanted; all when `None`.
+    """
+
+    url: str
+    hdu: int
+    rows: tuple[int, int] | None = None
+
+
+class FrameSource(BaseModel):
+    """One frame to be read: its loader, its name, its checksum where known, and its own references."""
+
+    model_config = ConfigDict(frozen=True)
+
+    loader: Loader
+    source: str
+    sha256: str = ""
+    blank_is_missing: bool = True
+    caveats: tuple[str, ...] = ()
+    references: dict[str, ReferenceFile] = {}
+
+
+class Target(BaseModel):
+    """Where one finished frame goes, and what the lake adds to its header; a trial's to a plain folder.
+
+    `lost` are the checksums of a file that is made again: it is written only where it has come out the same.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    instrument: str
+    root: Path
+    scope: str
+    name: str
+    version: int
+    date: str
+    parents: tuple[str, ...]
+    context: int | None = None
+    lost: Checksums | None = None
+    trial: bool = False
+
+
+class Manifest(BaseModel):
+    """What became of one frame: its outcome, and the file if there is one.
+
+    The dates are those of the finished header: a step may know them better than the raw file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    unit: str
+    outcome: Outcome
+    size: int = 0
+    adler32: str = ""
+    md5: str = ""
+    sha256: str = ""
+    shape: tuple[int, ...] = ()
+    date_beg: datetime | None = None
+    date_end: datetime | None = None
+
+
+def open_stack(
+    sources: Sequence[FrameSource],
+    shape: tuple[int, int],
+    *,
+    frames_per_block: int = 1,
+    uncertainty: bool = False,
+) -> xr.Dataset:
+    """A lazy stack of frames that lie in files.
+
+    Parameters
+    ----------
+    sources
+        Frames of one shape, in time order.
+    shape
+        (ny, nx) of every frame.
+    frames_per_block
+        Images in one Dask chunk.
+    uncertainty
+        Read the uncertainties of our own products too; NaN for frames that have none.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `pipeline.stack` describes it; nothing is read before it is asked for.
+    """
+    texts = as_objects([source.model_dump_json() for source in sources])
+    wanted = xr.Dataset({"source": ("time", texts)}).chunk({"time": frames_per_block})
+    chunks = wanted["source"].chunks[0]
+    layout = template(chunks, shape, uncertainty=uncertainty)
+    kwargs: Mapping[str, Any] = {"shape": shape, "uncertainty": uncertainty}
+    result = xr.map_blocks(read, wanted, kwargs=kwargs, template=layout)
+    return cast("xr.Dataset", result)
+
+
+class _Read(NamedTuple):
+    """One frame as it was read; without image and flags where it could not be."""
+
+    image: NDArray[np.float32] | None
+    quality: NDArray[np.uint16] | None
+    header: str
+    outcome: Outcome
+    uncertainty: NDArray[np.float32] | None = None
+
+
+def read(block: xr.Dataset, shape: tuple[int, int], *, uncertainty: bool = False) -> xr.Dataset:
+    """Read the frames of one block (in a worker)."""
+    sources = [FrameSource.model_validate_json(str(text)) for text in block["source"].values]
+    frames = [_read_or_why_not(source, shape, uncertainty=uncertainty) for source in sources]
+    return assemble(
+        planes([frame.image for frame in frames], shape, np.float32, np.nan),
+        planes([frame.quality for frame in frames], shape, np.uint16, 0),
+        [frame.header for frame in frames],
+        [source.source for source in sources],
+        [references_text(source.references) for source in sources],
+        [frame.outcome.model_dump_json() for frame in frames],
+        planes([frame.uncertainty for frame in frames], shape, np.float32, np.nan) if uncertainty else None,
+    )
+
+
+def _read_or_why_not(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool) -> _Read:
+    try:
+        return _read_one(source, shape, uncertainty=uncertainty)
+    except (LakeFatal, MemoryError):
+        raise
+    except Exception as error:  # one bad file never fails its block
+        return _Read(None, None, "", Outcome.of_error(_in_pipeline_terms(error), step="read"))
+
+
+def _read_one(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool) -> _Read:
+    url, hdu, rows = source.loader
+    if source.sha256:
+        _require_bytes(source)
+    wanted = None if rows is None else slice(*rows)
+    found = read_image(url, hdu, wanted, blank_is_missing=source.blank_is_missing)
+    if found.data.shape != shape:
+        raise BadInput(
+            "the image does not have the shape it was registered with",
+            file=source.source,
+            keyword="NAXIS1, NAXIS2",
+            found=str(found.data.shape[::-1]),
+            advice="run `heliolake fsck --deep`: the stored file may have changed",
+        )
+    image, lost = found.data, ~np.isfinite(found.data)
+    if lost.any():
+        image[lost] = np.nan  # infinity is no brightness either
+    ours = "UNIT_ID" in found.header
+    if ours:  # the flags of our products stand in their first extension
+        quality = read_image(url, hdu + 1, wanted).data.astype(np.uint16)
+    else:
+        quality = lost * np.uint16(Quality.MISSING)
+    if found.blank is not None and source.blank_is_missing:
+        quality[found.blank] |= np.uint16(Quality.MISSING)
+    header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
+    outcome = Outcome(caveats=tuple(dict.fromkeys((*source.caveats, *_monotony(image)))))
+    sigma = _read_uncertainty(url, wanted) if ours and uncertainty else None
+    return _Read(image, quality, header_text(header), outcome, sigma)
+
+
+def _read_uncertainty(url: str, rows: slice | None) -> NDArray[np.float32] | None:
+    number = find_hdu(url, UNCERTAINTY_EXTNAME)
+    return None if number is None else read_image(url, number, rows).data
+
+
+def _monotony(image: NDArray[np.float32]) -> tuple[str, ...]:
+    """A caveat where all pixels are alike: nothing that looks at a sky gives that."""
+    for part in (image[::64, ::64], image):  # a few pixels nearly always tell that they are not
+        lowest, highest = np.fmin.reduce(part, axis=None), np.fmax.reduce(part, axis=None)
+        if lowest < highest:
+            return ()
+    return (f"all pixels of the raw image have the value {lowest:g}",) if lowest == highest else ()
+
+
+def _require_bytes(source: FrameSource) -> None:
+    """A unit is named by its input's bytes; other bytes must not be processed under that name."""
+    try:
+        with local_path(source.loader.url).open("rb") as reader:
+            found = hashlib.file_digest(reader, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise LakeBadInput(
+            "there is no such file", file=source.loader.url, code=Reason.MISSING_FILE
+        ) from error
+    if found != source.sha256:
+        raise BadInput(
+            "the stored file holds other bytes than were registered",
+            file=source.source,
+            keyword="sha256",
+            found=f"{found[:16]}…, registered {source.sha256[:16]}…",
+            advice="`heliolake fsck --deep` names the command that restores it",
+        )
+
+
+def write(block: xr.Dataset, targets: Sequence[Target], name: str) -> xr.Dataset:
+    """Write the finished frames of one block under their final names (in a worker).
+
+    Returns
+    -------
+    xarray.Dataset
+        Variable `name` (time): JSON of `Manifest`, one for each target.
+    """
+    manifests = [_write_one(block, index, target) for index, target in enumerate(targets)]
+    return xr.Dataset({name: ("time", as_objects([manifest.model_dump_json() for manifest in manifests]))})
+
+
+def written(stack: xr.Dataset, targets: Sequence[Target], name: str) -> xr.DataArray:
+    """The manifests of a one-block stack, lazily; `name` is what the dashboard shows."""
+    layout = xr.Dataset({name: ("time", as_objects([""] * len(targets)))}).chunk({"time": -1})
+    kwargs: Mapping[str, Any] = {"targets": list(targets), "name": name}
+    return cast("xr.DataArray", xr.map_blocks(write, stack, kwargs=kwargs, template=layout)[name])
+
+
+def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
+    outcome = outcome_at(block, index)
+    if outcome.status is not Status.DONE:
+        return Manifest(unit=target.unit, outcome=outcome)
+    try:
+        frame = frame_at(block, index, outcome)
+        entry = instrument(target.instrument)
+        described = entry.describe(frame.header, frame.source)
+        header = solarnet.complete(frame.header, entry, described)
+        _stamp(header, target)
+        plane = frame.uncertainty
+        product = build_product(
+            frame.data,
+            frame.quality,
+            header,
+            extname="IMAGE",
+            quality_header=provenance.quality_header(header, legend()),
+            uncertainty=(
+                None if plane is None else Uncertainty(plane, provenance.uncertainty_header(header))
+            ),
+        )
+        sums = _put_trial(target, product) if target.trial else _put(target, product)
+    except LakeFatal:
+        raise
+    except Exception as error:  # one frame that cannot be written never fails its block
+        log.exception("%s could not be written", target.name)
+        return Manifest(unit=target.unit, outcome=Outcome.of_error(_in_pipeline_terms(error), step="write"))
+    return Manifest(
+        unit=target.unit,
+        outcome=outcome,
+        size=sums.size,
+        adler32=sums.adler32,
+        md5=sums.md5,
+        sha256=sums.sha256,
+        shape=frame.data.shape,
+        date_beg=described.date_beg,
+        date_end=described.date_end,
+    )
+
+
+def _put(target: Target, product: memoryview) -> Checksums:
+    """Publish the bytes; those of an attempt before this one are taken as they are.
+
+    A unit that was written and not yet entered as done when its process died is
+    done again. Where the software changed meanwhile the header differs, and the
+    file that is there stays: a name stands for the same bytes for ever.
+    """
+    if target.lost is not None:
+        sums = checksums(product)
+        if sums == target.lost:
+            put_back(target.root, target.scope, target.name, sums, lambda: [product])
+        return sums
+    try:
+        return put_bytes(target.root, target.scope, target.name, product).checksums
+    except LakeBadInput as error:
+        path = final_path(target.root, target.scope, target.name)
+        if error.code is not Reason.NAME_CONFLICT or read_header(str(path), 0).get("UNIT_ID") != target.unit:
+            raise
+        return sums_of(path)
+
+
+def _put_trial(target: Target, product: memoryview) -> Checksums:
+    """Write the product of a trial whole or not at all; only that of an earlier trial is ever replaced."""
+    path = target.root / target.name
+    if path.exists() and read_header(str(path), 0).get("TRIAL") is not True:
+        raise BadInput(
+            "a file of this name that is no trial product is in the way",
+            file=target.name,
+            keyword="TRIAL",
+            found="absent",
+            advice="move it away, or name another folder",
+        )
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(product)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return checksums(product)
+
+
+def _stamp(header: Any, target: Target) -> None:
+    """What only the lake knows of a product; the bytes of a unit never depend on when it was done again."""
+    header["FILENAME"] = target.name
+    header["DATE"] = (target.date, "when this version was planned, UTC")
+    if target.trial:
+        header["TRIAL"] = (True, "made to try settings: in no release, not to be cited")
+    told = "a trial: in no release" if target.trial else "version of the release this file was made for"
+    header["VERSION"] = (target.version, told)
+    header["PARENTXT"] = ", ".join(target.parents)
+    header["UNIT_ID"] = (target.unit, "hash of inputs, recipe and references")
+    if target.context is not None:
+        header["VERS_CAL"] = (str(target.context), "context of calibration references")
+    header["EXTNAME"] = "IMAGE"
+    header["SOLARNET"] = (solarnet.grade(header), "1: fully, 0.5: partly SOLARNET conformant")
+
+
+def _in_pipeline_terms(error: Exception) -> Exception:
+    """An error of the lake as the outcome of a frame understands it."""
+    if isinstance(error, LakeRetriable):
+        return Retriable(str(error))
+    if isinstance(error, LakeBadInput):
+        if error.code is Reason.MISSING_FILE:  # a registered file is not gone: its storage is
+            return Retriable(f"{error}: is the storage mounted? `heliolake fsck` names what is lost")
+        return BadInput(error.reason, **error.details())
+    return error

@@ -1,0 +1,416 @@
+"""Reading one image of a FITS file in a worker, and building the bytes of a product.
+
+Both are free of surprises for a long run: reading takes memory for the rows
+asked for only, and the same product gives the same bytes on every machine and day.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from lake.errors import BadInput, Reason, Retriable
+from lake.fits.check import QUALITY_EXTNAME, UNCERTAINTY_EXTNAME
+from lake.fits.header import clean_header
+from lake.fits.structure import BLOCK, add_sums, ones_complement_sum
+from lake.quiet import without_warnings
+
+# A tile costs the writer far more than its pixels: tiles of one row, the usual ones, would double the time.
+_TILE_ROWS = 64
+_STRUCTURE = re.compile(
+    r"SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLANK|BSCALE|BZERO|CHECKSUM|DATASUM|"
+    r"TFIELDS|THEAP|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)[0-9]+|"
+    r"Z(IMAGE|TENSION|SIMPLE|BITPIX|NAXIS[0-9]*|EXTEND|TILE[0-9]+|CMPTYPE|NAME[0-9]+|VAL[0-9]+|BLANK|"
+    r"SCALE|ZERO|QUANTIZ|DITHER0|HECKSUM|DATASUM|PCOUNT|GCOUNT|MASKCMP)"
+)
+
+
+class ImageRead(NamedTuple):
+    """One image as a worker gets it.
+
+    Parameters
+    ----------
+    data
+        float32, shape (y, x), scaled by BSCALE and BZERO.
+    header
+        Without BSCALE, BZERO, BLANK and checksums: they describe the stored bytes, not this array.
+    blank
+        True where an integer image holds its BLANK value, None where it has no BLANK.
+    """
+
+    data: NDArray[np.float32]
+    header: fits.Header
+    blank: NDArray[np.bool_] | None
+
+
+def local_path(url: str) -> Path:
+    """Path of a `file://` URL or of a plain path."""
+    parts = urlsplit(url)
+    if parts.scheme in ("", "file"):
+        return Path(unquote(parts.path)) if parts.scheme else Path(url)
+    raise BadInput(
+        "only files of this machine can be read here",
+        file=url,
+        found=parts.scheme,
+        advice="give a path or a file:// URL",
+        code=Reason.UNREADABLE,
+    )
+
+
+def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missing: bool = False) -> ImageRead:
+    """Read an image, or some rows of it.
+
+    BLANK does not become NaN by itself: STEREO HI frames carry BLANK=0 on integer data where zeros are data.
+
+    Parameters
+    ----------
+    url
+        A path or `file://` URL.
+    hdu
+        Number of the image's HDU.
+    rows
+        The rows wanted; all when absent. Only these are held in memory (whole tiles of a compressed image).
+    blank_is_missing
+        Put NaN where an integer image holds its BLANK value.
+
+    Returns
+    -------
+    ImageRead
+        float32 data (y, x), header, mask of BLANK pixels or None.
+
+    Raises
+    ------
+    BadInput
+        When the file is absent or cannot be decoded, or the HDU is no single image.
+    Retriable
+        When the storage fails while reading.
+    """
+    path = local_path(url)
+    try:
+        # What is odd in a file was said when it was taken in.
+        with without_warnings(), fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
+            raw = _section(hdus[hdu], rows, path)
+            header, _ = clean_header(hdus[hdu].header)
+    except FileNotFoundError as error:
+        raise _gone(path) from error
+    except BadInput:
+        raise
+    except OSError as error:
+        raise _not_read(path, hdu, error) from error
+    except Exception as error:
+        raise _undecodable(path, hdu, error) from error
+    return _scale(raw, header, blank_is_missing)
+
+
+def read_header(url: str, hdu: int) -> fits.Header:
+    """Header of one HDU, without its data.
+
+    Raises
+    ------
+    BadInput
+        When the file is absent or has no such HDU.
+    Retriable
+        When the storage fails while reading.
+    """
+    path = local_path(url)
+    try:
+        with without_warnings(), fits.open(path, memmap=True) as hdus:
+            header, _ = clean_header(hdus[hdu].header)
+    except FileNotFoundError as error:
+        raise _gone(path) from error
+    except OSError as error:
+        raise _not_read(path, hdu, error) from error
+    except IndexError as error:
+        raise _undecodable(path, hdu, error) from error
+    return header
+
+
+def find_hdu(url: str, extname: str) -> int | None:
+    """Number of the first HDU of this EXTNAME, `None` where there is none.
+
+    Raises
+    ------
+    BadInput, Retriable
+        As `read_header` does.
+    """
+    path = local_path(url)
+    try:
+        with without_warnings(), fits.open(path, memmap=True) as hdus:
+            return next((index for index, hdu in enumerate(hdus) if hdu.name == extname), None)
+    except FileNotFoundError as error:
+        raise _gone(path) from error
+    except OSError as error:
+        raise _not_read(path, 0, error) from error
+
+
+class Uncertainty(NamedTuple):
+    """The standard deviations beside an image, and the cards of their extension.
+
+    Parameters
+    ----------
+    values
+        float32, shape (y, x), in the image's unit; NaN where not known.
+    header
+        Its unit, its place on the sky, and how it was found.
+    """
+
+    values: NDArray[np.float32]
+    header: fits.Header
+
+
+def build_product(
+    data: NDArray[np.float32],
+    quality: NDArray[np.uint16],
+    header: fits.Header,
+    *,
+    extname: str = "IMAGE",
+    quality_header: fits.Header | None = None,
+    uncertainty: Uncertainty | None = None,
+) -> memoryview:
+    """The bytes of a product file: a float32 image, a compressed uint16 QUALITY extension and maybe UNCERT.
+
+    UNCERT is stored like the image: float32, not compressed, for it is as noisy as what it describes.
+
+    The same input gives the same bytes: nothing here looks at a clock, DATE is the header's.
+
+    Parameters
+    ----------
+    data
+        float32, shape (y, x).
+    quality
+        uint16 bit flags of the same shape.
+    header
+        Scientific header; structural keywords, BLANK, BSCALE and BZERO in it are left out.
+    extname
+        EXTNAME of the primary HDU.
+    quality_header
+        Further cards of the extension, such as the meaning of its bits.
+    uncertainty
+        Of the image, where it is known.
+
+    Returns
+    -------
+    memoryview
+        The bytes of a FITS file with CHECKSUM and DATASUM in every HDU.
+
+    Raises
+    ------
+    BadInput
+        When the shapes differ.
+    """
+    if data.ndim != 2 or data.shape != quality.shape:
+        raise BadInput(
+            "image and quality must be two-dimensional and of one shape",
+            found=f"{data.shape} and {quality.shape}",
+            code=Reason.OTHER,
+        )
+    if uncertainty is not None and uncertainty.values.shape != data.shape:
+        raise BadInput(
+            "image and uncertainty must be of one shape",
+            found=f"{data.shape} and {uncertainty.values.shape}",
+            code=Reason.OTHER,
+        )
+    primary = fits.Header(
+        [
+            ("SIMPLE", True, "conforms to FITS standard"),
+            ("BITPIX", -32, "32-bit floating point"),
+            ("NAXIS", 2, "number of axes"),
+            ("NAXIS1", data.shape[1], "length of axis 1"),
+            ("NAXIS2", data.shape[0], "length of axis 2"),
+            ("EXTEND", True, "extensions follow"),
+            ("EXTNAME", extname, "name of this HDU"),
+        ]
+    )
+    primary.extend(_scientific(header), unique=False, update=False, bottom=True)
+    extension = fits.Header([("EXTNAME", QUALITY_EXTNAME, "name of this HDU")])
+    if quality_header is not None:
+        extension.extend(_scientific(quality_header), unique=False, update=False)
+    parts: list[_Part | bytes] = [_Part(primary, data), _quality_hdu(quality, extension)]
+    if uncertainty is not None:
+        parts.append(_Part(_uncertainty_cards(uncertainty), uncertainty.values))
+    return _joined(parts)
+
+
+def _uncertainty_cards(uncertainty: Uncertainty) -> fits.Header:
+    ny, nx = uncertainty.values.shape
+    header = fits.Header(
+        [
+            ("XTENSION", "IMAGE", "image extension"),
+            ("BITPIX", -32, "32-bit floating point"),
+            ("NAXIS", 2, "number of axes"),
+            ("NAXIS1", nx, "length of axis 1"),
+            ("NAXIS2", ny, "length of axis 2"),
+            ("PCOUNT", 0, "no parameters"),
+            ("GCOUNT", 1, "one group"),
+            ("EXTNAME", UNCERTAINTY_EXTNAME, "name of this HDU"),
+        ]
+    )
+    header.extend(_scientific(uncertainty.header), unique=False, update=False, bottom=True)
+    return header
+
+
+class _Part(NamedTuple):
+    """An HDU of float32 values that is still to be written."""
+
+    header: fits.Header
+    data: NDArray[np.float32]
+
+
+def _joined(parts: Sequence[_Part | bytes]) -> memoryview:
+    """A file whose images are written once, where they stay: their megabytes are not copied to be joined."""
+    sizes = [len(part) if isinstance(part, bytes) else _size(part) for part in parts]
+    file = np.empty(sum(sizes), dtype=np.uint8)
+    start = 0
+    for part, size in zip(parts, sizes, strict=True):
+        place = file[start : start + size]
+        if isinstance(part, bytes):
+            place[:] = np.frombuffer(part, np.uint8)
+        else:
+            _write_hdu(part, place)
+        start += size
+    return file.data
+
+
+def _size(part: _Part) -> int:
+    _with_sums(part.header, 0)  # makes room: the sums' cards are as long whatever they say
+    end = len(part.header.tostring()) + 4 * part.data.size
+    return end + -end % BLOCK
+
+
+def _write_hdu(part: _Part, place: NDArray[np.uint8]) -> None:
+    header, data = part
+    start = len(header.tostring())
+    end = start + 4 * data.size
+    place[start:end].view(">f4").reshape(data.shape)[...] = data
+    place[end:] = 0
+    place[:start] = np.frombuffer(_with_sums(header, ones_complement_sum(place[start:end].data)), np.uint8)
+
+
+def _section(hdu: Any, rows: slice | None, path: Path) -> NDArray[Any]:
+    shape = tuple(getattr(hdu, "shape", ()) or ())
+    if not getattr(hdu, "is_image", False) or len(shape) < 2 or set(shape[:-2]) - {1}:
+        raise BadInput(
+            "the HDU is not a single image",
+            file=str(path),
+            keyword="NAXIS",
+            found=" x ".join(str(axis) for axis in reversed(shape)) or "no image",
+            advice="give images of two axes",
+            code=Reason.NO_IMAGE,
+        )
+    lead = (0,) * (len(shape) - 2)
+    # A view of the mapped file would keep it open; the copy made by scaling below is needed anyway.
+    return np.asarray(hdu.section[(*lead, rows if rows is not None else slice(None), slice(None))])
+
+
+def _scale(raw: NDArray[Any], header: fits.Header, blank_is_missing: bool) -> ImageRead:
+    scale, zero, blank = (
+        header.get(name, default) for name, default in (("BSCALE", 1), ("BZERO", 0), ("BLANK", None))
+    )
+    mask: NDArray[np.bool_] | None = None
+    if raw.dtype.kind in "iu" and isinstance(blank, (int, float)):  # some writers give BLANK a decimal point
+        mask = np.asarray(raw == blank)
+    if scale == 1 and zero == 0:
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite: `read` looks
+            data = raw.astype(np.float32)
+    else:
+        # In double: 2**31 offsets and 32-bit integers do not fit the 24 bits of a float32 before they cancel.
+        data = (raw * np.float64(scale) + np.float64(zero)).astype(np.float32)
+    if blank_is_missing and mask is not None:
+        data[mask] = np.nan
+    for keyword in ("BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM"):
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    return ImageRead(data, header, mask)
+
+
+def _gone(path: Path) -> BadInput:
+    return BadInput(
+        "there is no such file", file=str(path), advice="run `heliolake fsck`", code=Reason.MISSING_FILE
+    )
+
+
+def _not_read(path: Path, hdu: int, error: OSError) -> BadInput | Retriable:
+    """A failure of the storage has a number; one of astropy's, about what it read, has none."""
+    if error.errno is not None:
+        return Retriable(f"{path} cannot be read now: {error.strerror}; check the storage")
+    return _undecodable(path, hdu, error)
+
+
+def _undecodable(path: Path, hdu: int, error: Exception) -> BadInput:
+    return BadInput(
+        f"HDU {hdu} cannot be decoded",
+        file=str(path),
+        found=f"{type(error).__name__}: {error}"[:200],
+        advice="the stored file has changed since it was checked; run `heliolake fsck --deep`",
+        code=Reason.CORRUPTED_DATA,
+    )
+
+
+def _scientific(header: fits.Header) -> fits.Header:
+    """The header without everything that describes how some array was stored."""
+    kept = fits.Header()
+    kept.extend(
+        [
+            card
+            for card in header.cards
+            if not (_STRUCTURE.fullmatch(card.keyword) or card.keyword == "EXTNAME")
+        ],
+        unique=False,
+        update=False,
+    )
+    return kept
+
+
+def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> bytes:
+    """The QUALITY extension, Rice-compressed: mostly zeros, they shrink about a hundredfold."""
+    compressed = fits.CompImageHDU(
+        np.ascontiguousarray(quality, dtype=np.uint16),
+        extension,
+        compression_type="RICE_1",
+        tile_shape=(min(_TILE_ROWS, quality.shape[0]), quality.shape[1]),
+        uint=True,
+    )
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), compressed]).writeto(buffer)
+    content = buffer.getbuffer()
+    table = fits.Header.fromstring(bytes(content[BLOCK:]).split(b"END" + b" " * 77, 1)[0].decode("ascii"))
+    start = BLOCK + len(table.tostring().encode("ascii"))
+    size = table["NAXIS1"] * table["NAXIS2"] + table["PCOUNT"]
+    data = content[start : start + size]
+    return b"".join((_with_sums(table, ones_complement_sum(data)), data, b"\0" * (-size % BLOCK)))
+
+
+def _with_sums(header: fits.Header, data_sum: int) -> bytes:
+    """The bytes of a header with DATASUM and CHECKSUM of its HDU (FITS standard 4.0, appendix J)."""
+    for keyword in ("CHECKSUM", "DATASUM"):
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    header["CHECKSUM"] = ("0" * 16, "HDU checksum")
+    header["DATASUM"] = (str(data_sum), "data unit checksum")
+    total = add_sums(ones_complement_sum(header.tostring().encode("ascii")), data_sum)
+    header["CHECKSUM"] = (_encode(~total & 0xFFFFFFFF), "HDU checksum")
+    return bytes(header.tostring().encode("ascii"))
+
+
+def _encode(value: int) -> str:
+    """A 32-bit number as 16 letters and digits (the algorithm of FITS standard 4.0, appendix J.2)."""
+    columns = []
+    for byte in value.to_bytes(4, "big"):
+        quotient, remainder = divmod(byte, 4)
+        letters = [quotient + remainder + 48, quotient + 48, quotient + 48, quotient + 48]
+        while any(58 <= letter <= 64 or 91 <= letter <= 96 for letter in letters):
+            for first, second in ((0, 1), (2, 3)):
+                if any(
+                    58 <= letter <= 64 or 91 <= letter <= 96 for letter in (letters[first], letters[second])
+                ):
+                    letters[first] += 1
+                    letters[second] -= 1
+        columns.append(letters)
+    text = "".join(chr(columns[byte][row]) for row in range(4) for byte in range(4))
+    return text[-1] + text[:-1]  # the value starts at column 12 of its card, one off a word border

@@ -1,0 +1,107 @@
+"""Comparing storage, Rucio and catalogue: every difference named, what can be repaired repaired.
+
+Nothing here deletes data: bytes that nothing knows are moved aside, never removed. Each kind of
+thing has a check in a module of its own; the tables below say which are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from lake.errors import HeliolakeLakeError
+from lake.fsck.code import other_code
+from lake.fsck.difference import Check, Difference, Look, ReadDates
+from lake.fsck.files import files, stored_bytes
+from lake.fsck.ledger import leases_and_runs
+from lake.fsck.orphans import orphans
+from lake.fsck.picture import take_picture
+from lake.fsck.releases import drafts, releases
+from lake.fsck.rows import counts, dates, levels, results
+from lake.fsck.storage import leftovers
+from lake.lake import Lake
+
+GRACE_SECONDS = 3600.0
+#: Made always: they compare names, sizes, states and rows.
+CHECKS: Final[tuple[Check, ...]] = (
+    leftovers,
+    orphans,
+    files,
+    releases,
+    drafts,
+    levels,
+    counts,
+    dates,
+    results,
+    leases_and_runs,
+)
+#: Made with `deep` only: they read stored bytes.
+DEEP_CHECKS: Final[tuple[Check, ...]] = (stored_bytes, other_code)
+
+
+def fsck(
+    lake: Lake,
+    *,
+    deep: bool = False,
+    repair: bool = False,
+    grace_seconds: float = GRACE_SECONDS,
+    scopes: Sequence[str] | None = None,
+    read_dates: ReadDates | None = None,
+) -> dict[str, Any]:
+    """Compare storage, Rucio and catalogue.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    deep
+        Read all bytes and compare their checksums too.
+    repair
+        Repair what can be repaired.
+    grace_seconds
+        Leftovers younger than this are named but not repaired: their writer may be at work.
+    scopes
+        Look at these only (instruments, `references`); at all when absent.
+    read_dates
+        As in `Look`; without it the files' rows are believed where dates contradict each other.
+
+    Returns
+    -------
+    dict
+        `differences`, each with kind, did (or path), detail, commands, repairable, repaired; and `checked`
+        with counts.
+
+    Raises
+    ------
+    Retriable
+        When Rucio or the catalogue does not answer.
+    """
+    picture = take_picture(lake, scopes)
+    look = Look(lake, picture, grace_seconds, read_dates)
+    checks = CHECKS + (DEEP_CHECKS if deep else ())
+    differences = [difference for check in checks for difference in check(look)]
+    if repair:
+        for difference in differences:
+            _try(difference)
+    return {
+        "differences": [difference.as_dict() for difference in differences],
+        "checked": {
+            "stored": len(picture.stored),
+            "files": len(picture.files),
+            "replicas": sum(1 for _, state in picture.replicas.values() if state is not None),
+            "datasets": len(picture.datasets),
+            "releases": len(picture.releases),
+            "deep": deep,
+        },
+    }
+
+
+def _try(difference: Difference) -> None:
+    if difference.repair is None:
+        return
+    try:
+        rest = difference.repair()
+        difference.repaired = not rest
+        difference.commands = rest or difference.commands
+    except (HeliolakeLakeError, OSError) as error:
+        difference.detail += f"; the repair failed: {error}"

@@ -1,0 +1,33 @@
+"""The ledger: leases and runs of processes that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from sqlalchemy import select
+
+from lake.catalogue.models import Unit
+from lake.catalogue.session import transaction
+from lake.fsck.difference import Difference, Look
+from lake.lake import Lake
+from lake.ledger import units
+from lake.ledger.owners import is_dead
+
+
+def leases_and_runs(look: Look) -> Iterator[Difference]:
+    """Leases and runs of processes that are gone."""
+    with transaction(look.lake.sessions) as session:
+        owners = session.scalars(select(Unit.lease_owner).where(Unit.state == "leased").distinct()).all()
+    for owner in owners:
+        if owner is not None and is_dead(owner):
+            detail = "units are leased by a process that is gone"
+            yield Difference("dead-lease", owner, detail, partial(_free, look.lake))
+    for run_id, owner in look.picture.open_runs.items():
+        if is_dead(owner):
+            detail = f"its process is gone; continue it with `heliolake process --run {run_id}`"
+            yield Difference("unfinished-run", run_id, detail)
+
+
+def _free(lake: Lake) -> None:
+    units.take_over(lake)

@@ -1,0 +1,175 @@
+"""Versions of a product that are reserved and not yet public, and what a release is made with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from lake.catalogue.models import Observation, Product, Release
+from lake.catalogue.session import transaction
+from lake.entries import FileEntry
+from lake.lake import Lake
+from lake.names import ProductKey, check_name, check_scope, release_name
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A version of a product that is reserved and not yet public.
+
+    Parameters
+    ----------
+    release_id
+        Row in the catalogue.
+    product
+        What it is a version of.
+    version
+        Counts from 1; never given twice.
+    dataset
+        Name of the Rucio dataset.
+    key
+        What the caller identifies the content by.
+    created
+        When it was reserved. Headers may use it as DATE: a second attempt then makes the same bytes.
+    """
+
+    release_id: int
+    product: ProductKey
+    version: int
+    dataset: str
+    key: str
+    created: datetime
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a release was made with; all of it optional for raw data.
+
+    Parameters
+    ----------
+    context
+        Number of the context.
+    recipe, recipe_version
+        The recipe.
+    run_id
+        The run.
+    refs
+        DIDs of the references.
+    parents
+        DIDs of the releases it was made from.
+    caveats
+        Sentences that hold for the whole release.
+    observation_meta
+        Searchable metadata of the observation, merged into what is there.
+    quarantined_units
+        Units of the product that gave no file, with the reason; they are not tried again.
+    procedures
+        Version of each step that its units were to go through, by the name of its function (PRPROCn).
+    """
+
+    context: int | None = None
+    recipe: str | None = None
+    recipe_version: int | None = None
+    run_id: str | None = None
+    refs: Sequence[str] = ()
+    parents: Sequence[str] = ()
+    caveats: Sequence[str] = ()
+    observation_meta: Mapping[str, Any] = field(default_factory=dict)
+    quarantined_units: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    procedures: Mapping[str, int] = field(default_factory=dict)
+
+
+def content_key(files: Sequence[FileEntry]) -> str:
+    """Key of a release that is just these files, in any order."""
+    lines = sorted(f"{file.scope}:{file.name} {file.sha256}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def reserve(lake: Lake, product: ProductKey, key: str) -> Draft:
+    """Reserve the next version of a product, or get the one that was reserved for the same key.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    product
+        Observation and level; both are registered when new.
+    key
+        What identifies the content to be published (a hash of its units, for instance).
+
+    Returns
+    -------
+    Draft
+        Same key, same version, until it is published or discarded.
+    """
+    check_scope(product.scope)
+    check_name(product.observation)
+    with transaction(lake.sessions) as session:
+        row = _product(session, product)
+        release = session.scalar(
+            select(Release).where(
+                Release.product_id == row.id, Release.status == "DRAFT", Release.draft_key == key
+            )
+        )
+        if release is None:
+            row.last_version += 1
+            release = Release(
+                product_id=row.id,
+                version=row.last_version,
+                status="DRAFT",
+                scope=product.scope,
+                level=product.level,
+                dataset=release_name(product.observation, product.level, row.last_version),
+                draft_key=key,
+            )
+            session.add(release)
+            session.flush()
+            session.refresh(release)
+        return _draft(release, product)
+
+
+def discard(lake: Lake, product: ProductKey, key: str) -> None:
+    """Give up the draft reserved under a key, if there is one. Its version number is not used again."""
+    with transaction(lake.sessions) as session:
+        release = session.scalar(
+            select(Release)
+            .join(Product)
+            .where(Product.name == product.name, Release.status == "DRAFT", Release.draft_key == key)
+            .with_for_update(of=Release)
+        )
+        if release is not None:
+            session.delete(release)
+
+
+def _product(session: Session, product: ProductKey) -> Product:
+    """The product's row, locked until the end of the transaction; made with its observation when new."""
+    session.execute(
+        insert(Observation)
+        .values(scope=product.scope, name=product.observation)
+        .on_conflict_do_nothing(index_elements=["scope", "name"])
+    )
+    observation_id = session.scalars(
+        select(Observation.id).where(
+            Observation.scope == product.scope, Observation.name == product.observation
+        )
+    ).one()
+    session.execute(
+        insert(Product)
+        .values(observation_id=observation_id, level=product.level, name=product.name)
+        .on_conflict_do_nothing(index_elements=["observation_id", "level"])
+    )
+    return session.scalars(
+        select(Product)
+        .where(Product.observation_id == observation_id, Product.level == product.level)
+        .with_for_update()
+    ).one()
+
+
+def _draft(release: Release, product: ProductKey) -> Draft:
+    return Draft(release.id, product, release.version, release.dataset, release.draft_key, release.created)

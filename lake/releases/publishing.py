@@ -1,0 +1,238 @@
+"""The stages of publishing a release, each safe to repeat."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from lake.catalogue.models import (
+    Activation,
+    File,
+    Observation,
+    Product,
+    Release,
+    ReleaseFile,
+    UnitResult,
+)
+from lake.catalogue.session import transaction
+from lake.entries import FileEntry
+from lake.errors import Fatal
+from lake.lake import Lake
+from lake.names import ProductKey
+from lake.releases.drafts import Provenance
+from lake.rucio.client import batches
+
+_MANY = 5000
+
+
+class ClosedWithOthers(Fatal):
+    """A dataset was closed, its publication broke off, and meanwhile its product came to hold other files."""
+
+
+def require_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
+    """Refuse to register a file whose bytes are not under their final name."""
+    for file in files:
+        path = lake.path_of(file.scope, file.name)
+        size = path.stat().st_size if path.exists() else None
+        if size != file.size:
+            found = "nothing there" if size is None else f"{size} bytes there"
+            raise Fatal(
+                f"{file.did} cannot be registered: {file.size} bytes expected at {path}, {found}. "
+                "Run `heliolake fsck`."
+            )
+
+
+def require_same_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
+    """Refuse a name that the catalogue knows with other bytes."""
+    with transaction(lake.sessions) as session:
+        for batch in batches(files, _MANY):
+            _ids_of(session, batch)
+
+
+def into_rucio(lake: Lake, product: ProductKey, dataset: str, files: Sequence[FileEntry]) -> None:
+    """Replicas, dataset, closed, in its container, held by a locked rule."""
+    rucio, scope = lake.rucio, product.scope
+    for one in {scope, *(file.scope for file in files)}:
+        rucio.ensure_scope(one)
+    rucio.ensure_container(scope, product.observation)
+    made = rucio.ensure_dataset(scope, dataset)
+    state = None if made else rucio.collection(scope, dataset)
+    wanted = {(file.scope, file.name): file for file in files}
+    if state is not None:
+        there = {(file.scope, file.name) for file in rucio.files(scope, dataset)}
+        extra = there - wanted.keys()
+        if not state.is_open and there != wanted.keys():
+            raise ClosedWithOthers(
+                f"{scope}:{dataset} is closed with other files than are to be published "
+                f"({len(there)} there, {len(wanted)} wanted). Run `heliolake fsck`."
+            )
+        if extra:
+            rucio.detach_files(scope, dataset, extra)
+    if state is None or state.is_open:
+        rucio.attach_files(scope, dataset, [file.replica for file in files])
+        rucio.close(scope, dataset)
+    rucio.attach_dataset(scope, product.observation, dataset)
+    rucio.ensure_locked_rule(scope, dataset)
+
+
+def into_catalogue(
+    session: Session, release_id: int, files: Sequence[FileEntry], provenance: Provenance
+) -> Release:
+    """Everything the catalogue learns from a publication, within the caller's transaction."""
+    product_id = session.scalars(select(Release.product_id).where(Release.id == release_id)).one()
+    product = session.get_one(Product, product_id, with_for_update=True)
+    release = session.get_one(Release, release_id, with_for_update=True)
+    if release.status != "DRAFT":
+        return release
+    ids = _add_files(session, files)
+    session.execute(
+        insert(ReleaseFile).on_conflict_do_nothing(),
+        [{"release_id": release_id, "file_id": one} for one in ids.values()],
+    )
+    _add_results(session, files, ids, provenance)
+    _fill(release, files, provenance)
+    _activate(session, product, release)
+    _update_observation(session, product.observation_id, files, provenance)
+    session.flush()
+    session.refresh(release)
+    return release
+
+
+def _add_files(session: Session, files: Sequence[FileEntry]) -> dict[tuple[str, str], int]:
+    ids: dict[tuple[str, str], int] = {}
+    for batch in batches(files, _MANY):
+        session.execute(
+            insert(File).on_conflict_do_nothing(index_elements=["scope", "name"]),
+            [_row(file) for file in batch],
+        )
+        ids |= _ids_of(session, batch)
+    return ids
+
+
+def _row(file: FileEntry) -> dict[str, Any]:
+    return {
+        "scope": file.scope,
+        "name": file.name,
+        "level": file.level,
+        "stem": file.stem,
+        "size": file.size,
+        "adler32": file.adler32,
+        "md5": file.md5,
+        "sha256": file.sha256,
+        "date_beg": file.date_beg,
+        "date_end": file.date_end,
+        "shape": list(file.shape),
+        "image_hdu": file.image_hdu,
+        "meta": file.meta,
+        "caveats": list(file.caveats),
+        "unit_id": file.unit_id,
+        "original": os.fsencode(file.original) if file.original else None,
+        "content_sha256": file.content_sha256 or file.sha256,
+    }
+
+
+def _ids_of(session: Session, files: Sequence[FileEntry]) -> dict[tuple[str, str], int]:
+    """Row of each file that the catalogue has; Fatal where it has the name with other bytes."""
+    wanted = {(file.scope, file.name): file for file in files}
+    found: dict[tuple[str, str], int] = {}
+    query = select(File.id, File.scope, File.name, File.sha256).where(
+        tuple_(File.scope, File.name).in_(list(wanted))
+    )
+    for row in session.execute(query):
+        if wanted[row.scope, row.name].sha256 != row.sha256:
+            raise Fatal(
+                f"{row.scope}:{row.name} is registered with other bytes (sha256 {row.sha256[:16]}…, now "
+                f"{wanted[row.scope, row.name].sha256[:16]}…). A name stands for the same bytes for ever: "
+                "give the new file a new name or version."
+            )
+        found[row.scope, row.name] = row.id
+    return found
+
+
+def _add_results(
+    session: Session,
+    files: Sequence[FileEntry],
+    ids: dict[tuple[str, str], int],
+    provenance: Provenance,
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "unit_id": file.unit_id,
+            "outcome": "done",
+            "file_id": ids[file.scope, file.name],
+            "refs": list(file.refs),
+            "detail": {"caveats": list(file.caveats), "procedures": dict(provenance.procedures)},
+        }
+        for file in files
+        if file.unit_id is not None
+    ]
+    rows += [
+        {"unit_id": unit_id, "outcome": "quarantined", "file_id": None, "refs": [], "detail": dict(detail)}
+        for unit_id, detail in provenance.quarantined_units.items()
+    ]
+    for batch in batches(rows, _MANY):
+        session.execute(insert(UnitResult).on_conflict_do_nothing(index_elements=["unit_id"]), batch)
+
+
+def _fill(release: Release, files: Sequence[FileEntry], provenance: Provenance) -> None:
+    begins = [file.date_beg for file in files if file.date_beg is not None]
+    ends = [file.date_end or file.date_beg for file in files]
+    release.date_beg = min(begins, default=None)
+    release.date_end = max((end for end in ends if end is not None), default=None)
+    release.files = len(files)
+    release.bytes = sum(file.size for file in files)
+    release.context = provenance.context
+    release.recipe = provenance.recipe
+    release.recipe_version = provenance.recipe_version
+    release.run_id = provenance.run_id
+    release.refs = sorted({*provenance.refs, *(ref for file in files for ref in file.refs)})
+    release.parents = list(provenance.parents)
+    release.caveats = list(provenance.caveats)
+
+
+def make_active(session: Session, product: Product, release: Release, run_id: str | None) -> None:
+    """Let a release take the place of the ACTIVE one, and note when and for which run, within the caller's
+    transaction."""
+    now = session.scalar(select(func.now()))
+    before = _active(session, product)
+    if before is not None:
+        before.status, before.superseded = "SUPERSEDED", now
+        session.flush()  # the database allows one ACTIVE release at any moment
+    release.status, release.superseded = "ACTIVE", None
+    session.add(Activation(product_id=product.id, release_id=release.id, run_id=run_id, at=now))
+
+
+def _activate(session: Session, product: Product, release: Release) -> None:
+    """DRAFT becomes ACTIVE, what was ACTIVE is SUPERSEDED; so is a draft that comes too late."""
+    release.published = session.scalar(select(func.now()))
+    active = _active(session, product)
+    if active is not None and active.version > release.version:
+        release.status, release.superseded = "SUPERSEDED", release.published
+        return
+    make_active(session, product, release, release.run_id)
+
+
+def _active(session: Session, product: Product) -> Release | None:
+    return session.scalar(select(Release).where(Release.product_id == product.id, Release.status == "ACTIVE"))
+
+
+def _update_observation(
+    session: Session, observation_id: int, files: Sequence[FileEntry], provenance: Provenance
+) -> None:
+    begins = [file.date_beg for file in files if file.date_beg is not None]
+    ends = [end for file in files if (end := file.date_end or file.date_beg) is not None]
+    # least() and greatest() of PostgreSQL leave NULLs out.
+    session.execute(
+        update(Observation)
+        .where(Observation.id == observation_id)
+        .values(
+            meta=Observation.meta.op("||")(dict(provenance.observation_meta)),
+            date_beg=func.least(Observation.date_beg, min(begins, default=None)),
+            date_end=func.greatest(Observation.date_end, max(ends, default=None)),
+        )
+    )

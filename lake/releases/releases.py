@@ -1,0 +1,249 @@
+"""Releases: reserved as DRAFT, published in one fixed order, never changed afterwards.
+
+The order is: bytes under their final name (done before, see `lake.storage.posix`) → replica and
+attachment in Rucio → dataset closed → in its container → locked rule → catalogue, in one
+transaction. Each stage looks before it acts, so calling `publish` again cures a crash anywhere.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from sys import intern
+from typing import Any
+
+from sqlalchemy import Row, exists, or_, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from lake.catalogue.models import (
+    Activation,
+    File,
+    Product,
+    Release,
+    ReleaseFile,
+    UnitResult,
+)
+from lake.catalogue.session import transaction, unreachable
+from lake.entries import FileEntry, iso
+from lake.errors import BadInput, Fatal, Reason
+from lake.lake import Lake
+from lake.names import ProductKey
+from lake.releases import publishing
+from lake.releases.drafts import Draft, Provenance, content_key, reserve
+
+
+def publish(
+    lake: Lake, draft: Draft, files: Sequence[FileEntry], provenance: Provenance | None = None
+) -> dict[str, Any]:
+    """Make a draft the ACTIVE release of its product. May be called again after a crash at any point.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    draft
+        From `reserve`.
+    files
+        All files of the release, whose bytes lie under their final names; may include files of earlier ones.
+    provenance
+        What it was made with.
+
+    Returns
+    -------
+    dict
+        The release, as `search` lists it.
+
+    Raises
+    ------
+    Fatal
+        When bytes are missing, a name is known with other checksums, or the draft was discarded;
+        `ClosedWithOthers` when an attempt before closed the dataset with other files.
+    Retriable
+        When Rucio or the catalogue does not answer.
+    """
+    unique = {(file.scope, file.name): file for file in files}
+    if not unique or len(unique) != len(files):
+        raise Fatal(f"{draft.product} v{draft.version:04d} needs files, each once; {len(files)} were given.")
+    status = _status(lake, draft)
+    if status == "DRAFT":
+        publishing.require_bytes(lake, files)
+        publishing.require_same_bytes(lake, files)
+        publishing.into_rucio(lake, draft.product, draft.dataset, files)
+    with transaction(lake.sessions) as session:
+        release = publishing.into_catalogue(session, draft.release_id, files, provenance or Provenance())
+        return describe(release, draft.product)
+
+
+def find_by_key(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:
+    """The release that was published, or set active again, under a key; None when there is none.
+
+    Whatever became of it since: a run settles a product once.
+    """
+    again = exists().where(Activation.release_id == Release.id, Activation.run_id == key)
+    with transaction(lake.sessions) as session:
+        release = session.scalar(
+            select(Release)
+            .join(Product)
+            .where(
+                Product.name == product.name, Release.status != "DRAFT", or_(Release.draft_key == key, again)
+            )
+            .order_by(Release.version.desc())
+        )
+        return None if release is None else describe(release, product)
+
+
+def find_version(lake: Lake, product: ProductKey, version: int) -> dict[str, Any] | None:
+    """The release of a product at a version, whatever became of it since; None when there is none."""
+    with transaction(lake.sessions) as session:
+        release = session.scalar(
+            select(Release)
+            .join(Product)
+            .where(Product.name == product.name, Release.status != "DRAFT", Release.version == version)
+        )
+        return None if release is None else describe(release, product)
+
+
+def active_files(lake: Lake, product: ProductKey) -> list[FileEntry]:
+    """Files of the ACTIVE release of a product, by name; empty when there is none."""
+    query = (
+        select(File, UnitResult.refs)
+        .join(ReleaseFile, ReleaseFile.file_id == File.id)
+        .outerjoin(UnitResult, UnitResult.unit_id == File.unit_id)
+        .join(Release, Release.id == ReleaseFile.release_id)
+        .join(Product, Product.id == Release.product_id)
+        .where(Product.name == product.name, Release.status == "ACTIVE")
+        .order_by(File.name)
+    )
+    with transaction(lake.sessions) as session:
+        return [entry(file, refs) for file, refs in session.execute(query)]
+
+
+def extend(
+    lake: Lake, product: ProductKey, files: Sequence[FileEntry], provenance: Provenance | None = None
+) -> dict[str, Any] | None:
+    """Publish the next release of a product: the files of its ACTIVE one and these.
+
+    This is how raw data come in: each batch that adds files to an observation makes its next release.
+    Two processes that extend the same product wait for each other, so that neither loses the other's files.
+
+    Returns
+    -------
+    dict or None
+        The new release; None when the ACTIVE one holds all these files already.
+
+    Raises
+    ------
+    BadInput
+        With code name-conflict when the ACTIVE release holds one of the names with other bytes.
+    """
+    with product_lock(lake, product):
+        old = {file.name: file for file in active_files(lake, product)}
+        for file in files:
+            if file.name in old and old[file.name].sha256 != file.sha256:
+                raise name_conflict(file, old[file.name].sha256)
+        merged = {file.name: file for file in files} | old
+        if len(merged) == len(old):
+            return None
+        everything = list(merged.values())
+        draft = reserve(lake, product, content_key(everything))
+        return publish(lake, draft, everything, provenance)
+
+
+@contextmanager
+def product_lock(lake: Lake, product: ProductKey) -> Iterator[None]:
+    """Hold a product against other processes; the database frees it when the holder dies.
+
+    Raises
+    ------
+    Retriable
+        When the catalogue cannot be reached.
+    """
+    name = {"name": product.name}
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(lake.engine.connect())
+            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), name)
+            # The lock belongs to the connection; an open transaction would only hold back vacuum.
+            connection.commit()
+        except OperationalError as error:
+            raise unreachable(error, lake.engine) from error
+        try:
+            yield
+        finally:
+            try:
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), name)
+                connection.commit()
+            except DBAPIError:  # a connection that is given up frees the lock as well
+                connection.invalidate()
+
+
+def name_conflict(file: FileEntry, known_sha256: str) -> BadInput:
+    """The refusal of a name that stands for other bytes already."""
+    return BadInput(
+        f"{file.did} is already in the lake with other bytes",
+        file=file.name,
+        keyword="sha256",
+        found=f"{file.sha256[:16]}… here, {known_sha256[:16]}… in the lake",
+        advice="a name stands for the same bytes for ever: give the changed file a new name or version",
+        code=Reason.NAME_CONFLICT,
+    )
+
+
+def entry(file: File | Row[Any], refs: Sequence[str] | None = None) -> FileEntry:
+    """A row of the catalogue, and the references of the unit that made it, as a `FileEntry`."""
+    return FileEntry(
+        # A plan may hold a million of these: what all of them say is kept once.
+        scope=intern(file.scope),
+        name=file.name,
+        level=intern(file.level),
+        stem=file.stem,
+        size=file.size,
+        adler32=file.adler32,
+        md5=file.md5,
+        sha256=file.sha256,
+        date_beg=file.date_beg,
+        date_end=file.date_end,
+        shape=tuple(file.shape),
+        image_hdu=file.image_hdu,
+        meta={intern(key): value for key, value in file.meta.items()},
+        caveats=tuple(file.caveats),
+        unit_id=file.unit_id,
+        refs=tuple(refs or ()),
+        original=os.fsdecode(file.original) if file.original else "",
+    )
+
+
+def describe(release: Release, product: ProductKey) -> dict[str, Any]:
+    """A release as scripts see it."""
+    return {
+        "product": product.name,
+        "instrument": product.scope,
+        "observation": product.observation,
+        "level": product.level,
+        "version": release.version,
+        "status": release.status,
+        "date_beg": iso(release.date_beg),
+        "date_end": iso(release.date_end),
+        "files": release.files,
+        "bytes": release.bytes,
+        "did": f"{release.scope}:{release.dataset}",
+        "created": iso(release.created),
+        "published": iso(release.published),
+        "recipe": release.recipe,
+        "recipe_version": release.recipe_version,
+        "context": release.context,
+        "run": release.run_id,
+        "caveats": list(release.caveats),
+        "embargo_until": iso(release.embargo_until),
+    }
+
+
+def _status(lake: Lake, draft: Draft) -> str:
+    with transaction(lake.sessions) as session:
+        status = session.scalar(select(Release.status).where(Release.id == draft.release_id))
+    if status is None:
+        raise Fatal(
+            f"The draft {draft.product} v{draft.version:04d} was discarded meanwhile; run the command again."
+        )
+    return status

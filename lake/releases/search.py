@@ -1,0 +1,393 @@
+"""Finding releases, looking at one, and giving its files out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select
+
+from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
+from lake.catalogue.session import transaction
+from lake.entries import FileEntry, iso
+from lake.errors import BadInput, Fatal, Reason
+from lake.governance.policy import PUBLIC, Action, Principal, may
+from lake.lake import Lake
+from lake.names import ProductKey, level_token, parse_product, version_token
+from lake.releases import nearby
+from lake.releases.releases import describe, entry
+from lake.storage.posix import copy_verified, sums_of
+from lake.text import printable
+
+REFERENCE_SCOPE = "references"
+_LONGEST_SHOWN = 100
+STATUSES = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
+
+
+def search(
+    lake: Lake,
+    *,
+    instrument: str | None = None,
+    level: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    status: str | None = None,
+    pattern: str | None = None,
+    meta: dict[str, Any] | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[dict[str, Any]]:
+    """Releases that match all that is given, by time, product and version.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    instrument
+        Name of the instrument. References are listed only when asked for as instrument `references`.
+    level
+        Level such as "1.5".
+    since, until
+        Releases with data in [since, until).
+    status
+        ACTIVE, SUPERSEDED, WITHDRAWN or DRAFT; all but DRAFT when absent.
+    pattern
+        Shell pattern (`*`, `?`) on the product or, without colon, on the observation.
+    meta
+        Searchable metadata of the observation that must be contained.
+    limit, offset
+        For paging.
+
+    Returns
+    -------
+    list of dict
+        With product, instrument, level, version, status, date_beg, date_end, files, did, bytes, created …
+    """
+    if since is not None and until is not None and since >= until:
+        raise BadInput(
+            "the time span is empty: it ends before it begins",
+            keyword="since, until",
+            found=f"{iso(since)}, {iso(until)}",
+            advice="the earlier time is since",
+            code=Reason.BAD_KEYWORD,
+        )
+    _refuse_unseen(instrument=instrument, level=level, status=status, observation=pattern)
+    query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
+    if meta:
+        query = query.where(Observation.meta.contains(meta))
+    query = query.order_by(Release.date_beg, Product.name, Release.version).offset(offset).limit(limit)
+    with transaction(lake.sessions) as session:
+        return [
+            describe(release, _key(observation, release)) for release, observation in session.execute(query)
+        ]
+
+
+def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
+    """The release that `[scope:]observation.l<level>[@vNNNN]` means; without a version the ACTIVE one.
+
+    Raises
+    ------
+    BadInput
+        With code bad-name, not-found or ambiguous.
+    """
+    wanted = parse_product(product)
+    query = _releases().where(Observation.name == wanted.observation)
+    if wanted.scope is not None:
+        query = query.where(Observation.scope == wanted.scope)
+    if wanted.version is None:
+        query = query.where(Release.status == "ACTIVE")
+    else:
+        query = query.where(Release.version == wanted.version, Release.status != "DRAFT")
+    with transaction(lake.sessions) as session:
+        found = [
+            (release, _key(observation, release))
+            for release, observation in session.execute(query)
+            if level_token(release.level) == wanted.token
+        ]
+    if not found:
+        raise BadInput(
+            f"there is no release {product}",
+            advice=nearby.instead_of(lake, wanted.observation, wanted.scope),
+            code=Reason.NOT_FOUND,
+        )
+    if len(found) > 1:
+        raise BadInput(
+            f"{product} means more than one release",
+            found=", ".join(key.name for _, key in found),
+            advice="write the instrument before the name: SCOPE:PRODUCT",
+            code=Reason.AMBIGUOUS,
+        )
+    return found[0]
+
+
+def files_of(lake: Lake, release_id: int) -> list[FileEntry]:
+    """Files of a release, by name."""
+    query = (
+        select(File, UnitResult.refs)
+        .join(ReleaseFile, ReleaseFile.file_id == File.id)
+        .outerjoin(UnitResult, UnitResult.unit_id == File.unit_id)
+        .where(ReleaseFile.release_id == release_id)
+        .order_by(File.name)
+    )
+    with transaction(lake.sessions) as session:
+        return [entry(file, refs) for file, refs in session.execute(query)]
+
+
+def show(lake: Lake, product: str) -> dict[str, Any]:
+    """One release with its files and their caveats, its provenance and the other versions of its product."""
+    release, key = resolve(lake, product)
+    query = (
+        select(Release.version, Release.status, Release.published)
+        .where(Release.product_id == release.product_id, Release.status != "DRAFT")
+        .order_by(Release.version)
+    )
+    with transaction(lake.sessions) as session:
+        versions = [
+            {"version": row.version, "status": row.status, "published": iso(row.published)}
+            for row in session.execute(query)
+        ]
+        meta = session.scalar(
+            select(Observation.meta).where(
+                Observation.scope == key.scope, Observation.name == key.observation
+            )
+        )
+    files = [
+        file.as_dict() | {"did": file.did, "path": str(lake.path_of(file.scope, file.name))}
+        for file in files_of(lake, release.id)
+    ]
+    provenance = {
+        "recipe": release.recipe,
+        "recipe_version": release.recipe_version,
+        "context": release.context,
+        "run": release.run_id,
+        "references": list(release.refs),
+        "parents": list(release.parents),
+    }
+    return {
+        "release": describe(release, key),
+        "caveats": _caveats(files),
+        "meta": dict(meta or {}),
+        "versions": versions,
+        "provenance": provenance,
+        "files": files,
+    }
+
+
+def _caveats(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is odd about the files: every sentence once, with the number of files it holds for."""
+    counted = Counter(caveat for file in files for caveat in file["caveats"])
+    return [{"caveat": caveat, "files": number} for caveat, number in counted.most_common()]
+
+
+def granted_files(lake: Lake, product: str, principal: Principal = PUBLIC) -> list[FileEntry]:
+    """The files of a release, for somebody who may read their bytes.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had.
+    """
+    return files_of(lake, require_bytes_granted(lake, product, principal).id)
+
+
+def require_bytes_granted(lake: Lake, product: str, principal: Principal = PUBLIC) -> Release:
+    """The release that is meant, once it is certain that somebody may read its bytes.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had.
+    """
+    release, key = resolve(lake, product)
+    if not may(principal, Action.BYTES, release, datetime.now(UTC)):
+        raise _not_allowed(release, key)
+    return release
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What `fetch` wrote, and what it could not.
+
+    Parameters
+    ----------
+    written
+        The files, in the release's order.
+    problems
+        Why each of the others could not be had.
+    """
+
+    written: tuple[Path, ...]
+    problems: tuple[BadInput, ...]
+
+
+def fetch(
+    lake: Lake,
+    product: str,
+    folder: Path | str,
+    principal: Principal = PUBLIC,
+    progress: Callable[[FileEntry], None] | None = None,
+) -> Fetched:
+    """Write the files of a release to a folder, each compared with its checksums on the way.
+
+    Files bear the names their archives gave them. One that is there with the same bytes is left alone; one
+    with other bytes is never overwritten. A file that cannot be had does not hold up the others.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had.
+    Retriable, Fatal
+        When the storage or the folder cannot be used at all.
+    """
+    files = granted_files(lake, product, principal)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fatal(f"The folder {folder} cannot be made: {error.strerror}. Name another with -o.") from error
+    written, problems = [], []
+    given: set[str] = set()
+    for file in files:
+        try:
+            written.append(_fetch_one(lake, file, folder / _given_name(file, given)))
+        except BadInput as error:
+            problems.append(error)
+        if progress is not None:
+            progress(file)
+    return Fetched(tuple(written), tuple(problems))
+
+
+def get_files(
+    lake: Lake,
+    product: str,
+    folder: Path | str,
+    principal: Principal = PUBLIC,
+    progress: Callable[[FileEntry], None] | None = None,
+) -> list[Path]:
+    """The files that `fetch` writes, for those who need all of them.
+
+    Raises
+    ------
+    BadInput
+        When the release is not found or may not be had, a stored copy is damaged, or a file is in the way;
+        the other files are written all the same.
+    """
+    fetched = fetch(lake, product, folder, principal, progress)
+    if len(fetched.problems) == 1:
+        raise fetched.problems[0]
+    if fetched.problems:
+        first, number = fetched.problems[0], len(fetched.problems)
+        raise BadInput(
+            f"{number} of {number + len(fetched.written)} files could not be had",
+            file=product,
+            found="; ".join(problem.reason for problem in fetched.problems),
+            advice=first.advice,
+            code=first.code,
+        )
+    return list(fetched.written)
+
+
+def _fetch_one(lake: Lake, file: FileEntry, target: Path) -> Path:
+    if not target.exists():
+        copy_verified(lake.path_of(file.scope, file.name), target, file.checksums, file.did)
+    elif sums_of(target) != file.checksums:
+        raise BadInput(
+            "a file of this name with other bytes is in the way",
+            file=str(target),
+            advice="move it away or name another folder with -o",
+            code=Reason.NAME_CONFLICT,
+        )
+    return target
+
+
+def _given_name(file: FileEntry, given: set[str]) -> str:
+    """The archive's own name of a file, ours where another file of the release has been given that."""
+    name = file.original or file.name
+    name = file.name if name in given else name
+    given.add(name)
+    return name
+
+
+def _releases() -> Select[tuple[Release, Observation]]:
+    return (
+        select(Release, Observation)
+        .join(Product, Product.id == Release.product_id)
+        .join(Observation, Observation.id == Product.observation_id)
+    )
+
+
+def _conditions(
+    instrument: str | None,
+    level: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    status: str | None,
+    pattern: str | None,
+) -> Iterator[ColumnElement[bool]]:
+    yield Release.status != "DRAFT" if status is None else Release.status == _known(status)
+    yield Release.scope != REFERENCE_SCOPE if instrument is None else Release.scope == instrument
+    if level is not None:
+        yield Release.level == level
+    if since is not None:
+        yield Release.date_end >= since
+    if until is not None:
+        yield Release.date_beg < until
+    if pattern is not None:
+        column = Product.name if ":" in pattern else Observation.name
+        yield column.like(_like(pattern), escape="\\")
+
+
+def _refuse_unseen(**given: str | None) -> None:
+    """Refuse what no name holds and the database may not take: control characters, broken UTF-8."""
+    for option, value in given.items():
+        if value is not None and not value.isprintable():
+            raise BadInput(
+                f"the {option} holds a character that cannot be printed",
+                keyword=option,
+                found=printable(value[:_LONGEST_SHOWN]),
+                advice="write it anew, by hand",
+                code=Reason.BAD_NAME,
+            )
+
+
+def _key(observation: Observation, release: Release) -> ProductKey:
+    return ProductKey(observation.scope, observation.name, release.level)
+
+
+def _known(status: str) -> str:
+    if status.upper() not in STATUSES:
+        raise BadInput(
+            f"{status!r} is not a status",
+            keyword="status",
+            found=printable(status[:_LONGEST_SHOWN]),
+            advice=f"one of {', '.join(STATUSES)}",
+            code=Reason.BAD_KEYWORD,
+        )
+    return status.upper()
+
+
+def _like(pattern: str) -> str:
+    """A shell pattern as a pattern of LIKE."""
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%").replace("?", "_")
+
+
+def _not_allowed(release: Release, key: ProductKey) -> BadInput:
+    name = f"{key.name}@{version_token(release.version)}"
+    if release.status == "WITHDRAWN":
+        return BadInput(
+            f"{name} was withdrawn and is not given out",
+            found=release.status,
+            advice="take the ACTIVE release of the product",
+            code=Reason.NOT_ALLOWED,
+        )
+    return BadInput(
+        f"{name} is under embargo until {iso(release.embargo_until)}",
+        found=release.status,
+        advice="wait for that date or ask the data centre for access",
+        code=Reason.NOT_ALLOWED,
+    )

@@ -1,0 +1,15 @@
+"""Our policy for Rucio: what is published stays as it is, whoever asks.
+
+Rucio loads this package by the server option ``[policy] package = lake.rucio.policy``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+SUPPORTED_VERSION = [">=39", "<42"]
+
+
+def get_algorithms() -> dict[str, dict[str, Any]]:
+    """Algorithms of our own: none, the storage elements use Rucio's ``hash``."""
+    return {}

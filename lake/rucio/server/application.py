@@ -1,0 +1,13 @@
+"""The server application for gunicorn: ``lake.rucio.server.application:application``."""
+
+from lake.rucio.server import tuning
+
+tuning.apply()
+
+from rucio.web.rest.flaskapi.v1.main import application  # noqa: E402 -- after tuning.apply
+
+from lake.rucio.server.reticence import Reticence  # noqa: E402
+
+application.wsgi_app = Reticence(application.wsgi_app)
+
+__all__ = ["application"]

@@ -1,0 +1,94 @@
+"""Give a new Rucio its tables, its root account and its first storage element.
+
+Run as ``python -m lake.rucio.server.bootstrap RSE FOLDER`` with ``RUCIO_CONFIG`` naming the
+server's configuration. Every step is skipped where it has been done, so an interrupted run
+is cured by running again.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from lake.rucio.server import tuning
+from lake.rucio.server.settings import posix_protocol
+
+UNLIMITED = -1
+
+
+def build(rse: str, folder: Path) -> None:
+    """Do all of it.
+
+    Parameters
+    ----------
+    rse
+        Name of the storage element.
+    folder
+        Its folder.
+    """
+    tuning.apply()
+    _tables()
+    _root_account()
+    add_posix_rse(rse, folder)
+
+
+def add_posix_rse(rse: str, folder: Path) -> None:
+    """Make a deterministic storage element of a folder, with no limit for the service account.
+
+    Files lie where Rucio's ``hash`` algorithm puts them: ``<scope>/ab/cd/<name>``, the two
+    levels from the MD5 of ``scope:name``.
+    """
+    from rucio.common.exception import Duplicate
+    from rucio.common.types import InternalAccount
+    from rucio.core import account_limit, distance
+    from rucio.core import rse as core
+    from rucio.db.sqla.constants import DatabaseOperationType
+    from rucio.db.sqla.session import db_session
+
+    with db_session(DatabaseOperationType.WRITE) as session:
+        if core.rse_exists(rse, session=session):
+            identity = core.get_rse_id(rse, session=session)
+        else:
+            identity = core.add_rse(rse, deterministic=True, session=session)
+        for key, value in {"lfn2pfn_algorithm": "hash"}.items():
+            core.add_rse_attribute(identity, key, value, session=session)
+        account_limit.set_local_account_limit(InternalAccount("root"), identity, UNLIMITED, session=session)
+    for other in core.list_rses():
+        for pair in ((identity, other["id"]), (other["id"], identity)):
+            if identity != other["id"] and not distance.get_distances(*pair):
+                distance.add_distance(*pair, distance=1)
+    try:
+        core.add_protocol(identity, posix_protocol(folder))
+    except Duplicate:
+        core.update_protocols(
+            identity, scheme="file", data=posix_protocol(folder), hostname="localhost", port=0
+        )
+
+
+def _tables() -> None:
+    from rucio.db.sqla.util import build_database
+
+    build_database()
+
+
+def _root_account() -> None:
+    from rucio.common.types import InternalAccount
+    from rucio.core.account import account_exists
+    from rucio.core.vo import vo_exists
+    from rucio.db.sqla.constants import DatabaseOperationType
+    from rucio.db.sqla.session import db_session
+    from rucio.db.sqla.util import create_base_vo, create_root_account
+
+    with db_session(DatabaseOperationType.READ) as session:
+        no_vo = not vo_exists("def", session=session)
+        no_account = not account_exists(InternalAccount("root"), session=session)
+    if no_vo:
+        create_base_vo()
+    if no_account:
+        create_root_account()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    build(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,385 @@
+"""A file that opens is not a file that reads: each kind of damage is found and told from the others."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lake.checksums import checksums
+from lake.errors import BadInput, Reason
+from lake.fits.check import UNVERIFIED, CheckedFits, check_bytes, read_checked
+from lake.fits.structure import walk
+from lake.fits.windows import Held
+
+GENERATOR = np.random.default_rng(7)
+COUNTS = GENERATOR.poisson(500, (40, 64)).astype(np.int16)
+COMPRESSIONS = ("RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1")
+
+
+def as_bytes(*hdus: Any, checksum: bool = False) -> bytes:
+    """The bytes of a FITS file of these HDUs."""
+    buffer = io.BytesIO()
+    fits.HDUList(list(hdus)).writeto(buffer, checksum=checksum)
+    return buffer.getvalue()
+
+
+def compressed(kind: str = "RICE_1", *, checksum: bool = False) -> bytes:
+    """A file with a compressed image in its first extension."""
+    return as_bytes(fits.PrimaryHDU(), fits.CompImageHDU(COUNTS, compression_type=kind), checksum=checksum)
+
+
+def code_of(data: bytes) -> Reason | None:
+    """Why the bytes are refused, None when they are not."""
+    refusal = refusal_of(data)
+    assert refusal is None or (refusal.reason and refusal.advice)
+    return None if refusal is None else refusal.code
+
+
+def refusal_of(data: bytes) -> BadInput | None:
+    """The refusal of the bytes, None when they are taken."""
+    try:
+        check_bytes(data, "test.fits")
+    except BadInput as error:
+        return error
+    return None
+
+
+PLAIN = as_bytes(fits.PrimaryHDU(COUNTS))
+RICE = compressed()
+TABLES = as_bytes(
+    fits.PrimaryHDU(COUNTS),
+    fits.BinTableHDU.from_columns(
+        [
+            fits.Column("v", "PJ()", array=np.array([[1, 2], [3]], dtype=object)),
+            fits.Column("t", "5A", array=["a"]),
+        ]
+    ),
+    fits.TableHDU.from_columns([fits.Column("c", "I5", array=[1, 2])]),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("aia_truncated_rice.fits", Reason.TRUNCATED),
+        ("na120701.091058.fits", Reason.TRUNCATED),
+        ("not_actually_fits.fit_", Reason.NOT_FITS),
+        ("astropy_checksum_false.fits", Reason.WRONG_CHECKSUM),
+        ("astropy_zerowidth.fits", Reason.NO_IMAGE),
+    ],
+)
+def test_each_broken_real_file_is_refused_for_its_own_reason(
+    real_data: Path, name: str, code: Reason
+) -> None:
+    with pytest.raises(BadInput) as refusal:
+        read_checked(real_data / "broken" / name)
+    assert refusal.value.code is code
+    assert refusal.value.file.endswith(name)
+    assert refusal.value.advice
+
+
+def test_a_file_that_lacks_only_its_padding_is_taken_with_a_caveat(real_data: Path) -> None:
+    checked = read_checked(real_data / "broken" / "HinodeXRT_no_block_padding.fits")
+    assert checked.shape == (512, 512)
+    assert any("padding" in caveat for caveat in checked.caveats)
+
+
+def test_every_other_real_file_reads(real_data: Path) -> None:
+    files = [
+        path
+        for path in sorted(real_data.rglob("*"))
+        if path.suffix in (".fits", ".fts") and path.parent.name != "broken"
+    ]
+    assert len(files) > 15
+    for path in files:
+        checked = read_checked(path)
+        assert checked.checksums == checksums(path.read_bytes())
+        assert len(checked.shape) >= 2
+
+
+@pytest.mark.parametrize("kind", COMPRESSIONS)
+def test_compressed_images_read_and_their_header_is_the_images(kind: str) -> None:
+    checked = check_bytes(compressed(kind), "test.fits")
+    assert (checked.image_hdu, checked.shape) == (1, (40, 64))
+    assert checked.header["BITPIX"] == 16
+
+
+def test_a_checksum_that_is_absent_does_not_count_as_valid() -> None:
+    assert check_bytes(PLAIN, "f").sums == ({"DATASUM": "absent", "CHECKSUM": "absent"},)
+    summed = check_bytes(as_bytes(fits.PrimaryHDU(COUNTS), checksum=True), "f")
+    assert summed.sums == ({"DATASUM": "valid", "CHECKSUM": "valid"},)
+
+
+def test_a_changed_header_is_found_by_its_checksum() -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("OBSERVER", "ada")])), checksum=True)
+    assert code_of(data.replace(b"'ada     '", b"'bob     '")) is Reason.WRONG_CHECKSUM
+
+
+@pytest.mark.parametrize(
+    "length",
+    [1, 79, 80, 2879, 2880, 2881, 2880 + COUNTS.nbytes // 2, 2880 + COUNTS.nbytes - 1],
+)
+def test_a_plain_file_cut_before_its_last_data_byte_is_truncated(length: int) -> None:
+    assert code_of(PLAIN[:length]) in (Reason.TRUNCATED, Reason.NOT_FITS)
+    assert (code_of(PLAIN[:length]) is Reason.NOT_FITS) == (length < 9)
+
+
+@given(st.integers(0, len(PLAIN) - 2880 - COUNTS.nbytes))
+def test_a_file_cut_within_its_padding_is_whole(cut: int) -> None:
+    assert code_of(PLAIN[: len(PLAIN) - cut]) is None
+
+
+@given(st.integers(2881, len(RICE) - 2880))
+@settings(deadline=None, max_examples=60)
+def test_a_compressed_file_cut_anywhere_is_truncated(length: int) -> None:
+    assert code_of(RICE[:length]) is Reason.TRUNCATED
+
+
+def test_a_file_cut_between_its_hdus_has_no_image() -> None:
+    assert code_of(RICE[:2880]) is Reason.NO_IMAGE
+
+
+@given(
+    st.sampled_from([RICE, PLAIN, TABLES, *(compressed(kind) for kind in COMPRESSIONS)]),
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=8),
+)
+@settings(deadline=None, max_examples=150)
+def test_no_damage_escapes_as_anything_but_a_reason(data: bytes, flips: list[tuple[int, int]]) -> None:
+    damaged = bytearray(data)
+    for position, value in flips:
+        damaged[position % len(damaged)] = value
+    code_of(bytes(damaged))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+@settings(deadline=None, max_examples=60)
+def test_a_flipped_byte_in_a_summed_rice_stream_is_found(position: int, flip: int) -> None:
+    data = bytearray(compressed(checksum=True))
+    span = walk(Held(bytes(data)), "f").spans[1]
+    data[span.data_start + position % span.data_size] ^= flip
+    assert code_of(bytes(data)) in (Reason.CORRUPTED_DATA, Reason.WRONG_CHECKSUM, Reason.CORRUPTED_HEADER)
+
+
+def test_a_rice_stream_of_noise_is_corrupted_and_not_truncated() -> None:
+    span = walk(Held(RICE), "f").spans[1]
+    middle = span.data_start + span.data_size // 2
+    damaged = (
+        RICE[:middle]
+        + b"\xff" * (span.data_start + span.data_size - middle)
+        + RICE[span.data_start + span.data_size :]
+    )
+    assert code_of(damaged) is Reason.CORRUPTED_DATA
+
+
+def test_an_hcompress_stream_that_lies_about_its_size_is_not_decoded() -> None:
+    data = bytearray(compressed("HCOMPRESS_1"))
+    start = data.index(b"\xdd\x99")
+    data[start + 2 : start + 10] = (20000).to_bytes(4, "big") * 2
+    assert code_of(bytes(data)) is Reason.CORRUPTED_DATA
+
+
+@pytest.mark.parametrize("axis", [10**6, 10**12, 10**18])
+def test_an_absurd_axis_is_refused_without_asking_for_memory(axis: int) -> None:
+    card = f"NAXIS1  = {axis:>20}".encode()
+    expected = Reason.TRUNCATED if axis < 10**7 else Reason.TOO_LARGE
+    assert code_of(PLAIN.replace(b"NAXIS1  =                   64", card)) is expected
+
+
+@pytest.mark.parametrize("axis", [100_000, 10**9])
+def test_an_absurd_axis_of_a_compressed_image_is_refused_without_asking_for_memory(axis: int) -> None:
+    card = f"ZNAXIS1 = {axis:>20}".encode()
+    assert code_of(RICE.replace(b"ZNAXIS1 =                   64", card)) in (
+        Reason.CORRUPTED_HEADER,
+        Reason.TOO_LARGE,
+    )
+
+
+@pytest.mark.parametrize("value", [b"  -1", b" 1.5", b"   T", b" 'a'"])
+def test_an_axis_that_is_no_count_is_a_damaged_header(value: bytes) -> None:
+    assert code_of(PLAIN.replace(b"NAXIS1  =                   64", b"NAXIS1  = " + value.rjust(20))) is (
+        Reason.CORRUPTED_HEADER
+    )
+
+
+def test_an_extension_whose_header_is_garbage_is_a_damaged_header() -> None:
+    assert code_of(PLAIN + b"\xa5\x01" * 1440) is Reason.CORRUPTED_HEADER
+    assert code_of(PLAIN + b"XTENSION" + b"\xa5\x01" * 1436) is Reason.CORRUPTED_HEADER
+
+
+def test_blank_bytes_after_the_last_hdu_are_a_caveat() -> None:
+    checked = check_bytes(PLAIN + b"\0" * 2880, "f")
+    assert any("2880 blank bytes" in caveat for caveat in checked.caveats)
+
+
+@pytest.mark.parametrize("rest", [b"\n", b"appended by hand", b"\xff" * 2879])
+def test_fewer_bytes_than_an_hdu_has_after_the_last_one_are_a_caveat(rest: bytes) -> None:
+    checked = check_bytes(PLAIN + rest, "f")
+    assert any(f"{len(rest)} bytes that are no HDU" in caveat for caveat in checked.caveats)
+    assert code_of(PLAIN + rest.ljust(2880, b"x")) is Reason.CORRUPTED_HEADER
+
+
+def test_images_beside_the_one_that_is_taken_are_named() -> None:
+    data = as_bytes(
+        fits.PrimaryHDU(), fits.ImageHDU(COUNTS), fits.ImageHDU(COUNTS[:3]), fits.ImageHDU(COUNTS)
+    )
+    checked = check_bytes(data, "f")
+    assert checked.image_hdu == 1
+    assert (
+        "the image of HDU 1 was taken; the file holds more images: HDU 2 (64 x 3), HDU 3 (64 x 40)"
+        in checked.caveats
+    )
+
+
+def test_the_flags_of_a_product_are_no_further_image() -> None:
+    flags = fits.CompImageHDU(COUNTS.astype(np.uint16), name="QUALITY")
+    data = as_bytes(fits.PrimaryHDU(COUNTS), flags, checksum=True)
+    assert check_bytes(data, "f").caveats == ()
+
+
+@pytest.mark.parametrize("lost", [(), ("CHECKSUM",), ("CHECKSUM", "DATASUM")])
+@pytest.mark.parametrize("kind", ["plain", "compressed"])
+def test_an_image_without_any_checksum_of_its_own_is_called_so(kind: str, lost: tuple[str, ...]) -> None:
+    plain = as_bytes(fits.PrimaryHDU(COUNTS), checksum=True)
+    data = plain if kind == "plain" else compressed(checksum=True)
+    for keyword in lost:
+        data = data.replace(f"{keyword:8}=".encode(), f"WAS{keyword[0]}    =".encode())
+    assert (UNVERIFIED in check_bytes(data, "f").caveats) is (len(lost) == 2)
+
+
+@pytest.mark.parametrize("keyword", ["BSCALE", "BZERO"])
+@pytest.mark.parametrize("value", [b"nan", b"inf", b"'NaN'", b"'none'", b""])
+def test_a_scaling_that_is_no_number_is_named_and_not_applied(keyword: str, value: bytes) -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("SCALING", 7)])))
+    card = f"{keyword:8}= ".encode() + value.rjust(20)
+    refusal = refusal_of(data.replace(b"SCALING =                    7", card))
+    assert refusal is not None
+    assert (refusal.code, refusal.keyword) == (Reason.BAD_KEYWORD, keyword)
+
+
+def test_a_scale_of_zero_is_refused_and_an_offset_of_zero_is_not() -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("SCALING", 0)])))
+    assert code_of(data.replace(b"SCALING =", b"BSCALE  =")) is Reason.BAD_KEYWORD
+    assert code_of(data.replace(b"SCALING =", b"BZERO   =")) is None
+
+
+@pytest.mark.parametrize("text", [b"'a\tb'  / c\td", b"'a\0b'  / null"])
+def test_a_control_character_costs_its_card_and_not_the_file(text: bytes) -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("NOTE", "x" * 20), ("OTHER", 2)])))
+    checked = check_bytes(data.replace(b"'" + b"x" * 20 + b"'", text.ljust(22)), "f")
+    assert checked.header["NOTE"] is None
+    assert checked.header["OTHER"] == 2
+    assert any("NOTE" in caveat for caveat in checked.caveats)
+
+
+@pytest.mark.parametrize(
+    "keyword", [b"NO\0TE   ", b"ESC\x1b[31m", "ÄÖÜ     ".encode("latin-1"), b"\0NOTE   "]
+)
+def test_a_keyword_that_cannot_be_written_down_is_named_by_its_place(keyword: bytes) -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("NOTE", 1.5)])))
+    checked = check_bytes(
+        data.replace(b"NOTE    =                  1.5", keyword + b"=                  nan"), "f"
+    )
+    (caveat,) = (sentence for sentence in checked.caveats if sentence != UNVERIFIED)
+    assert caveat.isascii()
+    assert caveat.isprintable()
+
+
+def test_a_file_that_says_it_is_not_standard_is_believed() -> None:
+    data = PLAIN.replace(b"SIMPLE  =                    T", b"SIMPLE  =                    F")
+    assert code_of(data) is Reason.NOT_FITS
+
+
+def test_a_keyword_value_that_fits_does_not_know_stays_as_undefined_with_a_caveat() -> None:
+    header = fits.Header([("CROTA", 1.5, "[deg] roll"), ("OTHER", 2)])
+    data = as_bytes(fits.PrimaryHDU(COUNTS, header)).replace(
+        b"=                  1.5 / [deg]", b"=                  nan / [deg]"
+    )
+    checked = check_bytes(data, "f")
+    assert "CROTA" in checked.header
+    assert checked.header["CROTA"] is None
+    assert checked.header.comments["CROTA"] == "[deg] roll"
+    assert any("CROTA" in caveat for caveat in checked.caveats)
+
+
+def test_a_gzipped_file_reads_and_is_summed_as_it_lies_on_disk() -> None:
+    packed = gzip.compress(PLAIN)
+    checked = check_bytes(packed, "f.fits.gz")
+    assert checked.shape == (40, 64)
+    assert checked.checksums == checksums(packed)
+
+
+@pytest.mark.parametrize("cut", [5, 100, 1])
+def test_a_gzipped_file_cut_short_is_truncated(cut: int) -> None:
+    assert code_of(gzip.compress(PLAIN)[:-cut]) is Reason.TRUNCATED
+
+
+def test_a_gzipped_file_with_a_wrong_sum_is_corrupted() -> None:
+    packed = bytearray(gzip.compress(PLAIN))
+    packed[-6] ^= 1
+    assert code_of(bytes(packed)) is Reason.CORRUPTED_DATA
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello",
+        b"<html>error 404</html>",
+        b"\x1f\x9d" + b"x" * 99,
+        b"PK\x03\x04",
+        b"\x89HDF\r\n",
+        b"\0" * 2880,
+    ],
+)
+def test_what_is_not_fits_is_called_that(data: bytes) -> None:
+    assert code_of(data) is Reason.NOT_FITS
+
+
+def test_a_table_without_image_has_no_image() -> None:
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])])
+    assert code_of(as_bytes(fits.PrimaryHDU(), table)) is Reason.NO_IMAGE
+    assert code_of(as_bytes(fits.PrimaryHDU(np.zeros(100, np.float32)))) is Reason.NO_IMAGE
+
+
+def test_a_damaged_table_beside_a_good_image_is_found() -> None:
+    span = walk(Held(TABLES), "f").spans[1]
+    data = bytearray(TABLES)
+    data[span.data_start : span.data_start + 8] = b"\x7f" * 8  # the array descriptor of the first row
+    assert code_of(bytes(data)) is Reason.CORRUPTED_DATA
+
+
+def test_an_empty_file_a_missing_one_and_a_folder_each_have_their_reason(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.fits"
+    empty.touch()
+    for path, code in (
+        (empty, Reason.EMPTY),
+        (tmp_path / "absent.fits", Reason.MISSING_FILE),
+        (tmp_path, Reason.UNREADABLE),
+    ):
+        with pytest.raises(BadInput) as refusal:
+            read_checked(path)
+        assert refusal.value.code is code
+
+
+def test_a_file_that_the_system_will_not_read_is_unreadable() -> None:
+    unreadable = Path("/proc/self/mem")  # opens, and then gives an I/O error, also to root
+    if not unreadable.exists():
+        pytest.skip("This system has no /proc.")
+    with pytest.raises(BadInput) as refusal:
+        read_checked(unreadable)
+    assert refusal.value.code is Reason.UNREADABLE
+
+
+def test_the_bytes_given_back_are_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    path.write_bytes(PLAIN)
+    checked = read_checked(path)
+    assert isinstance(checked, CheckedFits)
+    assert b"".join(checked.windows()) == PLAIN

@@ -1,0 +1,126 @@
+"""How large a file and its images may be: the last byte and pixel that are taken, and who says so."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from lake.errors import BadInput, Reason
+from lake.fits.check import Limits, check_bytes, read_bytes, read_checked
+from tests.lake.fits.test_check import as_bytes
+
+SMALL = np.ones((10, 20), np.int16)
+LARGE = np.ones((10, 21), np.int16)
+
+
+def code_of(path: Path, limits: Limits) -> Reason | None:
+    try:
+        read_checked(path, lambda *_: limits).close()
+    except BadInput as refusal:
+        return refusal.code
+    return None
+
+
+@pytest.mark.parametrize("kind", ["primary", "extension", "compressed"])
+@pytest.mark.parametrize(("pixels", "code"), [(200, None), (201, None), (199, Reason.TOO_LARGE)])
+def test_the_limit_is_the_last_pixel_that_is_taken(
+    tmp_path: Path, kind: str, pixels: int, code: Reason | None
+) -> None:
+    hdus = {
+        "primary": [fits.PrimaryHDU(SMALL)],
+        "extension": [fits.PrimaryHDU(), fits.ImageHDU(SMALL)],
+        "compressed": [fits.PrimaryHDU(), fits.CompImageHDU(SMALL)],
+    }[kind]
+    path = tmp_path / "a.fits"
+    path.write_bytes(as_bytes(*hdus))
+    assert code_of(path, Limits(pixels=pixels)) is code
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("spare", "code"), [(0, None), (-1, Reason.TOO_LARGE)])
+def test_the_limit_is_the_last_byte_that_is_taken(
+    tmp_path: Path, packed: bool, spare: int, code: Reason | None
+) -> None:
+    whole = as_bytes(fits.PrimaryHDU(SMALL))
+    path = tmp_path / "a.fits"
+    path.write_bytes(gzip.compress(whole) if packed else whole)
+    assert code_of(path, Limits(bytes=len(whole) + spare)) is code
+
+
+def test_each_image_is_held_to_the_limits_that_its_own_header_asks_for(tmp_path: Path) -> None:
+    """The instrument is often told by the extension that holds the image, else by the primary header."""
+    asked: list[tuple[object, object]] = []
+
+    def limits_of(header: fits.Header, primary: fits.Header) -> Limits:
+        asked.append((header.get("CAMERA"), primary.get("STATION")))
+        return Limits(pixels=210 if header.get("CAMERA") == "wide" else 200)
+
+    primary = fits.PrimaryHDU(header=fits.Header([("STATION", "here")]))
+    for camera, code in (("wide", None), ("narrow", Reason.TOO_LARGE)):
+        asked.clear()
+        path = tmp_path / f"{camera}.fits"
+        path.write_bytes(as_bytes(primary, fits.ImageHDU(LARGE, fits.Header([("CAMERA", camera)]))))
+        try:
+            read_checked(path, limits_of).close()
+            found = None
+        except BadInput as refusal:
+            found = refusal.code
+        assert found is code
+        assert asked == [(None, "here"), (camera, "here")]
+
+
+def test_tables_are_no_images_and_ask_for_no_limits_of_their_own(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def limits_of(header: fits.Header, _: fits.Header) -> Limits:
+        asked.append(str(header.get("EXTNAME", "primary")))
+        return Limits()
+
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])], name="TABLE")
+    path = tmp_path / "a.fits"
+    path.write_bytes(as_bytes(fits.PrimaryHDU(SMALL), table))
+    read_checked(path, limits_of).close()
+    assert asked == ["primary"]
+
+
+@pytest.mark.parametrize("form", ["I5", "E12.5"])
+def test_a_text_table_keeps_its_sums_also_where_its_last_padding_is_missing(form: str) -> None:
+    """Its padding is blanks, not zeros: taken for zeros the sum would be wrong."""
+    values = {"I5": [1, 2, 3], "E12.5": [1.5, 2.5, 3.5]}[form]
+    table = fits.TableHDU.from_columns([fits.Column("c", form, array=values)])
+    data = as_bytes(fits.PrimaryHDU(SMALL), table, checksum=True)
+    for content in (data, data.rstrip(b" ")):
+        checked = check_bytes(content, "f.fits")
+        assert checked.sums[1] == {"DATASUM": "valid", "CHECKSUM": "valid"}
+
+
+def test_a_text_table_of_garbage_is_damaged() -> None:
+    table = fits.TableHDU.from_columns([fits.Column("c", "I5", array=[12345, 2, 3])])
+    data = as_bytes(fits.PrimaryHDU(SMALL), table)
+    with pytest.raises(BadInput) as refusal:
+        check_bytes(data.replace(b"12345", b"1x?45"), "f.fits")
+    assert refusal.value.code is Reason.CORRUPTED_DATA
+
+
+def test_files_without_an_image_are_told_apart(tmp_path: Path) -> None:
+    """A header alone, and data that are no image: different advice."""
+    table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])])
+    said = {}
+    for name, hdus in {"header": [fits.PrimaryHDU()], "table": [fits.PrimaryHDU(), table]}.items():
+        with pytest.raises(BadInput) as refusal:
+            check_bytes(as_bytes(*hdus), f"{name}.fits")
+        assert refusal.value.code is Reason.NO_IMAGE
+        said[name] = str(refusal.value)
+    assert "a header and no data" in said["header"]
+    assert "a header and no data" not in said["table"]
+
+
+@pytest.mark.parametrize("size", [1, 2880, 1 << 20])
+def test_the_whole_of_a_file_is_given(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(bytes(range(256)) * (size // 256) + b"x" * (size % 256))
+    assert read_bytes(path) == path.read_bytes()

@@ -1,0 +1,163 @@
+"""Under a final name there are all the bytes or none, and never other ones than before."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lake.checksums import checksums
+from lake.errors import BadInput, Fatal, Reason, Retriable
+from lake.lake import Lake
+from lake.storage import posix as storage
+from lake.storage.posix import copy_verified, final_path, put_bytes, read_verified, relative_path, scan
+
+
+def test_bytes_lie_under_the_name_that_rucio_computes_itself(lake: Lake, scope: str) -> None:
+    lake.rucio.ensure_scope(scope)
+    client = lake.rucio._client()  # the real server's answer, not a copy of its algorithm
+    names = ["a.fits", "20110910_114721_s7h2A.fts", "b-c_d.l1.v0001.fits"]
+    answers = client.lfns2pfns(lake.rucio.rse, [f"{scope}:{name}" for name in names])
+    for name in names:
+        assert answers[f"{scope}:{name}"].endswith(str(final_path(lake.root, scope, name)))
+
+
+def test_putting_bytes_gives_their_sums_and_leaves_no_leftover(tmp_path: Path) -> None:
+    stored = put_bytes(tmp_path, "s", "a.fits", b"abc")
+    assert stored.path.read_bytes() == b"abc"
+    assert (stored.checksums, stored.adopted) == (checksums(b"abc"), False)
+    assert [found.path for found in scan(tmp_path)] == [relative_path("s", "a.fits")]
+
+
+def test_the_same_bytes_twice_are_adopted(tmp_path: Path) -> None:
+    put_bytes(tmp_path, "s", "a.fits", b"abc")
+    assert put_bytes(tmp_path, "s", "a.fits", b"abc").adopted
+
+
+def test_other_bytes_under_a_taken_name_are_refused_and_change_nothing(tmp_path: Path) -> None:
+    path = put_bytes(tmp_path, "s", "a.fits", b"abc").path
+    with pytest.raises(BadInput) as refusal:
+        put_bytes(tmp_path, "s", "a.fits", b"abd")
+    assert refusal.value.code is Reason.NAME_CONFLICT
+    assert path.read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("scope", "name"), [("..", "a"), ("s", "../a"), ("s", "a/b"), ("/s", "a"), ("s", ".part")]
+)
+def test_no_name_leaves_the_storage(tmp_path: Path, scope: str, name: str) -> None:
+    with pytest.raises(BadInput):
+        put_bytes(tmp_path / "rse", scope, name, b"x")
+    assert not list(tmp_path.rglob("*.fits"))
+
+
+def rse(folder: Path) -> Path:
+    """A folder for a storage element."""
+    (folder / "rse").mkdir()
+    return folder / "rse"
+
+
+def race(root: Path, contents: list[bytes]) -> list[object]:
+    """Writers that start together on one name; what each of them got."""
+    results: list[object] = []
+    start = threading.Barrier(len(contents))
+
+    def write(content: bytes) -> None:
+        start.wait()
+        try:
+            results.append(put_bytes(root, "s", "a.fits", content))
+        except BadInput as error:
+            results.append(error.code)
+
+    threads = [threading.Thread(target=write, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_of_many_writers_of_the_same_bytes_one_writes_and_all_succeed(tmp_path: Path) -> None:
+    content = os.urandom(300_000)
+    results = race(tmp_path, [content] * 6)
+    assert [isinstance(result, storage.Stored) and result.adopted for result in results].count(False) == 1
+    assert [found.size for found in scan(tmp_path)] == [len(content)]
+
+
+def test_of_writers_of_different_bytes_one_wins_and_the_others_are_told(tmp_path: Path) -> None:
+    contents = [bytes([number]) * 100_000 for number in range(5)]
+    results = race(tmp_path, contents)
+    winners = [result for result in results if isinstance(result, storage.Stored)]
+    assert len(winners) == 1
+    assert results.count(Reason.NAME_CONFLICT) == 4
+    assert winners[0].path.read_bytes() in contents
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from lake.storage.posix import put_bytes
+print("ready", flush=True)
+for number in range(10**6):
+    put_bytes(Path(sys.argv[1]), "s", f"f{number}.fits", bytes([number % 256]) * 400_000)
+"""
+
+
+@pytest.mark.parametrize("delay", [0.02, 0.11, 0.23])
+def test_a_writer_killed_at_any_moment_leaves_whole_files_and_named_leftovers(
+    tmp_path: Path, delay: float
+) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    time.sleep(delay)
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    for found in scan(tmp_path):
+        if found.writer is None:
+            content = (tmp_path / found.path).read_bytes()
+            assert content == content[:1] * 400_000
+        else:
+            assert found.writer == writer.pid
+
+
+def test_a_copy_for_a_user_is_compared_on_the_way(tmp_path: Path) -> None:
+    stored = put_bytes(rse(tmp_path), "s", "a.fits", b"abc" * 10)
+    copy_verified(stored.path, tmp_path / "a.fits", stored.checksums, "s:a.fits")
+    assert (tmp_path / "a.fits").read_bytes() == b"abc" * 10
+
+
+def test_a_damaged_stored_file_is_never_given_out(tmp_path: Path) -> None:
+    stored = put_bytes(rse(tmp_path), "s", "a.fits", b"abc" * 10)
+    stored.path.write_bytes(b"abd" * 10)
+    with pytest.raises(BadInput, match="damaged"):
+        copy_verified(stored.path, tmp_path / "a.fits", stored.checksums, "s:a.fits")
+    with pytest.raises(BadInput, match="damaged"):
+        read_verified(stored.path, stored.checksums, "s:a.fits")
+    assert [path.name for path in tmp_path.iterdir()] == ["rse"]
+
+
+def test_a_stored_file_that_is_gone_is_told_from_a_failing_disk(tmp_path: Path) -> None:
+    sums = checksums(b"abc")
+    with pytest.raises(BadInput, match="no bytes"):
+        read_verified(tmp_path / "absent", sums, "s:absent")
+    assert isinstance(storage.storage_error(OSError(5, "Input/output error"), tmp_path), Retriable)
+    assert isinstance(storage.storage_error(OSError(28, "No space left on device"), tmp_path), Fatal)
+
+
+def test_a_storage_that_is_not_mounted_is_not_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match="Mount it"):
+        put_bytes(tmp_path / "absent", "s", "a.fits", b"abc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_storage_that_cannot_be_written_is_a_plain_sentence(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("a file where a folder should be")
+    with pytest.raises(Fatal, match="owner and permissions"):
+        put_bytes(tmp_path, "s", "a.fits", b"abc")
