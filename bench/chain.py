@@ -16,9 +16,8 @@ from bench.frames import CHANNEL, Level1
 from cluster.run.execute import Job
 from cluster.run.stacks import FrameSource, Loader, Manifest, Target, read, write
 from pipeline.apply import RecipeBlock, task_name
-from pipeline.instrument import recipes
 from pipeline.outcome import Status
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, recipes
 from pipeline.stack import as_objects
 
 

@@ -1,1 +1,3 @@
-"""Where Heliolake runs: homes, embedded services, sites, plans, runs and execution on Dask."""
+"""Where Heliolake runs: homes and their services, intake, plans and runs; neither kernels nor storage."""
+
+from __future__ import annotations

@@ -49,7 +49,7 @@ def why_nothing(
 
 def _require_known(lake: Lake, instrument: str) -> None:
     from pipeline.choices import choices
-    from pipeline.instrument import instruments
+    from pipeline.registry import instruments
 
     known = {*instruments(), *nearby.instruments_with_releases(lake)}
     if instrument not in known:

@@ -86,8 +86,7 @@ def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         When there is no such recipe, or a setting does not fit it.
     """
     from pipeline.choices import choices, shortly
-    from pipeline.instrument import recipes
-    from pipeline.recipe import Recipe
+    from pipeline.recipe import Recipe, recipes
 
     known = recipes()
     if name in known:

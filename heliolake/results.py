@@ -16,7 +16,7 @@ from lake.errors import BadInput
 from lake.governance.policy import OPERATOR
 from lake.lake import Lake
 from lake.releases import search as finding
-from pipeline.instrument import instruments
+from pipeline.registry import instruments
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,15 +5,16 @@ storage, a database or a scheduler, so all of it works in a notebook with
 nothing running.
 """
 
-from pipeline import code
+from pipeline import sources
 from pipeline.apply import apply
 from pipeline.frame import Frame
-from pipeline.instrument import Instrument, recognise
+from pipeline.instrument import Instrument
 from pipeline.quality import Quality
 from pipeline.recipe import Recipe
+from pipeline.registry import recognise
 from pipeline.stack import frames_of, stack_of
 
-code.note_pipeline()
+sources.note_pipeline()
 
 __all__ = [
     "Frame",

@@ -18,15 +18,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline import code, provenance
+from pipeline.carrying import finished, require_kept_word
+from pipeline.chain import BoundStep
 from pipeline.completeness import Expectation, left_out
 from pipeline.coordinates import whole_or_none
 from pipeline.errors import BadInput, Fatal, HeliolakeError
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
-from pipeline.recipe import BoundStep, Recipe
+from pipeline.recipe import Recipe
 from pipeline.stack import assemble, frame_at, header_text, outcome_at, planes, references_at, template
 from pipeline.step import Params, ReferenceFile, ReferenceNeed, Step
-from pipeline.uncertainty import finished, require_kept_word
 
 log = logging.getLogger(__name__)
 

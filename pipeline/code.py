@@ -1,72 +1,38 @@
-"""Which code this process runs: noted when it is loaded, compared before a recipe is carried out.
+"""Which code this process runs, compared before a recipe is carried out.
 
 A worker that was started yesterday runs yesterday's steps whatever lies on
 disk today. Sources are therefore hashed when packages are imported, not when
-somebody asks. Where sources had changed between two imports of one process
-(it loads some modules late), both hashes enter: such a mixture is like no
-other process and never passes for one.
+somebody asks (`pipeline.sources`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipeline.errors import Fatal
-
-if TYPE_CHECKING:
-    from pipeline.recipe import Recipe
+from pipeline.provenance import library_version
+from pipeline.recipe import Recipe
+from pipeline.registry import instrument
+from pipeline.sources import noted, short_hash
+from pipeline.step import find_step
 
 #: What a process runs, part by part: name → version or hash.
 Code = Mapping[str, str]
 
-_LETTERS: Final = 16  # of a hash: enough to tell sources apart, short enough to travel with every block
 _LIBRARIES: Final = ("heliolake", "numpy", "numba", "scipy", "astropy")
-_LOADED: Final[dict[str, str]] = {}
-_KERNELS: Final = "sources of pipeline.kernels"
-_PIPELINE: Final = "sources of pipeline"
-
-
-def note(part: str, sources: Iterator[Path]) -> None:
-    """Note the sources of a part of the code as they are at this moment, which is that of its import."""
-    found = _hash(sources)
-    known = _LOADED.get(part)
-    _LOADED[part] = found if known in (None, found) else _short(f"{known} then {found}")
-
-
-def note_pipeline() -> None:
-    """Note the sources of this package, instruments left out: they are noted one by one."""
-    folder = Path(__file__).parent
-    note(_KERNELS, folder.joinpath("kernels").rglob("*.py"))
-    apart = {"instruments", "kernels"}
-    note(
-        _PIPELINE,
-        (path for path in folder.rglob("*.py") if path.relative_to(folder).parts[0] not in apart),
-    )
-
-
-def note_instrument(name: str, folder: Path) -> None:
-    """Note the sources of an instrument's package, its description included; recipes travel by themselves."""
-    note(_sources_of(name), folder.rglob("*.py"))
-    note(f"description of {name}", iter([folder / "instrument.yaml"]))
 
 
 def of_instrument(name: str) -> Code:
     """What everything of one instrument depends on: sources, Python, and the libraries all steps use."""
-    from pipeline.instrument import instrument
-    from pipeline.provenance import library_version
-
     instrument(name)  # loads and notes it
-    parts = (_PIPELINE, _KERNELS, _sources_of(name), f"description of {name}")
     return {
         "Python": platform.python_version(),
         **{library: library_version(library) for library in _LIBRARIES},
-        **{part: _LOADED[part] for part in parts},
+        **noted(name),
     }
 
 
@@ -75,15 +41,17 @@ def of_recipe(recipe: Recipe) -> Code:
 
     Parameters are not looked at: a step that is older may not know them.
     """
-    return dict(_of_steps(recipe.instrument, tuple(call.step for call in recipe.steps if call.enabled)))
+    common = tuple(of_instrument(recipe.instrument).items())
+    return dict(
+        _of_steps(recipe.instrument, common, tuple(call.step for call in recipe.steps if call.enabled))
+    )
 
 
 @lru_cache(maxsize=64)
-def _of_steps(instrument: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    from pipeline.provenance import library_version
-    from pipeline.step import find_step
-
-    found = dict(of_instrument(instrument))
+def _of_steps(
+    instrument: str, common: tuple[tuple[str, str], ...], names: tuple[str, ...]
+) -> tuple[tuple[str, str], ...]:
+    found = dict(common)
     for name in names:
         try:
             step = find_step(instrument, name)
@@ -95,14 +63,9 @@ def _of_steps(instrument: str, names: tuple[str, ...]) -> tuple[tuple[str, str],
     return tuple(sorted(found.items()))
 
 
-def forget() -> None:
-    """Find out anew; for instruments that are installed while a process runs."""
-    _of_steps.cache_clear()
-
-
 def digest(code: Code) -> str:
     """One short name for all of it."""
-    return _short(json.dumps(dict(code), sort_keys=True))
+    return short_hash(json.dumps(dict(code), sort_keys=True))
 
 
 def require_same(wanted: Code, here: Code, what: str, who: str) -> None:
@@ -144,18 +107,3 @@ def differences(wanted: Code, here: Code) -> str:
             else f"{part} is {found} here and {planned} there"
         )
     return "; ".join(told)
-
-
-def _sources_of(name: str) -> str:
-    return f"sources of {name}"
-
-
-def _hash(sources: Iterator[Path]) -> str:
-    whole = hashlib.sha256()
-    for path in sorted(sources):
-        whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return whole.hexdigest()[:_LETTERS]
-
-
-def _short(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_LETTERS]

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from pipeline.recipe import BoundStep
+from pipeline.chain import BoundStep
 
 
 class Expectation(BaseModel):

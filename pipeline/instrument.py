@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from string import Formatter
 from typing import Any, Final
 
 from astropy.io import fits
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline import code
-from pipeline.choices import choices, shortly
 from pipeline.completeness import Expectation
-from pipeline.documents import load_yaml
-from pipeline.errors import BadInput, Fatal
+from pipeline.errors import BadInput
 from pipeline.keywords import KeywordRule, check_dates, check_exposure, check_twice, check_values
-from pipeline.recipe import Recipe
 
-_BUILT_IN: Final = Path(__file__).parent / "instruments"
-#: Third parties announce instruments here: name → module whose folder holds `instrument.yaml`.
-ENTRY_POINTS: Final = "heliolake.instruments"
 #: The Sun is drawn since Galileo's days; other years are fillers of archives (0001, 9999).
 _YEARS: Final = range(1600, 2500)
 #: Observations name folders and data sets, to which a level and a version are added.
@@ -191,7 +180,7 @@ class Instrument(_Model):
     def recognises(self, header: fits.Header) -> bool:
         """Whether any block of the recognition rules matches the header."""
         return any(
-            all(re.fullmatch(pattern, _text(header, keyword)) for keyword, pattern in block.items())
+            all(re.fullmatch(pattern, header_text(header, keyword)) for keyword, pattern in block.items())
             for block in self.recognise
         )
 
@@ -245,7 +234,7 @@ class Instrument(_Model):
         BadInput
             When a keyword that the description calls required is absent or out of its range.
         """
-        written = _text(header, "DATE")
+        written = header_text(header, "DATE")
         iso = re.match(r"\d{4}-", written)  # two digits of a year are ambiguous
         caveats = [
             *check_values(self.keywords, header, source),
@@ -261,11 +250,6 @@ class Instrument(_Model):
         if self._exposure not in self.keywords:
             caveats += check_exposure(self._exposure, header)
         return tuple(caveats)
-
-    def recipes(self) -> dict[str, Recipe]:
-        """The recipes that come with the instrument, by name."""
-        found = [Recipe.load(path) for path in sorted((self.folder / "recipes").glob("*.yaml"))]
-        return {recipe.name: recipe for recipe in found}
 
     def _level(self, header: fits.Header, source: str) -> str:
         rule = self.level
@@ -285,7 +269,7 @@ class Instrument(_Model):
 
     def _date_end(self, header: fits.Header, begin: datetime) -> datetime:
         for keyword in self.date_end.keywords:
-            text = _text(header, keyword)
+            text = header_text(header, keyword)
             parsed = parse_date(text, "") if text else None
             if parsed is not None and begin <= parsed <= begin + _LONGEST:
                 return parsed
@@ -300,84 +284,9 @@ class Instrument(_Model):
 
     def _odd_end(self, header: fits.Header, begin: datetime) -> Iterator[str]:
         for keyword in self.date_end.keywords:
-            text = _text(header, keyword)
+            text = header_text(header, keyword)
             if text and not ((end := parse_date(text)) and begin <= end <= begin + _LONGEST):
                 yield f"{keyword} is {text[:40]}, which is no end of what began at {begin:%Y-%m-%dT%H:%M:%S}"
-
-
-def recognise(header: fits.Header, source: str = "") -> Instrument:
-    """The instrument a header belongs to.
-
-    Raises
-    ------
-    BadInput
-        When no description, or more than one, recognises it.
-    """
-    found = [entry for entry in instruments().values() if entry.recognises(header)]
-    if len(found) == 1:
-        return found[0]
-    keywords = {name: _text(header, name) for name in ("OBSRVTRY", "TELESCOP", "INSTRUME", "DETECTOR")}
-    says = ", ".join(f"{name}={value!r}" for name, value in keywords.items() if value)
-    if found:
-        raise BadInput(
-            "more than one instrument recognises this header",
-            file=source,
-            keyword=", ".join(keywords),
-            found=", ".join(entry.name for entry in found),
-            advice="make the `recognise` blocks of these instruments exclude each other",
-        )
-    raise BadInput(
-        "no instrument recognises this header",
-        file=source,
-        keyword=", ".join(keywords),
-        found=says or "none of these keywords",
-        advice="describe its instrument in an instrument.yaml (CONTRIBUTING.md says how); "
-        f"known: {', '.join(instruments())}",
-    )
-
-
-@lru_cache(maxsize=1)
-def instruments() -> dict[str, Instrument]:
-    """All instruments, by name: those of this package and those other packages announce.
-
-    Raises
-    ------
-    Fatal
-        When a description is not valid or a name is taken twice.
-    """
-    found: dict[str, Instrument] = {}
-    for module, folder in _folders():
-        entry = _read(folder)
-        if entry.name in found:
-            raise Fatal(f"instrument {entry.name!r} is described twice; rename the one in {folder}")
-        if importlib.util.find_spec(f"{module}.steps"):
-            importlib.import_module(f"{module}.steps")
-        code.note_instrument(entry.name, folder)
-        found[entry.name] = entry
-    import pipeline.steps  # noqa: F401 - registers the steps every instrument may use
-
-    code.note_pipeline()  # modules of it were loaded just now
-    code.forget()
-    return found
-
-
-def instrument(name: str) -> Instrument:
-    """The instrument of this name, its steps registered.
-
-    Raises
-    ------
-    Fatal
-        When there is none.
-    """
-    known = instruments()
-    if name not in known:
-        raise Fatal(f"there is no instrument {shortly(name)}. {choices(name, known)}")
-    return known[name]
-
-
-def recipes() -> dict[str, Recipe]:
-    """All recipes that come with instruments, by name."""
-    return {name: recipe for entry in instruments().values() for name, recipe in entry.recipes().items()}
 
 
 def parse_date(text: str, time: str = "") -> datetime | None:
@@ -405,8 +314,8 @@ def _date(header: fits.Header, rule: DateRule, source: str) -> tuple[datetime, t
     """The date, and a caveat where a keyword that comes first holds none."""
     seen: list[str] = []
     for keyword in rule.keywords:
-        text = _text(header, keyword)
-        time = _text(header, rule.time_keyword) if rule.time_keyword else ""
+        text = header_text(header, keyword)
+        time = header_text(header, rule.time_keyword) if rule.time_keyword else ""
         if text and (parsed := parse_date(text, time)) and parsed.year in _YEARS:
             wrong = [entry for entry in seen if not entry.endswith("=absent")]
             caveat = f"the date was taken from {keyword}, for it cannot be read from {', '.join(wrong)}"
@@ -426,9 +335,9 @@ def _date(header: fits.Header, rule: DateRule, source: str) -> tuple[datetime, t
 
 def _dates(header: fits.Header, rule: DateRule) -> Iterator[tuple[str, datetime]]:
     """Every date of the observation that a header states."""
-    time = _text(header, rule.time_keyword) if rule.time_keyword else ""
+    time = header_text(header, rule.time_keyword) if rule.time_keyword else ""
     for keyword in rule.keywords:
-        text = _text(header, keyword)
+        text = header_text(header, keyword)
         if text and (date := parse_date(text, time)) and date.year in _YEARS:
             yield keyword, date
 
@@ -460,7 +369,7 @@ def _meta(header: fits.Header, rule: MetaRule) -> Any:
 
 
 def _level_text(header: fits.Header, rule: LevelRule) -> str:
-    text = _text(header, rule.keyword) if rule.keyword else ""
+    text = header_text(header, rule.keyword) if rule.keyword else ""
     if rule.pattern:
         match = re.search(rule.pattern, text)
         return (match[1] if match.groups() else match[0]) if match else ""
@@ -472,25 +381,7 @@ def _plain(text: str) -> str:
     return f"{float(text):g}" if re.fullmatch(r"\d+(\.\d*)?", text) else text
 
 
-def _text(header: fits.Header | Mapping[str, Any], keyword: str) -> str:
+def header_text(header: fits.Header | Mapping[str, Any], keyword: str) -> str:
+    """The value of a card as text, empty where it is absent or undefined."""
     value = header.get(keyword)
     return "" if value is None or isinstance(value, fits.card.Undefined) else str(value).strip()
-
-
-def _folders() -> Iterator[tuple[str, Path]]:
-    for path in sorted(_BUILT_IN.glob("*/instrument.yaml")):
-        yield f"pipeline.instruments.{path.parent.name}", path.parent
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        spec = importlib.util.find_spec(entry.value)
-        if spec is None or not spec.submodule_search_locations:
-            raise Fatal(f"the instrument {entry.name!r} is announced by {entry.value}, which is no package")
-        yield entry.value, Path(spec.submodule_search_locations[0])
-
-
-def _read(folder: Path) -> Instrument:
-    path = folder / "instrument.yaml"
-    document = load_yaml(path, "instrument description")
-    try:
-        return Instrument.model_validate({**document, "folder": folder})
-    except (TypeError, ValidationError) as error:
-        raise Fatal(f"{path} is not a valid instrument description: {error}") from error

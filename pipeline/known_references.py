@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline.errors import BadInput
-from pipeline.instrument import Instrument, ReferenceRule, instruments, parse_date
+from pipeline.instrument import Instrument, ReferenceRule, parse_date
+from pipeline.registry import instruments
 
 _BEGINNING: Final = 4096
 """Bytes of a file that are looked at."""

@@ -17,10 +17,10 @@ from typing import Final
 import numpy as np
 from astropy.io import fits
 
+from pipeline.chain import BoundStep
 from pipeline.frame import Frame
 from pipeline.kernels.statistics import PERCENTILES, count_combinations, selected, statistics
 from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality
-from pipeline.recipe import BoundStep
 from pipeline.step import ReferenceFile, Step
 
 #: Cards that describe how an integer file stored its numbers, wrong on float data, and sums of its bytes.

@@ -9,12 +9,15 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
+from pipeline.carrying import begins, require_carried
+from pipeline.chain import BoundStep
 from pipeline.choices import choices, shortly
 from pipeline.completeness import Expectation
 from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
-from pipeline.step import Params, ReferenceNeed, Step, find_step
-from pipeline.uncertainty import begins, require_carried
+from pipeline.instrument import Instrument
+from pipeline.registry import instrument, instruments
+from pipeline.step import Params, ReferenceNeed, find_step
 from pipeline.unit_chain import require_units
 
 _TOLD: Final = 5
@@ -33,27 +36,6 @@ class StepCall(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict)
     enabled: bool = True
     assume: dict[str, Literal["unity"]] = Field(default_factory=dict)
-
-
-class BoundStep(BaseModel):
-    """A step with its validated parameters, ready to run."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    step: Step
-    params: Params
-    assume: frozenset[str] = frozenset()
-    #: Needs that a step of the recipe does not let be assumed, and how to go without them all the same.
-    demanded: tuple[tuple[str, str], ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """What identifies this piece of work: enters the hash of a unit."""
-        return {
-            "step": self.step.name,
-            "version": self.step.version,
-            "params": self.params.model_dump(mode="json"),
-            "assume": sorted(self.assume),
-        }
 
 
 class Recipe(BaseModel):
@@ -128,8 +110,6 @@ class Recipe(BaseModel):
             carry the uncertainty that is asked for, or can never be given a unit
             that it takes.
         """
-        from pipeline.instrument import instrument
-
         instrument(self.instrument)  # registers its steps
         chain = tuple(self._bind_one(call) for call in self.steps if call.enabled)
         if self.uncertainty:
@@ -161,8 +141,6 @@ class Recipe(BaseModel):
 
     def expects(self) -> tuple[Expectation, ...]:
         """The instrument's complete treatment of the level; products say what they lack of it."""
-        from pipeline.instrument import instrument
-
         return instrument(self.instrument).expects.get(self.to_level, ())
 
     def needs(self) -> Iterator[tuple[BoundStep, ReferenceNeed]]:
@@ -227,6 +205,17 @@ class Recipe(BaseModel):
         }
         # Only where it is true: the names of units made before there was a choice stay what they are.
         return document | {"uncertainty": True} if self.uncertainty else document
+
+
+def recipes_of(entry: Instrument) -> dict[str, Recipe]:
+    """The recipes that come with an instrument, by name."""
+    found = [Recipe.load(path) for path in sorted((entry.folder / "recipes").glob("*.yaml"))]
+    return {recipe.name: recipe for recipe in found}
+
+
+def recipes() -> dict[str, Recipe]:
+    """All recipes that come with instruments, by name."""
+    return {name: recipe for entry in instruments().values() for name, recipe in recipes_of(entry).items()}
 
 
 def _yes_or_no(key: str, value: Any) -> bool:

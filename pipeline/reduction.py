@@ -179,7 +179,7 @@ def find_reduction(instrument: str, name: str) -> ReductionKind:
     Fatal
         When the instrument has none of this name; the message lists those it has.
     """
-    from pipeline.instrument import instrument as known_instrument
+    from pipeline.registry import instrument as known_instrument
 
     known_instrument(instrument)  # registers what it brings
     found = _REGISTRY.get((instrument, name))
@@ -194,7 +194,7 @@ def find_reduction(instrument: str, name: str) -> ReductionKind:
 
 def reductions_for(instrument: str, need: str) -> list[ReductionKind]:
     """The reductions of an instrument that make what a need asks for."""
-    from pipeline.instrument import instrument as known_instrument
+    from pipeline.registry import instrument as known_instrument
 
     known_instrument(instrument)  # registers what it brings
     return [

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
+from pipeline.chain import BoundStep
 from pipeline.errors import Fatal
-
-if TYPE_CHECKING:
-    from pipeline.recipe import BoundStep
-    from pipeline.step import Step
+from pipeline.step import Step
 
 
 def require_units(recipe: str, chain: Sequence[BoundStep], left_out: Iterable[Step] = ()) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,69 @@ def test_imports_run_one_way(part: str) -> None:
         if name in forbidden
     }
     assert not against
+
+
+def imports() -> dict[str, set[str]]:
+    """Which modules of the house each of them imports, wherever in it, for types alone included."""
+    files = {name_of(path): path for part in ALLOWED for path in modules(part)}
+    return {name: set(house_imports(path, files)) for name, path in files.items()}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(HOUSE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def house_imports(path: Path, known: Container[str]) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                if whole in known or node.module in known:
+                    yield whole if whole in known else node.module
+
+
+def circle(graph: Mapping[str, set[str]]) -> str:
+    """A circle in a graph, as it is walked; empty when there is none."""
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return " → ".join(reversed(error.args[1]))
+    return ""
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    assert not circle(imports())
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_no_rooms_need_each_other(part: str) -> None:
+    """What lies directly in a part is for all its rooms, and may open them."""
+    rooms: dict[str, set[str]] = {}
+    for name, used in imports().items():
+        here = room_of(name, part)
+        if here:
+            rooms.setdefault(here, set()).update(
+                other for one in used if (other := room_of(one, part)) not in ("", here)
+            )
+    assert not circle(rooms)
+
+
+def room_of(module: str, part: str) -> str:
+    """The folder of a part that a module lies in; empty for what lies in none, or in another part."""
+    inside = module.split(".")
+    return inside[1] if inside[0] == part and (HOUSE / part / inside[1 % len(inside)]).is_dir() else ""
+
+
+@pytest.mark.parametrize(
+    "room", sorted({path.parent for part in ("lake", "cluster") for path in modules(part)}), ids=name_of
+)
+def test_every_room_says_what_belongs_there_and_what_does_not(room: Path) -> None:
+    sentence = (ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or "").partition("\n")[0]
+    assert sentence.endswith(".")
+    assert "; " in sentence or room.name in ALLOWED or "migrations" in room.parts
 
 
 def test_the_pipeline_knows_no_scheduler_storage_or_database() -> None:

@@ -28,8 +28,9 @@ from lake.storage.posix import put_bytes, put_windows
 from lake.text import printable
 from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.frame import with_primary
-from pipeline.instrument import Description, Instrument, recognise
+from pipeline.instrument import Description, Instrument
 from pipeline.outcome import Status
+from pipeline.registry import recognise
 
 #: Files read, hashed and copied at once: hashing and disk overlap, decompression does not.
 AT_ONCE: Final = 4

@@ -9,7 +9,7 @@ from lake.errors import HeliolakeLakeError
 from lake.fits.io import read_header
 from pipeline.errors import HeliolakeError
 from pipeline.frame import with_primary
-from pipeline.instrument import recognise
+from pipeline.registry import recognise
 
 
 def stored_dates(path: Path) -> tuple[datetime | None, datetime | None] | None:

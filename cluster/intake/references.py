@@ -13,8 +13,8 @@ from lake.calibration.choice import Context
 from lake.calibration.references import NewReference, ReferenceInfo
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
-from pipeline.instrument import instrument
 from pipeline.known_references import KnownReference, recognise_reference
+from pipeline.registry import instrument
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import inputs
 from pipeline import code
-from pipeline.instrument import Instrument, instrument
+from pipeline.instrument import Instrument
 from pipeline.recipe import Recipe
+from pipeline.registry import instrument
 
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 

@@ -9,10 +9,11 @@ from cluster.plan.plan import Plan, PlannedUnit, selectable
 from lake.calibration import contexts
 from lake.calibration.choice import choose
 from lake.lake import Lake
+from pipeline.chain import BoundStep
 from pipeline.errors import Fatal
-from pipeline.instrument import instrument
-from pipeline.recipe import BoundStep, Recipe
+from pipeline.recipe import Recipe
 from pipeline.reduction import reductions_for
+from pipeline.registry import instrument
 from pipeline.step import ReferenceNeed
 
 #: Contexts that are searched for a reference which the one in use lacks, the newest first.

@@ -22,10 +22,10 @@ from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
 from pipeline import apply
 from pipeline.apply import memory_factor, output_shape, task_name
+from pipeline.carrying import begins
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
-from pipeline.uncertainty import begins
 
 log = logging.getLogger(__name__)
 

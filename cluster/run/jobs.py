@@ -13,8 +13,8 @@ from lake.checksums import Checksums
 from lake.entries import in_utc
 from lake.lake import Lake
 from lake.names import product_file
-from pipeline.instrument import instrument
 from pipeline.recipe import Recipe
+from pipeline.registry import instrument
 
 
 class Edition(NamedTuple):

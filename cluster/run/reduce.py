@@ -22,8 +22,8 @@ from lake.errors import BadInput
 from lake.fits.io import read_header
 from lake.lake import Lake
 from lake.releases.inputs import active_inputs
-from pipeline.instrument import instrument
 from pipeline.reduction import Origin, Reduced, ReductionKind, lazily
+from pipeline.registry import instrument
 
 #: Frames in one block of a reduction; a partial result of a few dozen is no larger than they are.
 _FRAMES: Final = 16

@@ -31,9 +31,9 @@ from lake.storage.posix import final_path, put_back, put_bytes, sums_of
 from pipeline import provenance, solarnet
 from pipeline.errors import BadInput, Retriable
 from pipeline.frame import with_primary
-from pipeline.instrument import instrument
 from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, legend
+from pipeline.registry import instrument
 from pipeline.stack import (
     as_objects,
     assemble,

@@ -30,8 +30,8 @@ from lake.lake import Lake
 from lake.names import trial_file
 from lake.releases.search import require_bytes_granted
 from pipeline import apply
-from pipeline.instrument import instrument
-from pipeline.uncertainty import begins
+from pipeline.carrying import begins
+from pipeline.registry import instrument
 
 Shape = tuple[int, int]
 Progress = Callable[[int, int, str], None]

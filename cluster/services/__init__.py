@@ -1,4 +1,4 @@
-"""The embedded services of a home: database, Rucio and its daemons, Dask."""
+"""The embedded services of a home: database, Rucio, Dask; what they work on is not decided here."""
 
 from __future__ import annotations
 

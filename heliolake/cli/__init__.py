@@ -1,4 +1,4 @@
-"""The `heliolake` command."""
+"""The `heliolake` command: options in, words out; what is done is done elsewhere."""
 
 from __future__ import annotations
 

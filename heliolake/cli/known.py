@@ -49,7 +49,7 @@ def recipes(
       heliolake recipes stereo_hi-l1
     """
     from heliolake.recipes import find_recipe, recipe_document
-    from pipeline.instrument import recipes as all_recipes
+    from pipeline.recipe import recipes as all_recipes
 
     known = [find_recipe(name)] if name else sorted(all_recipes().values(), key=lambda one: one.name)
     documents = [recipe_document(recipe) for recipe in known]
@@ -80,8 +80,8 @@ def recipes(
 
 def steps(instrument: InstrumentOption = None, as_json: Json = False) -> None:
     """List the steps recipes are made of, with their parameters and the references they need."""
-    from pipeline.instrument import instrument as find
-    from pipeline.instrument import instruments as load_all
+    from pipeline.registry import instrument as find
+    from pipeline.registry import instruments as load_all
     from pipeline.step import owner_of
     from pipeline.step import steps as registered
 
@@ -113,7 +113,8 @@ def steps(instrument: InstrumentOption = None, as_json: Json = False) -> None:
 
 def instruments(as_json: Json = False) -> None:
     """List the instruments whose files are recognised."""
-    from pipeline.instrument import instruments as known
+    from pipeline.recipe import recipes_of
+    from pipeline.registry import instruments as known
 
     documents: list[dict[str, Any]] = [
         {
@@ -123,7 +124,7 @@ def instruments(as_json: Json = False) -> None:
             "observation": entry.observation,
             "levels": sorted(entry.level.levels),
             "meta": sorted(entry.meta),
-            "recipes": sorted(entry.recipes()),
+            "recipes": sorted(recipes_of(entry)),
         }
         for entry in known().values()
     ]

@@ -1,1 +1,1 @@
-"""The demonstration: everything once, on small real and simulated data, with a picture at the end."""
+"""The demonstration: everything once, on small data, with a picture at the end; nothing else uses it."""

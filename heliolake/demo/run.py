@@ -123,7 +123,7 @@ def _use_flat(connection: Connection, simulated: Simulated) -> None:
 
 
 def _useful_recipes() -> list[str]:
-    from pipeline.instrument import recipes
+    from pipeline.recipe import recipes
 
     known = recipes()
     return [name for name in RECIPES if name in known]

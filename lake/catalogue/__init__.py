@@ -1,4 +1,4 @@
-"""The catalogue: one PostgreSQL database of observations, releases, runs and references."""
+"""The catalogue: tables, sessions and migrations of one database; what is asked of them stands elsewhere."""
 
 from __future__ import annotations
 

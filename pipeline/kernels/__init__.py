@@ -1,4 +1,4 @@
-"""Numerical kernels: arrays in, arrays out, compiled once per machine."""
+"""Numerical kernels: arrays in, arrays out; they know no headers, steps or instruments."""
 
 from __future__ import annotations
 

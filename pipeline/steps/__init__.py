@@ -1,4 +1,4 @@
-"""Steps every instrument may use."""
+"""Steps every instrument may use; those of one instrument lie with it."""
 
 from pipeline.steps import normalise_exposure
 

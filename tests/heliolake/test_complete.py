@@ -13,7 +13,8 @@ import pytest
 
 from cluster.home.home import Home
 from heliolake.cli import complete
-from pipeline.instrument import instruments, recipes
+from pipeline.recipe import recipes
+from pipeline.registry import instruments
 
 
 def context(home: Path, **params: object) -> Any:

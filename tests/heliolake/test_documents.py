@@ -11,7 +11,8 @@ from astropy.io import fits
 
 from heliolake.cli import work
 from heliolake.recipes import find_recipe, parse_settings
-from pipeline.instrument import Instrument, recipes
+from pipeline.instrument import Instrument
+from pipeline.recipe import recipes
 from tests.conftest import HOUSE
 from tests.heliolake.conftest import Command
 

@@ -17,8 +17,8 @@ from heliolake.cli import output
 from heliolake.cli.output import progress_bar, time_left
 from heliolake.recipes import recipe_names, require_recipe
 from lake.errors import Fatal
-from pipeline.instrument import recipes
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
+from pipeline.recipe import recipes
 from tests.cluster.frames import at
 from tests.heliolake.conftest import Command
 

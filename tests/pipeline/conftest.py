@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.instrument import instruments
+from pipeline.registry import instruments
 from pipeline.step import _REGISTRY
 from tests import toy
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import Recipe, code
+from pipeline import Recipe, code, sources
 from pipeline.errors import Fatal
 from tests.toy import RECIPE
 
@@ -30,15 +30,15 @@ def test_only_steps_that_run_count() -> None:
 def test_what_lies_on_disk_later_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "steps.py").write_text("x = 1")
     (tmp_path / "instrument.yaml").write_text("")
-    code.note_instrument("later", tmp_path)
-    noted = code._LOADED["sources of later"]
+    sources.note_instrument("later", tmp_path)
+    noted = sources._LOADED["sources of later"]
     (tmp_path / "steps.py").write_text("x = 2")
-    assert code._LOADED["sources of later"] == noted
-    code.note_instrument("later", tmp_path)  # some modules were loaded before the change, some after
-    mixture = code._LOADED.pop("sources of later")
-    code.note_instrument("later", tmp_path)
-    assert mixture not in (noted, code._LOADED.pop("sources of later"))
-    code._LOADED.pop("description of later")
+    assert sources._LOADED["sources of later"] == noted
+    sources.note_instrument("later", tmp_path)  # some modules were loaded before the change, some after
+    mixture = sources._LOADED.pop("sources of later")
+    sources.note_instrument("later", tmp_path)
+    assert mixture not in (noted, sources._LOADED.pop("sources of later"))
+    sources._LOADED.pop("description of later")
 
 
 def test_differences_are_told_part_by_part() -> None:
@@ -61,7 +61,7 @@ def test_noting_takes_no_time_that_anybody_notices() -> None:
 
 def _seconds() -> float:
     begin = time.process_time()
-    code.note_pipeline()
+    sources.note_pipeline()
     return time.process_time() - begin
 
 

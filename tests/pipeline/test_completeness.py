@@ -7,7 +7,8 @@ import pytest
 from pipeline import Recipe
 from pipeline.apply import run_chain
 from pipeline.completeness import Expectation, left_out
-from pipeline.instrument import instruments
+from pipeline.recipe import recipes_of
+from pipeline.registry import instruments
 from pipeline.step import steps
 from tests.toy import RECIPE, toy_frame
 
@@ -66,7 +67,7 @@ def test_what_a_level_expects_are_steps_the_instrument_has(name: str) -> None:
 
 
 def test_what_is_left_out_makes_it_another_piece_of_work() -> None:
-    full = instruments()["sdo_aia"].recipes()["aia-l15-full"]
+    full = recipes_of(instruments()["sdo_aia"])["aia-l15-full"]
     less = full.with_settings({"degradation.enabled": False})
     assert "left_out" not in full.document()
     assert [entry["step"] for entry in less.document()["left_out"]] == ["degradation"]

@@ -8,7 +8,8 @@ import pytest
 from astropy.io import fits
 
 from pipeline.errors import BadInput
-from pipeline.instrument import DateRule, LevelRule, MetaRule, instrument, parse_date, recognise
+from pipeline.instrument import DateRule, LevelRule, MetaRule, parse_date
+from pipeline.registry import instrument, recognise
 from tests.toy import toy_frame
 
 VALUES = {"0": "0", "1.0": "1"}

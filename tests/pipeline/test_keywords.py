@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import BadInput
-from pipeline.instrument import instrument, instruments
 from pipeline.keywords import KeywordRule, check_dates, check_twice, check_values
+from pipeline.registry import instrument, instruments
 
 AIA = {
     "TELESCOP": "SDO/AIA",

@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from pipeline.instrument import instruments
 from pipeline.parameters import Parameter, parameters
+from pipeline.registry import instruments
 from pipeline.step import Params, owner_of, steps
 
 

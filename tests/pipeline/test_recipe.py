@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline import Recipe
 from pipeline.errors import Fatal
-from pipeline.instrument import recipes
+from pipeline.recipe import recipes
 from tests.toy import RECIPE
 
 

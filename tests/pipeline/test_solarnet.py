@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from pipeline import solarnet
-from pipeline.instrument import instrument
+from pipeline.registry import instrument
 from tests.pipeline.instruments.sdo_aia.frames import level1_header
 
 #: What the pipeline and the lake write besides.

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import Recipe
 from pipeline.errors import Fatal
-from pipeline.instrument import recipes
+from pipeline.recipe import recipes
 from tests.toy import RECIPE
 
 

@@ -1,4 +1,4 @@
-"""Our policy for Rucio: what is published stays as it is, whoever asks.
+"""Our policy for Rucio: what is published stays as it is; nothing of ours is imported here.
 
 Rucio loads this package by the server option ``[policy] package = lake.rucio.policy``.
 """

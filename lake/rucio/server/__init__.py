@@ -1,4 +1,4 @@
-"""Our own Rucio: its configuration, first contents, server application, transfers and daemons.
+"""Our own Rucio: its configuration, first contents, server, transfers, daemons; it never asks our catalogue.
 
 Only the embedded services use this package. A site with a Rucio of its own needs
 nothing but `lake.rucio.policy` from us.

@@ -21,8 +21,8 @@ from lake.lake import Lake
 from lake.ledger import units
 from lake.releases import quarantine
 from pipeline.errors import Fatal
-from pipeline.instrument import recipes
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
+from pipeline.recipe import recipes
 from tests.cluster.frames import aia_file, aia_series, at
 
 DAY = "aia171_20180401"

@@ -301,6 +301,6 @@ def test_workers_that_still_run_an_older_step_refuse_the_work(
 
 
 def _load_instruments() -> int:
-    from pipeline.instrument import instruments
+    from pipeline.registry import instruments
 
     return len(instruments())

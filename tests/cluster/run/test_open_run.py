@@ -21,7 +21,7 @@ from lake.releases import publishing, quarantine, search
 from lake.releases.drafts import discard
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
-from pipeline.instrument import recipes
+from pipeline.recipe import recipes
 from tests.cluster.frames import aia_file, aia_series, at
 
 

@@ -37,9 +37,9 @@ from lake.releases import search
 from lake.storage.posix import scan
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
-from pipeline.instrument import recipes
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
 from pipeline.quality import Quality
+from pipeline.recipe import recipes
 from tests.cluster.frames import aia_file, aia_series, at
 
 RECIPE = "aia-l15"
@@ -236,7 +236,7 @@ from cluster.services import status, up
 from lake.lake import Lake
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
-from pipeline.instrument import recipes
+from pipeline.recipe import recipes
 if __name__ == "__main__":
     home = Home(sys.argv[1])
     lake = Lake.open(home.lake_config())

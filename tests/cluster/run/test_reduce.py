@@ -20,9 +20,9 @@ from lake.lake import Lake
 from lake.ledger import units
 from lake.releases import quarantine, search
 from pipeline.errors import Fatal
-from pipeline.instrument import recipes
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
 from pipeline.quality import Quality
+from pipeline.recipe import recipes
 from pipeline.reduction import find_reduction
 from tests.cluster.frames import at
 

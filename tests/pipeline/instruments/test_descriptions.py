@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from astropy.io import fits
 
-from pipeline.instrument import instruments, recognise
+from pipeline.registry import instruments, recognise
 
 REAL = [
     ("aia/aia_171_cutout_20130310.fits", "sdo_aia", "1", "aia171_20130310"),

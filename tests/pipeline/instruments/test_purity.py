@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.frame import Frame
-from pipeline.instrument import recipes
+from pipeline.recipe import recipes
 from tests.pipeline.instruments.sdo_aia.frames import small
 from tests.pipeline.instruments.stereo_hi.frames import frame_of
 

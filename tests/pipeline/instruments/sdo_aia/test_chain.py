@@ -12,8 +12,9 @@ from astropy.io import fits
 
 from pipeline import Frame
 from pipeline.apply import run_chain
-from pipeline.instrument import instrument, recognise
 from pipeline.outcome import Outcome, Status
+from pipeline.recipe import recipes_of
+from pipeline.registry import instrument, recognise
 from pipeline.step import ReferenceFile
 from tests.pipeline.instruments.sdo_aia.frames import real_cutout, real_frame, small
 from tests.pipeline.instruments.sdo_aia.references import pointing_table, reference, spikes_file
@@ -27,7 +28,7 @@ def run(
     references: Mapping[str, ReferenceFile] | None = None,
     **settings: Any,
 ) -> tuple[Frame | None, Outcome]:
-    chosen = instrument("sdo_aia").recipes()[recipe]
+    chosen = recipes_of(instrument("sdo_aia"))[recipe]
     changes = {name.replace("__", "."): value for name, value in settings.items()}
     changed = chosen.with_settings(changes)
     return run_chain(

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from pipeline import Frame
 from pipeline.errors import BadInput
-from pipeline.instrument import instrument
 from pipeline.instruments.sdo_aia.channels import EUV, UV
 from pipeline.instruments.sdo_aia.noise import BUILT_IN, read_error_table
 from pipeline.instruments.sdo_aia.psf import point_spread_function
@@ -23,6 +22,8 @@ from pipeline.instruments.sdo_aia.steps.noise import EstimateNoiseParams, estima
 from pipeline.kernels.deconvolve import carried_variance, convolved, richardson_lucy, transfer_function
 from pipeline.kernels.resample import AffineMap, resample
 from pipeline.kernels.resample_noise import resample_uncertainty
+from pipeline.recipe import recipes_of
+from pipeline.registry import instrument
 from tests.pipeline.instruments.sdo_aia.frames import small
 from tests.pipeline.instruments.sdo_aia.references import reference
 from tests.pipeline.instruments.sdo_aia.test_chain import run
@@ -101,7 +102,7 @@ def test_the_recipe_carries_it_to_counts_per_second_where_it_is_asked_for() -> N
 
 
 def test_every_step_of_the_full_recipe_says_how_it_carries_the_uncertainty() -> None:
-    full = instrument("sdo_aia").recipes()["aia-l15-full"].with_settings({"uncertainty": True})
+    full = recipes_of(instrument("sdo_aia"))["aia-l15-full"].with_settings({"uncertainty": True})
     assert "estimate_noise" in [bound.step.name for bound in full.bind()]
 
 

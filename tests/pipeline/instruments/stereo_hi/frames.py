@@ -10,7 +10,6 @@ from typing import Any
 
 from pipeline.apply import run_chain
 from pipeline.frame import Frame
-from pipeline.instrument import instrument
 from pipeline.instruments.stereo_hi.simulate import (
     SimulatedFrame,
     SimulationConfig,
@@ -19,6 +18,8 @@ from pipeline.instruments.stereo_hi.simulate import (
     simulate_series,
 )
 from pipeline.outcome import Outcome
+from pipeline.recipe import recipes_of
+from pipeline.registry import instrument
 from pipeline.step import ReferenceFile, find_step
 
 LEVEL_1 = "stereo_hi-l1"
@@ -66,7 +67,7 @@ def level_1(
     frame: Frame, references: Mapping[str, ReferenceFile] | None = None, **settings: Any
 ) -> tuple[Frame, Outcome]:
     """A frame through the level-1 recipe; settings are written ``step__parameter=value``."""
-    recipe = instrument("stereo_hi").recipes()[LEVEL_1]
+    recipe = recipes_of(instrument("stereo_hi"))[LEVEL_1]
     changed = recipe.with_settings({key.replace("__", "."): value for key, value in settings.items()})
     result, outcome = run_chain(frame, changed.bind(), dict(references or {}), level="1")
     assert result is not None, outcome

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from pipeline.apply import run_chain
 from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
-from pipeline.instrument import instrument
 from pipeline.instruments.stereo_hi import BACKGROUND
 from pipeline.instruments.stereo_hi.background import FEWEST, LowestQuarterMean, reference_file
 from pipeline.instruments.stereo_hi.quarter import lowest_mean, noise_per_gap
 from pipeline.instruments.stereo_hi.simulate import Front, SimulationConfig, simulate_series
 from pipeline.quality import Quality
+from pipeline.recipe import recipes_of
 from pipeline.reduction import Origin, Reduced, StackBlock, reduce
+from pipeline.registry import instrument
 from tests.pipeline.instruments.stereo_hi.frames import (
     apply_step,
     as_frame,
@@ -51,7 +52,7 @@ def reduced(values: np.ndarray, count: int | np.ndarray = 12, frames: int = 12) 
 
 
 def level_2(frame: Frame, path: Path) -> Frame:
-    recipe = instrument("stereo_hi").recipes()["stereo_hi-l2-background"]
+    recipe = recipes_of(instrument("stereo_hi"))["stereo_hi-l2-background"]
     result, outcome = run_chain(frame, recipe.bind(), reference("background", path), level="2")
     assert result is not None, outcome
     return result
@@ -208,7 +209,9 @@ def test_the_uncertainty_of_an_image_comes_through_the_subtraction(tmp_path: Pat
     away = origin(36, start=START - timedelta(days=9))
     reference_file(reduced(np.ones(product.data.shape), np.full(product.data.shape, 36)), away).writeto(path)
     sigma = np.full(product.data.shape, 0.25, dtype=np.float32)
-    recipe = instrument("stereo_hi").recipes()["stereo_hi-l2-background"].with_settings({"uncertainty": True})
+    recipe = recipes_of(instrument("stereo_hi"))["stereo_hi-l2-background"].with_settings(
+        {"uncertainty": True}
+    )
     given = product.replace(uncertainty=sigma)
     result, outcome = run_chain(
         given, recipe.bind(), reference("background", path), level="2", uncertainty=True
@@ -294,7 +297,7 @@ def test_a_background_of_another_kind_is_refused(tmp_path: Path, shape: tuple[in
 
 def test_a_missing_background_says_what_to_add() -> None:
     product, _ = level_1(frame_of())
-    recipe = instrument("stereo_hi").recipes()["stereo_hi-l2-background"]
+    recipe = recipes_of(instrument("stereo_hi"))["stereo_hi-l2-background"]
     result, outcome = run_chain(product, recipe.bind(), {}, level="2")
     assert result is None
     assert "background" in outcome.reason

@@ -18,11 +18,12 @@ from sunpy.util.exceptions import SunpyMetadataWarning
 from pipeline.apply import run_chain
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
-from pipeline.instrument import instrument
 from pipeline.instruments.stereo_hi import tables
 from pipeline.instruments.stereo_hi.steps.calibrate import diffuse_correction
 from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, flagged
+from pipeline.recipe import recipes_of
+from pipeline.registry import instrument
 from pipeline.step import ReferenceFile
 from tests.pipeline.instruments.stereo_hi.frames import (
     LEVEL_1,
@@ -186,7 +187,7 @@ def test_msb_is_the_rate_times_factor_and_diffuse_correction() -> None:
 
 
 def finished_as(frame: Frame, flat: Mapping[str, ReferenceFile], **settings: Any) -> Outcome:
-    recipe = instrument("stereo_hi").recipes()[LEVEL_1]
+    recipe = recipes_of(instrument("stereo_hi"))[LEVEL_1]
     changed = recipe.with_settings({key.replace("__", "."): value for key, value in settings.items()})
     return run_chain(frame, changed.bind(), dict(flat), level="1")[1]
 

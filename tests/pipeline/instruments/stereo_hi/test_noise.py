@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.apply import run_chain
 from pipeline.frame import Frame
-from pipeline.instrument import instrument
 from pipeline.quality import Quality
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, recipes_of
+from pipeline.registry import instrument
 from tests.pipeline.instruments.stereo_hi.frames import LEVEL_1, apply_step, as_frame, frame_of, simulated
 
 GAIN = 15.0
@@ -19,7 +19,7 @@ GAIN = 15.0
 
 def recipe(**settings: Any) -> Recipe:
     changes = {"uncertainty": True} | {key.replace("__", "."): value for key, value in settings.items()}
-    return instrument("stereo_hi").recipes()[LEVEL_1].with_settings(changes)
+    return recipes_of(instrument("stereo_hi"))[LEVEL_1].with_settings(changes)
 
 
 def finished(frame: Frame, **settings: Any) -> Frame:
@@ -116,7 +116,7 @@ def test_nothing_is_said_of_pixels_without_a_value() -> None:
 
 
 def test_without_being_asked_for_there_is_none() -> None:
-    chain = instrument("stereo_hi").recipes()[LEVEL_1].bind()
+    chain = recipes_of(instrument("stereo_hi"))[LEVEL_1].bind()
     assert "noise_model" not in [bound.step.name for bound in chain]
     product, _ = run_chain(frame_of(), chain, {}, level="1")
     assert product is not None

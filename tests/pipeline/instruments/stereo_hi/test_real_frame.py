@@ -17,8 +17,8 @@ from sunpy.util.exceptions import SunpyMetadataWarning
 from lake.fits.io import build_product
 from pipeline import provenance, solarnet
 from pipeline.frame import Frame
-from pipeline.instrument import instrument, recognise
 from pipeline.quality import NOT_MEASURED, Quality, flagged, legend
+from pipeline.registry import instrument, recognise
 from tests.pipeline.instruments.stereo_hi.frames import apply_step, level_1
 
 # astropy remarks on CROTA and on dates of every HI header.

@@ -13,7 +13,6 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from pydantic import ValidationError
 
-from pipeline.instrument import recognise
 from pipeline.instruments.stereo_hi.facts import Spacecraft
 from pipeline.instruments.stereo_hi.simulate import (
     Front,
@@ -31,6 +30,7 @@ from pipeline.instruments.stereo_hi.simulate.headers import template
 from pipeline.instruments.stereo_hi.simulate.optics import add_stars
 from pipeline.instruments.stereo_hi.simulate.scene import Scene
 from pipeline.quality import Quality, flagged
+from pipeline.registry import recognise
 from tests.pipeline.instruments.stereo_hi.frames import simulated
 
 
