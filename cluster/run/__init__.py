@@ -1,3 +1,3 @@
-"""Plans being carried out: from stored bytes to releases, trials, references; what to do is planned elsewhere."""
+"""Plans being carried out: from stored bytes to releases, trials, references; planning is done elsewhere."""
 
 from __future__ import annotations

@@ -1,3 +1,3 @@
-"""Reference files, which of them holds when, and contexts that list them; what is in them is not known here."""
+"""Reference files, which of them holds when, contexts that list them; nobody here knows what they mean."""
 
 from __future__ import annotations
