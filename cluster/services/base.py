@@ -17,7 +17,7 @@ import psutil
 
 import cluster
 from cluster.home.home import Home
-from cluster.home.process import ProcessRecord
+from cluster.home.process import ProcessRecord, adopt
 from cluster.services import ports, records
 from lake.errors import Fatal
 
@@ -205,7 +205,7 @@ def launch(
         )
     finally:
         os.close(descriptor)
-    records.adopt(child)
+    adopt(child)
     return child
 
 

@@ -153,7 +153,7 @@ def test_a_pid_that_now_belongs_to_another_program_is_not_ours(own: Home) -> Non
         ProcessRecord("rucio-daemons", mine.pid, mine.create_time() - 1000).save(own.run)
         assert by_name(status(own))["rucio-daemons"].state == "dead"
     finally:
-        genuine.save(own)
+        genuine.save(own.run)
 
 
 def test_a_leftover_lock_file_naming_a_living_process_does_not_stop_the_database(own: Home) -> None:
