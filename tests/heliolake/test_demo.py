@@ -21,7 +21,8 @@ from cluster.report import Item, Report
 from heliolake.demo.inputs import shipped_frames, simulate
 from heliolake.demo.page import _table, write_page
 from heliolake.demo.picture import write_picture
-from heliolake.demo.run import DemoResult, run_demo
+from heliolake.demo.result import DemoResult
+from heliolake.demo.run import run_demo
 from heliolake.demo.stories import (
     Shown,
     Story,
