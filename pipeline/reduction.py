@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
+import cloudpickle
 import numpy as np
 import xarray as xr
 from astropy.io import fits
@@ -246,11 +247,14 @@ def lazily(reduction: Reduction[P], stack: xr.Dataset, *, instrument: str = "") 
 
 
 class _SameCode:
-    """A function that only computes in a process which runs the code of the process it was made in."""
+    """A function that only computes in a process which runs the code of the process it was made in.
+
+    It travels sealed: an older process may not even have what it is made of, and has to be able to say so.
+    """
 
     def __init__(self, instrument: str, function: Callable[..., Any]) -> None:
         self.instrument = instrument
-        self.function = function
+        self.sealed = cloudpickle.dumps(function)
         self.code = code.of_instrument(instrument) if instrument else {}
         self.__name__ = getattr(function, "__name__", "map")
 
@@ -258,7 +262,7 @@ class _SameCode:
         if self.instrument:
             here = code.of_instrument(self.instrument)
             code.require_same(self.code, here, f"the reduction of {self.instrument}", "a worker")
-        return self.function(*args)
+        return cloudpickle.loads(self.sealed)(*args)
 
 
 def reduce(reduction: Reduction[P], blocks: Sequence[StackBlock]) -> Reduced:

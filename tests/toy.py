@@ -42,6 +42,7 @@ from numba import njit
 from pipeline.errors import BadInput, Fatal, Retriable
 from pipeline.frame import Frame
 from pipeline.quality import Quality
+from pipeline.reduction import Reduced
 from pipeline.step import Params, ReferenceNeed, step
 from pipeline.uncertainty import KEPT, approximate, starts
 
@@ -167,6 +168,20 @@ def mark(frame, params: MarkParams, references):
     if params.lie == "negative":
         return frame.replace(uncertainty=-frame.uncertainty)
     return frame
+
+
+class Total:
+    """The sum of all frames, a reduction."""
+
+    def map(self, block):
+        return block.image.sum(axis=0), len(block.sources), frozenset(block.sources)
+
+    def combine(self, first, second):
+        return first[0] + second[0], first[1] + second[1], first[2] | second[2]
+
+    def finish(self, partial):
+        values, number, used = partial
+        return Reduced(values, np.full(values.shape, number, np.int32), used)
 '''
 
 

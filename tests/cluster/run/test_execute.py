@@ -260,12 +260,35 @@ with Client(sys.argv[1]) as client:
         print("refused:", error)
 """
 
+_REDUCE = """
+import importlib, pickle, sys
+from distributed import Client
+from cluster.connect import submit
+from cluster.run.stacks import open_stack
+from pipeline.errors import Fatal
+from pipeline.registry import instrument
+from pipeline.reduction import lazily
 
-def given_a_command(client: Client, jobs: list[Job], folder: Path) -> str:
+name, jobs = pickle.loads(open(sys.argv[2], "rb").read())
+instrument("toy")
+reduction = getattr(importlib.import_module("toy_camera.steps"), name)()
+stack = open_stack([job.source for job in jobs], jobs[0].shape)
+with Client(sys.argv[1]) as client:
+    try:
+        found = submit(client, lazily(reduction, stack, instrument="toy")).result()
+        print("sum", found.values[0, 0], "of", sorted(found.used))
+    except Fatal as error:
+        print("refused:", error)
+"""
+
+
+def given_a_command(
+    client: Client, jobs: list[Job], folder: Path, script: str = _PROCESS, what: str = RECIPE
+) -> str:
     """What a fresh process says that has jobs done on the cluster, as `heliolake process` does."""
     work = folder / "work.pickle"
-    work.write_bytes(pickle.dumps((RECIPE, jobs)))
-    command = [sys.executable, "-c", _PROCESS, client.scheduler.address, str(work)]
+    work.write_bytes(pickle.dumps((what, jobs)))
+    command = [sys.executable, "-c", script, client.scheduler.address, str(work)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     return done.stdout + done.stderr
 
@@ -296,6 +319,37 @@ def test_workers_that_still_run_an_older_step_refuse_the_work(
         assert not final_path(second.target.root, "toy", second.target.name).exists()
         with a_cluster(tmp_path, 1) as client:  # what the sentence asks for
             assert "done" in given_a_command(client, [second], tmp_path)
+    finally:
+        source.write_text(old)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [
+        ("first[0] + second[0]", "first[0] - second[0]", "Total"),
+        ("class Total", "class Whole", "Whole"),  # the workers never heard of it
+    ],
+    ids=["changed", "new"],
+)
+def test_workers_that_still_run_an_older_reduction_refuse_the_work(
+    site: Path, tmp_path: Path, before: str, after: str, name: str
+) -> None:
+    source = site / "toy_camera" / "steps.py"
+    old = source.read_text()
+    assert before in old
+    jobs = [job(tmp_path, f"r{n}") for n in range(3)]
+    try:
+        with a_cluster(tmp_path, 1) as client:
+            client.run(_load_instruments)
+            said = given_a_command(client, jobs, tmp_path, _REDUCE, "Total")
+            assert said.startswith("sum 3.0 of ['r0.fits', 'r1.fits', 'r2.fits']")
+            source.write_text(old.replace(before, after, 1))
+            said = given_a_command(client, jobs, tmp_path, _REDUCE, name)
+        assert "refused: a worker runs other code than what the reduction of toy" in said
+        assert "sources of toy differ" in said
+        assert "`heliolake down` and `heliolake up`" in said
+        with a_cluster(tmp_path, 1) as client:  # what the sentence asks for
+            assert given_a_command(client, jobs, tmp_path, _REDUCE, name).startswith("sum ")
     finally:
         source.write_text(old)
 

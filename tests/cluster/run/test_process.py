@@ -27,6 +27,7 @@ from cluster.services import status, up
 from lake.catalogue.models import UnitResult
 from lake.catalogue.session import transaction
 from lake.errors import Retriable
+from lake.fsck import code as fsck_code
 from lake.fsck.code import other_code
 from lake.fsck.compare import fsck
 from lake.fsck.difference import Look
@@ -374,6 +375,30 @@ def test_what_other_code_published_before_is_found_and_made_anew(
     assert found["commands"] == [again]
     assert counted(processed(home, lake, "aia171_20150602")) == {"done": 1}
     assert released(lake, "aia171_20150602") == [(1, "SUPERSEDED", 1), (2, "ACTIVE", 1)]
+    assert not other_code_of(lake)
+
+
+def test_all_that_other_code_made_is_found_page_by_page(
+    home: Home, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2015, 6, 3), 5))
+    processed(home, lake, "aia171_20150603")
+    with transaction(lake.sessions) as session:
+        for unit in planned(lake, "aia171_20150603").units:
+            row = session.get_one(UnitResult, unit.unit_id)
+            row.detail = {**row.detail, "procedures": {"register": 99}}
+    whole = [one["did"] for one in other_code_of(lake)]
+    assert len(whole) == len(set(whole)) == 5
+    for many in (1, 2, 5):
+        monkeypatch.setattr(fsck_code, "_MANY", many)
+        assert [one["did"] for one in other_code_of(lake)] == whole
+        pages = fsck_code._pages(Look(lake, take_picture(lake, ["sdo_aia"]), 3600.0))
+        assert {len(page) for page in pages} <= set(range(many + 1))
+    # What is put right on the way is left out of no page.
+    monkeypatch.setattr(fsck_code, "_MANY", 2)
+    look = Look(lake, take_picture(lake, ["sdo_aia"]), 3600.0)
+    repaired = [one.did for one in other_code(look) if one.repair and one.repair()]
+    assert repaired == whole
     assert not other_code_of(lake)
 
 
