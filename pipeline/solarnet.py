@@ -186,7 +186,7 @@ def _value(header: fits.Header, rule: SolarnetRule) -> str | int | float | None:
 
 def _exponent(unit: Any) -> int | None:
     """The power of ten of a metre that a unit's name stands for; `None` for what is no such name."""
-    if not isinstance(unit, str) or not unit.strip():
+    if not isinstance(unit, str):
         return None
     try:
         power = math.log10(u.Unit(unit.strip()).to(u.m))

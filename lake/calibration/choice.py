@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from lake.calibration.references import ReferenceInfo
@@ -190,7 +190,9 @@ def _why_not(
     if not named:
         return f"{start}; {_how(need)}"
     if not dated:
-        near = sorted(named, key=lambda one: (_distance(one, date), one.id))
+        near = sorted(named, key=lambda one: one.id)
+        if date is not None:
+            near.sort(key=partial(_distance, date))
         ranges = ", ".join(f"{one.did} ({_validity(one)})" for one in near[:3])
         more = f" and {len(named) - 3} more" if len(named) > 3 else ""
         return f"{start} at {iso(date) or 'an unknown time'}; it has {ranges}{more}; {_how(need)}"
@@ -214,12 +216,10 @@ def _validity(reference: ReferenceInfo) -> str:
     return end if reference.valid_from is None else f"{begin} {end}"
 
 
-def _distance(reference: ReferenceInfo, date: datetime | None) -> float:
+def _distance(date: datetime, reference: ReferenceInfo) -> float:
     """Seconds between a time and the nearest end of a validity that does not hold it."""
-    if date is None:
-        return 0.0
     ends = [end for end in (reference.valid_from, reference.valid_until) if end is not None]
-    return min((abs((in_utc(end) - in_utc(date)).total_seconds()) for end in ends), default=0.0)
+    return min(abs((in_utc(end) - in_utc(date)).total_seconds()) for end in ends)
 
 
 def start_of(reference: ReferenceInfo) -> float:

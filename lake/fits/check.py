@@ -11,7 +11,7 @@ import math
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -163,15 +163,11 @@ def changed(file: str) -> BadInput:
 
 def read_bytes(path: Path) -> bytes:
     """The whole of a regular file, with a plain sentence where that fails; see `read_checked`."""
-    with _in_sentences(path):
-        raw, _ = _open(path)
+    with _in_sentences(path), closing(_open(path)[0]) as raw:
         size = raw.reach(_EVERYTHING)
         if size > Limits().bytes:
-            raw.close()
             raise too_large(str(path), f"{size} bytes", f"{Limits().bytes} bytes")
-        data = raw.data if isinstance(raw, Held) else b"".join(windows(raw, 0, size))
-        raw.close()
-    return data
+        return raw.data if isinstance(raw, Held) else b"".join(windows(raw, 0, size))
 
 
 @contextmanager

@@ -101,8 +101,10 @@ def check_text(content: Content, span: HduSpan) -> None:
     """Refuse a text table whose fields are not what its columns say; in binary ones all bytes are numbers."""
     header = span.header.copy()
     width, rows = int(header["NAXIS1"]), int(header["NAXIS2"])
-    many = max(1, WINDOW // max(1, width))
-    for first in range(0, rows if width <= WINDOW else 0, many):
+    if not 0 < width <= WINDOW:
+        return
+    many = WINDOW // width
+    for first in range(0, rows, many):
         header["NAXIS2"] = min(many, rows - first)
         data = bytes(content.read(span.data_start + first * width, width * header["NAXIS2"]))
         part = header.tostring().encode("ascii") + data.ljust(-(-len(data) // BLOCK) * BLOCK, b" ")

@@ -24,6 +24,7 @@ from lake.names import check_name, check_scope
 
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<pid>[0-9]+)\.[0-9a-f]{8}\.part")
 _WINDOW = 1 << 22
+_NAMESAKES = 1_000_000
 _PASSING = {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.EINTR, errno.ENFILE}
 
 
@@ -357,10 +358,10 @@ def storage_error(error: OSError, path: Path) -> Retriable | Fatal:
 
 def _write_durably(part: Path, data: bytes | memoryview, known: Checksums | None = None) -> Checksums:
     """Put bytes on disk, and sum them while the disk is at work: either takes as long for a large image."""
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         with ThreadPoolExecutor(1, "writer") as writer:
-            written = writer.submit(_write_all, descriptor, memoryview(data).cast("B"))
+            written = writer.submit(_write_and_sync, descriptor, memoryview(data).cast("B"))
             sums = known or checksums(data)
             written.result()
         return sums
@@ -370,15 +371,7 @@ def _write_durably(part: Path, data: bytes | memoryview, known: Checksums | None
 
 def _write_parts(part: Path, parts: Iterable[bytes | memoryview], expected: Checksums, did: str) -> Checksums:
     """Put bytes on disk window by window, and refuse them when they are not what was expected."""
-    summer = Summer()
-    with part.open("xb", buffering=0) as writer:
-        for window in parts:
-            summer.add(window)
-            view = memoryview(window)
-            while view:
-                view = view[writer.write(view) or 0 :]
-        os.fsync(writer.fileno())
-    if summer.result() != expected:
+    if _copy_durably(part, parts) != expected:
         raise BadInput(
             "the file changed while it was read",
             file=did,
@@ -389,21 +382,23 @@ def _write_parts(part: Path, parts: Iterable[bytes | memoryview], expected: Chec
     return expected
 
 
+def _write_and_sync(descriptor: int, view: memoryview) -> None:
+    _write_all(descriptor, view)
+    os.fsync(descriptor)
+
+
 def _write_all(descriptor: int, view: memoryview) -> None:
     while view:
         view = view[os.write(descriptor, view) :]
-    os.fsync(descriptor)
 
 
 def _copy_durably(part: Path, blocks: Iterable[bytes | memoryview]) -> Checksums:
     summer = Summer()
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
         for block in blocks:
             summer.add(block)
-            view = memoryview(block).cast("B")
-            while view:
-                view = view[os.write(descriptor, view) :]
+            _write_all(descriptor, memoryview(block).cast("B"))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -414,8 +409,8 @@ def _keep(root: Path, path: Path, known: tuple[int, int]) -> Path | None:
     """Link a file into the lost and found; None where it is not the one that was looked at any more."""
     target = root / LOST_AND_FOUND / path.relative_to(root)
     _make_folders(target.parent, root)
-    for number in range(1_000_000):
-        kept = target if number == 0 else target.with_name(f"{target.name}.{number}")
+    for number in range(_NAMESAKES):
+        kept = target.with_name(f"{target.name}.{number}") if number else target
         try:
             os.link(path, kept)
         except FileExistsError:
@@ -444,7 +439,7 @@ def _make_folders(folder: Path, root: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

@@ -232,3 +232,36 @@ def test_the_version_in_a_products_name_is_read_back(name: str, version: int | N
 
 def test_a_trials_name_is_that_of_no_release() -> None:
     assert trial_file("a_s4h1A", "1.5") == "a_s4h1A.l15.trial.fits"
+
+
+@pytest.mark.parametrize("scope", ["s", "7", "sdo_aia", "user.ada", "a-b", "a" * 25])
+def test_a_scope_that_rucio_takes_is_a_scope(scope: str) -> None:
+    assert check_scope(scope) == scope
+
+
+@pytest.mark.parametrize("scope", ["", "a" * 26, ".a", "-a", "_a", "a..b", "a/b", "a b", "a:b", "ä", "a\n"])
+def test_a_scope_that_rucio_refuses_is_none(scope: str) -> None:
+    with pytest.raises(BadInput, match="cannot be a scope") as refusal:
+        check_scope(scope)
+    assert refusal.value.code is Reason.BAD_NAME
+    assert refusal.value.found == scope
+
+
+@pytest.mark.parametrize("name", ["a", "7.fits", "A-b_c.d", "a..b", "a" * 250])
+def test_a_name_that_rucio_takes_is_a_name(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "a" * 251, ".a", "-a", "_a", "a/b", "a b", "a:b", "ä", "a\n"])
+def test_a_name_that_rucio_refuses_is_none(name: str) -> None:
+    with pytest.raises(BadInput, match="cannot be a name") as refusal:
+        check_name(name)
+    assert refusal.value.code is Reason.BAD_NAME
+    assert (refusal.value.file, refusal.value.found) == (name, name)
+
+
+def test_a_did_is_split_at_its_first_colon_and_both_parts_are_checked() -> None:
+    assert split_did("s:a.fits") == ("s", "a.fits")
+    for text in ("a.fits", "", ":a.fits", "s:", "s:a:b"):
+        with pytest.raises(BadInput):
+            split_did(text)

@@ -157,6 +157,19 @@ def test_what_the_recipe_is_called_is_no_part_of_it(before: str, after: str) -> 
     assert Recipe.parse(RECIPE.replace(before, after)).document() == Recipe.parse(RECIPE).document()
 
 
+def test_only_the_step_that_assumes_what_another_demands_is_told_so() -> None:
+    """In physical units the flat is demanded, for which unity stands in otherwise."""
+    recipe = recipes()["stereo_hi-l1"]
+    assert {bound.demanded for bound in recipe.bind()} == {()}
+    assumed = {bound.step.name: bound.assume for bound in recipe.bind()}
+    assert assumed["flat_field"] == {"flat"}
+    chain = recipe.with_settings({"photometric_calibration.units": "MSB"}).bind()
+    demanded = {bound.step.name: dict(bound.demanded) for bound in chain if bound.demanded}
+    way_out = "set photometric_calibration.without_flat to true for MSB without one"
+    assert demanded == {"flat_field": {"flat": way_out}}
+    assert {bound.step.name: bound.assume for bound in chain} == {**assumed, "flat_field": frozenset()}
+
+
 def test_a_step_of_another_version_is_another_piece_of_work() -> None:
     bound = Recipe.parse(RECIPE).bind()[0]
     raised = bound.model_copy(

@@ -210,3 +210,27 @@ def test_a_context_is_written_down_with_all_that_it_is() -> None:
         "created": "2020-01-04T00:00:00.000Z",
         "references": [one.as_dict()],
     }
+
+
+@pytest.mark.parametrize(
+    ("span", "told"),
+    [
+        ((None, None), "valid always"),
+        ((0, None), "valid from 2020-01-01T00:00:00.000Z"),
+        ((None, 9), "valid until 2020-01-10T00:00:00.000Z"),
+        ((0, 9), "valid from 2020-01-01T00:00:00.000Z until 2020-01-10T00:00:00.000Z"),
+    ],
+)
+def test_the_reason_of_a_choice_tells_both_ends_of_the_validity(
+    span: tuple[int | None, int | None], told: str
+) -> None:
+    why = choose(context_of(reference(begin=span[0], end=span[1])), "hi", "flat", day(3), {}).why
+    assert f"({told})" in why
+
+
+def test_a_frame_without_a_date_is_told_of_the_references_in_order_of_their_number() -> None:
+    items = [reference(begin=start, end=start + 1) for start in (40, 10, 30, 20)]
+    why = choose(context_of(*items[::-1]), "hi", "flat", None, {}).why
+    places = [why.find(one.did) for one in items]
+    assert 0 < places[0] < places[1] < places[2]
+    assert places[3] == -1

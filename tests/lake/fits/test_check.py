@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from lake.checksums import checksums
 from lake.errors import BadInput, Reason
-from lake.fits.check import UNVERIFIED, CheckedFits, check_bytes, read_checked
+from lake.fits.check import UNVERIFIED, CheckedFits, Limits, check_bytes, read_checked
 from lake.fits.structure import walk
 from lake.fits.windows import Held
 
@@ -346,6 +347,51 @@ def test_a_table_without_image_has_no_image() -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])])
     assert code_of(as_bytes(fits.PrimaryHDU(), table)) is Reason.NO_IMAGE
     assert code_of(as_bytes(fits.PrimaryHDU(np.zeros(100, np.float32)))) is Reason.NO_IMAGE
+
+
+@pytest.mark.parametrize(
+    ("hdus", "found"),
+    [
+        ([fits.PrimaryHDU()], "primary without axes"),
+        ([fits.PrimaryHDU(np.zeros(7, np.int16))], "HDU 0: primary of 7"),
+        ([fits.PrimaryHDU(), fits.ImageHDU(np.zeros(7, np.int16))], "HDU 1: image of 7"),
+    ],
+)
+def test_a_file_without_an_image_is_told_what_it_holds(hdus: list[Any], found: str) -> None:
+    refusal = refusal_of(as_bytes(*hdus))
+    assert refusal is not None
+    assert (refusal.code, refusal.keyword, refusal.found) == (Reason.NO_IMAGE, "NAXIS", found)
+
+
+@pytest.mark.parametrize("change", ["size", "time"])
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "a.fits"
+    path.write_bytes(PLAIN)
+
+    def meanwhile(*_: fits.Header) -> Limits:
+        status = path.stat()
+        if change == "size":
+            with path.open("ab") as writer:
+                writer.write(b"more")
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + (change == "time")))
+        return Limits()
+
+    with pytest.raises(BadInput, match="changed while it was read") as refusal:
+        read_checked(path, meanwhile)
+    assert refusal.value.code is Reason.UNREADABLE
+    read_checked(path)
+
+
+def test_each_kind_of_sum_that_is_wrong_is_named() -> None:
+    data = as_bytes(fits.PrimaryHDU(COUNTS, fits.Header([("OBSERVER", "ada")])), checksum=True)
+    header = refusal_of(data.replace(b"'ada     '", b"'bob     '"))
+    assert header is not None
+    assert header.keyword == "CHECKSUM"
+    both = bytearray(data)
+    both[2881] ^= 1
+    damaged = refusal_of(bytes(both))
+    assert damaged is not None
+    assert (damaged.code, damaged.keyword) == (Reason.WRONG_CHECKSUM, "DATASUM and CHECKSUM")
 
 
 def test_a_damaged_table_beside_a_good_image_is_found() -> None:

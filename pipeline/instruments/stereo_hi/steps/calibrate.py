@@ -120,7 +120,7 @@ def _fitted(flat: Flat, frame: Frame, did: str) -> NDArray[np.float32]:
     window = facts.light_window(frame)
     ny, nx = frame.data.shape if window is None else frame.data[window].shape
     across, up = values.shape[1] // nx, values.shape[0] // ny
-    if not (across and up) or values.shape != (ny * up, nx * across):
+    if values.shape != (ny * up, nx * across):
         raise BadInput(
             f"the flat field {did} does not fit the image",
             file=frame.source,

@@ -79,13 +79,21 @@ def test_the_underscan_of_an_untrimmed_flat_is_left_out(
 
 
 def test_a_flat_of_another_size_is_refused(tmp_path: Path) -> None:
-    for size in (200, 64):
+    for size in (200, 64, 127, 1):
         with pytest.raises(BadInput, match="does not fit the image") as refusal:
             apply_step(
                 "flat_field", frame_of(), reference("flat", flat_file(tmp_path, np.ones((size, size))))
             )
         assert refusal.value.keyword == "NAXIS1, NAXIS2"
         assert refusal.value.found == f"image 128 × 128, flat {size} × {size}, both without underscan"
+
+
+def test_a_flat_is_binned_in_each_direction_by_itself(tmp_path: Path) -> None:
+    flat = np.random.default_rng(3).uniform(0.9, 1.1, (128, 512))
+    frame = frame_of()
+    result = apply_step("flat_field", frame, reference("flat", flat_file(tmp_path, flat)))
+    binned = flat.reshape(128, 1, 128, 4).mean(axis=(1, 3))
+    np.testing.assert_allclose(result.data, frame.data * binned, rtol=1e-5)
 
 
 def test_pixels_without_a_flat_are_dead(tmp_path: Path) -> None:
