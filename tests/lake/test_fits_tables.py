@@ -12,7 +12,7 @@ from lake import fits_tables
 from lake.errors import BadInput, Reason
 from lake.fits_check import check_bytes
 from lake.fits_structure import HduSpan, walk
-from lake.fits_tables import array_columns, check_heap, check_text, descriptors
+from lake.fits_tables import Arrays, array_columns, check_heap, check_text, descriptors
 from lake.windows import Held
 
 GAP = 24
@@ -154,7 +154,7 @@ def text_table(*rows: str) -> bytes:
     width = len(rows[0])
     cards = {"XTENSION": "TABLE", "BITPIX": 8, "NAXIS": 2, "NAXIS1": width, "NAXIS2": len(rows)}
     more = {"PCOUNT": 0, "GCOUNT": 1, "TFIELDS": 1, "TTYPE1": "n", "TBCOL1": 1, "TFORM1": f"I{width}"}
-    header = fits.Header([*cards.items(), *more.items()]).tostring().encode("ascii")
+    header: bytes = fits.Header([*cards.items(), *more.items()]).tostring().encode("ascii")
     data = "".join(rows).encode("ascii")
     return image.getvalue() + header + data.ljust(-(-len(data) // 2880) * 2880, b" ")
 
@@ -226,7 +226,7 @@ def test_rows_are_counted_from_the_first_in_every_window(monkeypatch: pytest.Mon
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(buffer)
     content, span = opened(buffer.getvalue())
     (column,) = array_columns(span.header)
-    assert column == ("V", 0, ">i8", 4)
+    assert column == Arrays("V", 0, ">i8", 4)
     found = list(descriptors(content, span, column))
     assert [first for first, _, _ in found] == list(range(7))  # a window of 24 bytes holds a row of 16
     assert [int(counts[0]) for _, counts, _ in found] == [1, 2, 3, 4, 5, 6, 7]
@@ -235,7 +235,7 @@ def test_rows_are_counted_from_the_first_in_every_window(monkeypatch: pytest.Mon
 
 def test_columns_wider_than_their_rows_are_no_table() -> None:
     header = fits.Header({"NAXIS1": 8, "TFIELDS": 1, "TFORM1": "PJ(3)"})
-    assert array_columns(header) == [("1", 0, ">i4", 4)]
+    assert array_columns(header) == [Arrays("1", 0, ">i4", 4)]
     header["NAXIS1"] = 7
     with pytest.raises(ValueError, match="columns of 8 bytes in rows of 7"):
         array_columns(header)

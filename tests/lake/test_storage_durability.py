@@ -160,7 +160,7 @@ def test_a_difference_behind_the_first_window_is_seen(tmp_path: Path) -> None:
 
 def windowed(root: Path, name: str = "a.fits") -> storage.Stored:
     """Bytes published in parts, one of them empty."""
-    parts = [b"a", memoryview(b"bc"), b"", b"def"]
+    parts: list[bytes | memoryview] = [b"a", memoryview(b"bc"), b"", b"def"]
     return put_windows(root, "s", name, parts, checksums(b"abcdef"))
 
 
