@@ -9,10 +9,9 @@ import pytest
 from astropy.io import fits
 
 from lake.errors import BadInput, Reason
-from lake.fits import tables as fits_tables
 from lake.fits.check import check_bytes
 from lake.fits.structure import HduSpan, walk
-from lake.fits.tables import array_columns, check_heap, check_text, descriptors
+from lake.fits.tables import Arrays, array_columns, check_heap, check_text, descriptors
 from lake.fits.windows import Held
 
 GAP = 24
@@ -226,7 +225,7 @@ def test_rows_are_counted_from_the_first_in_every_window(monkeypatch: pytest.Mon
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(buffer)
     content, span = opened(buffer.getvalue())
     (column,) = array_columns(span.header)
-    assert tuple(column) == ("V", 0, ">i8", 4)
+    assert column == Arrays("V", 0, ">i8", 4)
     found = list(descriptors(content, span, column))
     assert [first for first, _, _ in found] == list(range(7))  # a window of 24 bytes holds a row of 16
     assert [int(counts[0]) for _, counts, _ in found] == [1, 2, 3, 4, 5, 6, 7]
@@ -235,7 +234,7 @@ def test_rows_are_counted_from_the_first_in_every_window(monkeypatch: pytest.Mon
 
 def test_columns_wider_than_their_rows_are_no_table() -> None:
     header = fits.Header({"NAXIS1": 8, "TFIELDS": 1, "TFORM1": "PJ(3)"})
-    assert array_columns(header) == [("1", 0, ">i4", 4)]
+    assert array_columns(header) == [Arrays("1", 0, ">i4", 4)]
     header["NAXIS1"] = 7
     with pytest.raises(ValueError, match="columns of 8 bytes in rows of 7"):
         array_columns(header)
