@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 from lake.errors import BadInput, Reason
+from lake.fits import tables as fits_tables
 from lake.fits.check import check_bytes
 from lake.fits.structure import HduSpan, walk
 from lake.fits.tables import Arrays, array_columns, check_heap, check_text, descriptors
