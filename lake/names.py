@@ -13,13 +13,14 @@ MAX_SCOPE = 25  # Rucio's schema
 MAX_NAME = 250  # Rucio's schema
 _SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,24}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,249}")  # a name is one path segment: never "/", never ".."
-# No suffix begins with "p": that letter stands for the point in names.
-_LEVEL = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2})?(?!p)[A-Za-z]{0,4}")
+# No suffix begins with "p", which stands for the point in names. "Q1" is a quick look on the way to "1".
+_LEVEL = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2})?(?!p)[A-Za-z]{0,4}|Q[0-9](\.[0-9]{1,2})?")
+_SHORT_LEVEL = r"l(?:[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4}|Q[0-9]{1,3})"
 _PRODUCT = re.compile(
-    r"(?:(?P<scope>[^:@/]+):)?(?P<observation>[^:@/]+)\.(?P<token>l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4})"
+    rf"(?:(?P<scope>[^:@/]+):)?(?P<observation>[^:@/]+)\.(?P<token>{_SHORT_LEVEL})"
     r"(?:(?:@|\.)v(?P<version>[0-9]{1,9}))?"
 )
-_PRODUCT_FILE = re.compile(r"\.l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4}\.v(?P<version>[0-9]{4,9})\.fits$")
+_PRODUCT_FILE = re.compile(rf"\.{_SHORT_LEVEL}\.v(?P<version>[0-9]{{4,9}})\.fits$")
 _PACKED = ("", ".gz", ".fz")
 # What archives write and Rucio refuses stands in names as ".-" and two hexadecimal digits for each byte.
 _ESCAPED = re.compile(rb"[^A-Za-z0-9_.-]|\.(?=-)")
@@ -40,7 +41,7 @@ class ProductKey(NamedTuple):
     observation
         Name of the observation (a Rucio container).
     level
-        The level as the instrument writes it: "0", "1", "1.5".
+        The level as the instrument writes it: "0", "1", "1.5", "Q1".
     """
 
     scope: str
@@ -69,19 +70,19 @@ def level_token(level: str) -> str:
     """Short form of a level for names: "1.5" becomes "l15", "0" becomes "l0".
 
     A level of 10 or more keeps its point as `p` so that 1.5 and 15 never share a name ("15" becomes
-    "l15p", "12.5" becomes "l12p5").
+    "l15p", "12.5" becomes "l12p5"). A quick look keeps its letter in front: "Q1.5" becomes "lQ15".
     """
     if not _LEVEL.fullmatch(level):
         raise BadInput(
             f"{level!r} is not a level",
             keyword="level",
             found=level,
-            advice='write levels like "0", "1" or "1.5"',
+            advice='write levels like "0", "0.5", "1", "1.5" or "Q1"',
             code=Reason.BAD_NAME,
         )
     digits = re.match(r"[0-9]+", level)
     whole = digits.group() if digits else ""
-    if len(whole) == 1:
+    if len(whole) < 2:  # of a quick look none, for its letter comes first
         return "l" + level.replace(".", "")
     return "l" + (level.replace(".", "p") if "." in level else whole + "p" + level[len(whole) :])
 
@@ -117,7 +118,7 @@ def trial_file(stem: str, level: str) -> str:
 def stem_of(name: str) -> str:
     """Name of a file without its FITS suffix and without a level and version of ours."""
     bare = _FITS_SUFFIX.sub("", name)
-    return re.sub(r"\.l[0-9]{1,2}p?[0-9]{0,2}[A-Za-z]{0,4}\.v[0-9]{4,}$", "", bare)
+    return re.sub(rf"\.{_SHORT_LEVEL}\.v[0-9]{{4,}}$", "", bare)
 
 
 def namesakes(name: str) -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.completeness import Expectation
 from pipeline.errors import BadInput
 from pipeline.keywords import KeywordRule, check_dates, check_exposure, check_twice, check_values
+from pipeline.level import Level
 
 #: The Sun is drawn since Galileo's days; other years are fillers of archives (0001, 9999).
 _YEARS: Final = range(1600, 2500)
@@ -47,9 +48,9 @@ class LevelRule(_Model):
 
     keyword: str = ""
     pattern: str = ""
-    values: dict[str, str] = Field(default_factory=dict)
+    values: dict[str, Level] = Field(default_factory=dict)
     otherwise: LevelRule | None = None
-    default: str | None = None
+    default: Level | None = None
 
     @property
     def levels(self) -> frozenset[str]:
@@ -173,7 +174,7 @@ class Instrument(_Model):
     solarnet: dict[str, SolarnetRule] = Field(default_factory=dict)
     references: tuple[ReferenceRule, ...] = ()
     #: Level → what a product of that level has gone through when its treatment is complete.
-    expects: dict[str, tuple[Expectation, ...]] = Field(default_factory=dict)
+    expects: dict[Level, tuple[Expectation, ...]] = Field(default_factory=dict)
     credit: str = ""
     folder: Path = Field(default=Path(), exclude=True)
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.carrying import begins, require_carried
 from pipeline.chain import BoundStep
@@ -16,13 +15,12 @@ from pipeline.completeness import Expectation
 from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
 from pipeline.instrument import Instrument
+from pipeline.level import Level
+from pipeline.mistakes import Place, explained
 from pipeline.registry import instrument, instruments
 from pipeline.step import Params, ReferenceNeed, find_step
 from pipeline.unit_chain import require_units
 
-_TOLD: Final = 5
-"""Problems of one recipe that are named together."""
-_LONGEST_WORD: Final = 60
 _LARGEST_VERSION: Final = 2**31 - 1
 """What the catalogue's column takes."""
 
@@ -48,7 +46,7 @@ class Recipe(BaseModel):
     instrument
         The instrument whose files it takes.
     from_level, to_level
-        Levels, as text (``"1"``, ``"1.5"``).
+        Levels (`pipeline.level`), as text (``"1"``, ``"1.5"``).
     version
         Rises with every published change of the steps.
     uncertainty
@@ -59,19 +57,12 @@ class Recipe(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{1,63}$")
     instrument: str
-    from_level: str
-    to_level: str
+    from_level: Level
+    to_level: Level
     version: int = Field(ge=1, le=_LARGEST_VERSION)
     description: str = ""
     uncertainty: bool = False
     steps: tuple[StepCall, ...] = Field(min_length=1)
-
-    @field_validator("from_level", "to_level", mode="before")
-    @classmethod
-    def _level_is_text(cls, value: object) -> object:
-        if isinstance(value, float):  # 1.10 would silently become 1.1
-            raise ValueError('write levels as text, in quotes: "1.5"')
-        return str(value) if isinstance(value, int) else value
 
     @classmethod
     def parse(cls, text: str, name: str = "recipe") -> Recipe:
@@ -240,21 +231,9 @@ def _honouring_demands(chain: Sequence[BoundStep]) -> tuple[BoundStep, ...]:
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """What does not fit, with its place; a word that is not known with those that are."""
-    problems = error.errors(include_url=False)
-    told = [_problem(problem, model) for problem in problems[:_TOLD]]
-    more = [f"and {len(problems) - _TOLD} more"] if len(problems) > _TOLD else []
-    return "; ".join(told + more)
+    """What does not fit in a recipe, or in the parameters of a step."""
 
+    def known(place: Place) -> type[BaseModel]:
+        return StepCall if model is Recipe and len(place) > 1 else model
 
-def _problem(problem: ErrorDetails, model: type[BaseModel]) -> str:
-    loc = problem["loc"]
-    where = ".".join(str(place)[:_LONGEST_WORD] for place in loc) or "document"
-    if problem["type"] == "extra_forbidden":
-        owner = StepCall if model is Recipe and len(loc) > 1 else model
-        noun = "parameter" if issubclass(model, Params) else "entry"
-        return f"{where}: no such {noun}. {choices(str(loc[-1]), owner.model_fields)}".removesuffix(".")
-    if problem["type"] == "missing":
-        return f"{where}: is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message} (found {shortly(problem['input'])})"
+    return explained(error, known, "parameter" if issubclass(model, Params) else "entry")

@@ -18,6 +18,7 @@ from pipeline.choices import choices, shortly
 from pipeline.documents import load_yaml
 from pipeline.errors import BadInput, Fatal
 from pipeline.instrument import Instrument, header_text
+from pipeline.mistakes import explained
 
 _BUILT_IN: Final = Path(__file__).parent / "instruments"
 #: Third parties announce instruments here: name → module whose folder holds `instrument.yaml`.
@@ -66,7 +67,7 @@ def instruments() -> dict[str, Instrument]:
     """
     found: dict[str, Instrument] = {}
     for module, folder in _folders():
-        entry = _read(folder)
+        entry = read_description(folder)
         if entry.name in found:
             raise Fatal(f"instrument {entry.name!r} is described twice; rename the one in {folder}")
         if importlib.util.find_spec(f"{module}.steps"):
@@ -103,10 +104,20 @@ def _folders() -> Iterator[tuple[str, Path]]:
         yield entry.value, Path(spec.submodule_search_locations[0])
 
 
-def _read(folder: Path) -> Instrument:
+def read_description(folder: Path) -> Instrument:
+    """The description of an instrument that lies in a folder.
+
+    Raises
+    ------
+    Fatal
+        Naming the file, the place in it, and what is wrong there.
+    """
     path = folder / "instrument.yaml"
     document = load_yaml(path, "instrument description")
     try:
         return Instrument.model_validate({**document, "folder": folder})
-    except (TypeError, ValidationError) as error:
-        raise Fatal(f"{path} is not a valid instrument description: {error}") from error
+    except ValidationError as error:
+        told = explained(error, lambda place: Instrument if len(place) == 1 else None)
+        raise Fatal(f"{path} is not a valid instrument description: {told}") from error
+    except TypeError as error:
+        raise Fatal(f"{path} is not a valid instrument description: it should be a mapping") from error

@@ -31,11 +31,14 @@ from lake.names import (
 
 SCOPES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,24}", fullmatch=True)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}(\.[A-Za-z0-9_-]{1,10}){0,3}", fullmatch=True)
-LEVELS = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2})?(q|Q|b|qb)?", fullmatch=True)
+LEVELS = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2})?(q|Q|b|qb)?|Q[0-9](\.[0-9]{1,2})?", fullmatch=True)
 VERSIONS = st.integers(1, 10**6)
 
 
-@pytest.mark.parametrize(("level", "token"), [("0", "l0"), ("1", "l1"), ("1.5", "l15"), ("2q", "l2q")])
+@pytest.mark.parametrize(
+    ("level", "token"),
+    [("0", "l0"), ("1", "l1"), ("1.5", "l15"), ("2q", "l2q"), ("Q1", "lQ1"), ("Q0.5", "lQ05")],
+)
 def test_a_level_is_written_without_its_point(level: str, token: str) -> None:
     assert level_token(level) == token
 
@@ -45,6 +48,7 @@ def test_different_levels_never_share_a_name() -> None:
     wholes = [str(number) for number in range(100)] + [f"0{number}" for number in range(10)]
     points = ["", *(f".{number}" for number in range(100)), *(f".0{number}" for number in range(10))]
     levels = [f"{whole}{point}{suffix}" for whole in wholes for point in points for suffix in ("", "q", "Qb")]
+    levels += [f"Q{whole}{point}" for whole in range(10) for point in points]
     assert len({level_token(level) for level in levels}) == len(levels)
 
 
@@ -83,7 +87,7 @@ def test_a_release_can_be_given_by_the_name_of_its_dataset(
 
 @given(NAMES, LEVELS, VERSIONS)
 def test_a_product_file_has_the_stem_it_was_made_from(stem: str, level: str, version: int) -> None:
-    if re.search(r"\.(fits?|fts)_?(\.fz|\.gz)?$|\.l[0-9]", stem, re.IGNORECASE):
+    if re.search(r"\.(fits?|fts)_?(\.fz|\.gz)?$|\.l[0-9Q]", stem, re.IGNORECASE):
         return
     name = product_file(stem, level, version)
     assert stem_of(name) == stem
