@@ -78,7 +78,8 @@ def find_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
     name
         Name of a recipe of an instrument, or path of a YAML file.
     settings
-        ``STEP.PARAMETER=VALUE`` each; values are read as YAML (``true``, ``2.4``, ``[1, 2]``).
+        ``STEP.PARAMETER=VALUE`` each; values are read as YAML (``true``, ``2.4``, ``[1, 2]``). Of a step that
+        stands more than once ``STEP#2.PARAMETER=VALUE`` changes the second.
 
     Raises
     ------
@@ -141,6 +142,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
         "steps": [
             {
                 "step": call.step,
+                "setting": address,
                 "enabled": call.enabled,
                 "version": known[call.step].version,
                 "summary": known[call.step].summary,
@@ -150,7 +152,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
                 "needs": [need.name for need in known[call.step].needs],
                 "uncertainty": _carries(known[call.step]),
             }
-            for call in recipe.steps
+            for call, address in zip(recipe.steps, recipe.addresses(), strict=True)
         ],
     }
 

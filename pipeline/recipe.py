@@ -140,44 +140,66 @@ class Recipe(BaseModel):
             for need in bound.step.needs:
                 yield bound, need
 
+    def addresses(self) -> tuple[str, ...]:
+        """What settings call each step: its name, with ``#1``, ``#2`` … where it stands more than once."""
+        names = [call.step for call in self.steps]
+        return tuple(
+            f"{name}#{names[: place + 1].count(name)}" if names.count(name) > 1 else name
+            for place, name in enumerate(names)
+        )
+
     def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
         """The recipe with single values changed.
 
         Parameters
         ----------
         settings
-            ``"step.parameter"`` → value, ``"step.enabled"`` → bool, or ``"uncertainty"`` → bool.
+            ``"step.parameter"`` → value, ``"step.enabled"`` → bool, or ``"uncertainty"`` → bool. A step
+            that stands more than once is called ``step#1``, ``step#2`` … in its order.
 
         Raises
         ------
         Fatal
-            When a step or parameter does not exist.
+            When a step or parameter does not exist, or a name means more than one step.
         """
-        calls = {call.step: call for call in self.steps}
+        calls = list(self.steps)
         uncertainty = self.uncertainty
         for key, value in settings.items():
             if key == "uncertainty":
                 uncertainty = _yes_or_no(key, value)
                 continue
-            name, dot, parameter = key.partition(".")
-            if not dot or name not in calls:
-                raise Fatal(
-                    f"{shortly(key)} is not a setting of recipe {self.name}; write STEP.PARAMETER=VALUE. "
-                    f"{choices(name, calls, 'Its steps')}"
-                )
-            call = calls[name]
+            place, parameter = self._place_of(key)
+            call = calls[place]
             change: dict[str, Any]
             if parameter == "enabled":
                 change = {"enabled": value}
             else:
                 change = {"params": {**call.params, parameter: value}}
             try:
-                calls[name] = StepCall.model_validate({**call.model_dump(), **change})
+                calls[place] = StepCall.model_validate({**call.model_dump(), **change})
             except ValidationError as error:
                 raise Fatal(f"setting {key}={shortly(value)}: {_explain(error, StepCall)}") from error
-        changed = self.model_copy(update={"steps": tuple(calls.values()), "uncertainty": uncertainty})
+        changed = self.model_copy(update={"steps": tuple(calls), "uncertainty": uncertainty})
         changed.bind()
         return changed
+
+    def _place_of(self, key: str) -> tuple[int, str]:
+        """Which step, and which of its parameters, a setting is about."""
+        known = self.addresses()
+        name, dot, parameter = key.partition(".")
+        if dot and name in known:
+            return known.index(name), parameter
+        several = [address for address in known if dot and address.rpartition("#")[0] == name]
+        if several:
+            written = " or ".join(f"{address}.{parameter}" for address in several)
+            raise Fatal(
+                f"{shortly(key)} is ambiguous: {name} stands {len(several)} times in recipe {self.name}; "
+                f"write {written}"
+            )
+        raise Fatal(
+            f"{shortly(key)} is not a setting of recipe {self.name}; write STEP.PARAMETER=VALUE. "
+            f"{choices(name, known, 'Its steps')}"
+        )
 
     def document(self) -> dict[str, Any]:
         """What the recipe does, without its prose: enters the hash of a unit.

@@ -33,6 +33,19 @@ steps:
   - {step: scale, assume: {gain: unity}}
 """
 
+#: The same step at two places, each with its own parameters.
+TWICE = """
+name: toy-twice
+instrument: toy
+from_level: "0"
+to_level: "1"
+version: 1
+steps:
+  - {step: shift, params: {by: 2.0}}
+  - {step: brighten}
+  - {step: shift, params: {by: 5.0}}
+"""
+
 STEPS = '''
 import os
 import signal

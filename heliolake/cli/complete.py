@@ -39,12 +39,16 @@ def instrument_names(incomplete: str) -> list[str]:
 
 
 def settings(ctx: typer.Context, incomplete: str) -> list[str]:
-    """``STEP.`` and ``STEP.enabled=`` for each step of the recipe that was named."""
+    """``STEP.`` and ``STEP.enabled=`` for each step of the recipe that was named, numbered where twice."""
     known = _recipes()
     # Before an option that still lacks its value, Typer does not tell arguments from each other.
     named = next((word for word in (ctx.params.get("recipe"), *ctx.args) if word in known), None)
     steps = _STEP.findall(_text(known[named])) if named else []
-    return _beginning(incomplete, [f"{step}.{end}" for step in steps for end in ("", "enabled=")])
+    numbered = [
+        f"{step}#{steps[: place + 1].count(step)}" if steps.count(step) > 1 else step
+        for place, step in enumerate(steps)
+    ]
+    return _beginning(incomplete, [f"{step}.{end}" for step in numbered for end in ("", "enabled=")])
 
 
 def run_ids(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -146,8 +146,8 @@ def _print_recipe(document: dict[str, Any]) -> None:
     )
     console.print(shown(document["description"]))
     for one in document["steps"]:
-        off = "" if one["enabled"] else f" [yellow]off[/] [dim](--set {one['step']}.enabled=true)[/]"
-        console.print(f"\n[bold cyan]{one['step']}[/]{off}  {shown(one['summary'])}")
+        off = "" if one["enabled"] else f" [yellow]off[/] [dim](--set {one['setting']}.enabled=true)[/]"
+        console.print(f"\n[bold cyan]{one['setting']}[/]{off}  {shown(one['summary'])}")
         if one["needs"]:
             assumed = [f"{need}: assumed to be {what}" for need, what in one["assume"].items()]
             console.print(f"  [dim]references: {shown(', '.join(assumed or one['needs']))}[/]")

@@ -40,7 +40,7 @@ Settings = Annotated[
         metavar="STEP.PARAMETER=VALUE",
         autocompletion=settings_of,
         help="Change one value of the recipe; may be given several times. "
-        "STEP.enabled=false leaves a step out.",
+        "STEP.enabled=false leaves a step out; STEP#2 is the second of that name.",
     ),
 ]
 ContextNumber = Annotated[

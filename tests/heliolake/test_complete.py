@@ -15,11 +15,14 @@ from cluster.home.home import Home
 from heliolake.cli import complete
 from pipeline.recipe import recipes
 from pipeline.registry import instruments
+from tests import toy
 
 
 def context(home: Path, **params: object) -> Any:
     """What Typer hands to a completer."""
-    return SimpleNamespace(find_root=lambda: SimpleNamespace(params={"home": str(home)}), params=params)
+    return SimpleNamespace(
+        find_root=lambda: SimpleNamespace(params={"home": str(home)}), params=params, args=[]
+    )
 
 
 def offered(*words: str) -> list[str]:
@@ -46,6 +49,18 @@ def offered(*words: str) -> list[str]:
 )
 def test_the_shell_completes_commands_and_names(words: tuple[str, ...], names: list[str]) -> None:
     assert offered(*words) == names
+
+
+def test_a_step_that_stands_twice_is_offered_with_its_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy.install(tmp_path)
+    (tmp_path / "toy_camera" / "recipes" / "twice.yaml").write_text(toy.TWICE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "toy_camera", raising=False)  # other tests have one of their own
+    asked = context(tmp_path, recipe="toy-twice")
+    assert complete.settings(asked, "shift#2") == ["shift#2.", "shift#2.enabled="]
+    assert complete.settings(asked, "b") == ["brighten.", "brighten.enabled="]
 
 
 def test_all_recipes_and_instruments_are_offered() -> None:

@@ -87,6 +87,14 @@ def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
     assert find_recipe(str(path)).version == 7
 
 
+def test_a_step_that_stands_twice_is_shown_as_settings_call_it(tmp_path: Path, run: Command) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(OWN + "  - {step: prepare, enabled: false}\n")
+    assert "--set prepare#2.enabled=true" in " ".join(run("recipes", str(path)).out.split())
+    (shown,) = run("recipes", str(path), "--json").document()["recipes"]
+    assert [one["setting"] for one in shown["steps"]] == ["prepare#1", "prepare#2"]
+
+
 def test_settings_change_single_values() -> None:
     recipe = find_recipe("stereo_hi-l1", ["saturated_columns.limit=12000", "rectify.enabled=false"])
     calls = {call.step: call for call in recipe.steps}

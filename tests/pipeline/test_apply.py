@@ -17,7 +17,7 @@ from pipeline.errors import Fatal
 from pipeline.outcome import Status
 from pipeline.stack import header_of, outcome_at
 from pipeline.step import ReferenceFile
-from tests.toy import RECIPE, toy_frame
+from tests.toy import RECIPE, TWICE, toy_frame
 
 
 @pytest.fixture
@@ -63,6 +63,15 @@ def test_provenance_names_every_step_with_parameters_references_and_versions(
     assert "gain=references:gain.v0001" in header["PRREF2"]
     assert header["PRLIB1B"] == "numpy"
     assert header["PRVER1B"] == np.__version__
+
+
+def test_a_step_that_stands_twice_is_done_twice_and_recorded_twice() -> None:
+    recipe = Recipe.parse(TWICE)
+    (frame,) = frames_of(apply(stack_of([toy_frame(1.0)]), recipe))
+    np.testing.assert_array_equal(frame.data, np.full((4, 6), (1 + 2) * 2 + 5, dtype=np.float32))
+    cards = [(frame.header[f"PRPROC{n}"].rpartition(".")[2], frame.header[f"PRPARA{n}"]) for n in (1, 2, 3)]
+    assert cards == [("shift", '{"by":2.0}'), ("brighten", "{}"), ("shift", '{"by":5.0}')]
+    assert task_name(recipe) == "toy_twice→shift→brighten→shift"
 
 
 def test_an_assumed_reference_is_said_aloud_in_header_and_caveats(recipe: Recipe) -> None:

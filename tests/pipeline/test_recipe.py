@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipeline import Recipe
 from pipeline.errors import Fatal
 from pipeline.recipe import recipes
-from tests.toy import RECIPE
+from tests.toy import RECIPE, TWICE
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,31 @@ def test_a_setting_changes_one_parameter_and_the_identity() -> None:
 def test_a_step_can_be_switched_off() -> None:
     changed = Recipe.parse(RECIPE).with_settings({"shift.enabled": False})
     assert [call["step"] for call in changed.document()["steps"]] == ["scale"]
+
+
+def test_a_step_may_stand_twice_and_a_setting_says_which_is_meant() -> None:
+    recipe = Recipe.parse(TWICE)
+    assert recipe.addresses() == ("shift#1", "brighten", "shift#2")
+    changed = recipe.with_settings({"shift#2.by": 7, "brighten.enabled": True})
+    steps = changed.document()["steps"]
+    assert [step["step"] for step in steps] == ["shift", "brighten", "shift"]
+    assert [step["params"] for step in steps] == [{"by": 2.0}, {}, {"by": 7.0}]
+    less = recipe.with_settings({"shift#1.enabled": False})
+    assert [step["params"] for step in less.document()["steps"]] == [{}, {"by": 5.0}]
+
+
+def test_the_order_of_a_step_that_stands_twice_is_part_of_the_identity() -> None:
+    recipe = Recipe.parse(TWICE)
+    swapped = recipe.with_settings({"shift#1.by": 5.0, "shift#2.by": 2.0})
+    assert swapped.document() != recipe.document()
+
+
+def test_a_setting_that_could_mean_two_steps_is_refused_with_the_choices() -> None:
+    with pytest.raises(Fatal, match=r"stands 2 times in recipe toy-twice; write shift#1\.by or shift#2\.by$"):
+        Recipe.parse(TWICE).with_settings({"shift.by": 3})
+    for key in ("shift#3.by", "shift#0.by", "brighten#1.enabled", "shift#.by"):
+        with pytest.raises(Fatal, match="Its steps: brighten, shift#1, shift#2"):
+            Recipe.parse(TWICE).with_settings({key: 3})
 
 
 @pytest.mark.parametrize(
