@@ -27,6 +27,7 @@ from lake.names import ProductKey
 from lake.releases import quarantine
 from lake.releases.drafts import Provenance
 from lake.releases.releases import extend
+from lake.releases.values import united
 from lake.text import printable
 from pipeline.outcome import Status
 
@@ -165,7 +166,7 @@ def _register(lake: Lake, stored: dict[ProductKey, list[Stored]], report: Report
     """Make the next release of each observation that gained files; `stored` is empty afterwards."""
     for key in sorted(stored):
         found = stored.pop(key)
-        meta = {name: value for one in found for name, value in one.entry.meta.items()}
+        meta = united(one.entry.meta for one in found)
         release = extend(lake, key, [one.entry for one in found], Provenance(observation_meta=meta))
         if release is not None:
             report.more["releases"].append(release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -208,7 +209,7 @@ def _print_release(document: dict[str, Any]) -> None:
         ("run", provenance["run"]),
         ("made from", ", ".join(provenance["parents"])),
         ("references", ", ".join(provenance["references"])),
-        ("details", ", ".join(f"{name}={value}" for name, value in sorted(document["meta"].items()))),
+        ("details", _details(document["meta"])),
         *(("note", caveat) for caveat in release["caveats"]),
     ]
     rows = [(name, shown(value)) for name, value in facts if value not in (None, "")]
@@ -244,6 +245,13 @@ def _file_name(file: dict[str, Any]) -> str:
     """A file's name here, and the one its archive gave it where that is another."""
     original = f" (from {file['original']})" if "original" in file else ""
     return shown(f"{file['name']}{original}")
+
+
+def _details(meta: Mapping[str, Any]) -> str:
+    """Searchable values; one that differs between files with all that it is."""
+    from lake.releases.values import each
+
+    return "; ".join(f"{name}={', '.join(map(str, each(value)))}" for name, value in sorted(meta.items()))
 
 
 def _recipe(provenance: dict[str, Any]) -> str:

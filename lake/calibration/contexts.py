@@ -28,6 +28,7 @@ from lake.entries import in_utc, iso
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
 from lake.names import ProductKey
+from lake.releases.values import each
 from lake.rucio.client import batches
 
 _MANY = 10_000
@@ -247,9 +248,9 @@ def _note(
 
 
 def _excluded(reference: ReferenceInfo, meta: Mapping[str, Any]) -> bool:
-    """True where a selector contradicts what the lake knows about the observation."""
+    """True where a selector contradicts what the lake knows about the observation: all of its values."""
     return any(
-        key.lower() in meta and not agrees(value, meta[key.lower()])
+        key.lower() in meta and not any(agrees(value, one) for one in each(meta[key.lower()]))
         for key, value in reference.selectors.items()
     )
 

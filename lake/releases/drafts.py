@@ -66,7 +66,7 @@ class Provenance:
     caveats
         Sentences that hold for the whole release.
     observation_meta
-        Searchable metadata of the observation, merged into what is there.
+        Searchable values of the observation; one that differs from what is there joins it in a list.
     quarantined_units
         Units of the product that gave no file, with the reason; they are not tried again.
     procedures

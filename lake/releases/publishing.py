@@ -25,6 +25,7 @@ from lake.errors import Fatal
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance
+from lake.releases.values import united
 from lake.rucio.client import batches
 
 _MANY = 5000
@@ -226,12 +227,16 @@ def _update_observation(
 ) -> None:
     begins = [file.date_beg for file in files if file.date_beg is not None]
     ends = [end for file in files if (end := file.date_end or file.date_beg) is not None]
+    # Locked: others, at other levels, may add values of theirs.
+    before = session.scalars(
+        select(Observation.meta).where(Observation.id == observation_id).with_for_update()
+    ).one()
     # least() and greatest() of PostgreSQL leave NULLs out.
     session.execute(
         update(Observation)
         .where(Observation.id == observation_id)
         .values(
-            meta=Observation.meta.op("||")(dict(provenance.observation_meta)),
+            meta=united([before, provenance.observation_meta]),
             date_beg=func.least(Observation.date_beg, min(begins, default=None)),
             date_end=func.greatest(Observation.date_end, max(ends, default=None)),
         )

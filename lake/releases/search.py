@@ -20,6 +20,7 @@ from lake.lake import Lake
 from lake.names import ProductKey, level_token, parse_product, version_token
 from lake.releases import nearby
 from lake.releases.releases import describe, entry
+from lake.releases.values import holding
 from lake.storage.posix import copy_verified, sums_of
 from lake.text import printable
 
@@ -58,7 +59,7 @@ def search(
     pattern
         Shell pattern (`*`, `?`) on the product or, without colon, on the observation.
     meta
-        Searchable metadata of the observation that must be contained.
+        Searchable values the observation has, alone or among others.
     limit, offset
         For paging.
 
@@ -78,7 +79,7 @@ def search(
     _refuse_unseen(instrument=instrument, level=level, status=status, observation=pattern)
     query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
     if meta:
-        query = query.where(Observation.meta.contains(meta))
+        query = query.where(*holding(Observation.meta, meta))
     query = query.order_by(Release.date_beg, Product.name, Release.version).offset(offset).limit(limit)
     with transaction(lake.sessions) as session:
         return [

@@ -104,3 +104,42 @@ def test_files_of_an_older_catalogue_are_their_own_content_unless_they_are_packe
         rows = connection.execute(text("SELECT content_sha256 FROM file ORDER BY name")).scalars().all()
     assert rows == ["sum", None]
     engine.dispose()
+
+
+def test_values_that_differ_between_files_of_an_older_catalogue_are_found_again(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = command.upgrade
+    with monkeypatch.context() as older:
+        older.setattr(command, "upgrade", lambda config, _: upgrade(config, "0003"))
+        migrate(empty_database)
+    engine = create_engine(empty_database)
+    with engine.begin() as connection:
+        for statement in (
+            """INSERT INTO observation (id, scope, name, meta)
+               VALUES (1, 's', 'o', '{"position": 7, "filter": "a"}')""",
+            "INSERT INTO product (id, observation_id, level, name) VALUES (1, 1, '0', 's:o.l0')",
+            """INSERT INTO release (id, product_id, version, status, scope, level, dataset, draft_key)
+               VALUES (1, 1, 1, 'ACTIVE', 's', '0', 'o.l0.v0001', 'k')""",
+        ):
+            connection.execute(text(statement))
+        for number, position in enumerate((4, 1, 7, 4), start=1):
+            connection.execute(
+                text(
+                    "INSERT INTO file (id, scope, name, level, stem, size, adler32, md5, sha256, meta) "
+                    "VALUES (:id, 's', :name, '0', 'a', 1, '', '', 'sum', CAST(:meta AS jsonb))"
+                ),
+                {
+                    "id": number,
+                    "name": f"{number}.fits",
+                    "meta": f'{{"position": {position}, "filter": "a"}}',
+                },
+            )
+            connection.execute(
+                text("INSERT INTO release_file (release_id, file_id) VALUES (1, :id)"), {"id": number}
+            )
+    migrate(empty_database)
+    with engine.connect() as connection:
+        meta = connection.scalar(text("SELECT meta FROM observation"))
+    assert meta == {"position": [1, 4, 7], "filter": "a"}
+    engine.dispose()

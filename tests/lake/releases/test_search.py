@@ -21,7 +21,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import search
 from lake.releases.drafts import Provenance, reserve
-from lake.releases.releases import publish
+from lake.releases.releases import extend, publish
 from tests.conftest import FUZZ
 from tests.lake.conftest import MakeFiles
 
@@ -75,6 +75,20 @@ def test_releases_are_found_by_level_status_and_pattern(lake: Lake, filled: str)
     assert found(lake, filled, pattern=f"{filled}:hi1?b.l0") == ["hi1xb.l0.v0001"]
     assert found(lake, filled, meta={"name": "hi1xb"}) == ["hi1xb.l0.v0001"]
     assert found(lake, filled, limit=1, offset=1) == ["hi1_a.l1.v0001"]
+
+
+def test_a_value_that_differs_between_files_is_kept_and_found_as_all_it_is(
+    lake: Lake, scope: str, make_files: MakeFiles
+) -> None:
+    product = ProductKey(scope, "scan", "0")
+    for number, position in enumerate((7, 1, 4, 7)):
+        meta = {"position": position, "filter": "Clear"}
+        extend(lake, product, make_files(f"{number}.fits"), Provenance(observation_meta=meta))
+    assert search.show(lake, product.name)["meta"] == {"position": [1, 4, 7], "filter": "Clear"}
+    for position in (1, 4, 7, 7.0, [1, 7]):
+        assert len(found(lake, scope, status="ACTIVE", meta={"position": position, "filter": "Clear"})) == 1
+    for other in ({"position": 2}, {"position": "1"}, {"position": 1, "filter": "Blue"}, {"wave": 1}):
+        assert found(lake, scope, meta=other) == []
 
 
 def test_a_time_span_finds_what_overlaps_it_with_its_end_excluded(lake: Lake, filled: str) -> None:
