@@ -33,8 +33,8 @@ HOUSE: Final = Path(__file__).resolve().parent.parent
 ENOUGH: Final = 0.95
 #: A change that makes the tests run on and on counts as noticed: after so many times their usual length,
 #: and these seconds.
-_TIMES: Final = 6
-_PATIENCE: Final = 30
+_TIMES: Final = 4
+_PATIENCE: Final = 20
 #: What such a change may write into one file meanwhile, in bytes.
 _LARGEST_FILE: Final = 1 << 34
 _HI, _AIA = "pipeline.instruments.stereo_hi.steps", "pipeline.instruments.sdo_aia.steps"
@@ -107,6 +107,16 @@ EQUIVALENT: Final[tuple[Equivalent, ...]] = (
     Equivalent("lake.storage.posix", "_WINDOW = 1 << 22", "_WINDOW = 2 << 22", "how much is read at once"),
     Equivalent("lake.storage.posix", "_WINDOW = 1 << 22", "_WINDOW = 1 << 23", "how much is read at once"),
     Equivalent("lake.storage.posix", "_NAMESAKES = 1000000", "_NAMESAKES = 1000001", "never reached"),
+    *(
+        Equivalent("lake.fits.windows", f"{name} = {before}", f"{name} = {after}", "how much is held at once")
+        for name, before, after in (
+            ("WINDOW: Final", "1 << 22", "2 << 22"),
+            ("WINDOW: Final", "1 << 22", "1 << 23"),
+            ("HELD: Final", "40 << 20", "41 << 20"),
+            ("HELD: Final", "40 << 20", "40 << 21"),
+        )
+    ),
+    Equivalent("pipeline.kernels.desmear", "_LINES: Final = 4", "_LINES: Final = 5", "lines in one pass"),
 )
 #: Imported once, before the first change: libraries of others take most of a test run's first seconds.
 _LIBRARIES: Final = (

@@ -11,10 +11,12 @@ import sunpy.map
 from astropy import units as u
 from astropy.io import fits
 
-from pipeline import provenance
+from pipeline import Recipe, provenance
 from pipeline.frame import Frame
 from pipeline.quality import Quality, legend
+from pipeline.step import ReferenceFile
 from tests.pipeline.instruments.stereo_hi.frames import frame_of, level_1
+from tests.toy import RECIPE
 
 SKY = """
 CTYPE1  = 'HPLN-AZP'
@@ -121,3 +123,190 @@ def test_the_quality_plane_lies_where_the_image_lies(tmp_path: Path) -> None:
     assert flags.pixel_to_world(2 * u.pix, 5 * u.pix).separation(there) < 1e-6 * u.arcsec
     assert flags.meta["qbit1"] == "SATURATED"
     assert "exptime" not in flags.meta
+
+
+@pytest.mark.parametrize(
+    "name", ["BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM", "HEADSUM", "ZBLANK", "ZSCALE", "ZZERO"]
+)
+def test_how_the_raw_file_stored_its_numbers_is_not_repeated(name: str) -> None:
+    raw = fits.Header([(name, 1), ("EXPTIME", 2.0)])
+    raw.append((name, 2))
+    assert list(provenance.begin(raw)) == ["EXPTIME"]
+    assert name in raw, "the header that came is left as it was"
+
+
+def test_each_statistic_has_its_value_and_its_name() -> None:
+    data = np.arange(1, 101, dtype=np.float32).reshape(10, 10)
+    header = provenance.finish(Frame(data, np.zeros((10, 10), np.uint16), fits.Header()), "1.5")
+    values = data.ravel().astype(float)
+    mean, rms = values.mean(), values.std()
+    wanted = {
+        "DATAMIN": (1.0, "minimum of the measured pixels"),
+        "DATAMAX": (100.0, "maximum"),
+        "DATAMEAN": (mean, "mean"),
+        "DATAMEDN": (50.0, "median"),
+        "DATARMS": (rms, "RMS deviation from the mean"),
+        "DATANRMS": (rms / mean, "DATARMS/DATAMEAN"),
+        "DATAMAD": (np.abs(values - mean).mean(), "mean absolute deviation"),
+        "DATAKURT": ((((values - mean) / rms) ** 4).mean() - 3, "excess kurtosis"),
+        "DATASKEW": (0.0, "skewness"),
+        **{f"DATAP{p:02d}": (float(p), f"percentile {p}") for p in (1, 10, 25, 50, 75, 90, 95, 98, 99)},
+        "LEVEL": ("1.5", "processing level"),
+        "CREATOR": ("Heliolake", ""),
+        "VERS_SW": (provenance.library_version("heliolake"), "version of Heliolake"),
+        "NTOTPIX": (100, "pixels that are not masked"),
+        "NCAVEATS": (0, "caveats that follow, as CAVEATn"),
+    }
+    for name, (value, comment) in wanted.items():
+        close = value if isinstance(value, str) else pytest.approx(value, rel=1e-7, abs=1e-7)
+        assert (header[name], header.comments[name]) == (close, comment), name
+    counts = {
+        "NDATAPIX": ("PCT_DATA", 100, "usable pixels"),
+        "NLOSTPIX": ("PCT_LOST", 0, "pixels flagged MISSING"),
+        "NSATPIX": ("PCT_SATP", 0, "pixels flagged SATURATED"),
+        "NSPIKPIX": ("PCT_SPIK", 0, "pixels flagged COSMIC_RAY"),
+        "NMASKPIX": ("PCT_MASK", 0, "pixels flagged HOT|DEAD|OUTSIDE_FIELD"),
+        "NAPRXPIX": ("PCT_APRX", 0, "pixels flagged INTERPOLATED"),
+    }
+    for name, (share, count, comment) in counts.items():
+        assert (header[name], header.comments[name]) == (count, comment)
+        assert (header[share], header.comments[share]) == (float(count), f"[%] {name}/NTOTPIX")
+    assert set(header) == {*wanted, *counts, *(share for share, _, _ in counts.values())}
+
+
+def test_a_share_has_four_decimals_and_a_statistic_eight_digits() -> None:
+    data = np.ones((7, 13), np.float32)
+    data[0, 0] = 3.0
+    flags = np.zeros((7, 13), np.uint16)
+    flags[6, 12] = Quality.COSMIC_RAY
+    header = provenance.finish(Frame(data, flags, fits.Header()), "1")
+    assert header["PCT_SPIK"] == round(100 / 91, 4) == 1.0989
+    assert header["DATAMEAN"] == 1.021978
+
+
+def test_an_image_without_a_measured_pixel_has_no_statistics() -> None:
+    flags = np.full((4, 8), int(Quality.DEAD), np.uint16)
+    before = fits.Header({"DATAMEAN": 3.0, "DATAP50": 2.0})
+    header = provenance.finish(Frame(np.ones((4, 8), np.float32), flags, before), "1")
+    assert not [name for name in header if name.startswith("DATA")]
+    names = ("NTOTPIX", "NDATAPIX", "NMASKPIX", "PCT_DATA", "PCT_MASK")
+    assert [header[name] for name in names] == [0, 0, 32, 0.0, 0.0]
+
+
+def test_where_the_mean_is_nothing_nothing_is_divided_by_it() -> None:
+    header = provenance.finish(
+        Frame(np.zeros((4, 8), np.float32), np.zeros((4, 8), np.uint16), fits.Header()), "1"
+    )
+    assert header["DATAMEAN"] == 0.0
+    assert "DATANRMS" not in header
+
+
+@pytest.mark.parametrize("raw", [-1, 0, 2.5, "many"])
+def test_only_a_number_of_saturated_pixels_is_believed(raw: object) -> None:
+    header = finished(cards={"NSATPIX": raw})
+    assert (header["NSATPIX"], header["PCT_SATP"]) == (0, 0.0)
+
+
+def test_one_saturated_pixel_that_the_raw_header_counts_is_not_denied() -> None:
+    header = finished(cards={"NSATPIX": 1})
+    assert header["NSATPIX"] == 1
+    assert header.comments["NSATPIX"] == "saturated in the raw image; none is flagged"
+
+
+def test_caveats_are_numbered_anew_in_letters_that_headers_take() -> None:
+    before = fits.Header({"CAVEAT1": "old", "CAVEAT2": "older", "CAVEAT12": "oldest", "CAVEATS": "kept"})
+    planes = np.ones((2, 2), np.float32), np.zeros((2, 2), np.uint16)
+    header = provenance.finish(Frame(*planes, before, caveats=("first", "2 × 2")), "1")
+    assert {name: header[name] for name in header if name.startswith("CAVEAT")} == {
+        "CAVEATS": "kept",
+        "CAVEAT1": "first",
+        "CAVEAT2": "2 ? 2",
+    }
+    assert header["NCAVEATS"] == 2
+
+
+def test_what_is_assumed_and_what_is_left_out_is_numbered() -> None:
+    header = fits.Header({"ASSUME": "x", "OMIT": "x"})
+    once = provenance.assumed(header, "flat")
+    twice = provenance.assumed(once, "dark")
+    assert (twice["ASSUME1"], twice["ASSUME2"]) == ("flat=unity", "dark=unity")
+    assert twice.comments["ASSUME2"] == "no reference was used for this"
+    assert list(header) == ["ASSUME", "OMIT"]
+    first = provenance.omitted(header, ["a", "b"])
+    second = provenance.omitted(first, ["b", "c"])
+    assert [name for name in second if name.startswith("OMIT")] == ["OMIT", "OMIT1", "OMIT2", "OMIT3"]
+    assert [second[f"OMIT{n}"] for n in (1, 2, 3)] == ["a", "b", "c"]
+    assert second.comments["OMIT1"] == "step of a complete treatment, not done"
+    assert list(first)[-2:] == ["OMIT1", "OMIT2"], "the header that came is left as it was"
+
+
+def recorded_cards(**options: Any) -> dict[str, tuple[object, str]]:
+    """What is written of a step of the toy camera behind another step."""
+    header = fits.Header({"PRSTEP1": "X"})
+    recipe = Recipe.parse(
+        RECIPE.replace("{step: shift, params: {by: 2.0}}", "{step: mark, params: {lie: a}}")
+    )
+    mark, scale = recipe.bind()
+    given = {"gain": ReferenceFile("gain", "toy:gain.txt", "/gain.txt", "0123456789abcdef" * 4)}
+    if options.pop("scale", False):
+        provenance.record(header, scale, given if options.pop("given", False) else {}, **options)
+    else:
+        provenance.record(header, mark, {}, **options)
+    return {name: (header[name], header.comments[name]) for name in list(header)[1:]}
+
+
+def test_a_step_is_recorded_with_what_it_is_and_its_parameters() -> None:
+    assert recorded_cards() == {
+        "PRSTEP2": ("ANNOTATION", "processing step 2"),
+        "PRPROC2": ("toy_camera.steps.mark", ""),
+        "PRPVER2": (1, "version of mark"),
+        "PRPARA2": ('{"lie":"a"}', ""),
+        "PRLIB2A": ("heliolake", ""),
+        "PRVER2A": (provenance.library_version("heliolake"), ""),
+        "PRLIB2B": ("numpy", ""),
+        "PRVER2B": (np.__version__, ""),
+    }
+
+
+def test_the_way_in_which_a_step_was_done_is_recorded() -> None:
+    assert recorded_cards(modes=("A", "B"))["PRMODE2"] == ("A,B", "CAVEATn have the sentences")
+    idle = recorded_cards(modes=("A",), idle=True)
+    assert idle["PRMODE2"] == ("NO-CHANGE", "nothing was to do, or nothing to do it with")
+    assert "PRMODE2" not in recorded_cards()
+
+
+def test_a_step_says_which_references_it_was_given_and_which_were_assumed() -> None:
+    assert recorded_cards(scale=True)["PRREF2"] == ("gain=unity (assumed)", "")
+    given = recorded_cards(scale=True, given=True)["PRREF2"]
+    assert given == ("gain=toy:gain.txt sha256:0123456789abcdef", "")
+    assert "PRREF2" not in recorded_cards()
+
+
+def test_the_uncertainty_plane_says_what_it_is_and_how_it_came_about() -> None:
+    image = fits.Header({"BUNIT": "DN/s", "PRUNC1": "starts", "PRUNC12": "kept", "PRUNCX": 1, "CRPIX1": 3.0})
+    header = provenance.uncertainty_header(image)
+    assert [(card.keyword, card.value, card.comment) for card in header.cards] == [
+        ("CRPIX1", 3.0, ""),
+        ("BTYPE", "uncertainty", "of the image, pixel by pixel"),
+        ("BUNIT", "DN/s", "unit of the image"),
+        ("UTYPE", "StdDevUncertainty", "one standard deviation"),
+        ("PRUNC1", "starts", ""),
+        ("PRUNC12", "kept", ""),
+    ]
+    assert provenance.uncertainty_header(fits.Header())["BUNIT"] == ""
+
+
+def test_the_quality_plane_says_what_its_bits_mean() -> None:
+    header = provenance.quality_header(fits.Header({"BUNIT": "DN"}), {1: "LOST", 2: "FULL", 256: "LAST"})
+    assert [(card.keyword, card.value, card.comment) for card in header.cards] == [
+        ("BTYPE", "quality flags", ""),
+        ("BUNIT", "", ""),
+        ("QBIT0", "LOST", "value 1"),
+        ("QBIT1", "FULL", "value 2"),
+        ("QBIT8", "LAST", "value 256"),
+    ]
+
+
+def test_a_library_that_is_not_installed_has_no_version() -> None:
+    assert provenance.library_version("no-such-distribution") == "unknown"
+    assert provenance.library_version("numpy") == np.__version__
