@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from heliolake.hints import why_nothing
 from heliolake.progress import shown
 from heliolake.recipes import find_recipe
 from heliolake.results import Observation, Results
+from heliolake.selection import select
 from heliolake.tables import Rows
 from heliolake.times import moment
 from lake.errors import BadInput
@@ -21,6 +22,7 @@ from lake.lake import Lake
 from lake.ledger import units
 from lake.releases import quarantine as cases
 from lake.releases import search as finding
+from pipeline.cube.layout import Use
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -127,6 +129,57 @@ class Connection:
             When there is none.
         """
         return Observation(self.lake, finding.show(self.lake, name)["release"])
+
+    def stack(
+        self,
+        found: Iterable[Observation],
+        path: Path | str | None = None,
+        *,
+        use: str = "frames",
+        shape: tuple[int, ...] | None = None,
+        uncertainty: bool = False,
+        anew: bool = False,
+    ) -> xr.Dataset:
+        """Releases as one zarr store, written by the cluster and opened again, lazily.
+
+        To look at a few frames take ``found.stack()``, which reads the files where they lie.
+
+        Parameters
+        ----------
+        found
+            Releases, as `search` finds them.
+        path
+            Where the store goes, ``NAME.zarr``; by default into the home's cache, where it is found again the
+            next time (``heliolake cache --clear`` throws it away).
+        use
+            ``"frames"`` for processing whole frames, ``"series"`` for the course of pixels in time.
+        shape
+            (ny, nx) of the frames wanted; needed only where they have several.
+        uncertainty
+            With the uncertainty of every pixel.
+        anew
+            Replace a store at `path` that holds something else.
+
+        Returns
+        -------
+        xarray.Dataset
+            As `Results.stack` gives it, with world coordinates.
+
+        Raises
+        ------
+        lake.errors.BadInput
+            When frames do not go together, or something else is at `path`.
+        """
+        import xarray as xr
+
+        from heliolake.stores import make_store
+
+        order = select(found, shape=shape, uncertainty=uncertainty).order(Use(use))
+        with shown("stack") as bar:
+            made = make_store(
+                self.home, order, None if path is None else Path(path), anew=anew, on_progress=bar
+            )
+        return xr.open_zarr(made.path)
 
     def parents(self, release: Observation) -> list[str]:
         """The releases (``PRODUCT@vNNNN``) a release was made from."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from cluster.html import html_table, text_table
 from cluster.run.stacks import FrameSource, Loader, open_stack
 from cluster.run.trial import datetimes
+from heliolake.selection import select
 from heliolake.tables import headers_of
 from lake.entries import FileEntry
 from lake.errors import BadInput
@@ -209,6 +210,34 @@ class Results(Sequence[Observation]):
             if name in table:
                 table[name] = pd.to_datetime(table[name], utc=True, format="ISO8601")
         return table
+
+    def stack(
+        self,
+        shape: tuple[int, ...] | None = None,
+        *,
+        frames_per_block: int = 1,
+        uncertainty: bool = False,
+    ) -> xr.Dataset:
+        """The frames of all of them along time, lazily; each once, however many releases hold it.
+
+        Parameters
+        ----------
+        shape, frames_per_block, uncertainty
+            As for `Observation.stack`.
+
+        Returns
+        -------
+        xarray.Dataset
+            As `Observation.stack` gives it, and per frame ``release`` and ``sha256``.
+
+        Raises
+        ------
+        lake.errors.BadInput
+            When there is no frame, one may not be read, or they are of several instruments, levels or shapes.
+        """
+        return select(
+            self._found, shape=shape, frames_per_block=frames_per_block, uncertainty=uncertainty
+        ).stack()
 
     def headers(self, *keywords: str) -> pd.DataFrame:
         """The headers of all their files as one table, by release and file; no pixel is read.

@@ -83,6 +83,11 @@ class Home:
         return self.path / "dask"
 
     @property
+    def cache(self) -> Path:
+        """Folder of what can be made again at any time, and thrown away."""
+        return self.path / "cache"
+
+    @property
     def rse(self) -> str:
         """Name of the home's storage element."""
         return RSE

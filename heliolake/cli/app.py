@@ -12,7 +12,20 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from heliolake.cli import contexts, demo, find, fsck, history, ingest, known, reduce, restore, services, work
+from heliolake.cli import (
+    contexts,
+    demo,
+    find,
+    fsck,
+    history,
+    ingest,
+    known,
+    reduce,
+    restore,
+    services,
+    stack,
+    work,
+)
 from heliolake.cli.common import Globals
 from heliolake.cli.exits import ExitCode, tell
 from lake.text import printable_lines
@@ -120,7 +133,7 @@ def heliolake(
     ctx.obj = Globals(home, debug)
 
 
-for group in (demo, services, ingest, work, reduce, history, find, known, fsck, restore, contexts):
+for group in (demo, services, ingest, work, reduce, history, find, stack, known, fsck, restore, contexts):
     group.register(app)
 
 
