@@ -20,6 +20,7 @@ NAMES: Final = (
     "dask",
     "deconvolution",
     "photometry",
+    "series",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]
