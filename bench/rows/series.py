@@ -1,4 +1,4 @@
-"""The course of single pixels over many frames: from a zarr store laid out for it, and from the FITS files."""
+"""The course of single pixels over many frames: from a zarr store made for it, and from the FITS files."""
 
 from __future__ import annotations
 
