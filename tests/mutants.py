@@ -128,6 +128,9 @@ _LIBRARIES: Final = (
     "dask.array",
     "pydantic",
     "hypothesis",
+    "pytest",
+    "sunpy.map",
+    "zarr",  # a plugin of pytest where it is installed
 )
 
 _PAIRS: Final = (
@@ -169,7 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(HOUSE)
     os.environ["HELIOLAKE_TESTS_WITHOUT_SERVICES"] = "1"
     for library in _LIBRARIES:
-        importlib.import_module(library)
+        with suppress(ModuleNotFoundError):
+            importlib.import_module(library)
     noticed = total = 0
     for module in options.modules or MODULES:
         started = time.monotonic()
@@ -326,9 +330,15 @@ def _run_tests(mutant: Mutant | None, tests: tuple[str, ...], folder: Path) -> N
             sys.meta_path.insert(0, _Exchange(mutant.module, file))
             _exchange_in_processes(mutant.module, file)
         import pytest
+        from hypothesis import Phase, settings
 
+        # An example that fails is enough: no smaller one is looked for, and none is kept for the next run.
+        settings.register_profile(
+            "mutants", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate], deadline=None
+        )
         there = [name for name in tests if (HOUSE / name).exists()]
         options = ["-x", "-q", "-p", "no:cacheprovider", "--basetemp", str(folder / "pytest")]
+        options += ["--hypothesis-profile", "mutants"]
         code = int(pytest.main([*options, *there]))
     finally:
         os._exit(code)
