@@ -18,7 +18,7 @@ _SHOWN = 40
 BAD_INPUT = (BadInput, LakeBadInput)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a report may hold a million
 class Item:
     """One file or unit and what became of it; `did` is what went in, `output` what came out."""
 

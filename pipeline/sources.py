@@ -42,6 +42,11 @@ def note_instrument(name: str, folder: Path) -> None:
     note(f"description of {name}", iter([folder / "instrument.yaml"]))
 
 
+def noted_alone(part: str) -> Mapping[str, str]:
+    """What was noted of one part: part → hash."""
+    return {part: _LOADED[part]}
+
+
 def noted(instrument: str) -> Mapping[str, str]:
     """What was noted of the pipeline and of one instrument, which has to be loaded: part → hash."""
     parts = (_PIPELINE, _KERNELS, _sources_of(instrument), f"description of {instrument}")

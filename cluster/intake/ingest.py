@@ -7,18 +7,21 @@ registered, so running the command again after a crash finishes what it began.
 
 from __future__ import annotations
 
+import contextlib
 import glob
+import logging
 import os
 import re
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cluster.intake.arrivals import Intake, Stored
+from cluster.intake.decisions import Intake, Stored
+from cluster.intake.hands import hands
 from cluster.report import Item, Report, bad_item
+from cluster.scheduler import Scheduler
 from lake.errors import BadInput, Reason
 from lake.fits.structure import BLOCK
 from lake.fsck import restore
@@ -31,8 +34,17 @@ from lake.releases.values import united
 from lake.text import printable
 from pipeline.outcome import Status
 
+log = logging.getLogger(__name__)
+
 #: What was stored is registered at least this often, so that a long ingest loses little when it is stopped.
 REGISTER_SECONDS: Final = 600.0
+#: Files that may wait to be registered: what is known of them is held in memory.
+WAITING: Final = 20_000
+#: An observation is taken to be whole when so many files of others came after its last one.
+QUIET: Final = 2_000
+#: More files, or bytes, than these are worth more than one process.
+MANY_FILES: Final = 200
+MANY_BYTES: Final = 400 << 20
 #: Names that a folder's FITS files go by; of the others those are taken that begin as FITS files do (EIT's
 #: archive names its ``efz20040301.000010``), the rest is listed as ignored.
 _FITS_NAME: Final = re.compile(r".*\.(fits|fit|fts)_?(\.(gz|fz|z|bz2|xz|zip))?", re.IGNORECASE | re.DOTALL)
@@ -107,7 +119,14 @@ def _inside(folder: Path, closed: list[str]) -> list[Path]:
     return sorted(found)
 
 
-def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | None = None) -> Report:
+def ingest(
+    lake: Lake,
+    paths: Sequence[str | Path],
+    *,
+    scheduler: Scheduler | None = None,
+    on_progress: Progress | None = None,
+    say: Callable[[str], None] = log.warning,
+) -> Report:
     """Register files, and put aside those that cannot be.
 
     Parameters
@@ -116,8 +135,13 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
         Where to.
     paths
         Files, folders and patterns.
+    scheduler
+        Of the Dask cluster whose workers look at the files and store them, where they are many. Without
+        one, or where its workers do not see the files, processes of this machine do.
     on_progress
         Called with the number of files looked at, their total, and a name.
+    say
+        Told, in one sentence, why the cluster does not do the work.
 
     Returns
     -------
@@ -133,54 +157,90 @@ def ingest(lake: Lake, paths: Sequence[str | Path], *, on_progress: Progress | N
         When the catalogue, Rucio or the storage cannot be reached.
     """
     selection = select(paths)
+    files = selection.files
     report = Report(more={"releases": [], "ignored": [printable(path) for path in selection.ignored]})
     for text in selection.absent:
         # A path that was mistyped is no file to be put aside.
         report.items.append(replace(bad_item(_nothing_there(text), text), outcome=Status.FAILED.value))
     for text in selection.closed:
         report.items.append(bad_item(_closed(text), text))
-    stored: dict[ProductKey, list[Stored]] = defaultdict(list)
-    registered = time.monotonic()
-    intake = Intake(lake)
-    for number, (path, result) in enumerate(intake.results(selection.files), start=1):
-        if isinstance(result, Stored):
-            key = ProductKey(result.entry.scope, result.observation, result.entry.level)
-            stored[key].append(result)
-        else:
-            report.items.append(result)
-        if on_progress:
-            on_progress(number, len(selection.files), printable(path.name))
-        if time.monotonic() - registered > REGISTER_SECONDS:
-            _register(lake, stored, report)
-            intake.registered()
-            registered = time.monotonic()
-    _register(lake, stored, report)
-    _put_back(lake, selection.files, report)
+    items: list[Item | None] = [None] * len(files)
+    with hands(lake.root, files, many=_are_many(files), scheduler=scheduler, say=say) as doing:
+        intake = Intake(lake, doing)
+        waiting = _Waiting(lake, intake, items, report)
+        for number, (path, result) in enumerate(intake.results(files)):
+            if isinstance(result, Stored):
+                waiting.add(number, result)
+            else:
+                items[number] = result
+            if on_progress:
+                on_progress(number + 1, len(files), printable(path.name))
+        waiting.register_all()
+    report.items += [item for item in items if item is not None]
+    _put_back(lake, files, report)
     _keep_quarantined(lake, report)
-    places = {printable(path): place for place, path in enumerate(selection.files)}
-    report.items.sort(key=lambda item: places.get(item.file, -1))
     return report
 
 
-def _register(lake: Lake, stored: dict[ProductKey, list[Stored]], report: Report) -> None:
-    """Make the next release of each observation that gained files; `stored` is empty afterwards."""
-    for key in sorted(stored):
-        found = stored.pop(key)
-        meta = united(one.entry.meta for one in found)
-        release = extend(lake, key, [one.entry for one in found], Provenance(observation_meta=meta))
-        if release is not None:
-            report.more["releases"].append(release)
-        for one in found:
-            caveats = one.entry.caveats
-            report.items.append(
-                Item(
-                    one.source,
-                    Status.DONE.value,
-                    reason="; ".join(caveats),
-                    did=one.entry.did,
-                    caveats=caveats,
-                )
-            )
+def _are_many(files: Sequence[Path]) -> bool:
+    """Whether they are worth more than one process."""
+    total = 0
+    for path in files[:MANY_FILES]:
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return len(files) > MANY_FILES or total > MANY_BYTES
+
+
+class _Waiting:
+    """Files that are stored and wait to be registered, with the others of their observations."""
+
+    def __init__(self, lake: Lake, intake: Intake, items: list[Item | None], report: Report) -> None:
+        self._lake, self._intake = lake, intake
+        self._items, self._report = items, report
+        self._stored: dict[ProductKey, list[tuple[int, Stored]]] = {}
+        self._latest: dict[ProductKey, int] = {}
+        self._count = 0
+        self._registered = time.monotonic()
+        # Many files have the same to tell.
+        self._told: dict[tuple[str, ...], tuple[tuple[str, ...], str]] = {}
+
+    def add(self, number: int, stored: Stored) -> None:
+        """Take one more file, the `number`th of the command, and register others where these are enough."""
+        key = ProductKey(stored.entry.scope, stored.observation, stored.entry.level)
+        self._stored.setdefault(key, []).append((number, stored))
+        self._latest[key] = number
+        self._count += 1
+        if time.monotonic() - self._registered > REGISTER_SECONDS or self._count >= WAITING:
+            self.register_all()
+        elif self._count >= WAITING // 2 and self._count % QUIET == 0:
+            # Of observations whose files lie far behind, no more are to be expected: most are whole by then.
+            self._register([key for key, latest in self._latest.items() if latest < number - QUIET])
+
+    def register_all(self) -> None:
+        """Make the next release of each observation that gained files."""
+        self._register(list(self._stored))
+        self._registered = time.monotonic()
+
+    def _register(self, keys: Sequence[ProductKey]) -> None:
+        for key in sorted(keys):
+            found = self._stored.pop(key)
+            del self._latest[key]
+            self._count -= len(found)
+            entries = [stored.entry for _, stored in found]
+            meta = united(entry.meta for entry in entries)
+            release = extend(self._lake, key, entries, Provenance(observation_meta=meta))
+            if release is not None:
+                self._report.more["releases"].append(release)
+            self._intake.registered(entries)
+            for number, stored in found:
+                self._items[number] = self._done(stored)
+
+    def _done(self, stored: Stored) -> Item:
+        told = stored.entry.caveats
+        caveats, reason = self._told.setdefault(told, (told, "; ".join(told)))
+        if len(self._told) > QUIET:
+            self._told.clear()
+        return Item(stored.source, Status.DONE.value, reason=reason, did=stored.entry.did, caveats=caveats)
 
 
 def _put_back(lake: Lake, files: Sequence[Path], report: Report) -> None:

@@ -15,6 +15,7 @@ import typer
 from cluster.home.home import Home
 
 if TYPE_CHECKING:
+    from cluster.scheduler import Scheduler
     from lake.lake import Lake
 
 START = "Get started"
@@ -56,6 +57,16 @@ def open_lake(ctx: typer.Context) -> Iterator[Lake]:
     logging.getLogger("distributed.client").disabled = True  # its level is set anew by its first import
     with Lake.open(home_of(ctx).lake_config()) as lake:
         yield lake
+
+
+def running_scheduler(ctx: typer.Context) -> Scheduler | None:
+    """The Dask scheduler of the home, for work that can do without; None where it does not run."""
+    from lake.errors import Unreachable
+
+    try:
+        return home_of(ctx).scheduler()
+    except Unreachable:
+        return None
 
 
 def parse_time(text: str) -> datetime:

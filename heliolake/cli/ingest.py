@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from heliolake.cli.common import WORK, Json, command, open_lake
+from heliolake.cli.common import WORK, Json, command, open_lake, running_scheduler
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, print_json, progress_bar, shown
 from heliolake.cli.reports import print_report
@@ -37,8 +37,11 @@ def ingest(
     """
     from cluster.intake.ingest import ingest as take_in
 
+    def note(sentence: str) -> None:
+        err().print(f"[yellow]note:[/] {shown(sentence)}")
+
     with open_lake(ctx) as lake, progress_bar("reading") as bar:
-        report = take_in(lake, paths, on_progress=bar)
+        report = take_in(lake, paths, scheduler=running_scheduler(ctx), on_progress=bar, say=note)
     if as_json:
         print_json(report.document())
     else:

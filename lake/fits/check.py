@@ -171,6 +171,17 @@ def read_bytes(path: Path) -> bytes:
 
 
 @contextmanager
+def opened(path: Path) -> Iterator[Content]:
+    """The bytes of a regular file as they lie, unchecked; with a plain sentence where they cannot be read."""
+    with _in_sentences(path):
+        raw, _ = _open(path)
+        try:
+            yield raw
+        finally:
+            raw.close()
+
+
+@contextmanager
 def _in_sentences(path: Path) -> Iterator[None]:
     """What the system says of a file it will not give, as `BadInput`."""
     try:

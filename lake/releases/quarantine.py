@@ -14,7 +14,9 @@ from lake.catalogue.session import transaction
 from lake.entries import iso
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
+from lake.rucio.client import batches
 
+_MANY = 5000  # subjects of one statement
 _KIND = ("stage", "code", "reason", "advice", "recipe")
 """What cases that stand together have in common."""
 
@@ -90,16 +92,19 @@ def record(lake: Lake, cases: Sequence[Case]) -> None:
 
 def resolve(lake: Lake, subjects: Sequence[str], stage: str | None = None) -> int:
     """Mark the open cases of files as settled, as when a repaired file was taken in; returns how many."""
-    statement = (
-        update(Quarantined)
-        .where(Quarantined.subject.in_(list(subjects)), Quarantined.resolved.is_(None))
-        .values(resolved=func.now())
-        .returning(Quarantined.id)
-    )
-    if stage is not None:
-        statement = statement.where(Quarantined.stage == stage)
+    settled = 0
     with transaction(lake.sessions) as session:
-        return len(session.execute(statement).all())
+        for batch in batches(subjects, _MANY):
+            statement = (
+                update(Quarantined)
+                .where(Quarantined.subject == func.any(batch), Quarantined.resolved.is_(None))
+                .values(resolved=func.now())
+                .returning(Quarantined.id)
+            )
+            if stage is not None:
+                statement = statement.where(Quarantined.stage == stage)
+            settled += len(session.execute(statement).all())
+    return settled
 
 
 def listing(

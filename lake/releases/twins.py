@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, Text, column, func, or_, select, true, values
+from sqlalchemy.orm import Session
 
 from lake.catalogue.models import File
 from lake.catalogue.session import transaction
@@ -14,7 +15,18 @@ from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import namesakes
 
-_AT_ONE_TIME = 100  # files compared with one of the same time: more are no accident of a few deliveries
+AT_ONE_TIME = 100  # files compared with one of the same time: more are no accident of a few deliveries
+_COLUMNS = (
+    File.scope,
+    File.name,
+    File.level,
+    File.stem,
+    File.sha256,
+    File.content_sha256,
+    File.date_beg,
+    File.meta,
+    File.unit_id,
+)
 
 
 class Twin(NamedTuple):
@@ -73,61 +85,98 @@ class Twin(NamedTuple):
 
 
 def twins(lake: Lake, entry: FileEntry) -> list[Twin]:
-    """Files of the same instrument with the name, the bytes or the time of one that is to come in.
+    """Those of one new file; see `twins_of_many`."""
+    return twins_of_many(lake, [entry])[0]
+
+
+def twins_of_many(lake: Lake, entries: Sequence[FileEntry]) -> list[list[Twin]]:
+    """Files of the same instruments with the names, the bytes or the times of some that are to come in.
 
     Parameters
     ----------
     lake
         The lake.
-    entry
-        The new file.
+    entries
+        The new files; a few hundred at once.
 
     Returns
     -------
-    list of Twin
-        Those registered first come first.
+    list of list of Twin
+        For each of them, in their order, those registered first come first.
     """
-    columns = (
-        File.scope,
-        File.name,
-        File.level,
-        File.stem,
-        File.sha256,
-        File.content_sha256,
-        File.date_beg,
-        File.meta,
-        File.unit_id,
+    found: list[list[Twin]] = [[] for _ in entries]
+    by_scope: dict[str, list[int]] = {}
+    for place, entry in enumerate(entries):
+        by_scope.setdefault(entry.scope, []).append(place)
+    with transaction(lake.sessions) as session:
+        for scope, places in by_scope.items():
+            _add_alike(session, scope, {place: entries[place] for place in places}, found)
+            _add_of_one_time(session, scope, {place: entries[place] for place in places}, found)
+    return found
+
+
+def _add_alike(session: Session, scope: str, new: Mapping[int, FileEntry], found: list[list[Twin]]) -> None:
+    """Files with one of the names, or with bytes of one of the files."""
+    wanted: dict[tuple[str, str], list[int]] = {}
+    for place, entry in new.items():
+        keys = [("name", name) for name in (entry.name, *namesakes(entry.name))]
+        keys += [("sha256", entry.sha256), ("content", entry.content_sha256 or entry.sha256)]
+        for key in keys:
+            wanted.setdefault(key, []).append(place)
+    names, sums, contents = (
+        [value for kind, value in wanted if kind == one] for one in ("name", "sha256", "content")
     )
-    content = entry.content_sha256 or entry.sha256
-    alike = select(*columns).where(
-        File.scope == entry.scope,
+    query = select(*_COLUMNS).where(
+        File.scope == scope,
         or_(
-            File.name == func.any([entry.name, *namesakes(entry.name)]),
-            File.sha256 == entry.sha256,
-            File.content_sha256 == content,
+            File.name == func.any(names),
+            File.sha256 == func.any(sums),
+            File.content_sha256 == func.any(contents),
         ),
     )
-    then = select(*columns).where(
-        File.scope == entry.scope,
-        File.date_beg == entry.date_beg,
-        File.level == entry.level,
-        File.unit_id.is_(None),
+    for row in session.execute(query.order_by(File.id)):
+        keys = [("name", row.name), ("sha256", row.sha256), ("content", row.content_sha256)]
+        for place in sorted({place for key in keys for place in wanted.get(key, ())}):
+            found[place].append(_twin(row))
+
+
+def _add_of_one_time(
+    session: Session, scope: str, new: Mapping[int, FileEntry], found: list[list[Twin]]
+) -> None:
+    """Files of the same level that began at one of the times, made elsewhere."""
+    wanted: dict[tuple[datetime, str], list[int]] = {}
+    for place, entry in new.items():
+        if entry.date_beg is not None:
+            wanted.setdefault((entry.date_beg, entry.level), []).append(place)
+    moments = values(column("moment", File.date_beg.type), column("level", Text), name="wanted").data(
+        [(moment, level) for moment, level in wanted]
     )
-    with transaction(lake.sessions) as session:
-        rows = [
-            *session.execute(alike.order_by(File.id)),
-            *session.execute(then.order_by(File.id).limit(_AT_ONE_TIME)),
-        ]
-    return [
-        Twin(
-            f"{row.scope}:{row.name}",
-            row.level,
-            row.stem,
-            row.sha256,
-            row.content_sha256 or "",
-            row.date_beg,
-            row.meta,
-            row.unit_id is not None,
+    of_one = (
+        select(*_COLUMNS)
+        .where(
+            File.scope == scope,
+            File.date_beg == moments.c.moment,
+            File.level == moments.c.level,
+            File.unit_id.is_(None),
         )
-        for row in rows
-    ]
+        .order_by(File.id)
+        .limit(AT_ONE_TIME)
+        .lateral()
+    )
+    if wanted:
+        for row in session.execute(select(of_one).select_from(moments.join(of_one, true()))):
+            for place in wanted[row.date_beg, row.level]:
+                found[place].append(_twin(row))
+
+
+def _twin(row: Row[Any]) -> Twin:
+    return Twin(
+        f"{row.scope}:{row.name}",
+        row.level,
+        row.stem,
+        row.sha256,
+        row.content_sha256 or "",
+        row.date_beg,
+        row.meta,
+        row.unit_id is not None,
+    )

@@ -360,9 +360,13 @@ def _write_durably(part: Path, data: bytes | memoryview, known: Checksums | None
     """Put bytes on disk, and sum them while the disk is at work: either takes as long for a large image."""
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     try:
+        view = memoryview(data).cast("B")
+        if known is not None:
+            _write_and_sync(descriptor, view)
+            return known
         with ThreadPoolExecutor(1, "writer") as writer:
-            written = writer.submit(_write_and_sync, descriptor, memoryview(data).cast("B"))
-            sums = known or checksums(data)
+            written = writer.submit(_write_and_sync, descriptor, view)
+            sums = checksums(data)
             written.result()
         return sums
     finally:
