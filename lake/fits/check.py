@@ -214,8 +214,8 @@ def _open(path: Path) -> tuple[Content, tuple[int, int]]:
     try:
         if status.st_size > HELD:
             return Lying(file, status.st_size), _state(status)
-        data = file.read(HELD + 1) or b""
-        while 0 < len(data) <= HELD and (more := file.read(HELD + 1 - len(data))):
+        data = b""
+        while len(data) <= HELD and (more := file.read(HELD + 1 - len(data))):
             data += more
     except BaseException:
         file.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +126,47 @@ def test_the_whole_of_a_file_is_given(tmp_path: Path, size: int) -> None:
     path = tmp_path / "a"
     path.write_bytes(bytes(range(256)) * (size // 256) + b"x" * (size % 256))
     assert read_bytes(path) == path.read_bytes()
+
+
+def test_where_no_instrument_says_otherwise_files_may_have_4_gib_and_images_16384_pixels_a_side() -> None:
+    assert Limits() == Limits(pixels=16384 * 16384, bytes=4 * 1024**3)
+
+
+def test_a_file_larger_than_any_may_be_is_refused_before_it_is_read_and_not_left_open(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for size, taken in ((4 * 1024**3 + 1, False), (41 << 20, True)):
+        with path.open("wb") as file:
+            file.truncate(size)  # takes no room on the disk
+        if taken:
+            assert read_bytes(path) == bytes(size)
+        else:
+            with pytest.raises(BadInput, match="larger than it may be") as refusal:
+                read_bytes(path)
+            assert refusal.value.found == f"{size} bytes"
+            assert refusal.value.code is Reason.TOO_LARGE
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize(
+    ("size", "grown", "taken"), [(9, 10, True), (9, 11, False), (10, 10, True), (9, 5, True)]
+)
+def test_a_file_that_grows_while_it_is_read_is_read_as_far_as_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, grown: int, taken: bool
+) -> None:
+    """A file of the size it had when it was opened; the kernel gives it three bytes at a time."""
+    monkeypatch.setattr("lake.fits.check.HELD", 10)
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * size)
+
+    class Slow(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            os.truncate(path, grown)
+            return super().read(min(3, size or 0))
+
+    monkeypatch.setattr(Path, "open", lambda path, *_, **__: Slow(path))
+    if taken:
+        assert read_bytes(path) == (b"x" * size + b"\0" * 9)[:grown]
+    else:
+        with pytest.raises(BadInput, match="changed while it was read"):
+            read_bytes(path)
