@@ -19,7 +19,7 @@ from heliolake.times import moment
 from lake.errors import BadInput
 from lake.governance.policy import OPERATOR
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import runs
 from lake.releases import quarantine as cases
 from lake.releases import search as finding
 from pipeline.cube.layout import Use
@@ -316,7 +316,7 @@ class Connection:
 
     def runs(self, limit: int = 20) -> Rows:
         """The last runs, newest first: which recipe, when, and what became of its units."""
-        return Rows(units.runs(self.lake, limit=limit), ("run", "recipe", "status", "created", "units"))
+        return Rows(runs.runs(self.lake, limit=limit), ("run", "recipe", "status", "created", "units"))
 
     def quarantine(
         self, *, stage: str | None = None, run: str | None = None, everything: bool = False

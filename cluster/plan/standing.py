@@ -9,7 +9,7 @@ from typing import Any
 from cluster.plan.plan import Plan
 from cluster.plan.refusals import lacking
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import results
 from lake.names import ProductKey
 from lake.releases.activation import Active, active_units, former_release
 
@@ -95,7 +95,7 @@ def standing(lake: Lake, plan: Plan) -> Standing:
     plan
         The plan.
     """
-    known = units.known_outcomes(lake, (unit.unit_id for unit in plan.units))
+    known = results.known_outcomes(lake, (unit.unit_id for unit in plan.units))
     members = plan.by_product()
     active = active_units(lake, {product.name for product in members})
     found = (

@@ -9,13 +9,15 @@ from typing import Any
 from cluster.plan.plan import Plan, PlannedUnit
 from lake.errors import BadInput
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import runs
 from lake.ledger.owners import is_dead, this_process
+from lake.ledger.run import Run
+from lake.ledger.units import UnitSpec
 from lake.names import ProductKey
 from lake.releases.releases import find_by_key, product_lock
 
 
-def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quarantined: bool = False) -> str:
+def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quarantined: bool = False) -> Run:
     """The run that does this work: the last one of the plan if it can be gone on with, else a new one.
 
     Parameters
@@ -31,8 +33,8 @@ def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quara
 
     Returns
     -------
-    str
-        The run's id; it is this process's.
+    Run
+        Open; it is this process's.
 
     Raises
     ------
@@ -41,51 +43,54 @@ def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quara
     """
     # Two commands given at once would both find no run and make one each.
     with product_lock(lake, ProductKey("plans", plan.id, "0")):
-        for run in units.runs_of_plan(lake, plan.id):
-            if run["status"] != "done" and _can_go_on(lake, run, work):
-                take(lake, run)
-                units.replan(lake, run["run"], ["failed", *(["quarantined"] if retry_quarantined else [])])
-                return str(run["run"])
+        for told in runs.runs_of_plan(lake, plan.id):
+            if told["status"] != "done" and _can_go_on(lake, told, work):
+                run = take(lake, told)
+                run.replan(["failed", *(["quarantined"] if retry_quarantined else [])])
+                return run
         document = {key: value for key, value in plan.document().items() if key != "units"}
-        specs = (units.UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in work)
-        return units.create_run(lake, plan.id, document, plan.recipe.name, specs, this_process())
+        specs = (UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in work)
+        return Run.create(lake, plan.id, document, plan.recipe.name, specs, this_process())
 
 
-def take(lake: Lake, run: Mapping[str, Any]) -> None:
-    """Make a run ours, unless the process that carries it out is alive.
+def take(lake: Lake, told: Mapping[str, Any]) -> Run:
+    """Make a run ours, as it is listed, unless the process that carries it out is alive.
 
     Raises
     ------
     BadInput
         When it is.
     """
-    _require_free(lake, run)
-    units.adopt_run(lake, run["run"], this_process())
-    units.take_over(lake)
-    # What an earlier attempt of this very process lost sight of.
-    units.give_back(lake, run["run"], this_process())
-    units.replan_given_up(lake, run["run"])
+    _require_free(lake, told)
+    run = Run(lake, str(told["run"]), this_process())
+    run.adopt()
+    return run
 
 
-def _can_go_on(lake: Lake, run: Mapping[str, Any], work: Sequence[PlannedUnit]) -> bool:
+def _can_go_on(lake: Lake, told: Mapping[str, Any], work: Sequence[PlannedUnit]) -> bool:
     """Whether a run holds all the work, and has not published a product of it already."""
-    _require_free(lake, run)
-    members = {one.unit_id for one in units.outcomes(lake, run["run"])}
+    _require_free(lake, told)
+    run = Run(lake, str(told["run"]), this_process())
+    members = {one.unit_id for one in run.outcomes()}
     if not all(unit.unit_id in members for unit in work):
         return False
-    return all(find_by_key(lake, product, run["run"]) is None for product in {unit.product for unit in work})
+    return all(find_by_key(lake, product, run.id) is None for product in {unit.product for unit in work})
 
 
-def _require_free(lake: Lake, run: Mapping[str, Any]) -> None:
-    owner = str(run["owner"])
-    if run["status"] != "running" or owner == this_process() or is_dead(owner):
+def _require_free(lake: Lake, told: Mapping[str, Any]) -> None:
+    owner = str(told["owner"])
+    if told["status"] != "running" or owner == this_process() or is_dead(owner):
         return
     # A process of another host, or of this one under another name, cannot be looked at: its leases tell.
-    if not owner.startswith(f"{socket.gethostname()}:") and not units.has_live_lease(lake, run["run"]):
+    if not owner.startswith(f"{socket.gethostname()}:") and not _is_worked_on(lake, told):
         return
     raise BadInput(
-        f"run {run['run']} is being carried out by another process",
+        f"run {told['run']} is being carried out by another process",
         keyword="owner",
         found=owner,
         advice="watch it with `heliolake runs`; if that process hangs, end it and run this again",
     )
+
+
+def _is_worked_on(lake: Lake, told: Mapping[str, Any]) -> bool:
+    return Run(lake, str(told["run"]), str(told["owner"])).has_live_lease()

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.plan.plan import PlannedUnit
+from cluster.plan.plan import Plan, PlannedUnit
 from cluster.run.stacks import Manifest
 from lake.entries import FileEntry
-from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger.results import record_quarantined, results
+from lake.ledger.run import Run
 from lake.names import ProductKey, product_file
 from lake.releases import quarantine
 from lake.releases.activation import active_version, reactivate
 from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.publishing import ClosedWithOthers, require_bytes
 from lake.releases.releases import active_files, find_by_key, product_lock, publish
+from pipeline.code import digest
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Status
 from pipeline.provenance import procedure
-from pipeline.recipe import Recipe
 
 
 def complete_products(
-    lake: Lake,
-    run_id: str,
-    recipe: Recipe,
-    context: int | None,
-    code: str,
+    run: Run,
+    plan: Plan,
+    products: Mapping[str, Sequence[PlannedUnit]],
     settled: set[str],
     among: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -39,10 +37,12 @@ def complete_products(
 
     Parameters
     ----------
-    lake, run_id, recipe, context
-        What is being carried out.
-    code
-        Digest of the code it was planned with.
+    run
+        Open.
+    plan
+        What it carries out; every unit of the run is one of the plan's.
+    products
+        The plan's units by the names of their products.
     settled
         Names of products that need not be looked at again; grows.
     among
@@ -59,17 +59,15 @@ def complete_products(
     pipeline.errors.Fatal
         When a unit was done by other code: such a file is never published.
     """
-    for name in units.finished_products(lake, run_id, among):
+    for name in run.finished_products(among):
         if name in settled:
             continue
-        payloads = units.payloads(lake, run_id, name)
-        members = [PlannedUnit.of_payload(one, payload["unit"]) for one, (_, payload) in payloads.items()]
-        with product_lock(lake, members[0].product):
-            found = _gather(lake, run_id, members)
-            _require_code(found, code)
+        with product_lock(run.lake, products[name][0].product):
+            found = _gather(run, products[name])
+            _require_code(found, digest(plan.code))
             if found.may_pass:
                 continue
-            release = _publish(lake, run_id, recipe, context, found)
+            release = _publish(run, plan, found)
         settled.add(name)
         if release is not None:
             yield release
@@ -79,7 +77,7 @@ def complete_products(
 class _Gathered:
     """What the units of one product gave."""
 
-    members: list[PlannedUnit]
+    members: Sequence[PlannedUnit]
     reused: list[FileEntry] = field(default_factory=list)
     new: list[tuple[PlannedUnit, Manifest]] = field(default_factory=list)
     put_aside: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -100,10 +98,10 @@ class _Gathered:
         return found
 
 
-def _gather(lake: Lake, run_id: str, members: list[PlannedUnit]) -> _Gathered:
+def _gather(run: Run, members: Sequence[PlannedUnit]) -> _Gathered:
     found = _Gathered(members)
-    outcomes = {one.unit_id: one for one in units.outcomes(lake, run_id, found.product.name)}
-    known = units.results(lake, (unit.unit_id for unit in members))
+    outcomes = {one.unit_id: one for one in run.outcomes(found.product.name)}
+    known = results(run.lake, (unit.unit_id for unit in members))
     for unit in members:
         finished, result = outcomes[unit.unit_id], known.get(unit.unit_id)
         if result is not None and result.file is not None:
@@ -131,13 +129,11 @@ def _require_code(found: _Gathered, code: str) -> None:
         )
 
 
-def _publish(
-    lake: Lake, run_id: str, recipe: Recipe, context: int | None, found: _Gathered
-) -> dict[str, Any] | None:
-    product = found.product
+def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
+    lake, run_id, product = run.lake, run.id, found.product
     if find_by_key(lake, product, run_id) is not None:
         return None
-    units.record_quarantined(lake, found.put_aside)
+    record_quarantined(lake, found.put_aside)
     quarantine.resolve(lake, [unit.file.did for unit, _ in found.new], stage="process")
     active = active_files(lake, product)
     from_elsewhere = [file for file in active if file.unit_id is None]
@@ -154,22 +150,22 @@ def _publish(
     draft = reserve(lake, product, run_id)
     made = [_entry(unit, manifest, draft.version) for unit, manifest in found.new]
     provenance = Provenance(
-        context=context,
-        recipe=recipe.name,
-        recipe_version=recipe.version,
+        context=plan.context,
+        recipe=plan.recipe.name,
+        recipe_version=plan.recipe.version,
         run_id=run_id,
         refs=sorted({chosen.did for unit in found.members for chosen in unit.references.values()}),
         parents=sorted({unit.parent for unit in found.members}),
         caveats=found.caveats(),
         quarantined_units=found.put_aside,
-        procedures={procedure(bound.step): bound.step.version for bound in recipe.bind()},
+        procedures={procedure(bound.step): bound.step.version for bound in plan.recipe.bind()},
     )
     try:
         release = publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
     except ClosedWithOthers as error:
         # A closed dataset never opens again: the product's next version is to hold what it should.
         discard(lake, product, run_id)
-        units.replan_given_up(lake, run_id)
+        run.replan_given_up()
         raise Retriable(
             f"{product.name} changed while it was published; run the same command again"
         ) from error

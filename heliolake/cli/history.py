@@ -36,10 +36,10 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List the runs: which recipe, when, and what became of its units."""
-    from lake.ledger import units
+    from lake.ledger import runs
 
     with open_lake(ctx) as lake:
-        found = [units.run(lake, run)] if run else units.runs(lake, limit=limit)
+        found = [runs.find_run(lake, run)] if run else runs.runs(lake, limit=limit)
     if as_json:
         print_json({"runs": found})
         return
@@ -88,7 +88,7 @@ def quarantine(
     Files with the same reason stand together, with the command that tries them again. A file leaves the
     quarantine when a repaired one is taken in, or when it is processed well.
     """
-    from lake.ledger import units
+    from lake.ledger import runs
     from lake.releases import quarantine as cases
 
     if stage not in (None, "ingest", "process"):
@@ -96,7 +96,7 @@ def quarantine(
     with open_lake(ctx) as lake:
         found = cases.listing(lake, stage=stage, run_id=run, resolved=everything)
         if run is not None and not found:
-            units.run(lake, run)  # a run that never was is a mistake, not an empty list
+            runs.find_run(lake, run)  # a run that never was is a mistake, not an empty list
     groups = cases.grouped(found)
     if as_json:
         ways = [{"files": len(group), **_kind(group[0]), "command": _way_out(ctx, group)} for group in groups]

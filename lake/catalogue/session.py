@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, make_url
+from sqlalchemy import CursorResult, Engine, create_engine, make_url
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -98,3 +98,8 @@ def unreachable(error: DBAPIError, engine: Engine) -> Retriable:
         f"The catalogue at {url.host}:{url.port}/{url.database} does not answer: {first}. "
         "Start it (`heliolake up`) or check the database's address."
     )
+
+
+def changed(result: object) -> int:
+    """How many rows a statement changed."""
+    return result.rowcount if isinstance(result, CursorResult) else 0

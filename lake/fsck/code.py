@@ -21,7 +21,7 @@ from lake.errors import HeliolakeLakeError
 from lake.fits.io import read_header
 from lake.fsck.difference import DEEP_REPAIR, Difference, Look
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import results
 
 #: Files in one page.
 _MANY: Final = 1000
@@ -91,7 +91,7 @@ def _pages(look: Look) -> Iterator[Sequence[Row[Any]]]:
 
 
 def _forget(lake: Lake, unit_id: str, again: str) -> tuple[str, ...]:
-    units.forget_lost(lake, [unit_id])
+    results.forget_lost(lake, [unit_id])
     return (again,)
 
 

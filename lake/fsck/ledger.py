@@ -11,7 +11,7 @@ from lake.catalogue.models import Unit
 from lake.catalogue.session import transaction
 from lake.fsck.difference import Difference, Look
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import leases
 from lake.ledger.owners import is_dead
 
 
@@ -30,4 +30,4 @@ def leases_and_runs(look: Look) -> Iterator[Difference]:
 
 
 def _free(lake: Lake) -> None:
-    units.take_over(lake)
+    leases.take_over(lake)

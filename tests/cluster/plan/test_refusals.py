@@ -18,7 +18,8 @@ from cluster.run.process import process
 from lake.calibration import contexts, references
 from lake.fsck.compare import fsck
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import runs
+from lake.ledger.run import Run
 from lake.releases import quarantine
 from pipeline.errors import Fatal
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
@@ -60,7 +61,7 @@ def test_a_reference_that_all_files_lack_is_one_refusal_before_the_run(
     )
     with pytest.raises(Fatal, match=words):
         process(lake, home.scheduler(), plan)
-    assert units.runs_of_plan(lake, plan.id) == []
+    assert runs.runs_of_plan(lake, plan.id) == []
 
 
 def test_a_reference_that_a_setting_demands_is_asked_for_before_the_run(lake: Lake, tmp_path: Path) -> None:
@@ -133,8 +134,8 @@ def test_a_run_whose_frames_all_fail_alike_stops_and_leaves_nothing_behind(
             Fatal, match=r"fail alike at step normalise_exposure.*BUNIT: DN/s.*switch normalise"
         ):
             process(lake, home.scheduler(), plan)
-        (run,) = units.runs_of_plan(lake, plan.id)
-        assert units.counts(lake, run["run"])["planned"] == count
+        (run,) = runs.runs_of_plan(lake, plan.id)
+        assert Run(lake, run["run"], "nobody").counts()["planned"] == count
         assert "fail alike" in run["note"]
         assert [one for one in fsck(lake)["differences"] if "20180402" in str(one)] == []
     assert not [one for one in quarantine.listing(lake, stage="process") if "20180402" in one["file"]]

@@ -16,7 +16,9 @@ from cluster.report import Report
 from cluster.run.process import process
 from lake.errors import BadInput, Retriable
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import runs
+from lake.ledger.run import Run
+from lake.ledger.units import UnitSpec
 from lake.releases import publishing, quarantine, search
 from lake.releases.drafts import discard
 from pipeline.errors import Fatal
@@ -47,10 +49,10 @@ def released(lake: Lake, day: int) -> list[tuple[int, str, int]]:
     return sorted((one["version"], one["status"], one["files"]) for one in found)
 
 
-def entered(lake: Lake, plan: Plan, owner: str) -> str:
-    specs = [units.UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in plan.units]
+def entered(lake: Lake, plan: Plan, owner: str) -> Run:
+    specs = [UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in plan.units]
     document = {key: value for key, value in plan.document().items() if key != "units"}
-    return units.create_run(lake, plan.id, document, plan.recipe.name, specs, owner)
+    return Run.create(lake, plan.id, document, plan.recipe.name, specs, owner)
 
 
 def test_a_product_is_held_back_while_a_file_cannot_be_reached(
@@ -81,11 +83,11 @@ def test_a_run_of_a_living_process_is_not_taken(home: Home, lake: Lake, tmp_path
     ) as other:
         assert other.stdout
         run = entered(lake, plan, other.stdout.readline().strip())
-        with pytest.raises(BadInput, match=f"run {run} is being carried out"):
+        with pytest.raises(BadInput, match=f"run {run.id} is being carried out"):
             processed(home, lake, plan)
         other.communicate("\n")
     report = processed(home, lake, plan)
-    assert report.more["run"] == run
+    assert report.more["run"] == run.id
     assert counted(report) == {"done": 1}
 
 
@@ -95,22 +97,20 @@ def test_a_run_of_another_host_is_taken_once_nobody_works_on_it(
     ingest(lake, aia_series(tmp_path, at(2017, 3, 3), 2))
     plan = planned(lake, 3)
     run = entered(lake, plan, "elsewhere:12:34.00")
-    units.claim(lake, run, "elsewhere:12:34.00", 1, lease_seconds=600)
+    run.claim(1, lease_seconds=600)
     with pytest.raises(BadInput, match="being carried out"):
         processed(home, lake, plan)
-    units.give_back(lake, run, "elsewhere:12:34.00")
+    run.give_back()
     report = processed(home, lake, plan)
-    assert (report.more["run"], counted(report)) == (run, {"done": 2})
+    assert (report.more["run"], counted(report)) == (run.id, {"done": 2})
 
 
 def test_a_unit_whose_end_was_lost_is_done_again(
     home: Home, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(lake, aia_series(tmp_path, at(2017, 3, 6), 3))
-    keep, losses = units.finish, iter([1])
-    monkeypatch.setattr(
-        units, "finish", lambda lake, run, owner, ends: keep(lake, run, owner, ends[next(losses, 0) :])
-    )
+    keep, losses = Run.finish, iter([1])
+    monkeypatch.setattr(Run, "finish", lambda run, ends: keep(run, ends[next(losses, 0) :]))
     assert counted(processed(home, lake, planned(lake, 6))) == {"done": 3}
     assert released(lake, 6) == [(1, "ACTIVE", 3)]
 
@@ -121,7 +121,7 @@ def test_a_ledger_that_keeps_nothing_ends_the_run_instead_of_going_round(
     ingest(lake, aia_series(tmp_path, at(2017, 3, 7), 2))
     plan = planned(lake, 7)
     with monkeypatch.context() as fault:
-        fault.setattr(units, "finish", lambda lake, run, owner, ends: 0)
+        fault.setattr(Run, "finish", lambda run, ends: 0)
         with pytest.raises(Fatal, match="the ledger does not keep how unit"):
             processed(home, lake, plan)
     assert counted(processed(home, lake, plan)) == {"done": 2}
@@ -140,7 +140,7 @@ def test_what_was_made_for_a_draft_that_was_given_up_is_made_again(
     aside.rename(stored)
     discard(lake, plan.units[0].product, run)
     again = processed(home, lake, plan)
-    assert (again.more["run"], counted(again)) == (run, {"done": 2})
+    assert (again.more["run"], counted(again)) == (run.id, {"done": 2})
     assert released(lake, 9) == [(2, "ACTIVE", 2)]
 
 
@@ -207,4 +207,4 @@ def test_a_product_none_of_whose_files_can_be_used_makes_no_release(
     assert released(lake, 5) == []
     subjects = {one["file"] for one in quarantine.listing(lake, stage="process")}
     assert f"sdo_aia:{bad.name}" in subjects
-    assert {run["status"] for run in units.runs_of_plan(lake, planned(lake, 5).id)} == {"done"}
+    assert {run["status"] for run in runs.runs_of_plan(lake, planned(lake, 5).id)} == {"done"}

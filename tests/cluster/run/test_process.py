@@ -33,7 +33,7 @@ from lake.fsck.compare import fsck
 from lake.fsck.difference import Look
 from lake.fsck.picture import take_picture
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import runs
 from lake.releases import search
 from lake.storage.posix import scan
 from pipeline.errors import Fatal
@@ -346,7 +346,7 @@ def test_what_other_code_made_is_never_published(home: Home, lake: Lake, tmp_pat
     with pytest.raises(Fatal, match="other code than the plan was made with; nothing of it is published"):
         process(lake, home.scheduler(), other)
     assert released(lake, "aia171_20150601") == []
-    (run,) = units.runs_of_plan(lake, other.id)
+    (run,) = runs.runs_of_plan(lake, other.id)
     with pytest.raises(Fatal, match=r"version 99.*Plan again: `heliolake process aia-l15`"):
         resume(lake, home.scheduler(), run["run"])
     assert counted(process(lake, home.scheduler(), plan)) == {"done": 1}  # planned again: a run of its own

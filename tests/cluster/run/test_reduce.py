@@ -17,7 +17,7 @@ from cluster.run.reduce import reduce_to_reference
 from lake.calibration import contexts, references
 from lake.errors import BadInput
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger import runs
 from lake.releases import quarantine, search
 from pipeline.errors import Fatal
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
@@ -102,7 +102,7 @@ def test_without_a_background_the_plan_is_refused_with_the_way_out(home: Home, l
     words = r"None of the 6 files can go .*subtract_background needs the reference 'background'.*heliolake"
     with pytest.raises(Fatal, match=words):
         process(lake, home.scheduler(), plan)
-    assert units.runs_of_plan(lake, plan.id) == []
+    assert runs.runs_of_plan(lake, plan.id) == []
     assert not [one for one in quarantine.listing(lake, stage="process") if ".l1." in one["file"]]
 
 

@@ -16,8 +16,8 @@ from lake.catalogue.models import File, ReleaseFile
 from lake.catalogue.session import transaction
 from lake.fsck.compare import fsck
 from lake.lake import Lake
-from lake.ledger import units
 from lake.ledger.owners import this_process
+from lake.ledger.run import Run
 from lake.ledger.units import UnitSpec
 from lake.names import ProductKey
 from lake.releases.drafts import reserve
@@ -224,11 +224,11 @@ def test_leases_and_runs_of_a_dead_process_are_named_and_its_units_freed(lake: L
         check=True,
     )
     owner = process.stdout.strip()
-    run_id = units.create_run(lake, scope, {}, "r", [UnitSpec(scope, "p")], owner)
-    units.claim(lake, run_id, owner, 1)
-    assert f"--run {run_id}" in differences(lake, run_id)["unfinished-run"]["detail"]
+    run = Run.create(lake, scope, {}, "r", [UnitSpec(scope, "p")], owner)
+    run.claim(1)
+    assert f"--run {run.id}" in differences(lake, run.id)["unfinished-run"]["detail"]
     assert differences(lake, owner, repair=True)["dead-lease"]["repaired"]
-    assert units.counts(lake, run_id)["planned"] == 1
-    units.adopt_run(lake, run_id, this_process())
-    assert differences(lake, run_id) == {}
-    units.finish_run(lake, run_id, "done")
+    assert run.counts()["planned"] == 1
+    Run(lake, run.id, this_process()).adopt()
+    assert differences(lake, run.id) == {}
+    run.end("done")

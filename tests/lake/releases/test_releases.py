@@ -19,7 +19,7 @@ from lake.config import LakeConfig
 from lake.entries import FileEntry
 from lake.errors import BadInput, Fatal, Reason, Retriable
 from lake.lake import Lake
-from lake.ledger import units
+from lake.ledger.results import results
 from lake.names import ProductKey
 from lake.releases import publishing, releases, search
 from lake.releases.drafts import Provenance, content_key, discard, reserve
@@ -192,7 +192,7 @@ def test_what_units_gave_is_remembered_by_their_content(
     publish(
         lake, reserve(lake, product, "k"), [file], Provenance(quarantined_units={bad: {"reason": "dark"}})
     )
-    known = units.results(lake, [f"{product.scope}-a.fits", bad, "never"])
+    known = results(lake, [f"{product.scope}-a.fits", bad, "never"])
     assert known[f"{product.scope}-a.fits"].file == file
     assert (known[bad].outcome, known[bad].file, known[bad].detail) == (
         "quarantined",

@@ -1,0 +1,202 @@
+"""One process's part in a run: units claimed, carried out on Dask, entered, and their products published.
+
+A finished file lies under its final name before its unit is marked done, a release is published when the
+last unit of its product is, and each of these may be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from cluster.connect import connected
+from cluster.plan.plan import Plan, PlannedUnit
+from cluster.run import publish
+from cluster.run.alike import AllAlike, FirstFailures
+from cluster.run.execute import DaskExecution, Job
+from cluster.run.jobs import Edition, job_of
+from cluster.run.stacks import Manifest
+from cluster.scheduler import Scheduler
+from lake.ledger.leases import take_over
+from lake.ledger.results import results
+from lake.ledger.run import Run
+from lake.ledger.units import Claimed, Finished, Result
+from lake.names import ProductKey
+from lake.releases import quarantine
+from lake.releases.drafts import Draft, discard, reserve
+from pipeline.errors import Fatal
+from pipeline.outcome import Outcome, Status
+
+log = logging.getLogger(__name__)
+
+#: Units leased at once: enough to keep every worker busy, few enough to leave some to other executors.
+BATCH: Final = 2000
+#: Manifests entered into the ledger in one statement.
+_FLUSH: Final = 50
+#: How often one process carries out the same unit before it gives up on the ledger.
+_ROUNDS: Final = 3
+#: Seconds between looks at units that other executors hold.
+_WAIT: Final = 2.0
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass
+class Carrying:
+    """One process's part in a run."""
+
+    run: Run
+    plan: Plan
+    total: int
+    on_progress: Progress | None
+    first: FirstFailures
+    drafts: dict[ProductKey, Draft] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
+    finished: int = 0
+
+    def __post_init__(self) -> None:
+        self.lake = self.run.lake
+        self.units = {unit.unit_id: unit for unit in self.plan.units}
+        self.products = {product.name: members for product, members in self.plan.by_product().items()}
+
+    def carry_out(self, scheduler: Scheduler) -> list[dict[str, Any]]:
+        """Work until no unit is left, publish what is complete; the releases made."""
+        releases: list[dict[str, Any]] = []
+        counts = self.run.counts()
+        self.finished = sum(counts.values()) - counts["planned"] - counts["leased"]
+        if counts["done"]:
+            self.first.armed = False
+        status, note = "stopped", "interrupted"
+        try:
+            self._tell("")
+            with self.run.kept(), connected(scheduler) as client:
+                execution = DaskExecution(client, self.plan.recipe)
+                for claimed in self._claims():
+                    self._work(claimed, execution)
+                    releases += self._publish({unit.product for unit in claimed})
+                releases += self._publish()
+            failed = self.run.counts()["failed"]
+            status, note = ("failed", f"{failed} units failed") if failed else ("done", "")
+        except Exception as error:
+            note = str(error)[:500]
+            if isinstance(error, AllAlike):
+                status = "failed"
+                self._give_up_drafts()
+            raise
+        finally:
+            self.run.give_back()
+            self.run.end(status, note)
+        return releases
+
+    def _give_up_drafts(self) -> None:
+        """Leave no reserved version behind where nothing was made for one."""
+        if not self.run.counts()["done"]:
+            for product in self.drafts:
+                discard(self.lake, product, self.run.id)
+
+    def _claims(self) -> Iterator[list[Claimed]]:
+        """Batches of units until none is left; waits for what other executors hold.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When a unit comes back again and again although it was carried out.
+        """
+        rounds: Counter[str] = Counter()
+        while True:
+            # Batches are carried out one after the other: what is still ours here was lost sight of, and
+            # our own heartbeat would keep it from everybody for ever.
+            if lost := self.run.give_back():
+                log.error("%d units of run %s had no end; they are done again", lost, self.run.id)
+            claimed = self.run.claim(BATCH)
+            rounds.update(unit.unit_id for unit in claimed)
+            if claimed and max(rounds.values()) > _ROUNDS:
+                (unit_id, _), *_ = rounds.most_common(1)
+                raise Fatal(
+                    f"run {self.run.id}: the ledger does not keep how unit {unit_id} ended; "
+                    "check the database (`heliolake status`, its log), then run the same command again"
+                )
+            if claimed:
+                yield claimed
+            elif not self.run.counts()["leased"]:
+                return
+            else:
+                time.sleep(_WAIT)
+                take_over(self.lake)
+
+    def _work(self, claimed: Sequence[Claimed], execution: DaskExecution) -> None:
+        known = results(self.lake, (unit.unit_id for unit in claimed))
+        self._enter([_known(known[unit.unit_id]) for unit in claimed if unit.unit_id in known])
+        jobs = [self._job(self.units[unit.unit_id]) for unit in claimed if unit.unit_id not in known]
+        pending: list[Finished] = []
+        # Closed here: the garbage collector would do it late, through a client that is closed already.
+        with closing(execution(jobs)) as manifests:
+            for manifest in manifests:
+                pending += self._accept(self.first.passed(manifest))
+                if len(pending) >= _FLUSH:
+                    self._enter(pending)
+                    pending = []
+                self._tell(self.units[manifest.unit].file.name, len(pending) + self.first.waiting)
+        self._enter([*pending, *self._accept(self.first.rest())])
+
+    def _accept(self, manifests: Sequence[Manifest]) -> list[Finished]:
+        for manifest in manifests:
+            if manifest.outcome.status is Status.QUARANTINED:
+                self._put_aside(self.units[manifest.unit], manifest.outcome)
+        return [_finished(manifest) for manifest in manifests]
+
+    def _tell(self, name: str, pending: int = 0) -> None:
+        if self.on_progress:
+            self.on_progress(self.finished + pending, self.total, name)
+
+    def _enter(self, finished: Sequence[Finished]) -> None:
+        if finished:
+            accepted = self.run.finish(finished)
+            if accepted < len(finished):
+                log.warning("%d units were taken over by another process", len(finished) - accepted)
+            self.finished += accepted
+
+    def _job(self, unit: PlannedUnit) -> Job:
+        draft = self._draft(unit.product)
+        return job_of(
+            self.lake, self.plan.recipe, unit, Edition(draft.version, draft.created, self.plan.context)
+        )
+
+    def _draft(self, product: ProductKey) -> Draft:
+        if product not in self.drafts:
+            self.drafts[product] = reserve(self.lake, product, self.run.id)
+        return self.drafts[product]
+
+    def _put_aside(self, unit: PlannedUnit, outcome: Outcome) -> None:
+        case = quarantine.Case(
+            subject=unit.file.did,
+            reason=outcome.reason,
+            code=f"step-{outcome.step}" if outcome.step else "bad-input",
+            stage="process",
+            sha256=unit.file.sha256,
+            keyword=outcome.keyword,
+            found=outcome.found,
+            advice=outcome.advice,
+            unit_id=unit.unit_id,
+            run_id=self.run.id,
+        )
+        quarantine.record(self.lake, [case])
+
+    def _publish(self, among: Collection[str] | None = None) -> list[dict[str, Any]]:
+        return list(publish.complete_products(self.run, self.plan, self.products, self.settled, among))
+
+
+def _finished(manifest: Manifest) -> Finished:
+    return Finished(
+        manifest.unit, manifest.outcome.status.value, manifest.model_dump(mode="json", exclude={"unit"})
+    )
+
+
+def _known(result: Result) -> Finished:
+    """How a unit ends that gave something in a run before."""
+    return Finished(result.unit_id, "skipped" if result.file else "quarantined", result.detail)

@@ -1,0 +1,262 @@
+"""A run that is open: whoever holds it claims units, says how they ended, and asks how far it is.
+
+Units are claimed with `FOR UPDATE SKIP LOCKED` under leases, so several executors share one run.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from lake.catalogue.models import Plan, Product, Release, Unit
+from lake.catalogue.models import Run as RunRow
+from lake.catalogue.session import changed, to_json, transaction
+from lake.errors import Fatal
+from lake.lake import Lake
+from lake.ledger import leases
+from lake.ledger.leases import LEASE_SECONDS
+from lake.ledger.units import STATES, Claimed, Finished, UnitSpec
+
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for another when read aloud
+_MANY = 10_000
+
+
+class Run:
+    """A run, and who holds it.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    run_id
+        Its name, short enough to type: `20261120-k3f9`.
+    owner
+        Who claims its units; see `lake.ledger.owners.this_process`.
+    """
+
+    def __init__(self, lake: Lake, run_id: str, owner: str) -> None:
+        self.lake = lake
+        self.id = run_id
+        self.owner = owner
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, owner={self.owner!r})"
+
+    @classmethod
+    def create(
+        cls,
+        lake: Lake,
+        plan_id: str,
+        document: Mapping[str, Any],
+        recipe: str,
+        units: Iterable[UnitSpec],
+        owner: str,
+    ) -> Run:
+        """Enter a plan and its units into the ledger, all or nothing.
+
+        Parameters
+        ----------
+        lake
+            The lake.
+        plan_id
+            Hash of the plan; an equal plan is kept once.
+        document
+            The plan without its units.
+        recipe
+            Name of the recipe.
+        units
+            In the order they should be done; may be a generator of a million.
+        owner
+            See `lake.ledger.owners.this_process`.
+
+        Returns
+        -------
+        Run
+            Its units all planned.
+        """
+        with transaction(lake.sessions) as session:
+            session.execute(
+                insert(Plan)
+                .values(id=plan_id, document=dict(document))
+                .on_conflict_do_nothing(index_elements=["id"])
+            )
+            run_id = _new_run_id(session)
+            session.add(RunRow(id=run_id, plan_id=plan_id, status="running", recipe=recipe, owner=owner))
+            session.flush()
+            # COPY, not INSERT: a million units in seconds and constant memory.
+            cursor = session.connection().connection.cursor()
+            statement = "COPY unit (run_id, unit_id, position, product, payload) FROM STDIN"
+            with cursor.copy(statement) as rows:
+                position = 0
+                for position, unit in enumerate(units, start=1):
+                    rows.write_row((run_id, unit.unit_id, position, unit.product, to_json(unit.payload)))
+            if position > _MANY:  # else the first claims are planned for the table as it was: all is read
+                session.execute(text("ANALYZE unit"))
+        return cls(lake, run_id, owner)
+
+    def adopt(self) -> None:
+        """Go on with a run as its owner; units of owners that are dead are free again, as are our own."""
+        self._set({"owner": self.owner, "status": "running", "finished": None})
+        leases.take_over(self.lake)
+        # What an earlier attempt of this very process lost sight of.
+        self.give_back()
+        self.replan_given_up()
+
+    def end(self, status: str, note: str = "") -> None:
+        """End the run: done, failed or stopped."""
+        self._set({"status": status, "note": note, "finished": func.now()})
+
+    def kept(self) -> AbstractContextManager[None]:
+        """Prolong our leases while the block lasts."""
+        return leases.kept(self.lake, self.owner)
+
+    def claim(self, count: int, lease_seconds: float = LEASE_SECONDS) -> list[Claimed]:
+        """Lease up to `count` units that nobody works on, in order; those of ended leases are included."""
+        statement = text(
+            """
+            WITH picked AS (
+                SELECT unit_id FROM unit
+                WHERE run_id = :run_id AND state IN ('planned', 'leased')
+                  AND (state = 'planned' OR lease_until < now())
+                ORDER BY position LIMIT :count FOR UPDATE SKIP LOCKED
+            )
+            UPDATE unit SET state = 'leased', lease_owner = :owner, attempts = unit.attempts + 1,
+                            lease_until = now() + make_interval(secs => :seconds)
+            FROM picked WHERE unit.run_id = :run_id AND unit.unit_id = picked.unit_id
+            RETURNING unit.position, unit.unit_id, unit.product, unit.attempts, unit.payload
+            """
+        )
+        values = {"run_id": self.id, "count": count, "owner": self.owner, "seconds": lease_seconds}
+        with transaction(self.lake.sessions) as session:
+            rows = sorted(session.execute(statement, values).all(), key=lambda row: int(row.position))
+        return [Claimed(row.unit_id, row.product, row.attempts, row.payload) for row in rows]
+
+    def finish(self, finished: Sequence[Finished]) -> int:
+        """Record how units ended, in one statement.
+
+        Returns
+        -------
+        int
+            How many were accepted: a unit whose lease went to somebody else meanwhile is left to them.
+        """
+        statement = text(
+            """
+            UPDATE unit SET state = d.state, outcome = d.outcome::jsonb, finished = now(),
+                            lease_owner = NULL, lease_until = NULL
+            FROM unnest(CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:outcomes AS text[]))
+                 AS d(unit_id, state, outcome)
+            WHERE unit.run_id = :run_id AND unit.unit_id = d.unit_id AND unit.state = 'leased'
+              AND unit.lease_owner = :owner
+            """
+        )
+        with transaction(self.lake.sessions) as session:
+            return changed(
+                session.execute(
+                    statement,
+                    {
+                        "run_id": self.id,
+                        "owner": self.owner,
+                        "ids": [one.unit_id for one in finished],
+                        "states": [one.state for one in finished],
+                        "outcomes": [to_json(one.outcome) for one in finished],
+                    },
+                )
+            )
+
+    def give_back(self, unit_ids: Sequence[str] | None = None) -> int:
+        """Return leases unfinished: of some units, to be tried again, or (None) of all, at an orderly end."""
+        statement = update(Unit).where(
+            Unit.run_id == self.id, Unit.state == "leased", Unit.lease_owner == self.owner
+        )
+        if unit_ids is not None:
+            statement = statement.where(Unit.unit_id.in_(list(unit_ids)))
+        with transaction(self.lake.sessions) as session:
+            return changed(
+                session.execute(statement.values(state="planned", lease_owner=None, lease_until=None))
+            )
+
+    def replan(self, states: Sequence[str]) -> int:
+        """Plan units of a run again that ended in one of these states; returns how many."""
+        statement = update(Unit).where(Unit.run_id == self.id, Unit.state.in_(list(states)))
+        with transaction(self.lake.sessions) as session:
+            return changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
+
+    def replan_given_up(self) -> int:
+        """Plan units of a run again that were done for a release that is neither published nor reserved now.
+
+        Their files carry a version that is never given again (see `lake.releases.drafts.discard`).
+        """
+        kept = select(Product.name).join(Release).where(Release.draft_key == self.id)
+        statement = update(Unit).where(
+            Unit.run_id == self.id, Unit.state == "done", Unit.product.not_in(kept)
+        )
+        with transaction(self.lake.sessions) as session:
+            return changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
+
+    def has_live_lease(self) -> bool:
+        """Whether anybody has lately said that they work on units of a run."""
+        query = select(func.count()).where(
+            Unit.run_id == self.id, Unit.state == "leased", Unit.lease_until > func.now()
+        )
+        with transaction(self.lake.sessions) as session:
+            return bool(session.scalar(query))
+
+    def counts(self) -> dict[str, int]:
+        """Number of units in each state, zeros included."""
+        query = select(Unit.state, func.count()).where(Unit.run_id == self.id).group_by(Unit.state)
+        with transaction(self.lake.sessions) as session:
+            found = {state: int(number) for state, number in session.execute(query)}
+        return {state: found.get(state, 0) for state in STATES}
+
+    def outcomes(self, product: str | None = None) -> list[Finished]:
+        """State and outcome of the units of a run, or of one product of it, in their order."""
+        query = select(Unit.unit_id, Unit.state, Unit.outcome).where(Unit.run_id == self.id)
+        if product is not None:
+            query = query.where(Unit.product == product)
+        with transaction(self.lake.sessions) as session:
+            rows = session.execute(query.order_by(Unit.position)).all()
+        return [Finished(row.unit_id, row.state, row.outcome or {}) for row in rows]
+
+    def payloads(self, product: str | None = None) -> dict[str, tuple[str, dict[str, Any]]]:
+        """Product and payload of the units of a run, or of one product of it, in their order."""
+        query = select(Unit.unit_id, Unit.product, Unit.payload).where(Unit.run_id == self.id)
+        if product is not None:
+            query = query.where(Unit.product == product)
+        with transaction(self.lake.sessions) as session:
+            rows = session.execute(query.order_by(Unit.position)).all()
+        return {row.unit_id: (row.product, row.payload) for row in rows}
+
+    def finished_products(self, among: Collection[str] | None = None) -> list[str]:
+        """Products of a run, or of some of it, none of whose units is still to be done."""
+        still_open = func.count().filter(Unit.state.in_(("planned", "leased")))
+        query = (
+            select(Unit.product)
+            .where(Unit.run_id == self.id)
+            .group_by(Unit.product)
+            .having(still_open == 0)
+            .order_by(func.min(Unit.position))
+        )
+        if among is not None:
+            query = query.where(Unit.product == func.any(list(among)))
+        with transaction(self.lake.sessions) as session:
+            return list(session.scalars(query))
+
+    def _set(self, values: Mapping[str, Any]) -> None:
+        with transaction(self.lake.sessions) as session:
+            session.execute(update(RunRow).where(RunRow.id == self.id).values(**values))
+
+
+def _new_run_id(session: Session) -> str:
+    day = datetime.now(UTC).strftime("%Y%m%d")
+    for length in (4, 4, 4, 6, 8):
+        run_id = f"{day}-{''.join(secrets.choice(_LETTERS) for _ in range(length))}"
+        if session.get(RunRow, run_id) is None:
+            return run_id
+    raise Fatal("No free run id was found; this cannot happen by chance. Check the catalogue.")

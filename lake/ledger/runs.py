@@ -1,0 +1,82 @@
+"""Runs as they are listed: what there is, of which plan, and how far each is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from lake.catalogue.models import Plan, Run, Unit
+from lake.catalogue.session import transaction
+from lake.entries import iso
+from lake.errors import BadInput, Reason
+from lake.lake import Lake
+from lake.ledger.units import STATES
+from lake.releases import nearby
+
+
+def runs(lake: Lake, limit: int = 100, status: str | None = None) -> list[dict[str, Any]]:
+    """Runs, newest first, with the number of units in each state."""
+    query = select(Run).order_by(Run.created.desc()).limit(limit)
+    if status is not None:
+        query = query.where(Run.status == status)
+    with transaction(lake.sessions) as session:
+        found = list(session.scalars(query))
+        numbers = _numbers(session, [run.id for run in found])
+    return [_describe(run) | {"units": numbers[run.id]} for run in found]
+
+
+def runs_of_plan(lake: Lake, plan_id: str) -> list[dict[str, Any]]:
+    """Runs of one plan, newest first."""
+    query = select(Run).where(Run.plan_id == plan_id).order_by(Run.created.desc())
+    with transaction(lake.sessions) as session:
+        return [_describe(run) for run in session.scalars(query)]
+
+
+def find_run(lake: Lake, run_id: str) -> dict[str, Any]:
+    """One run with its plan's document and the number of units in each state.
+
+    Raises
+    ------
+    BadInput
+        With code not-found.
+    """
+    with transaction(lake.sessions) as session:
+        row = session.get(Run, run_id)
+        if row is None:
+            raise BadInput(
+                f"there is no run {run_id!r}",
+                advice=nearby.run_instead_of(lake, run_id),
+                code=Reason.NOT_FOUND,
+            )
+        document = session.get_one(Plan, row.plan_id).document
+        numbers = _numbers(session, [run_id])
+    return _describe(row) | {"units": numbers[run_id], "document": document}
+
+
+def _numbers(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Number of units in each state of some runs, zeros included."""
+    rows = session.execute(
+        select(Unit.run_id, Unit.state, func.count())
+        .where(Unit.run_id.in_(ids))
+        .group_by(Unit.run_id, Unit.state)
+    )
+    found: dict[str, dict[str, int]] = {one: dict.fromkeys(STATES, 0) for one in ids}
+    for run_id, state, number in rows:
+        found[run_id][state] = number
+    return found
+
+
+def _describe(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "plan": run.plan_id,
+        "status": run.status,
+        "recipe": run.recipe,
+        "owner": run.owner,
+        "created": iso(run.created),
+        "finished": iso(run.finished),
+        "note": run.note,
+    }
