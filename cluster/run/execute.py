@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 BLOCK_BYTES: Final = 96 * 2**20
 #: Blocks per worker that are submitted and not finished.
 WINDOW: Final = 2
-#: Seconds to wait for a first worker, and for another when the last one is gone; a busy machine takes a minute.
+#: Seconds to wait for a first worker, and for another when the last one is gone (a busy machine is slow).
 PATIENCE: Final = 120
 #: How often a frame is tried when what failed may pass.
 ATTEMPTS: Final = 3
