@@ -72,6 +72,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/pipeline/test_recipe.py",
         "tests/pipeline/test_uncertainty.py",
         "tests/pipeline/test_completeness.py",
+        "tests/pipeline/test_unit_chain.py",
     ),
     "pipeline.solarnet": ("tests/pipeline/test_solarnet.py",),
     f"{_AIA}.pointing": (f"{_AIA_TESTS}/test_pointing.py",),

@@ -45,6 +45,12 @@ def test_a_mistake_is_named_with_its_place(before: str, after: str, words: str) 
         Recipe.parse(RECIPE.replace(before, after), name="mine.yaml")
 
 
+def test_the_largest_version_is_what_the_catalogue_takes() -> None:
+    assert Recipe.parse(RECIPE.replace("version: 1", "version: 2147483647")).version == 2**31 - 1
+    with pytest.raises(Fatal, match="version: .*less than"):
+        Recipe.parse(RECIPE.replace("version: 1", "version: 2147483648"))
+
+
 def test_yaml_cannot_run_code() -> None:
     with pytest.raises(Fatal, match="not valid YAML"):
         Recipe.parse("name: !!python/object/apply:os.getcwd []\n")
