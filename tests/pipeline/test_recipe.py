@@ -47,7 +47,7 @@ def test_a_mistake_is_named_with_its_place(before: str, after: str, words: str) 
 
 def test_the_largest_version_is_what_the_catalogue_takes() -> None:
     assert Recipe.parse(RECIPE.replace("version: 1", "version: 2147483647")).version == 2**31 - 1
-    with pytest.raises(Fatal, match="version: .*less than"):
+    with pytest.raises(Fatal, match=r"version: .*less than"):
         Recipe.parse(RECIPE.replace("version: 1", "version: 2147483648"))
 
 

@@ -83,6 +83,19 @@ def test_pixels_are_not_touched(tmp_path: Path) -> None:
     assert updated(image, pointing_table(tmp_path)).data is image.data
 
 
+def test_a_cutout_from_anywhere_on_the_detector_gets_the_centre_in_its_own_pixels(tmp_path: Path) -> None:
+    table = pointing_table(tmp_path)
+    whole = updated(full(), table).header
+    before = full().header
+    left, bottom = 1700, 900
+    cards = {"CRPIX1": before["CRPIX1"] - left, "CRPIX2": before["CRPIX2"] - bottom}
+    cutout = frame(np.zeros((300, 400), np.float32), level1_header((4096, 4096), **cards))
+    found = updated(cutout, table).header
+    assert found["CRPIX1"] == pytest.approx(whole["CRPIX1"] - left, abs=1e-9)
+    assert found["CRPIX2"] == pytest.approx(whole["CRPIX2"] - bottom, abs=1e-9)
+    assert (found["X0_MP"], found["Y0_MP"]) == (whole["X0_MP"], whole["Y0_MP"])
+
+
 def test_a_cutout_moves_with_the_detector(real_data: Path, tmp_path: Path) -> None:
     image = real_cutout(real_data)
     table = pointing_table(
