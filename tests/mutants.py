@@ -2,7 +2,8 @@
 
 ``make mutants`` or ``python -m tests.mutants [MODULE ...] [--count N] [--seed S] [--all]``. Not part of the
 tests: a run takes minutes. Ends with 1 where fewer than 95 % of the changes are noticed, and names those
-that were not.
+that were not. A change with which the program does the same is named in `EQUIVALENT`, with the reason, and
+is never drawn; better than an entry there is a program without the code that makes no difference.
 """
 
 from __future__ import annotations
