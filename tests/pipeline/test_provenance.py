@@ -282,6 +282,24 @@ def test_a_step_says_which_references_it_was_given_and_which_were_assumed() -> N
     assert "PRREF2" not in recorded_cards()
 
 
+@pytest.mark.parametrize(
+    ("step", "options", "said"),
+    [
+        ("brighten", {"uncertain": True}, "approximate: doubled; nothing is left out, really"),
+        ("brighten", {"uncertain": True, "idle": True}, None),
+        ("brighten", {}, None),
+        ("shift", {"uncertain": True}, None),  # does not say how it carries one
+    ],
+)
+def test_a_step_behind_which_the_frame_has_an_uncertainty_says_how_it_carried_it(
+    step: str, options: dict[str, Any], said: str | None
+) -> None:
+    header = fits.Header()
+    recipe = Recipe.parse(RECIPE.replace("{step: shift, params: {by: 2.0}}", f"{{step: {step}}}"))
+    provenance.record(header, recipe.bind()[0], {}, **options)
+    assert header.get("PRUNC1") == said
+
+
 def test_the_uncertainty_plane_says_what_it_is_and_how_it_came_about() -> None:
     image = fits.Header({"BUNIT": "DN/s", "PRUNC1": "starts", "PRUNC12": "kept", "PRUNCX": 1, "CRPIX1": 3.0})
     header = provenance.uncertainty_header(image)

@@ -56,7 +56,7 @@ def test_the_image_is_multiplied_and_stays_floating() -> None:
 
 @pytest.mark.parametrize(
     ("codes", "value"),
-    [((2,), 9.0), ((2, 82), 18.0), ((2, 1), 36.0), ((83, 2, 1), 144.0), ((2, 2), 81.0)],
+    [((2,), 9.0), ((2, 82), 18.0), ((2, 1), 36.0), ((83, 2, 1), 144.0), ((2, 2), 81.0), ((2, 2, 2), 6561.0)],
 )
 def test_a_root_is_squared_between_the_halvings_and_the_divisions(
     codes: tuple[int, ...], value: float
@@ -130,6 +130,13 @@ def test_the_bias_left_in_a_sum(codes: tuple[int, ...], cards: dict[str, float],
     np.testing.assert_allclose(result.data, frame.data - np.float32(level))
     kept = frame.header.get("OFFSETCR", None)
     assert result.header.get("OFFSETCR") == (pytest.approx(level) if level else kept)
+
+
+def test_a_fiftieth_itself_is_too_far_from_half_of_the_bias() -> None:
+    for percentile, factor in ((51.0, 1), (50.9375, 2), (49.0, 1), (49.0625, 2)):
+        frame = coded(41, 94, DATAP01=percentile, BIASMEAN=100.0)
+        result = apply_step("undo_onboard_processing", frame)
+        np.testing.assert_array_equal(result.data, frame.data * factor)
 
 
 @pytest.mark.parametrize(
