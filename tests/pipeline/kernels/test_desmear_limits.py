@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.kernels.desmear import desmear
+from pipeline.kernels.desmear import constants, desmear
 from tests.pipeline.kernels.test_desmear import matrix, relative_error
 
 
@@ -55,3 +55,16 @@ def test_a_matrix_without_an_inverse_is_refused_with_its_times(
 @pytest.mark.parametrize("times", [(2.0, 0.5, 0.1), (2.0, 2.0, 2.0)])
 def test_one_line_has_no_neighbours(times: tuple[float, float, float]) -> None:
     np.testing.assert_allclose(desmear(np.full((1, 3), 6.0), *times), 3.0)
+
+
+def test_lines_are_taken_in_their_order_unless_that_would_lose_digits() -> None:
+    assert constants(5, 1.0, 0.5, 1.5)[-1] is False  # either way is as good
+    assert constants(5, 1.0, 0.5, 0.4)[-1] is False
+    assert constants(5, 1.0, 0.4, 0.5)[-1] is True
+
+
+def test_a_ratio_of_nothing_divides_by_nothing() -> None:
+    """Where a line gathers as much light at the place of the lines before it as at its own, ρ is 0."""
+    with np.errstate(all="raise"):
+        rho, kappa, _, _, _ = constants(5, 1.0, 1.0, 0.5)
+    assert (rho, kappa) == (0.0, 1.0)
