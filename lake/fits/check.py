@@ -11,7 +11,7 @@ import math
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -210,17 +210,14 @@ def _open(path: Path) -> tuple[Content, tuple[int, int]]:
             advice="give files, folders of files, or patterns",
             code=Reason.UNREADABLE,
         )
-    file = path.open("rb", buffering=0)
-    try:
+    with ExitStack() as until_read:
+        file = until_read.enter_context(path.open("rb", buffering=0))
         if status.st_size > HELD:
+            until_read.pop_all()  # it stays open
             return Lying(file, status.st_size), _state(status)
         data = b""
         while len(data) <= HELD and (more := file.read(HELD + 1 - len(data))):
             data += more
-    except BaseException:
-        file.close()
-        raise
-    file.close()
     if len(data) > HELD:
         raise changed(str(path))
     if not data:
