@@ -7,22 +7,31 @@ nothing running.
 
 from pipeline import sources
 from pipeline.apply import apply
+from pipeline.errors import BadInput, Fatal, Retriable
 from pipeline.frame import Frame
 from pipeline.instrument import Instrument
 from pipeline.quality import Quality
 from pipeline.recipe import Recipe
 from pipeline.registry import recognise
 from pipeline.stack import frames_of, stack_of
+from pipeline.step import Params, ReferenceNeed, References, step
 
 sources.note_pipeline()
 
 __all__ = [
+    "BadInput",
+    "Fatal",
     "Frame",
     "Instrument",
+    "Params",
     "Quality",
     "Recipe",
+    "ReferenceNeed",
+    "References",
+    "Retriable",
     "apply",
     "frames_of",
     "recognise",
     "stack_of",
+    "step",
 ]

@@ -18,6 +18,7 @@ from pipeline.completeness import Expectation
 from pipeline.errors import BadInput
 from pipeline.keywords import KeywordRule, check_dates, check_exposure, check_twice, check_values
 from pipeline.level import Level
+from pipeline.preview import PreviewRule
 
 #: The Sun is drawn since Galileo's days; other years are fillers of archives (0001, 9999).
 _YEARS: Final = range(1600, 2500)
@@ -175,6 +176,7 @@ class Instrument(_Model):
     references: tuple[ReferenceRule, ...] = ()
     #: Level → what a product of that level has gone through when its treatment is complete.
     expects: dict[Level, tuple[Expectation, ...]] = Field(default_factory=dict)
+    preview: tuple[PreviewRule, ...] = ()
     credit: str = ""
     folder: Path = Field(default=Path(), exclude=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,9 +18,11 @@ from pipeline.errors import Fatal
 from pipeline.instrument import Instrument
 from pipeline.level import Level
 from pipeline.mistakes import Place, explained
-from pipeline.registry import instrument, instruments
+from pipeline.registry import instrument, instruments, is_announced
 from pipeline.step import Params, ReferenceNeed, find_step
 from pipeline.unit_chain import require_units
+
+log = logging.getLogger(__name__)
 
 _LARGEST_VERSION: Final = 2**31 - 1
 """What the catalogue's column takes."""
@@ -227,8 +230,16 @@ def recipes_of(entry: Instrument) -> dict[str, Recipe]:
 
 
 def recipes() -> dict[str, Recipe]:
-    """All recipes that come with instruments, by name."""
-    return {name: recipe for entry in instruments().values() for name, recipe in recipes_of(entry).items()}
+    """All recipes of all instruments, by name; broken ones of other packages are told and left out."""
+    found: dict[str, Recipe] = {}
+    for entry in instruments().values():
+        try:
+            found |= recipes_of(entry)
+        except Fatal as error:
+            if not is_announced(entry):
+                raise
+            log.warning("recipes of the instrument %s cannot be used: %s", entry.name, error)
+    return found
 
 
 def _yes_or_no(key: str, value: Any) -> bool:

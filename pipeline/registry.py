@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from astropy.io import fits
 from pydantic import ValidationError
@@ -19,6 +22,8 @@ from pipeline.documents import load_yaml
 from pipeline.errors import BadInput, Fatal
 from pipeline.instrument import Instrument, header_text
 from pipeline.mistakes import explained
+
+log = logging.getLogger(__name__)
 
 _BUILT_IN: Final = Path(__file__).parent / "instruments"
 #: Third parties announce instruments here: name → module whose folder holds `instrument.yaml`.
@@ -56,28 +61,51 @@ def recognise(header: fits.Header, source: str = "") -> Instrument:
     )
 
 
-@lru_cache(maxsize=1)
-def instruments() -> dict[str, Instrument]:
-    """All instruments, by name: those of this package and those other packages announce.
+class _Found(NamedTuple):
+    """Instruments that can be used, and why others cannot."""
 
-    Raises
-    ------
-    Fatal
-        When a description is not valid or a name is taken twice.
-    """
-    found: dict[str, Instrument] = {}
-    for module, folder in _folders():
-        entry = read_description(folder)
-        if entry.name in found:
-            raise Fatal(f"instrument {entry.name!r} is described twice; rename the one in {folder}")
-        if importlib.util.find_spec(f"{module}.steps"):
-            importlib.import_module(f"{module}.steps")
-        sources.note_instrument(entry.name, folder)
-        found[entry.name] = entry
+    usable: dict[str, Instrument]
+    broken: dict[str, str]
+
+
+#: Instruments that lie in folders somebody works on: module → folder. See `working_on`.
+_WORKED_ON: Final[dict[str, Path]] = {}
+
+
+@lru_cache(maxsize=1)
+def _found() -> _Found:
+    found = _Found({}, {})
+    for path in sorted(_BUILT_IN.glob("*/instrument.yaml")):
+        _take(found, f"pipeline.instruments.{path.parent.name}", path.parent)
+    for module, folder in _WORKED_ON.items():
+        _take(found, module, folder)
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        # A package of somebody else's must not keep the others from working, whatever it raises.
+        try:
+            _take(found, entry.value, _folder_of(entry))
+        except Exception as error:
+            found.broken[entry.name] = _why(entry, error)
+            log.warning("%s", found.broken[entry.name])
     import pipeline.steps  # noqa: F401 - registers the steps every instrument may use
 
     sources.note_pipeline()  # modules of it were loaded just now
     return found
+
+
+def instruments() -> dict[str, Instrument]:
+    """All instruments that can be used, by name: those of this package and those other packages announce.
+
+    Raises
+    ------
+    Fatal
+        When a description of this package is not valid.
+    """
+    return _found().usable
+
+
+def broken() -> Mapping[str, str]:
+    """The announced instruments that cannot be used, each with a sentence that says why."""
+    return _found().broken
 
 
 def instrument(name: str) -> Instrument:
@@ -86,22 +114,105 @@ def instrument(name: str) -> Instrument:
     Raises
     ------
     Fatal
-        When there is none.
+        When there is none, or it cannot be used.
     """
     known = instruments()
-    if name not in known:
-        raise Fatal(f"there is no instrument {shortly(name)}. {choices(name, known)}")
-    return known[name]
+    if name in known:
+        return known[name]
+    if name in broken():
+        raise Fatal(broken()[name])
+    raise Fatal(f"there is no instrument {shortly(name)}. {choices(name, known)}")
 
 
-def _folders() -> Iterator[tuple[str, Path]]:
-    for path in sorted(_BUILT_IN.glob("*/instrument.yaml")):
-        yield f"pipeline.instruments.{path.parent.name}", path.parent
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        spec = importlib.util.find_spec(entry.value)
-        if spec is None or not spec.submodule_search_locations:
-            raise Fatal(f"the instrument {entry.name!r} is announced by {entry.value}, which is no package")
-        yield entry.value, Path(spec.submodule_search_locations[0])
+def is_announced(entry: Instrument) -> bool:
+    """Whether an instrument comes with another package."""
+    return not entry.folder.is_relative_to(_BUILT_IN)
+
+
+def forget() -> None:
+    """Look for instruments anew when they are asked for next."""
+    _found.cache_clear()
+
+
+@contextmanager
+def working_on(folder: Path) -> Iterator[str]:
+    """Use an instrument that lies in a folder and is not installed; gives its name.
+
+    Raises
+    ------
+    Fatal
+        When its description is not valid, or its steps cannot be loaded.
+    """
+    from pipeline.step import forget_steps
+
+    folder = folder.resolve()
+    name = read_description(folder).name
+    known = instruments().get(name)
+    if known is not None and known.folder.resolve() == folder:
+        yield name
+        return
+    module, root = _module_of(folder)
+    loaded = set(sys.modules)
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
+    _WORKED_ON[module] = folder
+    forget()
+    try:
+        try:
+            instruments()
+        except Fatal:
+            raise
+        except Exception as error:  # whatever somebody's module does while it is loaded
+            raise Fatal(f"the steps in {folder} cannot be loaded: {_told(error)}") from error
+        yield name
+    finally:
+        sys.path.remove(str(root))
+        del _WORKED_ON[module]
+        for one in set(sys.modules) - loaded:
+            if one == module or one.startswith(f"{module}."):
+                del sys.modules[one]
+        forget_steps(name)
+        forget()
+
+
+def _module_of(folder: Path) -> tuple[str, Path]:
+    """The module a folder is, and the folder it is imported from."""
+    parts, root = [folder.name], folder.parent
+    while (root / "__init__.py").exists():
+        parts, root = [root.name, *parts], root.parent
+    return ".".join(parts), root
+
+
+def _take(found: _Found, module: str, folder: Path) -> None:
+    entry = read_description(folder)
+    if entry.name in found.usable:
+        other = found.usable[entry.name].folder
+        if other.resolve() == folder.resolve():  # somebody works on what is installed
+            return
+        raise Fatal(f"instrument {entry.name!r} is described twice; rename the one in {folder}")
+    if importlib.util.find_spec(f"{module}.steps"):
+        importlib.import_module(f"{module}.steps")
+    sources.note_instrument(entry.name, folder)
+    found.usable[entry.name] = entry
+
+
+def _folder_of(entry: metadata.EntryPoint) -> Path:
+    spec = importlib.util.find_spec(entry.value)
+    if spec is None or not spec.submodule_search_locations:
+        raise Fatal(f"it is announced as {entry.value}, which is no package")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _why(entry: metadata.EntryPoint, error: Exception) -> str:
+    owner = f" of the package {entry.dist.name}" if entry.dist else ""
+    return f"the instrument {entry.name}{owner} cannot be used: {_told(error)}"
+
+
+def _told(error: Exception) -> str:
+    told = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{told}; install what provides {error.name}"
+    return told if isinstance(error, (ImportError, Fatal)) else f"{type(error).__name__}: {told}"
 
 
 def read_description(folder: Path) -> Instrument:

@@ -271,6 +271,12 @@ def owner_of(wanted: Step) -> str:
     return next(owner for (owner, _), entry in _REGISTRY.items() if entry is wanted)
 
 
+def forget_steps(instrument: str) -> None:
+    """Forget the steps of an instrument that is used no longer."""
+    for key in [key for key in _REGISTRY if key[0] == instrument]:
+        del _REGISTRY[key]
+
+
 def _params_model(function: Callable[..., Frame]) -> type[Params]:
     import typing
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from astropy.io import fits
+from pipeline.testing import toy_frame
 
-from pipeline import Frame
+__all__ = ["install", "toy_frame"]
 
 INSTRUMENT = """
 name: toy
@@ -210,12 +208,3 @@ def install(site: Path) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-camera\nVersion: 0.1\n")
     (info / "entry_points.txt").write_text("[heliolake.instruments]\ntoy = toy_camera\n")
-
-
-def toy_frame(value: float = 1.0, shape: tuple[int, int] = (4, 6), /, **cards: Any) -> Frame:
-    """A frame of the toy camera; `cards` go into its header."""
-    header = fits.Header()
-    header.update({"TELESCOP": "TOY", "DETECTOR": "CAM1", "LVL": "0", "BUNIT": "DN"})
-    header["DATE-OBS"] = "2024-05-06T07:08:09.5"
-    header.update(cards)
-    return Frame.of(np.full(shape, value), header, source=str(cards.get("FILENAME", "toy.fits")))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cluster.home.home import Home
-from cluster.services import ports, records, rucio
+from cluster.services import installed, ports, records, rucio
 from cluster.services.base import Service, ServiceState, launch, python
 from cluster.services.compute import Dask, compute_environment
 from cluster.services.postgres import Postgres
@@ -47,6 +47,7 @@ def up(home: Home, *, on_progress: Progress | None = None) -> list[ServiceState]
         finally:
             compute_started = compute.result()
         if compute_started:
+            installed.note(home)
             _warm_kernels(home)
     return status(home)
 

@@ -20,6 +20,7 @@ from heliolake.cli import (
     history,
     ingest,
     known,
+    new,
     reduce,
     restore,
     services,
@@ -133,7 +134,21 @@ def heliolake(
     ctx.obj = Globals(home, debug)
 
 
-for group in (demo, services, ingest, work, reduce, history, find, stack, known, fsck, restore, contexts):
+for group in (
+    demo,
+    services,
+    ingest,
+    work,
+    reduce,
+    history,
+    find,
+    stack,
+    known,
+    new,
+    fsck,
+    restore,
+    contexts,
+):
     group.register(app)
 
 

@@ -56,6 +56,7 @@ def open_lake(ctx: typer.Context) -> Iterator[Lake]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("distributed.client").disabled = True  # its level is set anew by its first import
     with Lake.open(home_of(ctx).lake_config()) as lake:
+        say_what_is_newer(home_of(ctx))
         yield lake
 
 
@@ -67,6 +68,15 @@ def running_scheduler(ctx: typer.Context) -> Scheduler | None:
         return home_of(ctx).scheduler()
     except Unreachable:
         return None
+
+
+def say_what_is_newer(home: Home) -> None:
+    """Say on stderr which packages the running services do not know yet."""
+    from cluster.services.installed import changed
+    from heliolake.cli.output import err, shown
+
+    for sentence in changed(home):
+        err().print(f"[yellow]note[/]  {shown(sentence)}", soft_wrap=True)
 
 
 def parse_time(text: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +12,8 @@ from rich.padding import Padding
 
 from heliolake.cli.common import KNOW, Json
 from heliolake.cli.complete import instrument_names, recipe_names
-from heliolake.cli.output import out, print_json, shown, table
+from heliolake.cli.exits import ExitCode
+from heliolake.cli.output import err, out, print_json, shown, table
 
 if TYPE_CHECKING:
     from pipeline.step import Step
@@ -111,31 +113,93 @@ def steps(instrument: InstrumentOption = None, as_json: Json = False) -> None:
     )
 
 
-def instruments(as_json: Json = False) -> None:
-    """List the instruments whose files are recognised."""
+def instruments(
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check",
+            metavar="NAME|FOLDER",
+            autocompletion=instrument_names,
+            help="Check one: its description, recipes, steps, references, packaging.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the instruments whose files are recognised, or check one that you write.
+
+    [bold]Examples[/]
+
+      heliolake instruments
+      heliolake instruments --check my_camera/
+    """
+    if check is not None:
+        _check(check, as_json=as_json)
+        return
+    from pipeline.errors import Fatal
     from pipeline.recipe import recipes_of
+    from pipeline.registry import broken
     from pipeline.registry import instruments as known
 
-    documents: list[dict[str, Any]] = [
-        {
-            "name": entry.name,
-            "title": entry.title,
-            "recognise": [dict(block) for block in entry.recognise],
-            "observation": entry.observation,
-            "levels": sorted(entry.level.levels),
-            "meta": sorted(entry.meta),
-            "recipes": sorted(recipes_of(entry)),
-        }
-        for entry in known().values()
-    ]
+    documents: list[dict[str, Any]] = []
+    troubles = dict(broken())
+    for entry in known().values():
+        try:
+            made = sorted(recipes_of(entry))
+        except Fatal as error:
+            made = []
+            troubles[entry.name] = str(error)
+        documents.append(
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "recognise": [dict(block) for block in entry.recognise],
+                "observation": entry.observation,
+                "levels": sorted(entry.level.levels),
+                "meta": sorted(entry.meta),
+                "recipes": made,
+            }
+        )
     if as_json:
-        print_json({"instruments": documents})
-        return
-    rows = [
-        (entry.name, shown(entry.title), ", ".join(one["levels"]), ", ".join(one["recipes"]))
-        for entry, one in zip(known().values(), documents, strict=True)
-    ]
-    out().print(table("", ("instrument", "title", "levels", "recipes"), rows, fold=("title", "recipes")))
+        print_json({"instruments": documents, "broken": troubles})
+    else:
+        rows = [
+            (one["name"], shown(one["title"]), ", ".join(one["levels"]), ", ".join(one["recipes"]))
+            for one in documents
+        ]
+        out().print(table("", ("instrument", "title", "levels", "recipes"), rows, fold=("title", "recipes")))
+        for name, why in troubles.items():
+            err().print(f"[yellow]{shown(name)}[/]  {shown(why)}", soft_wrap=True)
+    if troubles:
+        raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _check(which: str, *, as_json: bool) -> None:
+    from pipeline.checking import check
+    from pipeline.choices import choices
+    from pipeline.errors import Fatal
+    from pipeline.registry import broken
+    from pipeline.registry import instruments as known
+
+    folder = Path(which)
+    if not folder.is_dir() and which in broken():
+        raise Fatal(broken()[which])
+    if not folder.is_dir():
+        if which not in known():
+            raise Fatal(f"there is neither a folder nor an instrument {which}. {choices(which, known())}")
+        folder = known()[which].folder
+    found = check(folder)
+    if as_json:
+        print_json(found._asdict())
+    else:
+        for sentence in found.problems:
+            out().print(f"[red]wrong[/]  {shown(sentence)}", soft_wrap=True)
+        for sentence in found.notes:
+            out().print(f"[dim]note   {shown(sentence)}[/]", soft_wrap=True)
+        made = f"{len(found.recipes)} recipes, {len(found.steps)} steps of its own"
+        verdict = f"{len(found.problems)} to put right" if found.problems else f"fit for use: {made}"
+        out().print(f"[bold]{shown(found.name)}[/]  {verdict}", soft_wrap=True)
+    if found.problems:
+        raise typer.Exit(ExitCode.WITH_PROBLEMS)
 
 
 def _print_recipe(document: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from heliolake.cli.common import SERVICES, Json, command, home_of
+from heliolake.cli.common import SERVICES, Json, command, home_of, say_what_is_newer
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import coloured, err, out, print_json, shown, table
 
@@ -63,6 +63,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
 
     home = home_of(ctx)
     states = look(home)
+    say_what_is_newer(home)
     _show(ctx, states, as_json=as_json)
     if any(state.state not in _WELL for state in states):
         raise typer.Exit(ExitCode.UNREACHABLE)

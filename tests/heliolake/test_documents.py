@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
@@ -13,6 +16,7 @@ from heliolake.cli import work
 from heliolake.recipes import find_recipe, parse_settings
 from pipeline.instrument import Instrument
 from pipeline.recipe import recipes
+from pipeline.registry import working_on
 from tests.conftest import HOUSE
 from tests.heliolake.conftest import Command
 
@@ -36,7 +40,7 @@ def test_every_command_of_the_readme_exists(run: Command) -> None:
 
 def test_every_option_of_the_readme_exists(run: Command) -> None:
     for command, options in re.findall(r"`heliolake ([a-z]+)([^`]*)`", README):
-        words = (command, "add") if command == "context" else (command,)
+        words = (command, *{"context": ("add",), "new": ("instrument",)}.get(command, ()))
         text = run(*words, "--help").out
         assert all(option in text for option in re.findall(r"--[a-z-]+", options)), command
 
@@ -81,3 +85,18 @@ def test_the_instrument_of_contributing_is_one() -> None:
 
 def test_the_step_of_contributing_compiles() -> None:
     compile(blocks(CONTRIBUTING, "python")[0], "CONTRIBUTING.md", "exec")
+
+
+def test_the_worked_example_of_contributing_works(tmp_path: Path) -> None:
+    step, test = blocks(CONTRIBUTING, "python")[:2]
+    folder = tmp_path / "my_camera"
+    (folder / "steps").mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    (folder / "instrument.yaml").write_text(blocks(CONTRIBUTING, "yaml")[0])
+    (folder / "steps" / "__init__.py").write_text("from my_camera.steps import dark\n")
+    (folder / "steps" / "dark.py").write_text(step)
+    fits.writeto(tmp_path / "dark.fits", np.full((4, 6), 3.0, np.float32))
+    with working_on(folder):
+        names: dict[str, Any] = {}
+        exec(compile(test, "CONTRIBUTING.md", "exec"), names)  # noqa: S102 -- our own text
+        names["test_the_dark_frame_is_subtracted"](tmp_path / "dark.fits")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.registry import instruments
-from pipeline.step import _REGISTRY
+from pipeline.registry import forget
+from pipeline.step import forget_steps
 from tests import toy
 
 
@@ -19,12 +19,11 @@ def toy_instrument(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     site = tmp_path_factory.mktemp("site")
     toy.install(site)
     sys.path.insert(0, str(site))
-    instruments.cache_clear()
+    forget()
     yield site
     sys.path.remove(str(site))
-    instruments.cache_clear()
-    for key in [key for key in _REGISTRY if key[0] == "toy"]:
-        del _REGISTRY[key]
+    forget()
+    forget_steps("toy")
 
 
 @pytest.fixture
