@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -24,10 +24,11 @@ from pipeline import code
 from pipeline.choices import choices, shortly
 from pipeline.errors import Fatal
 from pipeline.read_only import read_only
+from pipeline.stack import header_of
 
 P = TypeVar("P")
 #: Variables of a stack that a block is made of, in the order `_map_block` takes them.
-_PARTS: Final = ("image", "quality", "source")
+_PARTS: Final = ("image", "quality", "source", "header")
 _NO_FRAMES: Final = "a reduction needs at least one block of frames"
 
 
@@ -43,15 +44,20 @@ class StackBlock:
         `Quality` bits, uint16, same shape.
     sources
         Names of the frames, in the same order.
+    headers
+        Their headers, empty ones of frames that failed; none at all where nobody gave them.
     """
 
     image: NDArray[np.float32]
     quality: NDArray[np.uint16]
     sources: tuple[str, ...]
+    headers: tuple[fits.Header, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.sources) == self.image.shape[0] == self.quality.shape[0]:
             raise ValueError("a block needs one image, one quality plane and one name for each frame")
+        if self.headers and len(self.headers) != len(self.sources):
+            raise ValueError("a block needs one header for each frame, or none at all")
         object.__setattr__(self, "image", read_only(self.image))
         object.__setattr__(self, "quality", read_only(self.quality))
 
@@ -112,6 +118,14 @@ class Reduction(Protocol[P]):
         """The reference, and what each of its pixels is made of."""
 
 
+Validity = tuple[datetime | None, datetime | None]
+
+
+def while_they_last(first: datetime, last: datetime) -> Validity:
+    """From the first frame to the last one, which is to be inside: a validity ends before its end."""
+    return first, last + timedelta(seconds=1)
+
+
 @dataclass(frozen=True)
 class ReductionKind:
     """A registered reduction: what it is made from, what it makes, and how that is written.
@@ -128,12 +142,18 @@ class ReductionKind:
         Searchable values in which all frames of one reference agree; they become its selectors.
     prepare
         The reduction for a number of frames.
+    further
+        Where the method goes over the frames more than once: for each further pass, the reduction for a
+        number of frames and what the pass before it made. The last pass makes the reference.
     write
         ``(reduced, origin, caveats)`` → the reference as FITS.
     fewest
         Frames below which there is no reference.
     few
         Frames below which a pixel is of low confidence.
+    validity
+        For which times the reference stands, from the begins of its first and its last frame; either end may
+        be open.
     summary
         One line for people.
     """
@@ -147,7 +167,22 @@ class ReductionKind:
     write: Callable[[Reduced, Origin, Sequence[str]], fits.HDUList]
     fewest: int = 1
     few: int = 1
+    further: tuple[Callable[[int, Reduced], Reduction[Any]], ...] = ()
+    validity: Callable[[datetime, datetime], Validity] = while_they_last
     summary: str = ""
+
+    @property
+    def passes(self) -> int:
+        """How often it goes over all frames."""
+        return 1 + len(self.further)
+
+    def reduction(self, number: int, frames: int, before: Reduced | None) -> Reduction[Any]:
+        """The reduction of one pass, counted from 0, which is given what the one before it made."""
+        if number == 0:
+            return self.prepare(frames)
+        if before is None:
+            raise ValueError(f"pass {number} of {self.name} needs what the pass before it made")
+        return self.further[number - 1](frames, before)
 
     def caveats(self, reduced: Reduced) -> tuple[str, ...]:
         """What a user of the reference should know about the number of its frames."""
@@ -232,10 +267,11 @@ def lazily(reduction: Reduction[P], stack: xr.Dataset, *, instrument: str = "") 
     if not stack.sizes["time"]:
         raise ValueError(_NO_FRAMES)
     mapped, combine, finish = (
-        _SameCode(instrument, part)
+        SameCode(instrument, part)
         for part in (partial(_map_block, reduction), reduction.combine, reduction.finish)
     )
-    parts = zip(*(stack[name].data.to_delayed().ravel() for name in _PARTS), strict=True)
+    names = [name for name in _PARTS if name in stack]
+    parts = zip(*(stack[name].data.to_delayed().ravel() for name in names), strict=True)
     partials = [delayed(mapped)(*part) for part in parts]
     while len(partials) > 1:
         joined = [
@@ -246,7 +282,7 @@ def lazily(reduction: Reduction[P], stack: xr.Dataset, *, instrument: str = "") 
     return delayed(finish)(partials[0])
 
 
-class _SameCode:
+class SameCode:
     """A function that only computes in a process which runs the code of the process it was made in.
 
     It travels sealed: an older process may not even have what it is made of, and has to be able to say so.
@@ -286,5 +322,17 @@ def _map_block(
     image: NDArray[np.float32],
     quality: NDArray[np.uint16],
     sources: NDArray[np.object_],
+    headers: NDArray[np.object_] | None = None,
 ) -> P:
-    return reduction.map(StackBlock(image, quality, tuple(map(str, sources))))
+    return reduction.map(block_of(image, quality, sources, headers))
+
+
+def block_of(
+    image: NDArray[np.float32],
+    quality: NDArray[np.uint16],
+    sources: NDArray[np.object_],
+    headers: NDArray[np.object_] | None = None,
+) -> StackBlock:
+    """A block of the variables of a stack."""
+    texts = () if headers is None else headers
+    return StackBlock(image, quality, tuple(map(str, sources)), tuple(header_of(str(text)) for text in texts))

@@ -53,23 +53,32 @@ def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quara
         return Run.create(lake, plan.id, document, plan.recipe.name, specs, this_process())
 
 
-def take(lake: Lake, told: Mapping[str, Any]) -> Run:
+def take(lake: Lake, told: Mapping[str, Any], *, publishes: bool = True) -> Run:
     """Make a run ours, as it is listed, unless the process that carries it out is alive.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    told
+        The run.
+    publishes
+        Whether its units belong to releases that it reserved.
 
     Raises
     ------
     BadInput
         When it is.
     """
-    _require_free(lake, told)
+    require_free(lake, told)
     run = Run(lake, str(told["run"]), this_process())
-    run.adopt()
+    run.adopt(publishes=publishes)
     return run
 
 
 def _can_go_on(lake: Lake, told: Mapping[str, Any], work: Sequence[PlannedUnit]) -> bool:
     """Whether a run holds all the work, and has not published a product of it already."""
-    _require_free(lake, told)
+    require_free(lake, told)
     run = Run(lake, str(told["run"]), this_process())
     members = {one.unit_id for one in run.outcomes()}
     if not all(unit.unit_id in members for unit in work):
@@ -77,7 +86,14 @@ def _can_go_on(lake: Lake, told: Mapping[str, Any], work: Sequence[PlannedUnit])
     return all(find_by_key(lake, product, run.id) is None for product in {unit.product for unit in work})
 
 
-def _require_free(lake: Lake, told: Mapping[str, Any]) -> None:
+def require_free(lake: Lake, told: Mapping[str, Any]) -> None:
+    """Refuse a run that a living process carries out.
+
+    Raises
+    ------
+    BadInput
+        When it does.
+    """
     owner = str(told["owner"])
     if told["status"] != "running" or owner == this_process() or is_dead(owner):
         return

@@ -17,6 +17,7 @@ from cluster.run.carrying import Carrying, Progress
 from cluster.run.open_run import open_run, take
 from cluster.run.remake import Remade, remake_lost
 from cluster.scheduler import Scheduler
+from lake.errors import BadInput
 from lake.lake import Lake
 from lake.ledger import runs
 from lake.ledger.owners import this_process
@@ -110,6 +111,11 @@ def resume(
     """
     told = runs.find_run(lake, run_id)
     document = told["document"]
+    if "recipe" not in document:
+        raise BadInput(
+            f"run {run_id} makes references, not products",
+            advice=f"heliolake reduce --run {run_id} goes on with it",
+        )
     plan = Plan(
         Recipe.model_validate(document["recipe"]),
         document["context"],

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from distributed import Client
-
-from cluster.connect import connected, submit
+from cluster.connect import connected
 from cluster.plan.plan import Query
-from cluster.run.stacks import FrameSource, Loader, open_stack
+from cluster.run.open_run import require_free, take
+from cluster.run.partials import Whole
+from cluster.run.reducing import Progress, Reducing, frames_of, pieces, require_worker
 from cluster.scheduler import Scheduler
 from lake.calibration import contexts, references
 from lake.calibration.choice import Context
-from lake.entries import FileEntry, iso
+from lake.entries import FileEntry, from_iso, iso
 from lake.errors import BadInput
-from lake.fits.io import read_header
 from lake.lake import Lake
+from lake.ledger import runs
+from lake.ledger.owners import this_process
+from lake.ledger.run import Run
+from lake.ledger.units import REDUCTION, UnitSpec
+from lake.names import ProductKey
 from lake.releases.inputs import active_inputs
-from pipeline.reduction import Origin, Reduced, ReductionKind, lazily
-from pipeline.registry import instrument
-
-#: Frames in one block of a reduction; a partial result of a few dozen is no larger than they are.
-_FRAMES: Final = 16
-
-
-Validity = tuple[datetime | None, datetime | None]
+from lake.releases.releases import product_lock
+from lake.storage import volatile
+from pipeline import code
+from pipeline.errors import BadInput as PipelineBadInput
+from pipeline.errors import Fatal
+from pipeline.reduction import Origin, ReductionKind, Validity, find_reduction
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,18 @@ class _Group:
     begins: tuple[datetime, ...]
     selectors: dict[str, Any]
 
+    def document(self) -> dict[str, Any]:
+        """What a run has to know of them as a whole."""
+        told = "\n".join(f"{file.did} {file.sha256}" for file in self.files)
+        return {
+            "selectors": self.selectors,
+            "frames": len(self.files),
+            "first": self.begins[0].isoformat(),
+            "last": self.begins[-1].isoformat(),
+            "simulated": any(bool(file.meta.get("simulated")) for file in self.files),
+            "digest": hashlib.sha256(told.encode()).hexdigest(),
+        }
+
 
 def reduce_to_reference(
     lake: Lake,
@@ -93,8 +109,11 @@ def reduce_to_reference(
     query: Query,
     *,
     valid: Validity | None = None,
+    on_progress: Progress | None = None,
 ) -> Made:
     """Make references from all frames a query finds, one per camera (what `kind.alike` tells apart).
+
+    Its pieces are units of a run: the same command goes on where an earlier one was stopped.
 
     Parameters
     ----------
@@ -107,7 +126,9 @@ def reduce_to_reference(
     query
         Which observations.
     valid
-        Validity of the references; the days of the frames by default.
+        Validity of the references; what the kind says by default, for most the days of the frames.
+    on_progress
+        Called with frames gone over, how many there are in all passes, and what is made.
 
     Returns
     -------
@@ -117,9 +138,60 @@ def reduce_to_reference(
     Raises
     ------
     lake.errors.BadInput
-        When no frame is found or fewer than `kind.fewest`, or frames of one group differ in size or
-        unit. Nothing is added to the lake then, for any group.
+        When no frame is found or fewer than `kind.fewest`, or frames of one group differ in size, or another
+        process is making the same. Nothing is added to the lake then, for any group.
+    pipeline.errors.BadInput
+        When frames of one group differ in their unit.
+    pipeline.errors.Fatal, pipeline.errors.Retriable, lake.errors.Retriable
+        When every piece would fail alike, or a service is lost.
     """
+    groups = _groups(lake, kind, query)
+    document = {
+        "reduction": {"instrument": kind.instrument, "name": kind.name},
+        "valid": None if valid is None else [iso(one) for one in valid],
+        "code": dict(code.of_instrument(kind.instrument)),
+        "groups": [group.document() for group in groups],
+    }
+    run = _open(lake, kind, groups, document)
+    del groups  # from here on the ledger knows the frames
+    return _carry_out(run, scheduler, kind, document, on_progress)
+
+
+def resume_reduction(
+    lake: Lake, scheduler: Scheduler, run_id: str, *, on_progress: Progress | None = None
+) -> Made:
+    """Go on with a reduction by the id of its run; see `reduce_to_reference`.
+
+    Raises
+    ------
+    lake.errors.BadInput
+        Also when there is no such run, it is none of a reduction, or is done.
+    """
+    told = runs.find_run(lake, run_id)
+    document = told["document"]
+    if "reduction" not in document:
+        raise BadInput(
+            f"run {run_id} makes products, not references",
+            advice=f"heliolake process --run {run_id} goes on with it",
+        )
+    if told["status"] == "done":
+        raise BadInput(
+            f"run {run_id} is done",
+            advice="what it made is in the lake (`heliolake context list`); "
+            "give the reduction and its query to make it again",
+        )
+    kind = find_reduction(document["reduction"]["instrument"], document["reduction"]["name"])
+    today = code.of_instrument(kind.instrument)
+    if document["code"] != dict(today):
+        changed = code.differences(document["code"], today)
+        raise Fatal(
+            f"the software changed since run {run_id} was begun: {changed}. Its reference would be of two "
+            f"kinds. Begin again: `heliolake reduce {kind.name}` with the same options"
+        )
+    return _carry_out(take(lake, told, publishes=False), scheduler, kind, document, on_progress)
+
+
+def _groups(lake: Lake, kind: ReductionKind, query: Query) -> list[_Group]:
     found = active_inputs(
         lake,
         kind.instrument,
@@ -138,14 +210,140 @@ def reduce_to_reference(
             found=query.observation or "all",
             advice="process that level first, or widen the query; `heliolake search` shows what there is",
         )
-    groups = [_group(kind, files) for files in alike.values()]
-    with tempfile.TemporaryDirectory(prefix="heliolake-") as folder, connected(scheduler) as client:
-        written = [_reduce(lake, client, kind, group, valid, Path(folder)) for group in groups]
-        infos = references.add(lake, [new for new, _ in written])
-    made = tuple(finished(info) for info, (_, finished) in zip(infos, written, strict=True))
+    return [_group(kind, files) for files in alike.values()]
+
+
+def _open(lake: Lake, kind: ReductionKind, groups: Sequence[_Group], document: Mapping[str, Any]) -> Run:
+    """The run that makes this: one that was stopped, else a new one. Never two at once.
+
+    Raises
+    ------
+    BadInput
+        When another process is at it.
+    """
+    salt = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    with product_lock(lake, ProductKey("plans", salt, "0")):
+        for told in runs.runs_of_plan(lake, salt):
+            require_free(lake, told)
+            if told["status"] in ("running", "stopped"):
+                return take(lake, told, publishes=False)
+
+        def units() -> Iterator[UnitSpec]:
+            for number, group in enumerate(groups):
+                yield from pieces(kind, number, group.files, salt)
+
+        return Run.create(lake, salt, document, f"{REDUCTION}{kind.name}", units(), this_process())
+
+
+def _carry_out(
+    run: Run,
+    scheduler: Scheduler,
+    kind: ReductionKind,
+    document: Mapping[str, Any],
+    on_progress: Progress | None,
+) -> Made:
+    status, note = "stopped", "interrupted"
+    try:
+        with connected(scheduler) as client:
+            require_worker(client)
+            frames = [group["frames"] for group in document["groups"]]
+            wholes = Reducing(run, kind, frames, on_progress).carry_out(client)
+        made = _register(run, kind, document, wholes)
+        status, note = "done", ""
+    except Exception as error:
+        note = str(error)[:500]
+        if isinstance(error, (BadInput, PipelineBadInput, Fatal)):  # it would end so again
+            status = "failed"
+        raise
+    finally:
+        run.give_back()
+        run.end(status, note)
+        if status != "stopped":
+            volatile.drop_all(run.lake.root, run.id)
+    return made
+
+
+def _register(run: Run, kind: ReductionKind, document: Mapping[str, Any], wholes: Sequence[Whole]) -> Made:
+    """The references in the lake, and a context that lists them."""
+    lake = run.lake
+    with tempfile.TemporaryDirectory(prefix="heliolake-") as folder:
+        written = [
+            _Written.of(run, kind, document, number, whole, Path(folder))
+            for number, whole in enumerate(wholes)
+        ]
+        infos = references.add(lake, [one.new for one in written])
+    made = tuple(one.registered(info) for info, one in zip(infos, written, strict=True))
     base = contexts.current(lake, kind.instrument)
     note = f"with {', '.join(info.did for info in infos)}"
     return Made(made, contexts.extend(lake, base, infos, note=note, instrument=kind.instrument))
+
+
+@dataclass(frozen=True)
+class _Written:
+    """The reference of one group as a file, and what will be told of it once it is in the lake."""
+
+    new: references.NewReference
+    used: int
+    given: int
+    begin: datetime
+    end: datetime
+    caveats: tuple[str, ...]
+
+    def registered(self, info: references.ReferenceInfo) -> MadeReference:
+        """What is told of it."""
+        return MadeReference(info, self.used, self.given, self.begin, self.end, self.caveats)
+
+    @classmethod
+    def of(
+        cls,
+        run: Run,
+        kind: ReductionKind,
+        document: Mapping[str, Any],
+        number: int,
+        whole: Whole,
+        folder: Path,
+    ) -> _Written:
+        """Write the reference of a group; refused where too few of its frames could be used."""
+        group, reduced = document["groups"][number], whole.reduced
+        given = group["frames"]
+        usable = f" of {given} could be used" if len(reduced.used) < given else ""
+        _require_enough(kind, group["selectors"], len(reduced.used), usable)
+        if not (reduced.count >= kind.fewest).any():
+            raise BadInput(
+                f"no pixel of the {kind.name} would be made of {kind.fewest} frames",
+                keyword="QUALITY",
+                found=f"at most {reduced.count.max(initial=0)} of {given} frames have a value there",
+                advice="look at the frames' flags with `heliolake show`, or widen the query",
+            )
+        used = tuple(
+            (name, datetime.fromisoformat(begin))
+            for _, payload in run.payloads(frames_of(kind, number)).values()
+            if payload["pass"] == 0
+            for _, name, _, _, begin in payload["frames"]
+            if name in reduced.used
+        )
+        caveats = kind.caveats(reduced)
+        first, last = (datetime.fromisoformat(group[key]) for key in ("first", "last"))
+        words = [kind.name, *(str(value) for value in group["selectors"].values()), f"{first:%Y%m%d}"]
+        path = folder / f"{'_'.join(words)}.fits"
+        kind.write(reduced, Origin(whole.unit, used), caveats).writeto(path, checksum=True)
+        given_validity = document["valid"]
+        validity = (
+            kind.validity(first, last)
+            if given_validity is None
+            else (from_iso(given_validity[0]), from_iso(given_validity[1]))
+        )
+        new = references.NewReference(
+            path=path,
+            need=kind.need,
+            instrument=kind.instrument,
+            source=f"{kind.name} of {len(used)} files of level {kind.level}, made by Heliolake",
+            valid_from=validity[0],
+            valid_until=validity[1],
+            selectors=group["selectors"],
+            simulated=group["simulated"],
+        )
+        return cls(new, len(used), given, used[0][1], used[-1][1], caveats)
 
 
 def _group(kind: ReductionKind, files: Sequence[FileEntry]) -> _Group:
@@ -157,7 +355,7 @@ def _group(kind: ReductionKind, files: Sequence[FileEntry]) -> _Group:
     ordered = dict(sorted(by_begin.items()))
     selectors = {name: files[0].meta[name] for name in kind.alike if name in files[0].meta}
     group = _Group(tuple(ordered.values()), tuple(ordered), selectors)
-    _require_enough(kind, group, len(group.files))
+    _require_enough(kind, selectors, len(group.files))
     shapes = {file.shape for file in group.files}
     if len(shapes) > 1:
         raise BadInput(
@@ -169,93 +367,13 @@ def _group(kind: ReductionKind, files: Sequence[FileEntry]) -> _Group:
     return group
 
 
-def _require_enough(kind: ReductionKind, group: _Group, number: int, lost: str = "") -> None:
+def _require_enough(kind: ReductionKind, selectors: Mapping[str, Any], number: int, lost: str = "") -> None:
     if number >= kind.fewest:
         return
-    what = ", ".join(f"{name} {value}" for name, value in group.selectors.items())
+    what = ", ".join(f"{name} {value}" for name, value in selectors.items())
     raise BadInput(
         f"there are too few frames for a {kind.name} ({what})",
         keyword="observation",
         found=f"{number} different frame{'s' * (number != 1)}{lost}, and {kind.fewest} are needed",
         advice="widen the query to more frames, or narrow it so that it leaves these out",
     )
-
-
-def _reduce(
-    lake: Lake,
-    client: Client,
-    kind: ReductionKind,
-    group: _Group,
-    valid: Validity | None,
-    folder: Path,
-) -> tuple[references.NewReference, Callable[[references.ReferenceInfo], MadeReference]]:
-    """The reference of one group as a file, and what will be told of it once it is in the lake."""
-    unit = _common_unit(lake, kind, group.files)
-    reduced = _computed(lake, client, kind, group)
-    usable = f" of {len(group.files)} could be used" if len(reduced.used) < len(group.files) else ""
-    _require_enough(kind, group, len(reduced.used), usable)
-    if not (reduced.count >= kind.fewest).any():
-        raise BadInput(
-            f"no pixel of the {kind.name} would be made of {kind.fewest} frames",
-            keyword="QUALITY",
-            found=f"at most {reduced.count.max(initial=0)} of {len(group.files)} frames have a value there",
-            advice="look at the frames' flags with `heliolake show`, or widen the query",
-        )
-    used = tuple(
-        (file.name, begin)
-        for file, begin in zip(group.files, group.begins, strict=True)
-        if file.name in reduced.used
-    )
-    origin, caveats = Origin(unit, used), kind.caveats(reduced)
-    # Validity ends before its end: the last frame is to be inside.
-    begin, end = group.begins[0], group.begins[-1] + timedelta(seconds=1)
-    name = "_".join([kind.name, *(str(value) for value in group.selectors.values()), f"{begin:%Y%m%d}"])
-    path = folder / f"{name}.fits"
-    kind.write(reduced, origin, caveats).writeto(path, checksum=True)
-    new = references.NewReference(
-        path=path,
-        need=kind.need,
-        instrument=kind.instrument,
-        source=f"{kind.name} of {len(used)} files of level {kind.level}, made by Heliolake",
-        valid_from=valid[0] if valid else begin,
-        valid_until=valid[1] if valid else end,
-        selectors=group.selectors,
-        simulated=any(bool(file.meta.get("simulated")) for file in group.files),
-    )
-    return new, lambda info: MadeReference(
-        info, len(used), len(group.files), used[0][1], used[-1][1], caveats
-    )
-
-
-def _computed(lake: Lake, client: Client, kind: ReductionKind, group: _Group) -> Reduced:
-    entry = instrument(kind.instrument)
-    sources = [
-        FrameSource(
-            loader=Loader(str(lake.path_of(file.scope, file.name)), file.image_hdu),
-            source=file.name,
-            sha256=file.sha256,
-            blank_is_missing=entry.blank_is_missing,
-        )
-        for file in group.files
-    ]
-    ny, nx = group.files[0].shape
-    stack = open_stack(sources, (ny, nx), frames_per_block=_FRAMES)
-    whole = lazily(kind.prepare(len(group.files)), stack, instrument=kind.instrument)
-    found: Reduced = submit(client, whole).result()
-    return found
-
-
-def _common_unit(lake: Lake, kind: ReductionKind, files: Sequence[FileEntry]) -> str:
-    """The unit of all frames; a mean over two units would be a number of neither."""
-    found = {
-        str(read_header(str(lake.path_of(file.scope, file.name)), 0).get("BUNIT", "")).strip()
-        for file in files
-    }
-    if len(found) > 1:
-        raise BadInput(
-            f"the frames for one {kind.name} are in different units",
-            keyword="BUNIT",
-            found=", ".join(sorted(found)),
-            advice="narrow the query to frames of one unit, or process them again with one recipe",
-        )
-    return found.pop()

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, home_of, open_lake, parse_time
-from heliolake.cli.complete import instrument_names
-from heliolake.cli.output import err, out, print_json, shown
+from heliolake.cli.complete import instrument_names, run_ids
+from heliolake.cli.output import err, out, print_json, progress_bar, shown
 
 ValidFrom = Annotated[
     datetime | None,
@@ -38,44 +38,62 @@ def register(app: typer.Typer) -> None:
 
 def reduce(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="REDUCTION", help="What to make, such as background.")],
+    name: Annotated[
+        str | None, typer.Argument(metavar="REDUCTION", help="What to make, such as background.")
+    ] = None,
     instrument: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--instrument",
             metavar="NAME",
             autocompletion=instrument_names,
             help="Of which instrument (heliolake instruments).",
         ),
-    ],
+    ] = None,
     since: Since = None,
     until: Until = None,
     observation: ObservationPattern = None,
     valid_from: ValidFrom = None,
     valid_until: ValidUntil = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="ID",
+            autocompletion=run_ids,
+            help="Go on with this run (heliolake runs) instead.",
+        ),
+    ] = None,
     use: Annotated[bool, typer.Option("--use", help="Make the new context the current one.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make a calibration reference from many frames, and a context that lists it.
+
+    A run that was stopped goes on where it was when the same command is given again.
 
     [bold]Example[/]
 
       heliolake reduce background --instrument stereo_hi --observation 'hi1a_s4_201109*' --use
     """
     from cluster.plan.plan import Query
-    from cluster.run.reduce import reduce_to_reference
+    from cluster.run.reduce import reduce_to_reference, resume_reduction
     from lake.calibration import contexts
     from pipeline.reduction import find_reduction
 
-    kind = find_reduction(instrument, name)
-    with open_lake(ctx) as lake:
-        made = reduce_to_reference(
-            lake,
-            home_of(ctx).scheduler(),
-            kind,
-            Query(since, until, observation),
-            valid=(valid_from, valid_until) if valid_from or valid_until else None,
-        )
+    asked = (name, instrument, since, until, observation, valid_from, valid_until)
+    if run is not None and any(one is not None for one in asked):
+        raise typer.BadParameter("a run knows what it makes of what; give nothing else", param_hint="--run")
+    if run is None and (name is None or instrument is None):
+        raise typer.BadParameter("give REDUCTION and --instrument, or --run ID", param_hint="REDUCTION")
+    kind = find_reduction(instrument, name) if instrument and name else None
+    with open_lake(ctx) as lake, progress_bar(name or f"run {run}") as bar:
+        scheduler = home_of(ctx).scheduler()
+        if kind is None:
+            made = resume_reduction(lake, scheduler, str(run), on_progress=bar)
+        else:
+            query = Query(since, until, observation)
+            valid = (valid_from, valid_until) if valid_from or valid_until else None
+            made = reduce_to_reference(lake, scheduler, kind, query, valid=valid, on_progress=bar)
         if use:
             contexts.use(lake, made.context.number)
     if as_json:

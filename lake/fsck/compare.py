@@ -18,13 +18,14 @@ from lake.fsck.orphans import orphans
 from lake.fsck.picture import take_picture
 from lake.fsck.releases import drafts, releases
 from lake.fsck.rows import counts, dates, levels, results
-from lake.fsck.storage import leftovers
+from lake.fsck.storage import left_by_runs, leftovers
 from lake.lake import Lake
 
 GRACE_SECONDS = 3600.0
 #: Made always: they compare names, sizes, states and rows.
 CHECKS: Final[tuple[Check, ...]] = (
     leftovers,
+    left_by_runs,
     orphans,
     files,
     releases,

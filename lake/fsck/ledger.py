@@ -25,7 +25,8 @@ def leases_and_runs(look: Look) -> Iterator[Difference]:
             yield Difference("dead-lease", owner, detail, partial(_free, look.lake))
     for run_id, owner in look.picture.open_runs.items():
         if is_dead(owner):
-            detail = f"its process is gone; continue it with `heliolake process --run {run_id}`"
+            command = "reduce" if run_id in look.picture.reductions else "process"
+            detail = f"its process is gone; continue it with `heliolake {command} --run {run_id}`"
             yield Difference("unfinished-run", run_id, detail)
 
 

@@ -14,6 +14,7 @@ from lake.catalogue.models import File, Observation, Product, Release, ReleaseFi
 from lake.catalogue.session import transaction
 from lake.checksums import Checksums
 from lake.lake import Lake
+from lake.ledger.units import REDUCTION
 from lake.rucio.client import Collection, Replica, Rule
 from lake.storage.posix import Found, relative_path, scan, scope_folder
 
@@ -92,6 +93,8 @@ class Picture:
         What was asked about; all when None.
     files, facts, releases, observations, open_runs
         What the catalogue has; open runs (id to owner) are those that can be continued.
+    reductions
+        Those of them that make references.
     known
         Every file name that Rucio has.
     replicas
@@ -108,6 +111,7 @@ class Picture:
     releases: list[ReleaseFacts] = field(default_factory=list)
     observations: dict[Did, Span] = field(default_factory=dict)
     open_runs: dict[str, str] = field(default_factory=dict)
+    reductions: set[str] = field(default_factory=set)
     known: set[Did] = field(default_factory=set)
     replicas: dict[Did, tuple[Replica, str | None]] = field(default_factory=dict)
     datasets: dict[Did, Collection] = field(default_factory=dict)
@@ -159,7 +163,7 @@ def take_picture(lake: Lake, scopes: Sequence[str] | None = None) -> Picture:
 
 def _ask_catalogue(lake: Lake, picture: Picture, scopes: Sequence[str] | None) -> None:
     files, releases, observations = _questions(scopes)
-    runs = select(Run.id, Run.owner).where(Run.status.in_(OPEN_RUN))
+    runs = select(Run.id, Run.owner, Run.recipe).where(Run.status.in_(OPEN_RUN))
     by_id: dict[int, Did] = {}
     members: dict[int, set[Did]] = {}
     with transaction(lake.sessions) as session:
@@ -171,7 +175,10 @@ def _ask_catalogue(lake: Lake, picture: Picture, scopes: Sequence[str] | None) -
         for release_id, file_id in session.execute(select(ReleaseFile.release_id, ReleaseFile.file_id)):
             if file_id in by_id:
                 members.setdefault(release_id, set()).add(by_id[file_id])
-        picture.open_runs = {row.id: row.owner for row in session.execute(runs)}
+        for row in session.execute(runs):
+            picture.open_runs[row.id] = row.owner
+            if row.recipe.startswith(REDUCTION):
+                picture.reductions.add(row.id)
         for row in session.execute(observations):
             picture.observations[row.scope, row.name] = Span(row.date_beg, row.date_end)
         picture.releases = [

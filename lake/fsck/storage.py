@@ -11,6 +11,7 @@ import psutil
 from lake.fsck.difference import Difference, Look
 from lake.lake import Lake
 from lake.storage.posix import Found
+from lake.storage.volatile import drop_all, runs_with_something_kept
 
 
 def leftovers(look: Look) -> Iterator[Difference]:
@@ -25,6 +26,14 @@ def leftovers(look: Look) -> Iterator[Difference]:
             f"a writer (pid {part.writer}) died and left {part.size} bytes that are not under a final name",
             partial(_unlink, look.lake, part),
         )
+
+
+def left_by_runs(look: Look) -> Iterator[Difference]:
+    """What runs kept for themselves and did not let go of when they ended."""
+    for run_id, size in runs_with_something_kept(look.lake.root):
+        if run_id not in look.picture.open_runs:
+            detail = f"{size} bytes that a run kept for itself, which has ended; --repair removes them"
+            yield Difference("left-by-run", run_id, detail, partial(drop_all, look.lake.root, run_id))
 
 
 def is_old(found: Found, grace: float) -> bool:

@@ -101,13 +101,20 @@ class Run:
                 session.execute(text("ANALYZE unit"))
         return cls(lake, run_id, owner)
 
-    def adopt(self) -> None:
-        """Go on with a run as its owner; units of owners that are dead are free again, as are our own."""
+    def adopt(self, *, publishes: bool = True) -> None:
+        """Go on with a run as its owner; units of owners that are dead are free again, as are our own.
+
+        Parameters
+        ----------
+        publishes
+            Whether its units belong to releases that it reserved.
+        """
         self._set({"owner": self.owner, "status": "running", "finished": None})
         leases.take_over(self.lake)
         # What an earlier attempt of this very process lost sight of.
         self.give_back()
-        self.replan_given_up()
+        if publishes:
+            self.replan_given_up()
 
     def end(self, status: str, note: str = "") -> None:
         """End the run: done, failed or stopped."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from lake.entries import FileEntry
 
+REDUCTION = "reduce "
+"""What the recipe of a run begins with that makes references of many frames."""
 STATES = ("planned", "leased", "done", "skipped", "quarantined", "failed")
 
 

@@ -30,6 +30,8 @@ _PASSING = {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT,
 
 LOST_AND_FOUND = ".lost+found"
 """Folder below the root where a repair puts bytes that nothing knows, and damaged ones it replaced."""
+VOLATILE = ".volatile"
+"""Folder below the root where runs keep what they need while they last; see `lake.storage.volatile`."""
 
 
 class Stored(NamedTuple):
@@ -331,8 +333,7 @@ class Found(NamedTuple):
 def scan(root: Path, below: Path | None = None) -> Iterator[Found]:
     """Every file of the storage element or a folder of it, leftovers (`.part`) with their writer's pid."""
     for folder, folders, names in os.walk(below or root):
-        if LOST_AND_FOUND in folders:
-            folders.remove(LOST_AND_FOUND)
+        folders[:] = [one for one in folders if one not in (LOST_AND_FOUND, VOLATILE)]
         for name in names:
             path = Path(folder, name)
             match = _PART.fullmatch(name)
