@@ -164,9 +164,11 @@ class Reducing:
                 log.warning("%s; it begins again", error)
                 self.run.give_back()
                 self.run.replan(["done"])
+                self._doers.clear()
         raise AssertionError("unreachable")
 
     def _carry_out(self, client: Client) -> list[Whole]:
+        volatile.begin(*self.scratch)
         self._learn()
         self._tell()
         while True:

@@ -37,6 +37,20 @@ def folder(root: Path, run_id: str) -> Path:
     return root / VOLATILE / run_id
 
 
+def begin(root: Path, run_id: str) -> None:
+    """Make the folder of a run. Only this does: what a worker still makes for a run that ended stays nowhere.
+
+    Raises
+    ------
+    lake.errors.Retriable, lake.errors.Fatal
+        When the storage fails.
+    """
+    try:
+        folder(root, run_id).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder(root, run_id)) from error
+
+
 def keep(root: Path, run_id: str, name: str, value: Any) -> Kept:
     """Keep a value; large arrays are not copied.
 
@@ -44,6 +58,8 @@ def keep(root: Path, run_id: str, name: str, value: Any) -> Kept:
 
     Raises
     ------
+    NotKept
+        When the run has ended.
     lake.errors.Retriable, lake.errors.Fatal
         When the storage fails.
     """
@@ -51,7 +67,6 @@ def keep(root: Path, run_id: str, name: str, value: Any) -> Kept:
     target = folder(root, run_id) / f"{name}.{token}"
     part = target.with_name(f".{name}.{os.getpid()}.{token}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with part.open("xb") as file:
                 summed = _Summed(file)
@@ -61,6 +76,8 @@ def keep(root: Path, run_id: str, name: str, value: Any) -> Kept:
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
+    except FileNotFoundError as error:
+        raise NotKept(_BROKEN.format(run=run_id)) from error
     except OSError as error:
         raise storage_error(error, target) from error
     return Kept(target.name, summed.sum.hexdigest())

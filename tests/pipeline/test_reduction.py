@@ -8,10 +8,12 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.reduction import Reduced, StackBlock, lazily, reduce
+from pipeline.reduction import Reduced, ReductionKind, StackBlock, lazily, reduce
+from pipeline.stack import as_objects, header_text
 
 
 class Largest:
@@ -53,6 +55,47 @@ def test_a_tree_of_blocks_gives_what_one_block_gives(frames: int, chunk: int) ->
     np.testing.assert_array_equal(found.values, whole.values)
     np.testing.assert_array_equal(found.count, whole.count)
     assert found.used == whole.used == frozenset(names)
+
+
+def test_headers_are_at_hand_where_a_stack_has_them() -> None:
+    class Exposures:
+        def map(self, block: StackBlock) -> Reduced:
+            total = sum(float(header["XPOSURE"]) for header in block.headers)
+            return Reduced(np.full((3, 4), total, np.float32), np.ones((3, 4), np.int32), frozenset())
+
+        def combine(self, first: Reduced, second: Reduced) -> Reduced:
+            return Reduced(first.values + second.values, first.count, frozenset())
+
+        def finish(self, partial: Reduced) -> Reduced:
+            return partial
+
+    texts = [header_text(fits.Header({"XPOSURE": 2.0**n})) for n in range(5)]
+    cut = stack(5, 2).assign(header=("time", as_objects(texts))).chunk({"time": 2})
+    with dask.config.set(scheduler="synchronous"):
+        assert lazily(Exposures(), cut).compute().values[0, 0] == 31.0
+
+
+def test_a_further_pass_asks_for_what_was_made_before_it() -> None:
+    def again(_frames: int, before: Reduced) -> Largest:
+        assert before.values[0, 0] == 7.0
+        return Largest()
+
+    kind = ReductionKind(
+        name="twice",
+        instrument="toy",
+        level="1",
+        need="flat",
+        alike=(),
+        prepare=lambda _frames: Largest(),
+        write=lambda *_: fits.HDUList(),
+        further=(again,),
+    )
+    made = Reduced(np.full((1, 1), 7.0, np.float32), np.ones((1, 1), np.int32), frozenset())
+    assert kind.passes == 2
+    assert isinstance(kind.reduction(0, 3, None), Largest)
+    assert isinstance(kind.reduction(1, 3, made), Largest)
+    with pytest.raises(ValueError, match="pass 1 of twice needs"):
+        kind.reduction(1, 3, None)
 
 
 def test_partials_are_joined_two_by_two() -> None:
