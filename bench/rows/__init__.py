@@ -21,6 +21,8 @@ NAMES: Final = (
     "deconvolution",
     "photometry",
     "series",
+    "ingest",
+    "reductions",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]
