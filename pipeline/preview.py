@@ -97,8 +97,9 @@ def render(
     Raises
     ------
     pipeline.errors.Fatal
-        When there is no such colour map.
+        When there is no such colour map, or nothing to draw with is installed.
     """
+    _require_colours()
     from matplotlib.image import imsave
 
     plane = _plane(np.asarray(image))
@@ -147,6 +148,15 @@ def _scaled(plane: NDArray[Any], measured: NDArray[np.bool_], rule: PreviewRule)
     return _STRETCHES[rule.stretch](part)
 
 
+def _require_colours() -> None:
+    try:
+        import matplotlib as mpl  # noqa: F401 - of the extra `embedded`
+    except ImportError as error:
+        raise Fatal(
+            "pictures need matplotlib, which is not installed: pip install 'heliolake[embedded]'"
+        ) from error
+
+
 def colour_map(name: str) -> Any:
     """A colour map of matplotlib or sunpy.
 
@@ -155,6 +165,7 @@ def colour_map(name: str) -> Any:
     pipeline.errors.Fatal
         When there is none of this name.
     """
+    _require_colours()
     import matplotlib as mpl
 
     if name not in mpl.colormaps:

