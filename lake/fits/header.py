@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from astropy.io import fits
+
+#: Cards as nearly all are: taking them apart to see that they can be would take most of an ingest's time.
+_PLAIN: Final = re.compile(
+    r"(?:(?=[A-Z0-9_-]+ *=)[A-Z0-9_ -]{8}= *"
+    r"(?:[+-]?[0-9]+(?:\.[0-9]*)?(?:[ED][+-]?[0-9]+)?|[TF]|'(?:[!-&(-~]|''| )*')"
+    r" *(?:/[ -~]*)?"
+    r"|(?:COMMENT|HISTORY|        )(?: [ -~]*)?)"
+)
 
 
 def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
@@ -15,7 +24,8 @@ def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
     """
     odd = []
     copy = header.copy()
-    for position in range(len(copy.cards) - 1, -1, -1):
+    doubtful = [position for position, card in enumerate(copy.cards) if not _is_plain(card)]
+    for position in reversed(doubtful):
         card = copy.cards[position]
         try:
             _ = card.value, card.comment
@@ -26,6 +36,12 @@ def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
             if re.fullmatch(r"[A-Z0-9_-]{1,8}", str(card.keyword)):
                 copy.insert(position, fits.Card(card.keyword, None, _comment(card)))
     return copy, odd[::-1]
+
+
+def _is_plain(card: fits.Card) -> bool:
+    """Whether the text of a card shows that it can be read, without taking it apart."""
+    text = getattr(card, "_image", None)  # `image` would take it apart
+    return isinstance(text, str) and len(text) == fits.Card.length and _PLAIN.fullmatch(text) is not None
 
 
 def _comment(card: fits.Card) -> str:
