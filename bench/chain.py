@@ -16,6 +16,7 @@ from bench.frames import CHANNEL, Level1
 from cluster.run.execute import Job
 from cluster.run.stacks import FrameSource, Loader, Manifest, Target, read, write
 from pipeline.apply import RecipeBlock, task_name
+from pipeline.dims import Layout
 from pipeline.outcome import Status
 from pipeline.recipe import Recipe, recipes
 from pipeline.stack import as_objects
@@ -68,7 +69,7 @@ def ours(recipe: Recipe, job: Job) -> dict[str, float]:
     """
     start = time.perf_counter()
     source = as_objects([job.source.model_dump_json()])
-    block = read(xr.Dataset({"source": ("time", source)}), job.shape)
+    block = read(xr.Dataset({"source": ("time", source)}), Layout(job.dims, job.shape))
     middle = time.perf_counter()
     done = RecipeBlock(recipe, {}, job.shape)(block)
     behind = time.perf_counter()

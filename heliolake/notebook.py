@@ -254,7 +254,7 @@ class Connection:
         until: Time | None = None,
         observation: str | None = None,
         context: int | None = None,
-        shape: tuple[int, int] | None = None,
+        shape: tuple[int, ...] | None = None,
         frames_per_block: int = 1,
     ) -> xr.Dataset:
         """What `process` would make, as a lazy stack: nothing is published, nothing is remembered.
@@ -266,7 +266,7 @@ class Connection:
         recipe, settings, since, until, observation, context
             As for `process`.
         shape
-            (ny, nx) of the raw frames wanted; needed only where they have several.
+            Of the raw frames wanted, (ny, nx) of images; needed only where they have several.
         frames_per_block
             Images in one Dask chunk.
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from cluster.html import html_table, text_table
+from cluster.plan.layouts import layout_of
+from cluster.run.sources import coordinates_of
 from cluster.run.stacks import FrameSource, Loader, open_stack
 from cluster.run.trial import datetimes
 from heliolake.selection import select
@@ -22,6 +24,8 @@ from pipeline.registry import instruments
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+    from pipeline.instrument import Instrument
 
 _COLUMNS = ("product", "version", "status", "level", "files", "date_beg")
 _TIMES = ("date_beg", "date_end", "created", "published", "embargo_until")
@@ -90,7 +94,7 @@ class Observation:
 
     def stack(
         self,
-        shape: tuple[int, int] | None = None,
+        shape: tuple[int, ...] | None = None,
         *,
         frames_per_block: int = 1,
         uncertainty: bool = False,
@@ -100,9 +104,9 @@ class Observation:
         Parameters
         ----------
         shape
-            (ny, nx) of the frames wanted; needed only where a release holds several.
+            Of the frames wanted, (ny, nx) of images; needed only where a release holds several.
         frames_per_block
-            Images in one Dask chunk.
+            Frames in one Dask chunk.
         uncertainty
             With the variable ``uncertainty``: one standard deviation of every pixel, NaN where the files
             hold none.
@@ -111,7 +115,8 @@ class Observation:
         -------
         xarray.Dataset
             ``image`` (time, y, x) float32, ``quality`` (time, y, x) uint16, and per frame ``header`` and
-            ``outcome``, with ``time`` as coordinate. Fit for `pipeline.apply`.
+            ``outcome``, with ``time`` as coordinate. Fit for `pipeline.apply`. Cubes and spectra have dims
+            and coordinates of their own, such as (time, stokes, wavelength, y, x).
 
         Raises
         ------
@@ -121,7 +126,9 @@ class Observation:
         chosen = self._of_shape(shape)
         stack = self.frames(chosen, frames_per_block=frames_per_block, uncertainty=uncertainty)
         times = datetimes(entry.date_beg for entry in chosen)
-        return stack.assign_coords(time=("time", times)).assign_attrs(
+        layout = layout_of(chosen[0], self._instrument)
+        world = coordinates_of([self._source(entry) for entry in chosen], layout)
+        return stack.assign_coords(time=("time", times), **world).assign_attrs(
             product=self.facts["product"], version=self.facts["version"], level=self.facts["level"]
         )
 
@@ -129,12 +136,23 @@ class Observation:
         self, entries: Sequence[FileEntry], *, frames_per_block: int = 1, uncertainty: bool = False
     ) -> xr.Dataset:
         """Some of the frames, all of one shape, as a lazy stack without coordinates; see `stack`."""
-        size = (entries[0].shape[-2], entries[0].shape[-1])
-        sources = [self._source(entry) for entry in entries]
-        return open_stack(sources, size, frames_per_block=frames_per_block, uncertainty=uncertainty)
+        layout = layout_of(entries[0], self._instrument)
+        return open_stack(
+            [self._source(entry) for entry in entries],
+            layout.shape,
+            dims=layout.dims,
+            flagged=layout.flagged,
+            frames_per_block=frames_per_block,
+            uncertainty=uncertainty,
+        )
 
-    def _of_shape(self, shape: tuple[int, int] | None) -> list[FileEntry]:
-        shapes = {(entry.shape[-2], entry.shape[-1]) for entry in self.entries}
+    @property
+    def _instrument(self) -> Instrument | None:
+        return instruments().get(str(self.facts["instrument"]))
+
+    def _of_shape(self, shape: tuple[int, ...] | None) -> list[FileEntry]:
+        known = {entry.name: layout_of(entry, self._instrument).shape for entry in self.entries}
+        shapes = set(known.values())
         if shape is None and len(shapes) != 1:
             raise BadInput(
                 f"{self.name} holds frames of several shapes",
@@ -143,7 +161,7 @@ class Observation:
                 advice="name one: stack(shape=(ny, nx))",
             )
         size = shape or next(iter(shapes))
-        chosen = [entry for entry in self.entries if (entry.shape[-2], entry.shape[-1]) == size]
+        chosen = [entry for entry in self.entries if known[entry.name] == size]
         if not chosen:
             raise BadInput(
                 f"{self.name} holds no frame of this shape",

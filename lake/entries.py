@@ -29,6 +29,8 @@ class FileEntry:
         Of the observation, in UTC.
     shape
         Shape of the image, slowest axis first.
+    dims
+        Names of its last axes; empty for an image of rows and columns.
     image_hdu
         Number of the image's HDU.
     meta
@@ -56,6 +58,7 @@ class FileEntry:
     date_beg: datetime | None = None
     date_end: datetime | None = None
     shape: tuple[int, ...] = ()
+    dims: tuple[str, ...] = ()
     image_hdu: int = 0
     meta: dict[str, Any] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
@@ -84,11 +87,11 @@ class FileEntry:
         document: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
         for key in ("date_beg", "date_end"):
             document[key] = iso(document[key])
-        for key in ("shape", "caveats", "refs"):
+        for key in ("shape", "dims", "caveats", "refs"):
             document[key] = list(document[key])
-        # JSON knows no names that are not UTF-8, and a plan of a million files no empty ones.
+        # JSON knows no names that are not UTF-8, and a plan of a million files nothing that is empty.
         document["original"] = os.fsencode(self.original).decode("utf-8", "backslashreplace")
-        for key in ("original", "content_sha256"):
+        for key in ("dims", "original", "content_sha256"):
             if not document[key]:
                 del document[key]
         return document | {"meta": dict(self.meta)}
@@ -99,7 +102,7 @@ class FileEntry:
         values = dict(document)
         for key in ("date_beg", "date_end"):
             values[key] = from_iso(values.get(key))
-        for key in ("shape", "caveats", "refs"):
+        for key in ("shape", "dims", "caveats", "refs"):
             values[key] = tuple(values.get(key, ()))
         return cls(**values)
 

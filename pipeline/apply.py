@@ -9,7 +9,7 @@ import dataclasses
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -21,12 +21,25 @@ from pipeline import code, provenance
 from pipeline.carrying import finished, require_kept_word
 from pipeline.chain import BoundStep
 from pipeline.completeness import Expectation, left_out
-from pipeline.coordinates import whole_or_none
+from pipeline.coordinates import reordered, same_axes, whole_or_none
+from pipeline.dims import IMAGE, Dims, Layout, Shape, takes, written
+from pipeline.dims_chain import behind, carried
 from pipeline.errors import BadInput, Fatal, HeliolakeError
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
-from pipeline.stack import assemble, frame_at, header_text, outcome_at, planes, references_at, template
+from pipeline.registry import instrument
+from pipeline.stack import (
+    assemble,
+    dims_of,
+    flags_over,
+    frame_at,
+    header_text,
+    outcome_at,
+    planes,
+    references_at,
+    template,
+)
 from pipeline.step import Params, ReferenceFile, ReferenceNeed, Step
 
 log = logging.getLogger(__name__)
@@ -47,7 +60,7 @@ def apply(
     Parameters
     ----------
     stack
-        As `pipeline.stack` describes it; chunks hold whole images.
+        As `pipeline.stack` describes it; chunks hold whole frames.
     recipe
         What to do.
     references
@@ -60,38 +73,45 @@ def apply(
         A lazy stack of the same layout, with the variable ``uncertainty`` where
         the recipe asks for it. A frame that fails is NaN and says why in its
         ``outcome``; the others of its block are not touched by that.
-        Coordinates along ``time`` stay; those of pixels do not, for steps
-        move pixels, and the new header says where they are.
+        Coordinates along ``time`` stay, and those along an axis of which no
+        step changes the places. Those of pixels do not, for steps move pixels,
+        and the new header says where they are.
 
     Raises
     ------
     Fatal
-        When the recipe does not fit its steps, or chunks cut images.
+        When the recipe does not fit its steps or the frames, or chunks cut frames.
     """
-    shape = (int(stack.sizes["y"]), int(stack.sizes["x"]))
     if not stack["image"].chunks:
         stack = stack.chunk({"time": 1})
-    time_chunks, *image_chunks = stack["image"].chunks
-    if any(len(sizes) != 1 for sizes in image_chunks):
-        raise Fatal(f"chunks of a stack must hold whole images; these cut them: {image_chunks}")
-    block = RecipeBlock(recipe, dict(references or {}), shape)
-    wanted = template(time_chunks, block.shape, uncertainty=recipe.uncertainty)
+    time_chunks, *frame_chunks = stack["image"].chunks
+    if any(len(sizes) != 1 for sizes in frame_chunks):
+        raise Fatal(f"chunks of a stack must hold whole images; these cut them: {frame_chunks}")
+    dims = dims_of(stack)
+    block = RecipeBlock(recipe, dict(references or {}), tuple(int(stack.sizes[name]) for name in dims), dims)
+    wanted = template(time_chunks, block.layout, uncertainty=recipe.uncertainty)
     if not stack.coords:
         return cast("xr.Dataset", xr.map_blocks(block, stack, template=wanted))
     made = xr.map_blocks(block, stack.drop_vars(list(stack.coords)), template=wanted)
-    return cast("xr.Dataset", made.assign_coords(_of_frames(stack)))
+    kept = {"time"} | (carried(block.chain, dims) - set(IMAGE))
+    return cast("xr.Dataset", made.assign_coords(_along(stack, kept)))
 
 
-def _of_frames(stack: xr.Dataset) -> dict[str, xr.Variable]:
-    """The coordinates that tell of whole frames, such as their time; steps move pixels, not frames."""
-    return {str(name): one.variable for name, one in stack.coords.items() if set(one.dims) <= {"time"}}
+def _along(stack: xr.Dataset, dims: Collection[str]) -> dict[str, xr.Variable]:
+    """The coordinates that tell of whole frames, such as their time, and of axes no step touched."""
+    return {str(name): one.variable for name, one in stack.coords.items() if set(one.dims) <= set(dims)}
 
 
-def output_shape(chain: Sequence[BoundStep], shape: tuple[int, int]) -> tuple[int, int]:
-    """The shape (ny, nx) of an image behind all steps."""
-    for bound in chain:
-        shape = bound.step.shape_after(bound.params, shape)
-    return shape
+def layout_behind(recipe: Recipe, dims: Dims, shape: Shape) -> Layout:
+    """How frames are laid out behind all steps of a recipe.
+
+    Raises
+    ------
+    Fatal
+        When a step does not take them, with its name, what it takes, and what it would be given.
+    """
+    dims, shape = behind(recipe.name, recipe.bind(), dims, shape)
+    return Layout(dims, shape, instrument(recipe.instrument).flagged(dims))
 
 
 def memory_factor(chain: Sequence[BoundStep], *, uncertainty: bool = False) -> float:
@@ -108,10 +128,17 @@ def task_name(recipe: Recipe) -> str:
 class RecipeBlock:
     """The function `xarray.map_blocks` sends to a worker; its name is what the dashboard shows."""
 
-    def __init__(self, recipe: Recipe, references: dict[str, ReferenceFile], shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        references: dict[str, ReferenceFile],
+        shape: Shape,
+        dims: Dims = IMAGE,
+    ) -> None:
         self.recipe = recipe
         self.references = references
-        self.shape = output_shape(recipe.bind(), shape)
+        self.given = Layout(dims, shape, instrument(recipe.instrument).flagged(dims))
+        self.layout = layout_behind(recipe, dims, shape)
         self.code = code.of_recipe(recipe)
         self.__name__ = task_name(recipe)
 
@@ -124,7 +151,7 @@ class RecipeBlock:
         return {name: value for name, value in self.__dict__.items() if name != "chain"}
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        return (self.recipe.document(), sorted(self.references.items()), self.shape, code.digest(self.code))
+        return (self.recipe.document(), sorted(self.references.items()), self.layout, code.digest(self.code))
 
     def __call__(self, block: xr.Dataset) -> xr.Dataset:
         """Carry the recipe out, in a process that runs the code it was made with and in no other."""
@@ -137,10 +164,19 @@ class RecipeBlock:
             for before, frame in zip(block["header"].values, frames, strict=True)
         ]
         return assemble(
+            self.layout,
             planes(
-                [None if frame is None else frame.data for frame in frames], self.shape, np.float32, np.nan
+                [None if frame is None else frame.data for frame in frames],
+                self.layout.shape,
+                np.float32,
+                np.nan,
             ),
-            planes([None if frame is None else frame.quality for frame in frames], self.shape, np.uint16, 0),
+            planes(
+                [None if frame is None else flags_over(frame.quality, self.layout) for frame in frames],
+                self.layout.of_quality.shape,
+                np.uint16,
+                0,
+            ),
             headers,
             block["source"].values,
             block["references"].values,
@@ -152,7 +188,7 @@ class RecipeBlock:
         if not self.recipe.uncertainty:
             return None
         found = [None if frame is None else frame.uncertainty for frame in frames]
-        return planes(found, self.shape, np.float32, np.nan)
+        return planes(found, self.layout.shape, np.float32, np.nan)
 
     def _one(self, block: xr.Dataset, index: int) -> tuple[Frame | None, Outcome]:
         before = outcome_at(block, index)
@@ -160,6 +196,7 @@ class RecipeBlock:
             return None, before
         try:
             frame = frame_at(block, index, before)
+            frame = frame.replace(quality=flags_over(frame.quality, self.given))
             references = {**self.references, **references_at(block, index)}
         except Fatal:
             raise
@@ -170,7 +207,7 @@ class RecipeBlock:
             self.chain,
             references,
             level=self.recipe.to_level,
-            shape=self.shape,
+            shape=self.layout.shape,
             expects=self.recipe.expects(),
             uncertainty=self.recipe.uncertainty,
         )
@@ -183,7 +220,7 @@ def run_chain(
     references: Mapping[str, ReferenceFile],
     *,
     level: str,
-    shape: tuple[int, int] | None = None,
+    shape: Shape | None = None,
     expects: Sequence[Expectation] = (),
     uncertainty: bool = False,
 ) -> tuple[Frame | None, Outcome]:
@@ -263,12 +300,20 @@ def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceF
     Raises
     ------
     BadInput
-        When the unit is not one the step takes, or a reference is missing.
+        When dims or unit are not what the step takes, or a reference is missing.
     Fatal
         When the step writes into an array that it was given, or loses the
         uncertainty of the frame.
     """
     entry = bound.step
+    if not takes(entry.dims, frame.dims):
+        raise BadInput(
+            f"step {entry.name} takes {written(entry.dims)}",
+            file=frame.source,
+            keyword="NAXIS",
+            found=written(frame.dims),
+            advice="check the order of the recipe's steps, or `axes` in the instrument's description",
+        )
     unit = str(frame.header.get("BUNIT", "")).strip()
     if entry.takes is not None and unit not in entry.takes:
         raise BadInput(
@@ -283,7 +328,14 @@ def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceF
     result = _called(entry, shielded, bound.params, given)
     require_kept_word(entry, shielded, result)
     idle = _is_same(shielded, result) and result.header == frame.header
+    if result.dims != entry.dims_after(bound.params, frame.dims):
+        raise Fatal(
+            f"step {entry.name} announced {written(entry.dims_after(bound.params, frame.dims))} "
+            f"and gave {written(result.dims)}"
+        )
     header = result.header
+    if result.dims != frame.dims and same_axes(frame.header, header):
+        header = reordered(header, frame.dims, result.dims)
     if entry.gives is not None:
         header["BUNIT"] = (entry.unit_after(bound.params, unit), "unit of the image")
     provenance.record(

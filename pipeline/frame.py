@@ -1,4 +1,4 @@
-"""A frame: one image on its way through the pipeline."""
+"""A frame: one image, spectrum or cube on its way through the pipeline."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pipeline.dims import IMAGE, Dims, written
 from pipeline.errors import BadInput
 from pipeline.read_only import read_only
 
@@ -19,14 +20,15 @@ _REQUIRED: Final = object()
 
 @dataclass(frozen=True)
 class Frame:
-    """One image with its quality plane and header.
+    """One observation with its flags of quality and its header.
 
     Attributes
     ----------
     data
-        Image, float32, shape (y, x), in the unit the header's ``BUNIT`` names.
+        Values, float32, one axis for each of `dims`, in the unit the header's ``BUNIT`` names.
     quality
-        `Quality` bits, uint16, shape (y, x).
+        `Quality` bits, uint16, over all dims or the last of them: one plane (y, x) may stand for all
+        wavelengths.
     header
         The FITS header; a step changes a copy of it.
     source
@@ -38,8 +40,10 @@ class Frame:
         Words of the step at work for its ``PRMODEn``: in which way it did its
         work other than fully.
     uncertainty
-        One standard deviation of `data`, float32, shape (y, x), in the same
+        One standard deviation of `data`, float32, same shape, in the same
         unit; NaN where it is not known. `None` unless the recipe asks for it.
+    dims
+        Names of the axes, the slowest first: ``(y, x)`` for an image, ``(stokes, wavelength, y, x)`` …
     """
 
     data: NDArray[np.float32]
@@ -49,14 +53,24 @@ class Frame:
     caveats: tuple[str, ...] = ()
     modes: tuple[str, ...] = ()
     uncertainty: NDArray[np.float32] | None = None
+    dims: Dims = IMAGE
 
     def __post_init__(self) -> None:
-        if self.data.ndim != 2 or self.data.shape != self.quality.shape:
+        shape = self.data.shape
+        if len(shape) != len(self.dims):
             raise BadInput(
-                "the image and its quality plane do not have one two-dimensional shape",
+                f"the data do not have the {len(self.dims)} axes {written(self.dims)}",
                 file=self.source,
                 keyword="NAXIS",
-                found=f"{self.data.shape} and {self.quality.shape}",
+                found=str(shape),
+                advice="name the axes: dims=(...), the slowest first",
+            )
+        if not self.quality.ndim or self.quality.shape != shape[len(shape) - self.quality.ndim :]:
+            raise BadInput(
+                "the flags of quality have neither the shape of the data nor that of their last axes",
+                file=self.source,
+                keyword="NAXIS",
+                found=f"{shape} and {self.quality.shape}",
             )
         if self.uncertainty is not None and self.uncertainty.shape != self.data.shape:
             raise BadInput(
@@ -67,13 +81,14 @@ class Frame:
             )
 
     @classmethod
-    def of(cls, data: NDArray[Any], header: fits.Header, source: str = "") -> Frame:
-        """A frame of an image of any number type, with nothing flagged."""
+    def of(cls, data: NDArray[Any], header: fits.Header, source: str = "", *, dims: Dims = IMAGE) -> Frame:
+        """A frame of data of any number type, with nothing flagged."""
         return cls(
             data=np.asarray(data, dtype=np.float32),
             quality=np.zeros(np.shape(data), dtype=np.uint16),
             header=header,
             source=source,
+            dims=dims,
         )
 
     def replace(
@@ -83,6 +98,7 @@ class Frame:
         quality: NDArray[Any] | None = None,
         header: fits.Header | None = None,
         uncertainty: NDArray[Any] | None = None,
+        dims: Dims | None = None,
     ) -> Frame:
         """The same frame with some of its parts exchanged; what is not given stays as it is."""
         return dataclasses.replace(
@@ -93,6 +109,7 @@ class Frame:
             uncertainty=(
                 self.uncertainty if uncertainty is None else np.asarray(uncertainty, dtype=np.float32)
             ),
+            dims=self.dims if dims is None else dims,
         )
 
     def uncertainty_times(self, factor: float | NDArray[Any]) -> NDArray[np.float32] | None:
@@ -101,7 +118,7 @@ class Frame:
         Parameters
         ----------
         factor
-            One number, or one for each pixel, shape (y, x); its sign does not matter.
+            One number, or one for each value of `data`; its sign does not matter.
         """
         if self.uncertainty is None:
             return None

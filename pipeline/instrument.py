@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +12,11 @@ from string import Formatter
 from typing import Any, Final
 
 from astropy.io import fits
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.axes import IMAGES, AxesRule, as_rules, layout_of
 from pipeline.completeness import Expectation
+from pipeline.dims import Dims, Layout, flagged
 from pipeline.errors import BadInput
 from pipeline.keywords import KeywordRule, check_dates, check_exposure, check_twice, check_values
 from pipeline.level import Level
@@ -171,6 +173,10 @@ class Instrument(_Model):
     meta: dict[str, MetaRule] = Field(default_factory=dict)
     blank_is_missing: bool = True
     largest: Largest = Largest()
+    #: The axes of the files, the slowest first; images unless something else is said.
+    axes: tuple[AxesRule, ...] = Field(default=IMAGES, min_length=1)
+    #: The last axes that flags of quality are kept for; all when empty.
+    quality_over: tuple[str, ...] = ()
     keywords: dict[str, KeywordRule] = Field(default_factory=dict)
     solarnet: dict[str, SolarnetRule] = Field(default_factory=dict)
     references: tuple[ReferenceRule, ...] = ()
@@ -180,12 +186,45 @@ class Instrument(_Model):
     credit: str = ""
     folder: Path = Field(default=Path(), exclude=True)
 
+    @field_validator("axes", mode="before")
+    @classmethod
+    def _axes_may_be_a_list_of_names(cls, value: object) -> object:
+        return as_rules(value)
+
     def recognises(self, header: fits.Header) -> bool:
         """Whether any block of the recognition rules matches the header."""
         return any(
             all(re.fullmatch(pattern, header_text(header, keyword)) for keyword, pattern in block.items())
             for block in self.recognise
         )
+
+    def axes_of(self, level: str) -> tuple[AxesRule, ...]:
+        """The rules for the axes of files of a level."""
+        return tuple(rule for rule in self.axes if not rule.levels or level in rule.levels)
+
+    def flagged(self, dims: Dims) -> int:
+        """How many of the last of a frame's dims its flags of quality are kept for."""
+        return flagged(dims, self.quality_over or dims)
+
+    def layout(self, header: fits.Header, level: str, shape: Sequence[int], source: str = "") -> Layout:
+        """Dims and shape of the frame in a file.
+
+        Parameters
+        ----------
+        header
+            Of the data.
+        level
+            Of the file, as `describe` found it.
+        shape
+            Of the data as they are stored, the slowest axis first.
+
+        Raises
+        ------
+        BadInput
+            When the file has other axes than the description says.
+        """
+        found = layout_of(self.axes_of(level), header, shape, source)
+        return found._replace(flagged=self.flagged(found.dims))
 
     @property
     def grouping(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ import numpy as np
 from astropy.io import fits
 
 from pipeline.chain import BoundStep
+from pipeline.dims import IMAGE
 from pipeline.frame import Frame
 from pipeline.kernels.statistics import PERCENTILES, count_combinations, selected, statistics
 from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality
@@ -34,10 +35,12 @@ _RAW_STATISTICS: Final = (
     *("DATACENT", "TOTVALS", "DATAVALS", "MISSVALS", "PERCENTD"),
 )
 #: What a mask over an image needs of the image's header: its grid on the sky, its time, its observer.
-_SHARED_CARDS: Final = re.compile(
-    r"(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA|CNAME)[12]A?|(PC|CD)[12]_[12]A?|PV[12]_\dA?|LONPOLEA?|LATPOLEA?"
+_SHARED_CARDS: Final = (
+    r"(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA|CNAME){one}A?|(PC|CD){one}_{one}A?|PV{one}_\dA?|LONPOLEA?|LATPOLEA?"
     r"|DATE-(OBS|BEG|AVG|END)|DATEREF|DSUN_OBS|HGL[NT]_OBS|RSUN_(OBS|REF)"
 )
+#: And what one of a spectrum or a cube needs besides: what its wavelengths are measured in.
+_SPECTRAL_CARDS: Final = r"|SPECSYSA?|RESTWAVA?|RESTFRQA?|SSYSOBSA?|VELOSYSA?|OBSGEO-[XYZ]"
 _LIBRARY_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -124,7 +127,7 @@ def finish(frame: Frame, level: str) -> fits.Header:
     header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
     for name in _RAW_STATISTICS:
         header.remove(name, ignore_missing=True, remove_all=True)
-    measured = selected(frame.data, frame.quality, NOT_MEASURED)
+    measured = selected(frame.data, np.broadcast_to(frame.quality, frame.data.shape), NOT_MEASURED)
     for name, (value, comment) in _statistics_cards(measured):
         if value is None:
             header.remove(name, ignore_missing=True)
@@ -165,7 +168,8 @@ def _statistics_cards(measured: np.ndarray) -> Iterator[tuple[str, tuple[float |
 
 def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
     """Counts and percentages of SOLARNET's classes of pixels (recommendations, section 5.6.1)."""
-    counts = count_combinations(frame.quality)
+    # Flags that are kept for the last axes alone hold at every place of the others.
+    counts = count_combinations(frame.quality) * (frame.data.size // frame.quality.size)
     combinations = np.arange(counts.size)
 
     def number(flags: Quality) -> int:
@@ -186,7 +190,7 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
         header.remove("PCT_SATP")
 
 
-def quality_header(image: fits.Header, legend: Mapping[int, str]) -> fits.Header:
+def quality_header(image: fits.Header, legend: Mapping[int, str], *, axes: int = 2) -> fits.Header:
     """Header cards of a quality plane: where it lies on the sky, and what its bits mean.
 
     Parameters
@@ -197,8 +201,10 @@ def quality_header(image: fits.Header, legend: Mapping[int, str]) -> fits.Header
         and refuse a file in which one has no coordinates.
     legend
         Bit value → name.
+    axes
+        Number of its axes: the first of the image's in FITS's order.
     """
-    header = _shared(image)
+    header = _shared(image, axes)
     header["BTYPE"] = "quality flags"
     header["BUNIT"] = ""
     for bit, name in legend.items():
@@ -206,13 +212,13 @@ def quality_header(image: fits.Header, legend: Mapping[int, str]) -> fits.Header
     return header
 
 
-def uncertainty_header(image: fits.Header) -> fits.Header:
+def uncertainty_header(image: fits.Header, *, axes: int = 2) -> fits.Header:
     """Header cards of an uncertainty plane: its place on the sky, its unit, and how each step carried it.
 
     ``UTYPE`` is the card by which `astropy.nddata.CCDData.read` knows a
     standard deviation; it looks for an extension ``UNCERT`` by default.
     """
-    header = _shared(image)
+    header = _shared(image, axes)
     header["BTYPE"] = ("uncertainty", "of the image, pixel by pixel")
     header["BUNIT"] = (image.get("BUNIT", ""), "unit of the image")
     header["UTYPE"] = ("StdDevUncertainty", "one standard deviation")
@@ -222,8 +228,15 @@ def uncertainty_header(image: fits.Header) -> fits.Header:
     return header
 
 
-def _shared(image: fits.Header) -> fits.Header:
-    return fits.Header(card for card in image.cards if _SHARED_CARDS.fullmatch(card.keyword))
+def _shared(image: fits.Header, axes: int) -> fits.Header:
+    wanted = _shared_cards(axes)
+    return fits.Header(card for card in image.cards if wanted.fullmatch(card.keyword))
+
+
+@lru_cache(maxsize=16)
+def _shared_cards(axes: int) -> re.Pattern[str]:
+    more = "" if axes == len(IMAGE) else _SPECTRAL_CARDS
+    return re.compile(_SHARED_CARDS.replace("{one}", f"[1-{axes}]") + more)
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from pipeline.carrying import begins, require_carried
 from pipeline.chain import BoundStep
 from pipeline.choices import choices, shortly
 from pipeline.completeness import Expectation
+from pipeline.dims_chain import require_dims
 from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
 from pipeline.instrument import Instrument
@@ -102,9 +103,9 @@ class Recipe(BaseModel):
         Fatal
             When a step, a parameter or an assumption is not known, a step cannot
             carry the uncertainty that is asked for, or can never be given a unit
-            that it takes.
+            or dims that it takes.
         """
-        instrument(self.instrument)  # registers its steps
+        entry = instrument(self.instrument)  # registers its steps
         chain = tuple(self._bind_one(call) for call in self.steps if call.enabled)
         if self.uncertainty:
             require_carried(self.name, chain)
@@ -114,6 +115,8 @@ class Recipe(BaseModel):
             raise Fatal(f"recipe {self.name}: all its steps are switched off, so there is nothing to do")
         left_out = (find_step(self.instrument, call.step) for call in self.steps if not call.enabled)
         require_units(self.name, chain, left_out)
+        forms = [rule.names for rule in entry.axes_of(self.from_level)]
+        require_dims(self.name, chain, forms, f"{entry.name} level {self.from_level}")
         return _honouring_demands(chain)
 
     def _bind_one(self, call: StepCall) -> BoundStep:

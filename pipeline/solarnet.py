@@ -17,6 +17,7 @@ import astropy.units as u
 import numpy as np
 from astropy.io import fits
 
+from pipeline.coordinates import has_no_unit
 from pipeline.instrument import Description, Instrument, SolarnetRule
 
 #: Needed in every observational HDU.
@@ -61,10 +62,16 @@ _AXIS_NAMES: Final = {
     "SOLA": "Helioprojective coordinate",
     "RA--": "Right ascension",
     "DEC-": "Declination",
+    "WAVE": "Wavelength",
+    "AWAV": "Wavelength in air",
+    "FREQ": "Frequency",
+    "STOK": "Stokes parameter",
 }
 
 
-def complete(header: fits.Header, instrument: Instrument, description: Description) -> fits.Header:
+def complete(
+    header: fits.Header, instrument: Instrument, description: Description, *, axes: int = 2
+) -> fits.Header:
     """A copy of a finished frame's header with the SOLARNET keywords that can be known.
 
     Parameters
@@ -76,6 +83,8 @@ def complete(header: fits.Header, instrument: Instrument, description: Descripti
         but for a WAVEUNIT in words, which becomes a power of ten of a metre.
     description
         What the raw header said about the file.
+    axes
+        Number of the data's axes.
 
     Notes
     -----
@@ -96,28 +105,35 @@ def complete(header: fits.Header, instrument: Instrument, description: Descripti
             result[keyword] = (value, rule.comment)
     if "NBIN1" in result and "NBIN2" in result:
         result.setdefault("NBIN", result["NBIN1"] * result["NBIN2"])
-    for axis in (1, 2):
+    for axis in range(1, axes + 1):
         name = _AXIS_NAMES.get(str(result.get(f"CTYPE{axis}", ""))[:4].upper())
         if name:
             result.setdefault(f"CNAME{axis}", name)
     return result
 
 
-def grade(header: fits.Header) -> float:
+def grade(header: fits.Header, *, axes: int = 2) -> float:
     """The value of ``SOLARNET``: 1 where `check` finds nothing, 0.5 in part, -1 without what is mandatory."""
-    findings = check(header)
+    findings = check(header, axes=axes)
     if not findings:
         return 1.0
     return -1.0 if any(_absent(header, keyword) for keyword in _MANDATORY) else 0.5
 
 
-def check(header: fits.Header) -> list[str]:
-    """What is missing or wrong, one sentence each; empty when the header conforms."""
+def check(header: fits.Header, *, axes: int = 2) -> list[str]:
+    """What is missing or wrong, one sentence each; empty when the header conforms.
+
+    Parameters
+    ----------
+    header
+        Of data with so many `axes`, two for an image.
+    """
     findings = [
         f"{keyword} is missing" for keyword in (*_MANDATORY, *_FULL, *_PROVENANCE) if _absent(header, keyword)
     ]
-    for axis in (1, 2):
-        findings += [f"{name}{axis} is missing" for name in _AXIS if _absent(header, f"{name}{axis}")]
+    for axis in range(1, axes + 1):
+        needed = [name for name in _AXIS if not (name == "CUNIT" and has_no_unit(header, axis))]
+        findings += [f"{name}{axis} is missing" for name in needed if _absent(header, f"{name}{axis}")]
     if not any(all(not _absent(header, keyword) for keyword in keywords) for keywords in _POSITIONS):
         findings.append("the observer's position is missing: " + " or ".join("/".join(k) for k in _POSITIONS))
     findings += [*_wrong_types(header), *_wavelengths(header), *_exposures(header), *_binning(header)]

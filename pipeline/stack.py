@@ -1,11 +1,11 @@
-"""Stacks: frames along time, as an `xarray.Dataset` whose chunks hold whole images.
+"""Stacks: frames along time, as an `xarray.Dataset` whose chunks hold whole frames.
 
 Variables of a stack
 --------------------
 image
-    (time, y, x) float32.
+    (time, y, x) float32; of other frames (time, *dims), such as (time, stokes, wavelength, y, x).
 quality
-    (time, y, x) uint16, bits of `pipeline.quality.Quality`.
+    (time, y, x) uint16, bits of `pipeline.quality.Quality`; of other frames over all dims or the last.
 header
     (time) text of the FITS header.
 source
@@ -16,8 +16,12 @@ outcome
     (time) JSON of `pipeline.outcome.Outcome`; a frame that is not ``done``
     holds NaN.
 uncertainty
-    (time, y, x) float32, one standard deviation of `image` in its unit, NaN
-    where it is not known. Only where it was asked for.
+    Like `image`: one standard deviation of it in its unit, NaN where it is not
+    known. Only where it was asked for.
+
+Coordinates are the time of each frame and, for an axis on which every place
+has one world coordinate whatever the others (a wavelength, a Stokes
+parameter), that coordinate, with its unit in ``attrs``.
 """
 
 from __future__ import annotations
@@ -33,10 +37,12 @@ import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pipeline.dims import Dims, Layout
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
 from pipeline.step import ReferenceFile
+from pipeline.world import world
 
 #: Per-frame text variables of a stack.
 TEXTS: Final = ("header", "source", "references", "outcome")
@@ -50,31 +56,35 @@ def stack_of(frames: Sequence[Frame], *, chunk: int = 1) -> xr.Dataset:
     frames
         Frames of one shape, in time order.
     chunk
-        Images in one Dask chunk.
+        Frames in one Dask chunk.
 
     Raises
     ------
     BadInput
-        When there is no frame, or their shapes differ.
+        When there is no frame, or their dims or shapes differ.
     """
-    shapes = {frame.data.shape for frame in frames}
-    if len(shapes) != 1:
+    layouts = {(frame.dims, frame.data.shape) for frame in frames}
+    if len(layouts) != 1:
         raise BadInput(
             "a stack needs at least one frame, and all of one shape",
             keyword="NAXIS1, NAXIS2",
-            found=", ".join(map(str, sorted(shapes))) or "no frame",
+            found=", ".join(sorted(str(Layout(*one)) for one in layouts)) or "no frame",
             advice="make one stack for each shape",
         )
+    ((dims, shape),) = layouts
+    flagged = max(frame.quality.ndim for frame in frames)
+    layout = Layout(dims, shape, flagged)
     block = assemble(
+        layout,
         image=np.stack([frame.data for frame in frames]),
-        quality=np.stack([frame.quality for frame in frames]),
+        quality=np.stack([flags_over(frame.quality, layout) for frame in frames]),
         header=[header_text(frame.header) for frame in frames],
         source=[frame.source for frame in frames],
         references=["{}"] * len(frames),
         outcome=[Outcome(caveats=frame.caveats).model_dump_json() for frame in frames],
         uncertainty=_planes_of(frames),
     )
-    return block.chunk({"time": chunk})
+    return block.chunk({"time": chunk}).assign_coords(world(layout, [frame.header for frame in frames]))
 
 
 def _planes_of(frames: Sequence[Frame]) -> NDArray[np.float32] | None:
@@ -95,6 +105,7 @@ def frames_of(stack: xr.Dataset) -> Iterator[Frame]:
 
 
 def assemble(
+    layout: Layout,
     image: NDArray[np.float32],
     quality: NDArray[np.uint16],
     header: Sequence[str],
@@ -103,23 +114,33 @@ def assemble(
     outcome: Sequence[str],
     uncertainty: NDArray[np.float32] | None = None,
 ) -> xr.Dataset:
-    """A block of a stack from its parts; the one place that knows the layout."""
+    """A block of a stack from its parts; the one place that knows how they are called."""
     texts = dict(zip(TEXTS, (header, source, references, outcome), strict=True))
-    pixels = {"image": image, "quality": quality}
-    if uncertainty is not None:
-        pixels["uncertainty"] = uncertainty
+    pixels = {"image": image} if uncertainty is None else {"image": image, "uncertainty": uncertainty}
     return xr.Dataset(
         {
-            **{name: (("time", "y", "x"), values) for name, values in pixels.items()},
+            **{name: (("time", *layout.dims), values) for name, values in pixels.items()},
+            "quality": (("time", *layout.of_quality.dims), quality),
             **{name: ("time", as_objects(values)) for name, values in texts.items()},
         }
     )
 
 
+def flags_over(plane: NDArray[np.uint16], layout: Layout) -> NDArray[np.uint16]:
+    """Flags over the dims that a stack keeps them for.
+
+    Those of one plane hold for every image behind it; of several, a pixel has what any of them says.
+    """
+    shape = layout.of_quality.shape
+    if plane.ndim > len(shape):
+        plane = np.bitwise_or.reduce(plane, axis=tuple(range(plane.ndim - len(shape))))
+    return np.broadcast_to(plane, shape) if plane.ndim < len(shape) else plane
+
+
 def planes(
     images: Sequence[NDArray[Any] | None], shape: tuple[int, ...], dtype: type, absent: float
 ) -> NDArray[Any]:
-    """The images of a block behind one another; one that is missing is filled with `absent`.
+    """The arrays of a block behind one another; one that is missing is filled with `absent`.
 
     A block of one image, as large images are, is that image itself and no copy.
     """
@@ -133,15 +154,15 @@ def planes(
 
 
 @lru_cache(maxsize=64)
-def template(chunks: tuple[int, ...], shape: tuple[int, int], *, uncertainty: bool = False) -> xr.Dataset:
+def template(chunks: tuple[int, ...], layout: Layout, *, uncertainty: bool = False) -> xr.Dataset:
     """A lazy stack of the given layout without any content, for `xarray.map_blocks`.
 
     Parameters
     ----------
     chunks
         Number of frames in each Dask chunk.
-    shape
-        (ny, nx) of the images.
+    layout
+        Of the frames.
     uncertainty
         Whether the stack has the variable ``uncertainty``.
 
@@ -152,19 +173,24 @@ def template(chunks: tuple[int, ...], shape: tuple[int, int], *, uncertainty: bo
         longer than all the rest of a block's graph.
     """
     count = sum(chunks)
-    kinds = {"image": np.float32, "quality": np.uint16}
+    kinds = {"image": (layout, np.float32), "quality": (layout.of_quality, np.uint16)}
     if uncertainty:
-        kinds["uncertainty"] = np.float32
+        kinds["uncertainty"] = (layout, np.float32)
     pixels: dict[str, Any] = {
         name: (
-            ("time", "y", "x"),
-            da.zeros((count, *shape), dtype=dtype, chunks=(chunks, (shape[0],), (shape[1],))),
+            ("time", *of.dims),
+            da.zeros((count, *of.shape), dtype=dtype, chunks=(chunks, *((length,) for length in of.shape))),
         )
-        for name, dtype in kinds.items()
+        for name, (of, dtype) in kinds.items()
     }
     for name in TEXTS:
         pixels[name] = ("time", da.full((count,), "", dtype=object, chunks=(chunks,)))
     return xr.Dataset(pixels)
+
+
+def dims_of(stack: xr.Dataset) -> Dims:
+    """The dims of the frames of a stack."""
+    return tuple(str(name) for name in stack["image"].dims[1:])
 
 
 def frame_at(block: xr.Dataset, index: int, outcome: Outcome) -> Frame:
@@ -176,6 +202,7 @@ def frame_at(block: xr.Dataset, index: int, outcome: Outcome) -> Frame:
         source=str(block["source"].values[index]),
         caveats=outcome.caveats,
         uncertainty=_uncertainty_at(block, index),
+        dims=dims_of(block),
     )
 
 

@@ -36,13 +36,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.choices import choices, shortly
+from pipeline.dims import IMAGE, Dims, DimsTaken, Shape
 from pipeline.errors import Fatal
 from pipeline.frame import Frame
 from pipeline.uncertainty import Propagation
 
 R = TypeVar("R")
 P = TypeVar("P", bound="Params")
-Shape = tuple[int, int]
 
 
 class Params(BaseModel):
@@ -145,8 +145,13 @@ class Step:
         Peak memory in units of one float32 image, the frame itself included.
     libraries
         Distributions whose versions belong in the provenance.
+    dims
+        Names of the axes it takes: just these (an image by default), any before them
+        (``(..., "y", "x")``: every image of whatever it is given), or `None` for any at all.
     output_shape
-        ``(params, (ny, nx)) -> (ny, nx)`` where a step changes the shape.
+        ``(params, shape) -> shape`` where a step changes the shape; one length for each dim.
+    output_dims
+        ``(params, dims) -> dims`` where a step gives other dims than it takes.
     demands
         ``params -> {need: how to go without}``: references that no step of the
         recipe may replace by unity when this one runs with these parameters.
@@ -164,14 +169,20 @@ class Step:
     needs: tuple[ReferenceNeed, ...] = ()
     memory_factor: float = 2.0
     libraries: tuple[str, ...] = ("numpy",)
-    output_shape: Callable[[Any, Shape], Shape] | None = None
+    dims: DimsTaken = IMAGE
+    output_shape: Callable[[Any, Any], Shape] | None = None
+    output_dims: Callable[[Any, Dims], Dims] | None = None
     demands: Callable[[Any], dict[str, str]] | None = None
     uncertainty: Propagation | None = None
     summary: str = field(default="", compare=False)
 
     def shape_after(self, params: Params, shape: Shape) -> Shape:
-        """The shape of the image behind this step."""
+        """The shape of a frame behind this step."""
         return self.output_shape(params, shape) if self.output_shape else shape
+
+    def dims_after(self, params: Params, dims: Dims) -> Dims:
+        """The dims of a frame behind this step."""
+        return tuple(self.output_dims(params, dims)) if self.output_dims else dims
 
     def unit_after(self, params: Params, unit: str) -> str:
         """The unit of the image behind this step."""
@@ -196,7 +207,9 @@ def step(
     needs: Sequence[ReferenceNeed] = (),
     memory_factor: float = 2.0,
     libraries: Sequence[str] = ("numpy",),
-    output_shape: Callable[[Any, Shape], Shape] | None = None,
+    dims: DimsTaken = IMAGE,
+    output_shape: Callable[[Any, Any], Shape] | None = None,
+    output_dims: Callable[[Any, Dims], Dims] | None = None,
     demands: Callable[[Any], dict[str, str]] | None = None,
     uncertainty: Propagation | None = None,
 ) -> Callable[[Callable[[Frame, P, References], Frame]], Callable[[Frame, P, References], Frame]]:
@@ -205,7 +218,7 @@ def step(
     Raises
     ------
     Fatal
-        When another function already has this name for this instrument.
+        When another function already has this name for this instrument, or the dims cannot be.
     """
 
     def register(
@@ -232,7 +245,9 @@ def step(
             needs=tuple(needs),
             memory_factor=memory_factor,
             libraries=tuple(libraries),
+            dims=_checked_dims(name, dims, output_shape, output_dims),
             output_shape=output_shape,
+            output_dims=output_dims,
             demands=demands,
             uncertainty=uncertainty,
             summary=(function.__doc__ or "").strip().split("\n")[0],
@@ -240,6 +255,16 @@ def step(
         return function
 
     return register
+
+
+def _checked_dims(
+    name: str, dims: DimsTaken, output_shape: object | None, output_dims: object | None
+) -> DimsTaken:
+    if dims is not None and (not dims or ... in dims[1:] or len(set(dims)) < len(dims)):
+        raise Fatal(f"step {name}: its dims are names, each once, with ... only before them; found {dims!r}")
+    if output_dims is not None and output_shape is None:
+        raise Fatal(f"step {name} gives other dims than it takes, so it needs an output_shape as well")
+    return dims
 
 
 def find_step(instrument: str, name: str) -> Step:

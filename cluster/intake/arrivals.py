@@ -26,6 +26,7 @@ from lake.names import lake_name, stem_of
 from lake.storage.posix import put_bytes, put_windows
 from lake.text import printable
 from pipeline import code, sources
+from pipeline.dims import IMAGE, Layout
 from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.frame import with_primary
 from pipeline.instrument import Description, Instrument
@@ -165,9 +166,9 @@ def _look_at(path: Path, root: Path) -> tuple[Looked | Item, bytes | None]:
     try:
         name = lake_name(path.name)
         checked = read_checked(path, _limits, root)
-        instrument, description, caveats = _describe(checked, path)
+        instrument, description, layout, caveats = _describe(checked, path)
         held = checked.raw.data if isinstance(checked.raw, Held) else None
-        entry = _entry(checked, path, name, description, caveats)
+        entry = _entry(checked, path, name, description, layout, caveats)
         return Looked(path, entry, description.observation, instrument.grouping), held
     except (*BAD_INPUT, MemoryError) as error:
         return refused(error, path, checked.checksums.sha256 if checked else ""), None
@@ -177,7 +178,12 @@ def _look_at(path: Path, root: Path) -> tuple[Looked | Item, bytes | None]:
 
 
 def _entry(
-    checked: CheckedFits, path: Path, name: str, description: Description, caveats: Sequence[str]
+    checked: CheckedFits,
+    path: Path,
+    name: str,
+    description: Description,
+    layout: Layout,
+    caveats: Sequence[str],
 ) -> FileEntry:
     sums = checked.checksums
     return FileEntry(
@@ -191,7 +197,8 @@ def _entry(
         sha256=sums.sha256,
         date_beg=description.date_beg,
         date_end=description.date_end,
-        shape=tuple(checked.shape),
+        shape=layout.shape,
+        dims=() if layout.dims == IMAGE else layout.dims,
         image_hdu=checked.image_hdu,
         meta=description.meta,
         caveats=(*checked.caveats, *caveats),
@@ -212,8 +219,8 @@ def refused(error: BadInput | PipelineBadInput | MemoryError, path: Path, sha256
     return bad_item(error, printable(path), code=Reason.BAD_KEYWORD, sha256=sha256)
 
 
-def _describe(checked: CheckedFits, path: Path) -> tuple[Instrument, Description, tuple[str, ...]]:
-    """The instrument of a file, what its header says, and what of that cannot be."""
+def _describe(checked: CheckedFits, path: Path) -> tuple[Instrument, Description, Layout, tuple[str, ...]]:
+    """The instrument of a file, what its header says, its axes, and what of that cannot be."""
     header = checked.header
     if checked.image_hdu != 0:
         header = with_primary(header, checked.primary_header)
@@ -231,7 +238,8 @@ def _describe(checked: CheckedFits, path: Path) -> tuple[Instrument, Description
     except PipelineBadInput as error:
         raise BadInput(error.reason, **error.details(), code=Reason.UNRECOGNISED) from error
     description = entry.describe(header, str(path))
-    return entry, description, (*description.caveats, *entry.check(header, description, str(path)))
+    layout = entry.layout(header, description.level, checked.shape, str(path))
+    return entry, description, layout, (*description.caveats, *entry.check(header, description, str(path)))
 
 
 def _limits(header: fits.Header, primary: fits.Header) -> Limits:

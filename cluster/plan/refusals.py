@@ -1,10 +1,11 @@
-"""What is refused before a run: a plan none of whose units could be done, for want of a reference."""
+"""What is refused before a run: a plan none of whose units could be done, for their axes or a reference."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
+from cluster.plan.layouts import refuse_other_axes
 from cluster.plan.plan import Plan, PlannedUnit, selectable
 from lake.calibration import contexts
 from lake.calibration.choice import choose
@@ -37,13 +38,14 @@ def lacking(plan: Plan) -> dict[str, int]:
 
 
 def refuse_hopeless(lake: Lake, plan: Plan) -> None:
-    """Refuse a plan every unit of which lacks a reference, before any of them is begun.
+    """Refuse a plan whose steps take none of its files, or every unit of which lacks a reference.
 
     Raises
     ------
     pipeline.errors.Fatal
-        Naming the step, the reference, what it is, and the command that makes or adds it.
+        Naming the step and what it takes; or the reference, what it is, and the command that makes it.
     """
+    refuse_other_axes(plan.recipe, plan.units)
     needs = required(plan.recipe)
     if not plan.units or not all(unit.absent.keys() & needs for unit in plan.units):
         return

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Final, Protocol
 
 from distributed import Client, Future, KilledWorker, wait
@@ -21,11 +22,13 @@ from cluster.run.stacks import FrameSource, Manifest, Target, open_stack, writte
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
 from pipeline import apply
-from pipeline.apply import memory_factor, output_shape, task_name
+from pipeline.apply import layout_behind, memory_factor, task_name
 from pipeline.carrying import begins
+from pipeline.dims import IMAGE, Dims, Shape
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
+from pipeline.registry import instrument
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +48,14 @@ class Job:
 
     source: FrameSource
     target: Target
-    shape: tuple[int, int]
+    shape: Shape
+    dims: Dims = IMAGE
     attempt: int = 1
     alone: bool = False
+
+
+class TooLarge(Fatal):
+    """No worker has memory enough for a frame."""
 
 
 class Execution(Protocol):
@@ -146,43 +154,42 @@ class DaskExecution:
     def _blocks(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
         """Jobs of one shape side by side, few enough for the memory and for every worker to get some."""
         per_worker = max(1, -(-len(jobs) // (self.workers * WINDOW * 2)))
-        by_shape: dict[tuple[int, int], list[Job]] = {}
+        by_layout: dict[tuple[Dims, Shape], list[Job]] = {}
         for job in jobs:
-            by_shape.setdefault(job.shape, []).append(job)
-        for shape, alike in by_shape.items():
-            size = min(per_worker, self._fit(shape))
+            by_layout.setdefault((job.dims, job.shape), []).append(job)
+        for layout, alike in by_layout.items():
+            size = min(per_worker, self._fit(*layout))
             for start in range(0, len(alike), size):
                 yield alike[start : start + size]
 
     def _sorted_out(self, jobs: Sequence[Job]) -> tuple[list[Job], list[Manifest]]:
-        """The jobs that workers can hold, and the ends of the others: one large image is not all of them.
+        """The jobs that workers can hold and steps take, and the ends of the others: one is not all of them.
 
         Raises
         ------
         pipeline.errors.Fatal
-            When no worker can hold any of them.
+            When no worker can hold any of them, or no step takes any.
         """
-        refusals: dict[tuple[int, int], str] = {}
-        for shape in {job.shape for job in jobs}:
+        refusals: dict[tuple[Dims, Shape], Outcome] = {}
+        for layout in {(job.dims, job.shape) for job in jobs}:
             try:
-                self._fit(shape)
+                self._fit(*layout)
+            except TooLarge as error:
+                refusals[layout] = Outcome(status=Status.FAILED, reason=str(error), keyword="memory")
             except Fatal as error:
-                refusals[shape] = str(error)
-        small = [job for job in jobs if job.shape not in refusals]
+                refusals[layout] = Outcome(status=Status.FAILED, reason=str(error), keyword="NAXIS")
+        small = [job for job in jobs if (job.dims, job.shape) not in refusals]
         if refusals and not small:
-            raise Fatal(next(iter(refusals.values())))
+            raise Fatal(next(iter(refusals.values())).reason)
         return small, [
-            Manifest(
-                unit=job.target.unit,
-                outcome=Outcome(status=Status.FAILED, reason=refusals[job.shape], keyword="memory"),
-            )
+            Manifest(unit=job.target.unit, outcome=refusals[job.dims, job.shape])
             for job in jobs
-            if job.shape in refusals
+            if (job.dims, job.shape) in refusals
         ]
 
-    def _fit(self, shape: tuple[int, int]) -> int:
-        result = output_shape(self.recipe.bind(), shape)
-        pixels = max(shape[0] * shape[1], result[0] * result[1])
+    def _fit(self, dims: Dims, shape: Shape) -> int:
+        result = layout_behind(self.recipe, dims, shape)
+        pixels = max(prod(shape), prod(result.shape))
         count = max(1, BLOCK_BYTES // (4 * pixels))
         # A block holds images and flags (6 bytes a pixel; 10 with the uncertainty) before and behind the
         # recipe, these once more when they are put together, and the one frame being worked on.
@@ -192,9 +199,9 @@ class DaskExecution:
             count //= 2
             need = pixels * (held * count + 4 * self.factor)
         if self.memory and need > 0.9 * self.memory:
-            raise Fatal(
+            raise TooLarge(
                 f"recipe {self.recipe.name} needs about {need / 2**30:.1f} GiB for one image of "
-                f"{shape[1]} x {shape[0]}, and a worker has {self.memory / 2**30:.1f} GiB; "
+                f"{' x '.join(map(str, reversed(shape)))}, and a worker has {self.memory / 2**30:.1f} GiB; "
                 "start fewer workers with more memory each"
             )
         return int(count)
@@ -203,6 +210,8 @@ class DaskExecution:
         stack = open_stack(
             [job.source for job in block],
             block[0].shape,
+            dims=block[0].dims,
+            flagged=instrument(self.recipe.instrument).flagged(block[0].dims),
             frames_per_block=len(block),
             uncertainty=self.reads_uncertainty,
         )

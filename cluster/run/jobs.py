@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from cluster.plan.layouts import layout_of
 from cluster.plan.plan import PlannedUnit
 from cluster.run.execute import Job
 from cluster.run.sources import frame_source
@@ -55,4 +56,5 @@ def job_of(lake: Lake, recipe: Recipe, unit: PlannedUnit, edition: Edition) -> J
         context=edition.context,
         lost=edition.lost,
     )
-    return Job(source, target, shape=(file.shape[-2], file.shape[-1]))
+    layout = layout_of(file, entry)
+    return Job(source, target, layout.shape, layout.dims)

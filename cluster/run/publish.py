@@ -186,6 +186,7 @@ def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:
         date_beg=manifest.date_beg or unit.file.date_beg,
         date_end=manifest.date_end or unit.file.date_end,
         shape=manifest.shape,
+        dims=manifest.dims,
         meta=unit.file.meta,
         caveats=manifest.outcome.caveats,
         unit_id=unit.unit_id,

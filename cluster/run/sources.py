@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import xarray as xr
+from astropy.io import fits
+
 from cluster.plan.plan import PlannedUnit
 from cluster.run.stacks import FrameSource, Loader
+from lake.errors import HeliolakeLakeError
+from lake.fits.io import read_header
 from lake.lake import Lake
 from lake.names import split_did
+from pipeline.dims import IMAGE, Layout
+from pipeline.frame import with_primary
 from pipeline.instrument import Instrument
 from pipeline.step import ReferenceFile
+from pipeline.world import world
+
+
+def coordinates_of(sources: Sequence[FrameSource], layout: Layout) -> dict[str, xr.Variable]:
+    """World coordinates that all frames share, for people who look at them; images have none.
+
+    Parameters
+    ----------
+    sources
+        The frames; the header of each is read, and no pixel. One that cannot be read says nothing.
+    layout
+        Theirs.
+    """
+    return world(layout, [] if layout.dims == IMAGE else list(_headers(sources)))
+
+
+def _headers(sources: Sequence[FrameSource]) -> Iterator[fits.Header]:
+    for source in sources:
+        url, hdu, _ = source.loader
+        with suppress(HeliolakeLakeError):  # told when it is its turn to be read
+            header = read_header(url, hdu)
+            yield with_primary(header, read_header(url, 0)) if hdu else header
 
 
 def frame_source(lake: Lake, unit: PlannedUnit, entry: Instrument) -> FrameSource:

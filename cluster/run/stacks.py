@@ -29,6 +29,7 @@ from lake.fits.check import UNCERTAINTY_EXTNAME
 from lake.fits.io import Uncertainty, build_product, find_hdu, local_path, read_header, read_image
 from lake.storage.posix import final_path, put_back, put_bytes, sums_of
 from pipeline import provenance, solarnet
+from pipeline.dims import IMAGE, Dims, Layout, Shape
 from pipeline.errors import BadInput, Retriable
 from pipeline.frame import with_primary
 from pipeline.outcome import Outcome, Status
@@ -37,6 +38,7 @@ from pipeline.registry import instrument
 from pipeline.stack import (
     as_objects,
     assemble,
+    flags_over,
     frame_at,
     header_text,
     outcome_at,
@@ -59,7 +61,7 @@ class Loader(NamedTuple):
     hdu
         Number of the image's HDU.
     rows
-        First and last row (exclusive) wanted; all when `None`.
+        First and last place (exclusive) wanted on the slowest axis, rows of an image; all when `None`.
     """
 
     url: str
@@ -104,7 +106,8 @@ class Target(BaseModel):
 class Manifest(BaseModel):
     """What became of one frame: its outcome, and the file if there is one.
 
-    The dates are those of the finished header: a step may know them better than the raw file.
+    The dates are those of the finished header: a step may know them better than the raw file. The dims of an
+    image are left out, for most frames are images.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -116,14 +119,17 @@ class Manifest(BaseModel):
     md5: str = ""
     sha256: str = ""
     shape: tuple[int, ...] = ()
+    dims: tuple[str, ...] = ()
     date_beg: datetime | None = None
     date_end: datetime | None = None
 
 
 def open_stack(
     sources: Sequence[FrameSource],
-    shape: tuple[int, int],
+    shape: Shape,
     *,
+    dims: Dims = IMAGE,
+    flagged: int = 0,
     frames_per_block: int = 1,
     uncertainty: bool = False,
 ) -> xr.Dataset:
@@ -134,9 +140,13 @@ def open_stack(
     sources
         Frames of one shape, in time order.
     shape
-        (ny, nx) of every frame.
+        Of every frame: (ny, nx) of an image, one length for each dim of others.
+    dims
+        Names of the axes.
+    flagged
+        Number of the last dims that flags of quality are kept for; 0 for all.
     frames_per_block
-        Images in one Dask chunk.
+        Frames in one Dask chunk.
     uncertainty
         Read the uncertainties of our own products too; NaN for frames that have none.
 
@@ -148,10 +158,10 @@ def open_stack(
     texts = as_objects([source.model_dump_json() for source in sources])
     wanted = xr.Dataset({"source": ("time", texts)}).chunk({"time": frames_per_block})
     chunks = wanted["source"].chunks[0]
-    layout = template(chunks, shape, uncertainty=uncertainty)
-    kwargs: Mapping[str, Any] = {"shape": shape, "uncertainty": uncertainty}
-    result = xr.map_blocks(read, wanted, kwargs=kwargs, template=layout)
-    return cast("xr.Dataset", result)
+    layout = Layout(dims, shape, flagged)
+    kwargs: Mapping[str, Any] = {"layout": layout, "uncertainty": uncertainty}
+    like = template(chunks, layout, uncertainty=uncertainty)
+    return cast("xr.Dataset", xr.map_blocks(read, wanted, kwargs=kwargs, template=like))
 
 
 class _Read(NamedTuple):
@@ -164,37 +174,41 @@ class _Read(NamedTuple):
     uncertainty: NDArray[np.float32] | None = None
 
 
-def read(block: xr.Dataset, shape: tuple[int, int], *, uncertainty: bool = False) -> xr.Dataset:
+def read(block: xr.Dataset, layout: Layout, *, uncertainty: bool = False) -> xr.Dataset:
     """Read the frames of one block (in a worker)."""
+    layout = Layout(*layout)  # a graph may have made a plain tuple of it
     sources = [FrameSource.model_validate_json(str(text)) for text in block["source"].values]
-    frames = [_read_or_why_not(source, shape, uncertainty=uncertainty) for source in sources]
+    frames = [_read_or_why_not(source, layout, uncertainty=uncertainty) for source in sources]
+    sigmas = [frame.uncertainty for frame in frames]
     return assemble(
-        planes([frame.image for frame in frames], shape, np.float32, np.nan),
-        planes([frame.quality for frame in frames], shape, np.uint16, 0),
+        layout,
+        planes([frame.image for frame in frames], layout.shape, np.float32, np.nan),
+        planes([frame.quality for frame in frames], layout.of_quality.shape, np.uint16, 0),
         [frame.header for frame in frames],
         [source.source for source in sources],
         [references_text(source.references) for source in sources],
         [frame.outcome.model_dump_json() for frame in frames],
-        planes([frame.uncertainty for frame in frames], shape, np.float32, np.nan) if uncertainty else None,
+        planes(sigmas, layout.shape, np.float32, np.nan) if uncertainty else None,
     )
 
 
-def _read_or_why_not(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool) -> _Read:
+def _read_or_why_not(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Read:
     try:
-        return _read_one(source, shape, uncertainty=uncertainty)
+        return _read_one(source, layout, uncertainty=uncertainty)
     except (LakeFatal, MemoryError):
         raise
     except Exception as error:  # one bad file never fails its block
         return _Read(None, None, "", Outcome.of_error(_in_pipeline_terms(error), step="read"))
 
 
-def _read_one(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool) -> _Read:
+def _read_one(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Read:
     url, hdu, rows = source.loader
     if source.sha256:
         _require_bytes(source)
     wanted = None if rows is None else slice(*rows)
-    found = read_image(url, hdu, wanted, blank_is_missing=source.blank_is_missing)
-    if found.data.shape != shape:
+    axes = len(layout.dims)
+    found = read_image(url, hdu, wanted, blank_is_missing=source.blank_is_missing, axes=axes)
+    if found.data.shape != layout.shape:
         raise BadInput(
             "the image does not have the shape it was registered with",
             file=source.source,
@@ -206,26 +220,31 @@ def _read_one(source: FrameSource, shape: tuple[int, int], *, uncertainty: bool)
     if lost.any():
         image[lost] = np.nan  # infinity is no brightness either
     ours = "UNIT_ID" in found.header
-    if ours:  # the flags of our products stand in their first extension
-        quality = read_image(url, hdu + 1, wanted).data.astype(np.uint16)
-    else:
-        quality = lost * np.uint16(Quality.MISSING)
+    # The flags of our products stand in their first extension.
+    quality = _read_quality(url, hdu + 1, wanted, axes) if ours else lost * np.uint16(Quality.MISSING)
     if found.blank is not None and source.blank_is_missing:
         quality[found.blank] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
     outcome = Outcome(caveats=tuple(dict.fromkeys((*source.caveats, *_monotony(image)))))
-    sigma = _read_uncertainty(url, wanted) if ours and uncertainty else None
-    return _Read(image, quality, header_text(header), outcome, sigma)
+    sigma = _read_uncertainty(url, wanted, axes) if ours and uncertainty else None
+    return _Read(image, flags_over(quality, layout), header_text(header), outcome, sigma)
 
 
-def _read_uncertainty(url: str, rows: slice | None) -> NDArray[np.float32] | None:
+def _read_quality(url: str, hdu: int, rows: slice | None, axes: int) -> NDArray[np.uint16]:
+    """The flags of one of our products, which may be kept for the last axes alone."""
+    number = int(read_header(url, hdu).get("NAXIS", axes)) if axes > len(IMAGE) else axes
+    return read_image(url, hdu, rows if number == axes else None, axes=number).data.astype(np.uint16)
+
+
+def _read_uncertainty(url: str, rows: slice | None, axes: int) -> NDArray[np.float32] | None:
     number = find_hdu(url, UNCERTAINTY_EXTNAME)
-    return None if number is None else read_image(url, number, rows).data
+    return None if number is None else read_image(url, number, rows, axes=axes).data
 
 
 def _monotony(image: NDArray[np.float32]) -> tuple[str, ...]:
     """A caveat where all pixels are alike: nothing that looks at a sky gives that."""
-    for part in (image[::64, ::64], image):  # a few pixels nearly always tell that they are not
+    few = image[..., ::64] if image.ndim == 1 else image[..., ::64, ::64]
+    for part in (few, image):  # a few pixels nearly always tell that they are not
         lowest, highest = np.fmin.reduce(part, axis=None), np.fmax.reduce(part, axis=None)
         if lowest < highest:
             return ()
@@ -278,17 +297,20 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         frame = frame_at(block, index, outcome)
         entry = instrument(target.instrument)
         described = entry.describe(frame.header, frame.source)
-        header = solarnet.complete(frame.header, entry, described)
-        _stamp(header, target)
+        axes = len(frame.dims)
+        header = solarnet.complete(frame.header, entry, described, axes=axes)
+        _stamp(header, target, axes)
         plane = frame.uncertainty
         product = build_product(
             frame.data,
             frame.quality,
             header,
             extname="IMAGE",
-            quality_header=provenance.quality_header(header, legend()),
+            quality_header=provenance.quality_header(header, legend(), axes=frame.quality.ndim),
             uncertainty=(
-                None if plane is None else Uncertainty(plane, provenance.uncertainty_header(header))
+                None
+                if plane is None
+                else Uncertainty(plane, provenance.uncertainty_header(header, axes=axes))
             ),
         )
         sums = _put_trial(target, product) if target.trial else _put(target, product)
@@ -305,6 +327,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         md5=sums.md5,
         sha256=sums.sha256,
         shape=frame.data.shape,
+        dims=() if frame.dims == IMAGE else frame.dims,
         date_beg=described.date_beg,
         date_end=described.date_end,
     )
@@ -351,7 +374,7 @@ def _put_trial(target: Target, product: memoryview) -> Checksums:
     return checksums(product)
 
 
-def _stamp(header: Any, target: Target) -> None:
+def _stamp(header: Any, target: Target, axes: int) -> None:
     """What only the lake knows of a product; the bytes of a unit never depend on when it was done again."""
     header["FILENAME"] = target.name
     header["DATE"] = (target.date, "when this version was planned, UTC")
@@ -364,7 +387,7 @@ def _stamp(header: Any, target: Target) -> None:
     if target.context is not None:
         header["VERS_CAL"] = (str(target.context), "context of calibration references")
     header["EXTNAME"] = "IMAGE"
-    header["SOLARNET"] = (solarnet.grade(header), "1: fully, 0.5: partly SOLARNET conformant")
+    header["SOLARNET"] = (solarnet.grade(header, axes=axes), "1: fully, 0.5: partly SOLARNET conformant")
 
 
 def _in_pipeline_terms(error: Exception) -> Exception:

@@ -17,11 +17,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cluster.connect import connected
+from cluster.plan.layouts import layout_of
 from cluster.plan.plan import Plan, PlannedUnit
 from cluster.plan.refusals import refuse_hopeless
 from cluster.report import Item, Report
 from cluster.run.execute import DaskExecution, Job
-from cluster.run.sources import frame_source
+from cluster.run.sources import coordinates_of, frame_source
 from cluster.run.stacks import Manifest, Target, open_stack
 from cluster.scheduler import Scheduler
 from lake.errors import BadInput, Fatal
@@ -31,9 +32,10 @@ from lake.names import trial_file
 from lake.releases.search import require_bytes_granted
 from pipeline import apply
 from pipeline.carrying import begins
+from pipeline.dims import Shape
+from pipeline.instrument import Instrument
 from pipeline.registry import instrument
 
-Shape = tuple[int, int]
 Progress = Callable[[int, int, str], None]
 
 
@@ -51,7 +53,7 @@ def trial_stack(
     principal
         Who wants it: inputs that they may not read are refused.
     shape
-        (ny, nx) of the raw frames wanted; needed only where they have several.
+        Of the raw frames wanted, (ny, nx) of images; needed only where they have several.
     frames_per_block
         Images in one Dask chunk.
 
@@ -68,16 +70,19 @@ def trial_stack(
         When nothing is found, an input may not be read, or frames have several shapes and none was named.
     """
     _require(lake, plan, principal)
-    chosen = _of_shape(plan, shape)
     entry = instrument(plan.recipe.instrument)
+    chosen = _of_shape(plan, shape, entry)
     sources = [frame_source(lake, unit, entry) for unit in chosen]
+    layout = layout_of(chosen[0].file, entry)
     stack = open_stack(
         sources,
-        _shape(chosen[0]),
+        layout.shape,
+        dims=layout.dims,
+        flagged=layout.flagged,
         frames_per_block=frames_per_block,
         uncertainty=plan.recipe.uncertainty and not begins(plan.recipe.bind()),
     )
-    made = apply(stack, plan.recipe).assign_coords(
+    made = apply(stack.assign_coords(coordinates_of(sources, layout)), plan.recipe).assign_coords(
         time=("time", datetimes(one.file.date_beg for one in chosen))
     )
     return made.assign_attrs(recipe=plan.recipe.name, level=plan.recipe.to_level, trial=1)
@@ -154,22 +159,21 @@ def _require(lake: Lake, plan: Plan, principal: Principal) -> None:
         require_bytes_granted(lake, release, principal)
 
 
-def _of_shape(plan: Plan, shape: Shape | None) -> list[PlannedUnit]:
-    shapes = sorted({_shape(unit) for unit in plan.units})
+def _of_shape(plan: Plan, shape: Shape | None, entry: Instrument) -> list[PlannedUnit]:
+    by_shape: dict[Shape, list[PlannedUnit]] = {}
+    for unit in plan.units:
+        by_shape.setdefault(layout_of(unit.file, entry).shape, []).append(unit)
+    shapes = sorted(by_shape)
     if shape is None and len(shapes) == 1:
         shape = shapes[0]
-    if shape not in shapes:
+    if shape is None or shape not in by_shape:
         raise BadInput(
             "the frames have several shapes" if shape is None else "no frame has this shape",
             keyword="shape",
             found=", ".join(map(str, shapes)) if shape is None else str(shape),
             advice=f"name one with shape=(ny, nx); there are {', '.join(map(str, shapes))}",
         )
-    return [unit for unit in plan.units if _shape(unit) == shape]
-
-
-def _shape(unit: PlannedUnit) -> Shape:
-    return unit.file.shape[-2], unit.file.shape[-1]
+    return by_shape[shape]
 
 
 def _made(folder: Path) -> Path:
@@ -196,7 +200,8 @@ def _jobs(lake: Lake, plan: Plan, folder: Path) -> Iterator[Job]:
             context=plan.context,
             trial=True,
         )
-        yield Job(frame_source(lake, unit, entry), target, shape=_shape(unit))
+        layout = layout_of(unit.file, entry)
+        yield Job(frame_source(lake, unit, entry), target, layout.shape, layout.dims)
 
 
 def _item(unit: PlannedUnit, manifest: Manifest, folder: Path) -> Item:

@@ -155,6 +155,10 @@ def instruments(
                 "recognise": [dict(block) for block in entry.recognise],
                 "observation": entry.observation,
                 "levels": sorted(entry.level.levels),
+                "axes": [
+                    {"dims": list(rule.names), "levels": list(rule.levels), "where": rule.where}
+                    for rule in entry.axes
+                ],
                 "meta": sorted(entry.meta),
                 "recipes": made,
             }
@@ -246,6 +250,7 @@ def _as_yaml(value: object) -> str:
 
 
 def _step_document(entry: Step, owner: str) -> dict[str, Any]:
+    from pipeline.dims import written
     from pipeline.parameters import parameters
 
     return {
@@ -255,6 +260,7 @@ def _step_document(entry: Step, owner: str) -> dict[str, Any]:
         "summary": entry.summary,
         "prstep": entry.prstep,
         "takes": list(entry.takes) if entry.takes else None,
+        "dims": written(entry.dims),
         "parameters": [one.as_dict() for one in parameters(entry.params_model)],
         "params": entry.params_model.model_json_schema().get("properties", {}),
         "needs": [

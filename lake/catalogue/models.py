@@ -77,8 +77,9 @@ class Observation(Base):
 class File(Base):
     """One file, raw or made here. Its name stands for the same bytes for ever.
 
-    `original` is what its archive calls it (bytes, as file systems have them) where that can be no name here;
-    `content_sha256` is of its bytes once they are unpacked.
+    `dims` are the names of its axes where it is no image of rows and columns; `original` is what its archive
+    calls it (bytes, as file systems have them) where that can be no name here; `content_sha256` is of its
+    bytes once they are unpacked.
     """
 
     __tablename__ = "file"
@@ -104,6 +105,7 @@ class File(Base):
     date_beg: Mapped[datetime | None]
     date_end: Mapped[datetime | None]
     shape: Mapped[list[int]] = mapped_column(server_default=text("'{}'"))
+    dims: Mapped[list[str]] = _empty_list()
     meta: Mapped[dict[str, Any]] = _empty_object()
     caveats: Mapped[list[str]] = _empty_list()
     unit_id: Mapped[str | None]

@@ -54,7 +54,8 @@ class CheckedFits:
     content_sha256
         Of the bytes once they are unpacked: the same for a file and its gzipped form.
     image_hdu
-        Number of the first HDU with a non-empty image of two or more axes.
+        Number of the first HDU with a non-empty image of two or more axes; where there is none, of the first
+        with a row of numbers (a spectrum).
     shape
         Shape of that image, slowest axis first.
     header, primary_header
@@ -344,6 +345,7 @@ class _Check:
     def _read_hdus(self, spans: Sequence[HduSpan], pixels: list[Pixels]) -> _Found:
         """Decode what is coded, in parts; numbers as they are were seen already."""
         found: _Found | None = None
+        line: _Found | None = None
         with _reading(0, self.file):
             hdus = fits.open(
                 self.content.opened(), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False
@@ -352,9 +354,11 @@ class _Check:
             for span, hdu in zip(spans, hdus, strict=False):
                 with _reading(span.index, self.file):
                     shape = self._read(span, hdu, pixels[span.index])
-                if len(shape) < 2 or math.prod(shape) == 0:
+                if math.prod(shape) == 0 or not shape:
                     continue
-                if found is None:
+                if len(shape) == 1:
+                    line = line or _Found(span.index, shape, hdu.header, hdus[0].header, [])
+                elif found is None:
                     found = _Found(span.index, shape, hdu.header, hdus[0].header, [])
                 elif hdu.name not in (QUALITY_EXTNAME, UNCERTAINTY_EXTNAME):
                     found.others.append(f"HDU {span.index} ({' x '.join(map(str, shape[::-1]))})")
@@ -362,6 +366,7 @@ class _Check:
                 raise bad_header(
                     len(hdus), self.file, f"{len(spans)} HDUs, of which {len(hdus)} can be opened"
                 )
+        found = found or line
         if found is None:
             raise _no_image(spans, self.file)
         return found
@@ -382,12 +387,12 @@ class _Check:
 
 
 def _is_image(span: HduSpan) -> bool:
-    """Whether an HDU holds an image of two axes or more, compressed or not."""
+    """Whether an HDU holds an image, a spectrum or a cube, compressed or not."""
     try:
         shape = image_shape(span.header)
     except (TypeError, ValueError, fits.VerifyError):
         return False
-    return len(shape) > 1 and math.prod(shape) > 0
+    return len(shape) > 0 and math.prod(shape) > 0
 
 
 def _check_scaling(span: HduSpan, file: str) -> None:
@@ -449,11 +454,11 @@ def _no_image(spans: Sequence[HduSpan], file: str) -> BadInput:
             code=Reason.NO_IMAGE,
         )
     return BadInput(
-        "no HDU of the file holds an image of two or more axes",
+        "no HDU of the file holds an image, a spectrum or a cube",
         file=file,
         keyword="NAXIS",
         found=", ".join(f"HDU {span.index}: {_axes(span)}" for span in holds[:5]),
-        advice="only images can be processed; leave tables and spectra out",
+        advice="only these can be processed; leave tables out",
         code=Reason.NO_IMAGE,
     )
 

@@ -1,4 +1,4 @@
-"""Reading one image of a FITS file in a worker, and building the bytes of a product.
+"""Reading the data of a FITS file in a worker, and building the bytes of a product.
 
 Both are free of surprises for a long run: reading takes memory for the rows
 asked for only, and the same product gives the same bytes on every machine and day.
@@ -25,6 +25,7 @@ from lake.quiet import without_warnings
 
 # A tile costs the writer far more than its pixels: tiles of one row, the usual ones, would double the time.
 _TILE_ROWS = 64
+_IMAGE = 2  # axes
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLANK|BSCALE|BZERO|CHECKSUM|DATASUM|"
     r"TFIELDS|THEAP|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)[0-9]+|"
@@ -34,12 +35,12 @@ _STRUCTURE = re.compile(
 
 
 class ImageRead(NamedTuple):
-    """One image as a worker gets it.
+    """One image, spectrum or cube as a worker gets it.
 
     Parameters
     ----------
     data
-        float32, shape (y, x), scaled by BSCALE and BZERO.
+        float32, shape (…, y, x), scaled by BSCALE and BZERO.
     header
         Without BSCALE, BZERO, BLANK and checksums: they describe the stored bytes, not this array.
     blank
@@ -65,8 +66,10 @@ def local_path(url: str) -> Path:
     )
 
 
-def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missing: bool = False) -> ImageRead:
-    """Read an image, or some rows of it.
+def read_image(
+    url: str, hdu: int, rows: slice | None = None, *, blank_is_missing: bool = False, axes: int = 2
+) -> ImageRead:
+    """Read an image, spectrum or cube, or a part of it.
 
     BLANK does not become NaN by itself: STEREO HI frames carry BLANK=0 on integer data where zeros are data.
 
@@ -77,19 +80,22 @@ def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missin
     hdu
         Number of the image's HDU.
     rows
-        The rows wanted; all when absent. Only these are held in memory (whole tiles of a compressed image).
+        What is wanted of the slowest of the axes: rows of an image; all when absent. Only these are held in
+        memory (whole tiles of a compressed image).
     blank_is_missing
         Put NaN where an integer image holds its BLANK value.
+    axes
+        How many axes the data are to have. Axes of length 1 before them are left out.
 
     Returns
     -------
     ImageRead
-        float32 data (y, x), header, mask of BLANK pixels or None.
+        float32 data, header, mask of BLANK pixels or None.
 
     Raises
     ------
     BadInput
-        When the file is absent or cannot be decoded, or the HDU is no single image.
+        When the file is absent or cannot be decoded, or the HDU has other axes.
     Retriable
         When the storage fails while reading.
     """
@@ -97,7 +103,7 @@ def read_image(url: str, hdu: int, rows: slice | None = None, *, blank_is_missin
     try:
         # What is odd in a file was said when it was taken in.
         with without_warnings(), fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
-            raw = _section(hdus[hdu], rows, path)
+            raw = _section(hdus[hdu], rows, path, axes)
             header, _ = clean_header(hdus[hdu].header)
     except FileNotFoundError as error:
         raise _gone(path) from error
@@ -157,7 +163,7 @@ class Uncertainty(NamedTuple):
     Parameters
     ----------
     values
-        float32, shape (y, x), in the image's unit; NaN where not known.
+        float32, of the data's shape and in their unit; NaN where not known.
     header
         Its unit, its place on the sky, and how it was found.
     """
@@ -175,7 +181,7 @@ def build_product(
     quality_header: fits.Header | None = None,
     uncertainty: Uncertainty | None = None,
 ) -> memoryview:
-    """The bytes of a product file: a float32 image, a compressed uint16 QUALITY extension and maybe UNCERT.
+    """The bytes of a product file: float32 data, a compressed uint16 QUALITY extension and maybe UNCERT.
 
     UNCERT is stored like the image: float32, not compressed, for it is as noisy as what it describes.
 
@@ -184,9 +190,9 @@ def build_product(
     Parameters
     ----------
     data
-        float32, shape (y, x).
+        float32, one axis or more.
     quality
-        uint16 bit flags of the same shape.
+        uint16 bit flags of the same shape, or of that of the last axes.
     header
         Scientific header; structural keywords, BLANK, BSCALE and BZERO in it are left out.
     extname
@@ -206,9 +212,9 @@ def build_product(
     BadInput
         When the shapes differ.
     """
-    if data.ndim != 2 or data.shape != quality.shape:
+    if not quality.ndim or data.shape[data.ndim - quality.ndim :] != quality.shape:
         raise BadInput(
-            "image and quality must be two-dimensional and of one shape",
+            "flags of quality must have the shape of the data or of their last axes",
             found=f"{data.shape} and {quality.shape}",
             code=Reason.OTHER,
         )
@@ -222,9 +228,7 @@ def build_product(
         [
             ("SIMPLE", True, "conforms to FITS standard"),
             ("BITPIX", -32, "32-bit floating point"),
-            ("NAXIS", 2, "number of axes"),
-            ("NAXIS1", data.shape[1], "length of axis 1"),
-            ("NAXIS2", data.shape[0], "length of axis 2"),
+            *_axes_cards(data.shape),
             ("EXTEND", True, "extensions follow"),
             ("EXTNAME", extname, "name of this HDU"),
         ]
@@ -239,15 +243,20 @@ def build_product(
     return _joined(parts)
 
 
+def _axes_cards(shape: tuple[int, ...]) -> list[tuple[str, int, str]]:
+    lengths = enumerate(reversed(shape), start=1)
+    return [
+        ("NAXIS", len(shape), "number of axes"),
+        *((f"NAXIS{n}", length, f"length of axis {n}") for n, length in lengths),
+    ]
+
+
 def _uncertainty_cards(uncertainty: Uncertainty) -> fits.Header:
-    ny, nx = uncertainty.values.shape
     header = fits.Header(
         [
             ("XTENSION", "IMAGE", "image extension"),
             ("BITPIX", -32, "32-bit floating point"),
-            ("NAXIS", 2, "number of axes"),
-            ("NAXIS1", nx, "length of axis 1"),
-            ("NAXIS2", ny, "length of axis 2"),
+            *_axes_cards(uncertainty.values.shape),
             ("PCOUNT", 0, "no parameters"),
             ("GCOUNT", 1, "one group"),
             ("EXTNAME", UNCERTAINTY_EXTNAME, "name of this HDU"),
@@ -294,20 +303,21 @@ def _write_hdu(part: _Part, place: NDArray[np.uint8]) -> None:
     place[:start] = np.frombuffer(_with_sums(header, ones_complement_sum(place[start:end].data)), np.uint8)
 
 
-def _section(hdu: Any, rows: slice | None, path: Path) -> NDArray[Any]:
+def _section(hdu: Any, rows: slice | None, path: Path, axes: int) -> NDArray[Any]:
     shape = tuple(getattr(hdu, "shape", ()) or ())
-    if not getattr(hdu, "is_image", False) or len(shape) < 2 or set(shape[:-2]) - {1}:
+    extra = len(shape) - axes
+    if not getattr(hdu, "is_image", False) or extra < 0 or set(shape[:extra]) - {1}:
         raise BadInput(
-            "the HDU is not a single image",
+            "the HDU is not a single image" if axes == _IMAGE else f"the HDU does not have {axes} axes",
             file=str(path),
             keyword="NAXIS",
             found=" x ".join(str(axis) for axis in reversed(shape)) or "no image",
-            advice="give images of two axes",
+            advice="give images of two axes" if axes == _IMAGE else f"give data of {axes} axes",
             code=Reason.NO_IMAGE,
         )
-    lead = (0,) * (len(shape) - 2)
+    wanted = (rows if rows is not None else slice(None), *(slice(None),) * (axes - 1))
     # A view of the mapped file would keep it open; the copy made by scaling below is needed anyway.
-    return np.asarray(hdu.section[(*lead, rows if rows is not None else slice(None), slice(None))])
+    return np.asarray(hdu.section[(*(0,) * extra, *wanted)])
 
 
 def _scale(raw: NDArray[Any], header: fits.Header, blank_is_missing: bool) -> ImageRead:
@@ -374,7 +384,7 @@ def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> bytes:
         np.ascontiguousarray(quality, dtype=np.uint16),
         extension,
         compression_type="RICE_1",
-        tile_shape=(min(_TILE_ROWS, quality.shape[0]), quality.shape[1]),
+        tile_shape=_tile(quality.shape),
         uint=True,
     )
     buffer = io.BytesIO()
@@ -385,6 +395,13 @@ def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> bytes:
     size = table["NAXIS1"] * table["NAXIS2"] + table["PCOUNT"]
     data = content[start : start + size]
     return b"".join((_with_sums(table, ones_complement_sum(data)), data, b"\0" * (-size % BLOCK)))
+
+
+def _tile(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Tiles of some rows of one image; of a spectrum the whole."""
+    if len(shape) < _IMAGE:
+        return shape
+    return (*(1,) * (len(shape) - _IMAGE), min(_TILE_ROWS, shape[-2]), shape[-1])
 
 
 def _with_sums(header: fits.Header, data_sum: int) -> bytes:

@@ -128,6 +128,7 @@ def _row(file: FileEntry) -> dict[str, Any]:
         "date_beg": file.date_beg,
         "date_end": file.date_end,
         "shape": list(file.shape),
+        "dims": list(file.dims),
         "image_hdu": file.image_hdu,
         "meta": file.meta,
         "caveats": list(file.caveats),

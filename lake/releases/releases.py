@@ -205,6 +205,7 @@ def entry(file: File | Row[Any], refs: Sequence[str] | None = None) -> FileEntry
         date_beg=file.date_beg,
         date_end=file.date_end,
         shape=tuple(file.shape),
+        dims=tuple(map(intern, file.dims)),
         image_hdu=file.image_hdu,
         meta={intern(key): value for key, value in file.meta.items()},
         caveats=tuple(file.caveats),

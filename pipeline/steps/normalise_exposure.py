@@ -31,6 +31,7 @@ class NormaliseExposureParams(Params):
     prstep="CALIBRATION",
     gives=lambda params: str(params.unit),
     memory_factor=2.5,
+    dims=None,
     uncertainty=exact("divided by the exposure time, like the image"),
 )
 def normalise_exposure(frame: Frame, params: NormaliseExposureParams, references: References) -> Frame:

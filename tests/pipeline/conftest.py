@@ -1,4 +1,4 @@
-"""The toy instrument, installed for the time of the tests."""
+"""The toy instruments, installed for the time of the tests."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ import pytest
 
 from pipeline.registry import forget
 from pipeline.step import forget_steps
-from tests import toy
+from tests import cubes, toy
 
 
 @pytest.fixture(scope="session", autouse=True)
 def toy_instrument(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A distribution that announces the instrument `toy`; the folder it lies in."""
+    """Distributions that announce the instruments `toy` and `slit`; the folder they lie in."""
     site = tmp_path_factory.mktemp("site")
     toy.install(site)
+    cubes.install(site)
     sys.path.insert(0, str(site))
     forget()
     yield site
     sys.path.remove(str(site))
     forget()
     forget_steps("toy")
+    forget_steps("slit")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from astropy.io import fits
 from cluster.run.stacks import FrameSource, Loader, open_stack, read
 from lake.fits.check import read_checked
 from lake.fits.io import Uncertainty, build_product
+from pipeline.dims import Layout
 from pipeline.outcome import Outcome
 from pipeline.provenance import uncertainty_header
 from pipeline.quality import Quality
@@ -30,7 +31,7 @@ def as_read(path: Path) -> tuple[xr.Dataset, Outcome]:
     checked = read_checked(path)
     source = FrameSource(loader=Loader(str(path), checked.image_hdu), source=path.name)
     block = xr.Dataset({"source": ("time", as_objects([source.model_dump_json()]))})
-    stack = read(block, (checked.shape[-2], checked.shape[-1]))
+    stack = read(block, Layout(("y", "x"), (checked.shape[-2], checked.shape[-1])))
     return stack, outcome_at(stack, 0)
 
 

@@ -346,15 +346,24 @@ def test_what_is_not_fits_is_called_that(data: bytes) -> None:
 def test_a_table_without_image_has_no_image() -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])])
     assert code_of(as_bytes(fits.PrimaryHDU(), table)) is Reason.NO_IMAGE
-    assert code_of(as_bytes(fits.PrimaryHDU(np.zeros(100, np.float32)))) is Reason.NO_IMAGE
+
+
+def test_a_spectrum_is_taken_where_there_is_no_image() -> None:
+    line, image = np.arange(100, dtype=np.float32), np.arange(12, dtype=np.float32).reshape(3, 4)
+    alone = check_bytes(as_bytes(fits.PrimaryHDU(line), fits.ImageHDU(line)), "x.fits")
+    assert (alone.image_hdu, alone.shape) == (0, (100,))
+    both = check_bytes(as_bytes(fits.PrimaryHDU(line), fits.ImageHDU(image)), "x.fits")
+    assert (both.image_hdu, both.shape) == (1, (3, 4))
+
+
+TABLE = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])])
 
 
 @pytest.mark.parametrize(
     ("hdus", "found"),
     [
         ([fits.PrimaryHDU()], "primary without axes"),
-        ([fits.PrimaryHDU(np.zeros(7, np.int16))], "HDU 0: primary of 7"),
-        ([fits.PrimaryHDU(), fits.ImageHDU(np.zeros(7, np.int16))], "HDU 1: image of 7"),
+        ([fits.PrimaryHDU(), TABLE], "HDU 1: bintable of 4 x 2"),
     ],
 )
 def test_a_file_without_an_image_is_told_what_it_holds(hdus: list[Any], found: str) -> None:

@@ -194,8 +194,30 @@ def test_cards_for_the_quality_extension_are_the_callers() -> None:
 
 
 def test_image_and_flags_of_different_shape_are_refused() -> None:
-    with pytest.raises(BadInput, match="one shape"):
-        build_product(np.ones((2, 3), np.float32), np.zeros((3, 2), np.uint16), HEADER)
+    for shape in ((3, 2), (2,), (1, 2, 3), ()):
+        with pytest.raises(BadInput, match="shape of the data or of their last axes"):
+            build_product(np.ones((2, 3), np.float32), np.zeros(shape, np.uint16), HEADER)
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 5, 6), (4, 3, 70, 6), (2, 1, 3, 4, 5)])
+@pytest.mark.parametrize("flagged", [1, 2, 5])
+def test_spectra_and_cubes_come_back_as_they_were_with_flags_of_all_or_of_the_last_axes(
+    tmp_path: Path, shape: tuple[int, ...], flagged: int
+) -> None:
+    random = np.random.default_rng(1)
+    data = random.normal(size=shape).astype(np.float32)
+    quality = random.integers(0, 9, shape[-flagged:]).astype(np.uint16)
+    sigma = Uncertainty(np.abs(data), fits.Header())
+    content = build_product(data, quality, HEADER, uncertainty=sigma)
+    assert set(check_bytes(bytes(content), "x.fits").sums[0].values()) == {"valid"}
+    (tmp_path / "a.fits").write_bytes(content)
+    url, axes = str(tmp_path / "a.fits"), len(shape)
+    np.testing.assert_array_equal(read_image(url, 0, axes=axes).data, data)
+    np.testing.assert_array_equal(read_image(url, 0, slice(1, 2), axes=axes).data, data[1:2])
+    np.testing.assert_array_equal(read_image(url, 1, axes=quality.ndim).data, quality)
+    np.testing.assert_array_equal(read_image(url, 2, axes=axes).data, np.abs(data))
+    with pytest.raises(BadInput, match=r"does not have . axes|not a single image"):
+        read_image(url, 0, axes=axes + 1)
 
 
 def with_uncertainty(path: Path, unit: str = "DN") -> tuple[np.ndarray, np.ndarray]:

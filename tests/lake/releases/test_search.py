@@ -85,8 +85,8 @@ def test_a_value_that_differs_between_files_is_kept_and_found_as_all_it_is(
         meta = {"position": position, "filter": "Clear"}
         extend(lake, product, make_files(f"{number}.fits"), Provenance(observation_meta=meta))
     assert search.show(lake, product.name)["meta"] == {"position": [1, 4, 7], "filter": "Clear"}
-    for position in (1, 4, 7, 7.0, [1, 7]):
-        assert len(found(lake, scope, status="ACTIVE", meta={"position": position, "filter": "Clear"})) == 1
+    for wanted in (1, 4, 7, 7.0, [1, 7]):
+        assert len(found(lake, scope, status="ACTIVE", meta={"position": wanted, "filter": "Clear"})) == 1
     for other in ({"position": 2}, {"position": "1"}, {"position": 1, "filter": "Blue"}, {"wave": 1}):
         assert found(lake, scope, meta=other) == []
 

@@ -14,7 +14,11 @@ METAS = st.dictionaries(
 
 
 def test_values_that_agree_stay_one_and_others_are_listed_in_order() -> None:
-    several = [{"position": 10, "filter": "Clear"}, {"position": 9}, {"position": 10, "filter": "Blue"}]
+    several: list[dict[str, object]] = [
+        {"position": 10, "filter": "Clear"},
+        {"position": 9},
+        {"position": 10, "filter": "Blue"},
+    ]
     assert united(several) == {"position": [9, 10], "filter": ["Blue", "Clear"]}
     assert united([{"position": 1}, {"position": 1}]) == {"position": 1}
     assert united([]) == {}
