@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from cluster.html import html_table, text_table
-from cluster.plan.layouts import layout_of
+from cluster.plan.layouts import layout_of, stored_dims
 from cluster.run.sources import coordinates_of
 from cluster.run.stacks import FrameSource, Loader, open_stack
 from cluster.run.trial import datetimes
@@ -178,6 +178,7 @@ class Observation:
             source=entry.name,
             sha256=entry.sha256,
             blank_is_missing=known.blank_is_missing if known else True,
+            stored=stored_dims(entry, known),
             caveats=entry.caveats,
         )
 

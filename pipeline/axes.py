@@ -29,6 +29,9 @@ class AxisRule(BaseModel):
         Its length, where all files have the same.
     ctype, unit
         Patterns of the whole values of ``CTYPEn`` and ``CUNITn``, where these tell.
+    drop
+        The axis has one place, and frames go without it: the one step of a slit. Its world coordinate stays
+        in the header, behind those of the other axes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +40,7 @@ class AxisRule(BaseModel):
     size: int | None = Field(default=None, ge=1)
     ctype: str = ""
     unit: str = ""
+    drop: bool = False
 
     @field_validator("name")
     @classmethod
@@ -77,11 +81,20 @@ class AxesRule(BaseModel):
     def _each_once(cls, value: tuple[AxisRule, ...]) -> tuple[AxisRule, ...]:
         if len({one.name for one in value}) < len(value):
             raise ValueError("an axis stands there twice")
+        if all(one.drop for one in value):
+            raise ValueError("no axis is left when all are dropped")
+        if any(one.drop and one.size not in (None, 1) for one in value):
+            raise ValueError("an axis that is dropped has one place")
         return value
 
     @property
     def names(self) -> Dims:
         """The dims of a frame."""
+        return tuple(one.name for one in self.dims if not one.drop)
+
+    @property
+    def stored(self) -> Dims:
+        """The dims of the data in a file."""
         return tuple(one.name for one in self.dims)
 
     def concerns(self, header: fits.Header) -> bool:
@@ -97,7 +110,7 @@ class AxesRule(BaseModel):
             Of the data.
         shape
             Of the data as they are stored, the slowest axis first. Axes of length 1 before those that are
-            described are left out; those that are described stay.
+            described are left out; those that are described stay, but for those that are to be dropped.
 
         Raises
         ------
@@ -123,13 +136,15 @@ class AxesRule(BaseModel):
                     found=found or "absent",
                     advice=_ADVICE,
                 )
-        return Layout(self.names, lengths)
+        kept = (length for axis, length in zip(self.dims, lengths, strict=True) if not axis.drop)
+        return Layout(self.names, tuple(kept))
 
 
 def _claims(axis: AxisRule, number: int, length: int, header: fits.Header) -> Iterator[tuple[str, str, str]]:
     """What a file says of an axis that its description does not allow: keyword, found, allowed."""
-    if axis.size is not None and length != axis.size:
-        yield f"NAXIS{number}", str(length), str(axis.size)
+    size = 1 if axis.drop else axis.size
+    if size is not None and length != size:
+        yield f"NAXIS{number}", str(length), str(size)
     for name, pattern in (("CTYPE", axis.ctype), ("CUNIT", axis.unit)):
         found = _text(header, f"{name}{number}")
         if pattern and not re.fullmatch(pattern, found):
@@ -163,6 +178,11 @@ def layout_of(
         found=", ".join(f"{name}={_text(header, name) or 'absent'}" for name in keywords) or "no such level",
         advice=_ADVICE,
     )
+
+
+def stored_dims(rules: Sequence[AxesRule], dims: Dims) -> Dims:
+    """The dims of the data in a raw file whose frame has these dims; the same where none is dropped."""
+    return next((rule.stored for rule in rules if rule.names == dims), dims)
 
 
 def as_rules(value: Any) -> Any:

@@ -89,9 +89,11 @@ def reordered(header: fits.Header, before: Dims, after: Dims) -> fits.Header:
     header
         Of a frame with the dims `before`.
     before, after
-        Dims; one that is in both stands for the same places. A new one gets no coordinates.
+        Dims; one that is in both stands for the same places. A new one gets no coordinates. Axes of the
+        header beyond those of the frame, such as one that was dropped, stay behind them.
     """
-    numbers = {
+    more = len(after) - len(before)
+    numbers = {axis: axis + more for axis in range(len(before) + 1, 10)} | {
         len(before) - before.index(name): len(after) - place
         for place, name in enumerate(after)
         if name in before
@@ -99,7 +101,7 @@ def reordered(header: fits.Header, before: Dims, after: Dims) -> fits.Header:
     result = fits.Header()
     for card in header.cards:
         if card.keyword == "WCSAXES":
-            result.append(("WCSAXES", len(after), card.comment))
+            result.append(("WCSAXES", max(len(after), int(card.value) + more), card.comment))
             continue
         name = _moved(card.keyword, numbers)
         if name is None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pipeline.axes import IMAGES, AxesRule, as_rules, layout_of
+from pipeline.axes import IMAGES, AxesRule, as_rules, layout_of, stored_dims
 from pipeline.completeness import Expectation
 from pipeline.dims import Dims, Layout, flagged
 from pipeline.errors import BadInput
@@ -201,6 +201,10 @@ class Instrument(_Model):
     def axes_of(self, level: str) -> tuple[AxesRule, ...]:
         """The rules for the axes of files of a level."""
         return tuple(rule for rule in self.axes if not rule.levels or level in rule.levels)
+
+    def stored_dims(self, level: str, dims: Dims) -> Dims:
+        """The dims of the data in a raw file of a level whose frame has these dims."""
+        return stored_dims(self.axes_of(level), dims)
 
     def flagged(self, dims: Dims) -> int:
         """How many of the last of a frame's dims its flags of quality are kept for."""

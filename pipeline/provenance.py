@@ -18,7 +18,8 @@ import numpy as np
 from astropy.io import fits
 
 from pipeline.chain import BoundStep
-from pipeline.dims import IMAGE
+from pipeline.coordinates import reordered
+from pipeline.dims import IMAGE, Dims
 from pipeline.frame import Frame
 from pipeline.kernels.statistics import PERCENTILES, count_combinations, selected, statistics
 from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality
@@ -35,12 +36,15 @@ _RAW_STATISTICS: Final = (
     *("DATACENT", "TOTVALS", "DATAVALS", "MISSVALS", "PERCENTD"),
 )
 #: What a mask over an image needs of the image's header: its grid on the sky, its time, its observer.
-_SHARED_CARDS: Final = (
+_SHARED: Final = (
     r"(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA|CNAME){one}A?|(PC|CD){one}_{one}A?|PV{one}_\dA?|LONPOLEA?|LATPOLEA?"
     r"|DATE-(OBS|BEG|AVG|END)|DATEREF|DSUN_OBS|HGL[NT]_OBS|RSUN_(OBS|REF)"
 )
-#: And what one of a spectrum or a cube needs besides: what its wavelengths are measured in.
-_SPECTRAL_CARDS: Final = r"|SPECSYSA?|RESTWAVA?|RESTFRQA?|SSYSOBSA?|VELOSYSA?|OBSGEO-[XYZ]"
+_OF_IMAGES: Final = re.compile(_SHARED.replace("{one}", "[12]"))
+#: Those of a spectrum or a cube say besides what its wavelengths are measured in.
+_OF_CUBES: Final = re.compile(
+    _SHARED.replace("{one}", "[1-9]") + r"|WCSAXESA?|SPECSYSA?|RESTWAVA?|RESTFRQA?|SSYSOBSA?|VELOSYSA?"
+)
 _LIBRARY_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -190,7 +194,9 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
         header.remove("PCT_SATP")
 
 
-def quality_header(image: fits.Header, legend: Mapping[int, str], *, axes: int = 2) -> fits.Header:
+def quality_header(
+    image: fits.Header, legend: Mapping[int, str], *, dims: Dims = IMAGE, flagged: int = 0
+) -> fits.Header:
     """Header cards of a quality plane: where it lies on the sky, and what its bits mean.
 
     Parameters
@@ -201,10 +207,12 @@ def quality_header(image: fits.Header, legend: Mapping[int, str], *, axes: int =
         and refuse a file in which one has no coordinates.
     legend
         Bit value → name.
-    axes
-        Number of its axes: the first of the image's in FITS's order.
+    dims
+        Of the image.
+    flagged
+        How many of the last of them it has; 0 for all.
     """
-    header = _shared(image, axes)
+    header = _shared(image, dims, dims[len(dims) - (flagged or len(dims)) :])
     header["BTYPE"] = "quality flags"
     header["BUNIT"] = ""
     for bit, name in legend.items():
@@ -212,13 +220,13 @@ def quality_header(image: fits.Header, legend: Mapping[int, str], *, axes: int =
     return header
 
 
-def uncertainty_header(image: fits.Header, *, axes: int = 2) -> fits.Header:
+def uncertainty_header(image: fits.Header, *, dims: Dims = IMAGE) -> fits.Header:
     """Header cards of an uncertainty plane: its place on the sky, its unit, and how each step carried it.
 
     ``UTYPE`` is the card by which `astropy.nddata.CCDData.read` knows a
     standard deviation; it looks for an extension ``UNCERT`` by default.
     """
-    header = _shared(image, axes)
+    header = _shared(image, dims, dims)
     header["BTYPE"] = ("uncertainty", "of the image, pixel by pixel")
     header["BUNIT"] = (image.get("BUNIT", ""), "unit of the image")
     header["UTYPE"] = ("StdDevUncertainty", "one standard deviation")
@@ -228,15 +236,11 @@ def uncertainty_header(image: fits.Header, *, axes: int = 2) -> fits.Header:
     return header
 
 
-def _shared(image: fits.Header, axes: int) -> fits.Header:
-    wanted = _shared_cards(axes)
-    return fits.Header(card for card in image.cards if wanted.fullmatch(card.keyword))
-
-
-@lru_cache(maxsize=16)
-def _shared_cards(axes: int) -> re.Pattern[str]:
-    more = "" if axes == len(IMAGE) else _SPECTRAL_CARDS
-    return re.compile(_SHARED_CARDS.replace("{one}", f"[1-{axes}]") + more)
+def _shared(image: fits.Header, dims: Dims, kept: Dims) -> fits.Header:
+    if dims == IMAGE:
+        return fits.Header(card for card in image.cards if _OF_IMAGES.fullmatch(card.keyword))
+    cards = reordered(image, dims, kept).cards
+    return fits.Header(card for card in cards if _OF_CUBES.fullmatch(card.keyword))
 
 
 @lru_cache(maxsize=64)

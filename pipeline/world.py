@@ -78,7 +78,7 @@ def _along_axes(layout: Layout, header: fits.Header) -> dict[str, xr.Variable]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         try:
-            whole = WCS(header, naxis=number)
+            whole = WCS(header)  # with axes that frames go without: places on the sky need both
         except Exception:  # what wcslib cannot make sense of has no coordinates
             return {}
     matrix = whole.axis_correlation_matrix

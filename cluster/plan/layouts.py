@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cluster.plan.plan import PlannedUnit
 from lake.entries import FileEntry
 from pipeline.apply import layout_behind
-from pipeline.dims import IMAGE, Layout
+from pipeline.dims import IMAGE, Dims, Layout
 from pipeline.errors import Fatal
 from pipeline.instrument import Instrument
 from pipeline.recipe import Recipe
@@ -23,6 +23,15 @@ def layout_of(file: FileEntry, entry: Instrument | None) -> Layout:
     return Layout(
         dims, file.shape[len(file.shape) - len(dims) :], len(dims) if entry is None else entry.flagged(dims)
     )
+
+
+def stored_dims(file: FileEntry, entry: Instrument | None) -> Dims:
+    """The dims of the data in a file, where its frame goes without some of them; empty for all others."""
+    if entry is None or file.unit_id is not None:  # our products are written as their frames are
+        return ()
+    dims = file.dims or IMAGE
+    stored = entry.stored_dims(file.level, dims)
+    return () if stored == dims else stored
 
 
 def refuse_other_axes(recipe: Recipe, units: Iterable[PlannedUnit]) -> None:

@@ -8,13 +8,14 @@ from contextlib import suppress
 import xarray as xr
 from astropy.io import fits
 
+from cluster.plan.layouts import stored_dims
 from cluster.plan.plan import PlannedUnit
-from cluster.run.stacks import FrameSource, Loader
+from cluster.run.stacks import FrameSource, Loader, with_last
 from lake.errors import HeliolakeLakeError
 from lake.fits.io import read_header
 from lake.lake import Lake
 from lake.names import split_did
-from pipeline.dims import IMAGE, Layout
+from pipeline.dims import IMAGE, Dims, Layout
 from pipeline.frame import with_primary
 from pipeline.instrument import Instrument
 from pipeline.step import ReferenceFile
@@ -31,14 +32,14 @@ def coordinates_of(sources: Sequence[FrameSource], layout: Layout) -> dict[str, 
     layout
         Theirs.
     """
-    return world(layout, [] if layout.dims == IMAGE else list(_headers(sources)))
+    return world(layout, [] if layout.dims == IMAGE else list(_headers(sources, layout.dims)))
 
 
-def _headers(sources: Sequence[FrameSource]) -> Iterator[fits.Header]:
+def _headers(sources: Sequence[FrameSource], dims: Dims) -> Iterator[fits.Header]:
     for source in sources:
         url, hdu, _ = source.loader
         with suppress(HeliolakeLakeError):  # told when it is its turn to be read
-            header = read_header(url, hdu)
+            header = with_last(read_header(url, hdu), source.stored, dims)
             yield with_primary(header, read_header(url, 0)) if hdu else header
 
 
@@ -54,6 +55,7 @@ def frame_source(lake: Lake, unit: PlannedUnit, entry: Instrument) -> FrameSourc
         source=file.name,
         sha256=file.sha256,
         blank_is_missing=entry.blank_is_missing,
+        stored=stored_dims(file, entry),
         caveats=file.caveats,
         references=references,
     )

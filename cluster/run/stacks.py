@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 import xarray as xr
+from astropy.io import fits
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
@@ -26,9 +27,18 @@ from lake.errors import Fatal as LakeFatal
 from lake.errors import Reason
 from lake.errors import Retriable as LakeRetriable
 from lake.fits.check import UNCERTAINTY_EXTNAME
-from lake.fits.io import Uncertainty, build_product, find_hdu, local_path, read_header, read_image
+from lake.fits.io import (
+    ImageRead,
+    Uncertainty,
+    build_product,
+    find_hdu,
+    local_path,
+    read_header,
+    read_image,
+)
 from lake.storage.posix import final_path, put_back, put_bytes, sums_of
 from pipeline import provenance, solarnet
+from pipeline.coordinates import reordered
 from pipeline.dims import IMAGE, Dims, Layout, Shape
 from pipeline.errors import BadInput, Retriable
 from pipeline.frame import with_primary
@@ -70,7 +80,10 @@ class Loader(NamedTuple):
 
 
 class FrameSource(BaseModel):
-    """One frame to be read: its loader, its name, its checksum where known, and its own references."""
+    """One frame to be read: its loader, its name, its checksum where known, and its own references.
+
+    `stored` are the dims of the data in the file, where frames go without some of them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,6 +91,7 @@ class FrameSource(BaseModel):
     source: str
     sha256: str = ""
     blank_is_missing: bool = True
+    stored: Dims = ()
     caveats: tuple[str, ...] = ()
     references: dict[str, ReferenceFile] = {}
 
@@ -206,8 +220,10 @@ def _read_one(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Rea
     if source.sha256:
         _require_bytes(source)
     wanted = None if rows is None else slice(*rows)
-    axes = len(layout.dims)
+    axes = len(source.stored or layout.dims)
     found = read_image(url, hdu, wanted, blank_is_missing=source.blank_is_missing, axes=axes)
+    if source.stored:
+        found = _without_dropped(found, source.stored, layout.dims)
     if found.data.shape != layout.shape:
         raise BadInput(
             "the image does not have the shape it was registered with",
@@ -228,6 +244,23 @@ def _read_one(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Rea
     outcome = Outcome(caveats=tuple(dict.fromkeys((*source.caveats, *_monotony(image)))))
     sigma = _read_uncertainty(url, wanted, axes) if ours and uncertainty else None
     return _Read(image, flags_over(quality, layout), header_text(header), outcome, sigma)
+
+
+def _without_dropped(found: ImageRead, stored: Dims, dims: Dims) -> ImageRead:
+    """What was read without the axes of one place that frames go without; their cards come last."""
+    dropped = tuple(name for name in stored if name not in dims)
+    places = tuple(stored.index(name) for name in dropped if found.data.shape[stored.index(name)] == 1)
+    return ImageRead(
+        np.squeeze(found.data, places),
+        with_last(found.header, stored, dims),
+        None if found.blank is None else np.squeeze(found.blank, places),
+    )
+
+
+def with_last(header: fits.Header, stored: Dims, dims: Dims) -> fits.Header:
+    """A file's header with the cards of axes that frames go without behind those of the others."""
+    dropped = tuple(name for name in stored if name not in dims)
+    return reordered(header, stored, (*dropped, *dims)) if dropped else header
 
 
 def _read_quality(url: str, hdu: int, rows: slice | None, axes: int) -> NDArray[np.uint16]:
@@ -306,11 +339,13 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
             frame.quality,
             header,
             extname="IMAGE",
-            quality_header=provenance.quality_header(header, legend(), axes=frame.quality.ndim),
+            quality_header=provenance.quality_header(
+                header, legend(), dims=frame.dims, flagged=frame.quality.ndim
+            ),
             uncertainty=(
                 None
                 if plane is None
-                else Uncertainty(plane, provenance.uncertainty_header(header, axes=axes))
+                else Uncertainty(plane, provenance.uncertainty_header(header, dims=frame.dims))
             ),
         )
         sums = _put_trial(target, product) if target.trial else _put(target, product)

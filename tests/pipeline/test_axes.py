@@ -48,6 +48,16 @@ def test_axes_of_length_one_stay_where_they_are_described_and_go_where_they_are_
     assert (refusal.value.found, refusal.value.file) == ("1 x 3 x 5 x 4 x 2", "x.fits")
 
 
+def test_an_axis_of_one_place_is_dropped_where_the_description_says_so() -> None:
+    one_step = described(["stokes", "wavelength", "y", {"name": "x", "drop": True}])
+    found = one_step.layout(cube_header(), "0", (4, 5, 3, 1))
+    assert found == Layout(DIMS[:3], (4, 5, 3), 3)
+    assert one_step.stored_dims("0", found.dims) == DIMS
+    assert instrument("slit").stored_dims("0", DIMS) == DIMS
+    with pytest.raises(BadInput, match="the axis x should have NAXIS1 1"):
+        one_step.layout(cube_header(), "0", (4, 5, 3, 2))
+
+
 @pytest.mark.parametrize(
     ("shape", "cards", "keyword", "found"),
     [
@@ -97,6 +107,8 @@ def test_a_level_may_have_axes_of_its_own() -> None:
     [
         ([], "at least 1 item"),
         (["y", "y"], "an axis stands there twice"),
+        ([{"name": "y", "drop": True}], "no axis is left"),
+        (["y", {"name": "x", "drop": True, "size": 3}], "has one place"),
         (["time", "y", "x"], "what every stack calls something else"),
         (["Y", "x"], "should match pattern"),
         ([{"name": "y", "length": 4}], "length"),

@@ -96,11 +96,11 @@ def test_every_axis_keeps_its_world_coordinates() -> None:
 
 def test_flags_lie_where_their_axes_do() -> None:
     header = cube().header
-    plane = WCS(quality_header(header, {1: "MISSING"}, axes=2))
+    plane = WCS(quality_header(header, {1: "MISSING"}, dims=DIMS, flagged=2))
     assert list(plane.wcs.ctype) == ["HPLN-TAN", "HPLT-TAN"]
     sky = WCS(header).celestial
     np.testing.assert_allclose(plane.wcs_pix2world([[1, 2]], 0), sky.wcs_pix2world([[1, 2]], 0), rtol=1e-12)
-    whole = WCS(uncertainty_header(header, axes=4))
+    whole = WCS(uncertainty_header(header, dims=DIMS))
     np.testing.assert_allclose(
         whole.wcs_pix2world([[1, 2, 3, 1]], 0), WCS(header).wcs_pix2world([[1, 2, 3, 1]], 0), rtol=1e-12
     )

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.io import fits
+from astropy.wcs import WCS
 
+from cluster.run.sources import coordinates_of
 from cluster.run.stacks import FrameSource, Loader, open_stack, read
 from lake.fits.check import read_checked
 from lake.fits.io import Uncertainty, build_product
 from pipeline.dims import Layout
 from pipeline.outcome import Outcome
-from pipeline.provenance import uncertainty_header
+from pipeline.provenance import quality_header, uncertainty_header
 from pipeline.quality import Quality
 from pipeline.stack import as_objects, frames_of, outcome_at
+from tests.cubes import DIMS, cube, cube_header
 
 IMAGE = np.random.default_rng(11).poisson(900, (24, 40)).astype(np.int16)
 IMAGE[3, 4] = -32768
@@ -131,3 +134,26 @@ def test_the_uncertainty_of_our_own_products_is_read_where_it_is_asked_for(tmp_p
         header = hdus["UNCERT"].header
         assert (header["BUNIT"], header["UTYPE"]) == ("DN", "StdDevUncertainty")
         assert header["PRUNC1"] == "starts: photon noise"
+
+
+def test_the_one_step_of_a_slit_is_dropped_and_its_place_stays_in_the_header(tmp_path: Path) -> None:
+    shape = (4, 5, 3, 1)
+    fits.writeto(tmp_path / "step.fits", cube(shape).data, cube_header(shape))
+    source = FrameSource(loader=Loader(str(tmp_path / "step.fits"), 0), source="step.fits", stored=DIMS)
+    layout = Layout(DIMS[:3], shape[:3])
+    stack = open_stack([source], layout.shape, dims=layout.dims)
+    assert set(coordinates_of([source], layout)) == {"stokes", "wavelength"}
+    (frame,) = frames_of(stack)
+    assert (frame.dims, frame.data.shape, frame.quality.shape) == (DIMS[:3], shape[:3], shape[:3])
+    np.testing.assert_array_equal(frame.data, cube(shape).data[..., 0])
+    whole, moved = WCS(cube_header(shape)), WCS(frame.header)
+    assert list(moved.wcs.ctype) == ["HPLT-TAN", "AWAV", "STOKES", "HPLN-TAN"]
+    for x, y, wave, stokes in ((0, 0, 0, 0), (0, 2, 3, 1)):
+        world = whole.wcs_pix2world([[x, y, wave, stokes]], 0)[0]
+        np.testing.assert_allclose(
+            moved.wcs_pix2world([[y, wave, stokes, x]], 0)[0], [*world[1:], world[0]], rtol=1e-12
+        )
+    plane = WCS(quality_header(frame.header, {}, dims=frame.dims, flagged=1))
+    np.testing.assert_allclose(
+        plane.wcs_pix2world([[2, 0]], 0)[0], whole.celestial.wcs_pix2world([[0, 2]], 0)[0][::-1], rtol=1e-12
+    )
