@@ -126,9 +126,7 @@ class Observation:
         chosen = self._of_shape(shape)
         stack = self.frames(chosen, frames_per_block=frames_per_block, uncertainty=uncertainty)
         times = datetimes(entry.date_beg for entry in chosen)
-        layout = layout_of(chosen[0], self._instrument)
-        world = coordinates_of([self._source(entry) for entry in chosen], layout)
-        return stack.assign_coords(time=("time", times), **world).assign_attrs(
+        return stack.assign_coords(time=("time", times), **self.coordinates(chosen)).assign_attrs(
             product=self.facts["product"], version=self.facts["version"], level=self.facts["level"]
         )
 
@@ -144,6 +142,12 @@ class Observation:
             flagged=layout.flagged,
             frames_per_block=frames_per_block,
             uncertainty=uncertainty,
+        )
+
+    def coordinates(self, entries: Sequence[FileEntry]) -> dict[str, xr.Variable]:
+        """World coordinates along single axes that all of these frames share; images have none."""
+        return coordinates_of(
+            [self._source(entry) for entry in entries], layout_of(entries[0], self._instrument)
         )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -44,6 +44,10 @@ class Release(Protocol):
         """Files of any release as a lazy stack."""
         ...
 
+    def coordinates(self, entries: Sequence[FileEntry]) -> dict[str, xr.Variable]:
+        """World coordinates that all of these files share."""
+        ...
+
 
 class Chosen(NamedTuple):
     """A frame, and the release it belongs to."""
@@ -62,10 +66,13 @@ class Selection:
         Each once, however many releases hold it.
     reader
         Opens them.
+    world
+        Finds the world coordinates along single axes that they share.
     """
 
     frames: tuple[Chosen, ...]
     reader: Callable[[Sequence[FileEntry]], xr.Dataset]
+    world: Callable[[Sequence[FileEntry]], Mapping[str, xr.Variable]]
 
     @property
     def times(self) -> NDArray[np.datetime64]:
@@ -82,7 +89,8 @@ class Selection:
 
     def stack(self) -> xr.Dataset:
         """All of them as a lazy stack with their times."""
-        return self.open().assign_coords(time=("time", self.times)).assign_attrs(self._attributes())
+        world = self.world([one.file for one in self.frames])
+        return self.open().assign_coords(time=("time", self.times), **world).assign_attrs(self._attributes())
 
     def order(self, use: Use) -> Order:
         """What a store of them is to hold."""
@@ -152,19 +160,20 @@ def select(
         )
     _require_one("instrument", {one.file.scope for one in frames}, "name one with --instrument")
     _require_one("level", {one.file.level for one in frames}, "name one with --level")
-    chosen = [one for one in frames if shape is None or _ends(one.file.shape, shape)]
+    chosen = [one for one in frames if shape is None or _has(one.file, shape)]
     shapes = {_plain(one.file.shape) for one in (chosen or frames)}
     if not chosen:
         raise BadInput(
             "no frame has this shape", keyword="shape", found=str(shape), advice=_there_are(shapes)
         )
+    _require_one("layout", {", ".join(one.file.dims) or "y, x" for one in chosen}, "name one by --shape")
     _require_one("shape", {" x ".join(map(str, one)) for one in shapes}, "name one with --shape NYxNX")
     chosen.sort(key=lambda one: (one.file.date_beg or datetime.max.replace(tzinfo=UTC), one.file.name))
 
     def read(entries: Sequence[FileEntry]) -> xr.Dataset:
         return releases[0].frames(entries, frames_per_block=frames_per_block, uncertainty=uncertainty)
 
-    return Selection(tuple(chosen), read)
+    return Selection(tuple(chosen), read, releases[0].coordinates)
 
 
 def _within(file: FileEntry, since: datetime | None, until: datetime | None) -> bool:
@@ -194,8 +203,10 @@ def _plain(shape: Shape) -> Shape:
     return tuple(shape)
 
 
-def _ends(shape: Shape, wanted: Shape) -> bool:
-    return tuple(shape[-len(wanted) :]) == tuple(wanted)
+def _has(file: FileEntry, wanted: Shape) -> bool:
+    """Whether a frame has a shape; in files of images axes of one place may stand before it."""
+    shape = file.shape if file.dims else file.shape[-len(wanted) :]
+    return tuple(shape) == tuple(wanted)
 
 
 def _there_are(shapes: Iterable[Shape]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,23 @@ def test_the_one_step_of_a_slit_is_dropped_and_its_place_stays_in_the_header(tmp
     np.testing.assert_allclose(
         plane.wcs_pix2world([[2, 0]], 0)[0], whole.celestial.wcs_pix2world([[0, 2]], 0)[0][::-1], rtol=1e-12
     )
+
+
+def test_a_real_slit_keeps_its_wavelengths_and_its_place_on_the_sky(real_data: Path) -> None:
+    path = real_data / "spectropolarimetry" / "small_visp_0.fits"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    checked = read_checked(path)
+    stored = ("x", "y", "wavelength")
+    source = FrameSource(loader=Loader(str(path), checked.image_hdu), source=path.name, stored=stored)
+    layout = Layout(stored[1:], checked.shape[1:])
+    (frame,) = frames_of(open_stack([source], layout.shape, dims=layout.dims))
+    raw = WCS(checked.header)
+    product = build_product(frame.data, frame.quality, frame.header)
+    with fits.open(io.BytesIO(product)) as hdus:
+        assert hdus[0].data.shape == (10, 25)
+        made = WCS(hdus[0].header)
+    np.testing.assert_allclose(made.wcs_pix2world([[3, 4, 0]], 0), raw.wcs_pix2world([[3, 4, 0]], 0))
+    found = coordinates_of([source], layout)["wavelength"]
+    np.testing.assert_allclose(found.values, raw.wcs_pix2world([[n, 0, 0] for n in range(25)], 0)[:, 0])
+    assert found.attrs["units"] == "m"
