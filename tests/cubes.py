@@ -17,19 +17,19 @@ name: slit
 title: A toy spectropolarimeter
 recognise:
   - {TELESCOP: TOY, DETECTOR: SLIT}
-level: {keyword: LVL, values: {"0": "0", "1": "1", "2": "2"}}
+level: {keyword: LVL, values: {"0": "0", "1": "Q1", "2": "Q2"}}
 date: {keywords: [DATE-OBS]}
 observation: "slit_{date:%Y%m%d}"
 meta:
   position: {keyword: ISTEP}
 axes:
-  - levels: ["0", "1"]
+  - levels: ["0", "Q1"]
     dims:
       - {name: stokes, size: 4, ctype: STOKES}
       - {name: wavelength, ctype: "WAVE|AWAV", unit: "nm|Angstrom"}
       - y
       - x
-  - {levels: ["2"], dims: [y, x]}
+  - {levels: ["Q2"], dims: [y, x]}
 quality_over: [y, x]
 """
 
@@ -37,7 +37,7 @@ RECIPE = """
 name: slit-l1
 instrument: slit
 from_level: "0"
-to_level: "1"
+to_level: Q1
 version: 1
 steps:
   - {step: photon_noise}
@@ -49,8 +49,8 @@ steps:
 TO_IMAGE = """
 name: slit-l2
 instrument: slit
-from_level: "1"
-to_level: "2"
+from_level: Q1
+to_level: Q2
 version: 1
 steps:
   - {step: continuum}

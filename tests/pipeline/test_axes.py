@@ -97,7 +97,7 @@ def test_an_instrument_may_have_files_of_several_kinds() -> None:
 
 def test_a_level_may_have_axes_of_its_own() -> None:
     slit = instrument("slit")
-    assert slit.layout(cube_header(), "2", (3, 2)).dims == ("y", "x")
+    assert slit.layout(cube_header(), "Q2", (3, 2)).dims == ("y", "x")
     with pytest.raises(BadInput, match=r"no such level|does not tell which"):
         slit.layout(cube_header(), "3", (3, 2))
 

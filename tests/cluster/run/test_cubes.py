@@ -81,12 +81,12 @@ def test_cubes_become_releases_with_all_their_axes_flags_and_uncertainties(
     assert [item.outcome for item in ingest(lake, paths).items] == ["done", "done"]
     report = process(lake, scheduler, planned(lake, 1, RECIPE + "uncertainty: true\n"))
     assert [item.outcome for item in report.items] == ["done", "done"], report.items
-    document = search.show(lake, "slit:slit_20240501.l1")
+    document = search.show(lake, "slit:slit_20240501.lQ1")
     assert document["meta"] == {"position": [1, 4]}
     assert {tuple(file["dims"]) for file in document["files"]} == {DIMS}
     assert {tuple(file["shape"]) for file in document["files"]} == {(4, 3, 3, 2)}
 
-    first, _ = search.get_files(lake, "slit:slit_20240501.l1", tmp_path / "got")
+    first, _ = search.get_files(lake, "slit:slit_20240501.lQ1", tmp_path / "got")
     raw = fits.getdata(paths[0])
     with fits.open(first, checksum=True) as hdus:
         np.testing.assert_allclose(hdus[0].data, (raw[:, 1:4] + 2) / 0.5, rtol=1e-6)
@@ -111,8 +111,8 @@ def test_a_next_level_reads_cubes_and_their_flags_and_may_make_images_of_them(
     process(lake, scheduler, planned(lake, 2))
     report = process(lake, scheduler, planned(lake, 2, TO_IMAGE))
     assert [item.outcome for item in report.items] == ["done", "done"], report.items
-    (level1,) = search.search(lake, instrument="slit", level="1", pattern="slit_20240502")
-    (level2,) = search.search(lake, instrument="slit", level="2", pattern="slit_20240502")
+    (level1,) = search.search(lake, instrument="slit", level="Q1", pattern="slit_20240502")
+    (level2,) = search.search(lake, instrument="slit", level="Q2", pattern="slit_20240502")
     cubes, images = (Observation(lake, one).stack() for one in (level1, level2))
     assert cubes["image"].dims == ("time", *DIMS)
     assert cubes["quality"].dims == ("time", "y", "x")
@@ -150,7 +150,7 @@ def test_a_plan_whose_steps_take_none_of_its_files_is_refused_before_anything_ru
         process(lake, scheduler, plan)
     with pytest.raises(Fatal, match="step trim would make"):
         trial_stack(lake, plan, OPERATOR)
-    assert search.search(lake, instrument="slit", level="1", pattern="slit_20240504") == []
+    assert search.search(lake, instrument="slit", level="Q1", pattern="slit_20240504") == []
 
 
 def test_one_file_that_the_steps_do_not_take_ends_by_itself_with_the_reason(
