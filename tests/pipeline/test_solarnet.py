@@ -223,7 +223,10 @@ def test_any_whole_set_of_coordinates_tells_where_the_observer_was(names: tuple[
         ("solarx", "Helioprojective coordinate"),
         ("RA---TAN", "Right ascension"),
         ("DEC--TAN", "Declination"),
-        ("WAVE", None),
+        ("WAVE", "Wavelength"),
+        ("AWAV", "Wavelength in air"),
+        ("STOKES", "Stokes parameter"),
+        ("TIME", None),
     ],
 )
 @pytest.mark.parametrize("axis", [1, 2])
