@@ -12,6 +12,8 @@ from pipeline.frame import Frame
 from pipeline.instrument import Instrument
 from pipeline.quality import Quality
 from pipeline.recipe import Recipe
+from pipeline.reducing import reduction
+from pipeline.reduction import Reduced, StackBlock
 from pipeline.registry import recognise
 from pipeline.stack import frames_of, stack_of
 from pipeline.step import Params, ReferenceNeed, References, step
@@ -26,12 +28,15 @@ __all__ = [
     "Params",
     "Quality",
     "Recipe",
+    "Reduced",
     "ReferenceNeed",
     "References",
     "Retriable",
+    "StackBlock",
     "apply",
     "frames_of",
     "recognise",
+    "reduction",
     "stack_of",
     "step",
 ]

@@ -24,6 +24,8 @@ from pipeline import code
 from pipeline.choices import choices, shortly
 from pipeline.errors import Fatal
 from pipeline.read_only import read_only
+from pipeline.registry import instrument as known_instrument
+from pipeline.registry import when_forgotten
 from pipeline.stack import header_of
 
 P = TypeVar("P")
@@ -207,6 +209,14 @@ def register(kind: ReductionKind) -> ReductionKind:
     return kind
 
 
+def _forget(instrument: str) -> None:
+    for key in [key for key in _REGISTRY if key[0] == instrument]:
+        del _REGISTRY[key]
+
+
+when_forgotten.append(_forget)
+
+
 def find_reduction(instrument: str, name: str) -> ReductionKind:
     """A registered reduction.
 
@@ -215,8 +225,6 @@ def find_reduction(instrument: str, name: str) -> ReductionKind:
     Fatal
         When the instrument has none of this name; the message lists those it has.
     """
-    from pipeline.registry import instrument as known_instrument
-
     known_instrument(instrument)  # registers what it brings
     found = _REGISTRY.get((instrument, name))
     if found is None:
@@ -230,8 +238,6 @@ def find_reduction(instrument: str, name: str) -> ReductionKind:
 
 def reductions_for(instrument: str, need: str) -> list[ReductionKind]:
     """The reductions of an instrument that make what a need asks for."""
-    from pipeline.registry import instrument as known_instrument
-
     known_instrument(instrument)  # registers what it brings
     return [
         kind for (owner, _), kind in sorted(_REGISTRY.items()) if owner == instrument and kind.need == need

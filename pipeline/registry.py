@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import metadata
@@ -22,6 +22,7 @@ from pipeline.documents import load_yaml
 from pipeline.errors import BadInput, Fatal
 from pipeline.instrument import Instrument, header_text
 from pipeline.mistakes import explained
+from pipeline.step import forget_steps
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,10 @@ def recognise(header: fits.Header, source: str = "") -> Instrument:
         advice="describe its instrument in an instrument.yaml (CONTRIBUTING.md says how); "
         f"known: {', '.join(instruments())}",
     )
+
+
+#: Called with the name of an instrument that is used no longer, by what remembers its steps and reductions.
+when_forgotten: Final[list[Callable[[str], None]]] = [forget_steps]
 
 
 class _Found(NamedTuple):
@@ -143,8 +148,6 @@ def working_on(folder: Path) -> Iterator[str]:
     Fatal
         When its description is not valid, or its steps cannot be loaded.
     """
-    from pipeline.step import forget_steps
-
     folder = folder.resolve()
     name = read_description(folder).name
     known = instruments().get(name)
@@ -171,7 +174,8 @@ def working_on(folder: Path) -> Iterator[str]:
         for one in set(sys.modules) - loaded:
             if one == module or one.startswith(f"{module}."):
                 del sys.modules[one]
-        forget_steps(name)
+        for forget_what_it_brought in when_forgotten:
+            forget_what_it_brought(name)
         forget()
 
 

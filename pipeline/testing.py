@@ -25,12 +25,14 @@ from numpy.typing import ArrayLike
 
 from pipeline.apply import apply, run_chain
 from pipeline.chain import BoundStep
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
+from pipeline.instrument import parse_date
 from pipeline.outcome import Outcome, Status
 from pipeline.provenance import recorded
 from pipeline.quality import Quality, flagged
 from pipeline.recipe import Recipe, recipes
+from pipeline.reduction import Origin, Reduced, block_of, find_reduction, reduce
 from pipeline.registry import instrument as find_instrument
 from pipeline.registry import working_on
 from pipeline.stack import frame_at, outcome_at, stack_of
@@ -42,6 +44,7 @@ __all__ = [
     "assert_provenance",
     "reference",
     "run_recipe",
+    "run_reduction",
     "run_step",
     "toy_frame",
     "working_on",
@@ -171,6 +174,48 @@ def run_recipe(
         Ran(frame_at(made, index, outcome) if outcome.status is Status.DONE else None, outcome)
         for index, outcome in enumerate(outcomes)
     ]
+
+
+def run_reduction(
+    name: str, frames: Sequence[Frame], *, instrument: str, folder: Path, block: int = 2
+) -> tuple[Reduced, ReferenceFile]:
+    """A reduction over frames, and its result as the file that steps are given.
+
+    Parameters
+    ----------
+    name, instrument
+        Which reduction of which instrument.
+    frames
+        Of one shape, in time order, each with a name of its own (``FILENAME``).
+    folder
+        Where the file is written.
+    block
+        Frames in one block; the result must not depend on it.
+
+    Raises
+    ------
+    Fatal
+        When there is no such reduction, or there are fewer frames than it takes.
+    """
+    kind = find_reduction(instrument, name)
+    if len(frames) < kind.fewest:
+        raise Fatal(f"{name} takes at least {kind.fewest} frames; there are {len(frames)}")
+    stack = stack_of(frames).compute(scheduler="synchronous")
+    parts = [stack.isel(time=slice(first, first + block)) for first in range(0, len(frames), block)]
+    blocks = [
+        block_of(*(part[one].values for one in ("image", "quality", "source", "header"))) for part in parts
+    ]
+    made: Reduced | None = None
+    for number in range(kind.passes):
+        made = reduce(kind.reduction(number, len(frames), made), blocks)
+    if made is None:
+        raise Fatal(f"{name} makes nothing")
+    begins = [(frame.source, parse_date(str(frame.header.get("DATE-OBS", "")))) for frame in frames]
+    used = tuple((source, begin) for source, begin in begins if begin is not None and source in made.used)
+    origin = Origin(str(frames[0].header.get("BUNIT", "")), used)
+    path = folder / f"{name}.fits"
+    kind.write(made, origin, kind.caveats(made)).writeto(path)
+    return made, reference(kind.need, path)
 
 
 def assert_provenance(frame: Frame, *prsteps: str) -> None:

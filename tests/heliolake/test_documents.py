@@ -14,8 +14,11 @@ from astropy.io import fits
 
 from heliolake.cli import work
 from heliolake.recipes import find_recipe, parse_settings
+from pipeline.checking import check
+from pipeline.errors import Fatal
 from pipeline.instrument import Instrument
 from pipeline.recipe import recipes
+from pipeline.reduction import find_reduction
 from pipeline.registry import working_on
 from tests.conftest import HOUSE
 from tests.heliolake.conftest import Command
@@ -88,15 +91,22 @@ def test_the_step_of_contributing_compiles() -> None:
 
 
 def test_the_worked_example_of_contributing_works(tmp_path: Path) -> None:
-    step, test = blocks(CONTRIBUTING, "python")[:2]
+    step, test_of_step, reduction, test_of_reduction = blocks(CONTRIBUTING, "python")
     folder = tmp_path / "my_camera"
     (folder / "steps").mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "instrument.yaml").write_text(blocks(CONTRIBUTING, "yaml")[0])
-    (folder / "steps" / "__init__.py").write_text("from my_camera.steps import dark\n")
+    (folder / "steps" / "__init__.py").write_text("from my_camera.steps import dark, darks\n")
     (folder / "steps" / "dark.py").write_text(step)
+    (folder / "steps" / "darks.py").write_text(reduction)
     fits.writeto(tmp_path / "dark.fits", np.full((4, 6), 3.0, np.float32))
+    (tmp_path / "made").mkdir()
     with working_on(folder):
         names: dict[str, Any] = {}
-        exec(compile(test, "CONTRIBUTING.md", "exec"), names)  # noqa: S102 -- our own text
+        for text in (test_of_step, test_of_reduction):
+            exec(compile(text, "CONTRIBUTING.md", "exec"), names)  # noqa: S102 -- our own text
         names["test_the_dark_frame_is_subtracted"](tmp_path / "dark.fits")
+        names["test_a_dark_is_made_and_used"](tmp_path / "made")
+    with pytest.raises(Fatal):
+        find_reduction("my_camera", "dark")
+    assert check(folder).problems == ()

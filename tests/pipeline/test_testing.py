@@ -6,10 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from pipeline.errors import BadInput, Fatal
 from pipeline.quality import Quality
-from pipeline.testing import assert_flags, assert_provenance, reference, run_recipe, run_step, toy_frame
+from pipeline.testing import (
+    assert_flags,
+    assert_provenance,
+    reference,
+    run_recipe,
+    run_reduction,
+    run_step,
+    toy_frame,
+)
 
 
 def test_a_step_runs_with_all_that_a_campaign_does_around_it() -> None:
@@ -63,3 +72,21 @@ def test_wrong_flags_are_noticed_by_their_pixels() -> None:
     assert_flags(frame, Quality.DEAD, False)
     with pytest.raises(AssertionError, match=r"HOT .* at 1 pixels: \(1, 2\)"):
         assert_flags(frame, Quality.HOT, False)
+
+
+def test_a_reduction_does_not_depend_on_its_blocks_and_makes_a_file(tmp_path: Path) -> None:
+    frames = [
+        toy_frame(float(n), DETECTOR="CAM1", LVL="1", FILENAME=f"f{n}.fits", BUNIT="DN/s") for n in range(6)
+    ]
+    found = []
+    for block in (1, 2, 6):
+        folder = tmp_path / str(block)
+        folder.mkdir()
+        made, file = run_reduction("background", frames, instrument="stereo_hi", folder=folder, block=block)
+        found.append(made.values)
+        assert file.name == "background"
+        np.testing.assert_array_equal(fits.getdata(file.path), made.values)
+    np.testing.assert_allclose(found[0], found[1])
+    np.testing.assert_allclose(found[0], found[2])
+    with pytest.raises(Fatal, match="at least 4 frames; there are 2"):
+        run_reduction("background", frames[:2], instrument="stereo_hi", folder=tmp_path)
