@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.frames import CHANNEL, Level1
 from cluster.run.execute import Job
 from cluster.run.stacks import FrameSource, Loader, Manifest, Target, read, write
+from lake.storage.store import Ref
 from pipeline.apply import RecipeBlock, task_name
 from pipeline.dims import Layout
 from pipeline.outcome import Status
@@ -42,11 +43,11 @@ def jobs(level1: Level1, paths: Sequence[Path], root: Path, tag: str) -> list[Jo
     root.mkdir(parents=True, exist_ok=True)
     return [
         Job(
-            FrameSource(loader=Loader(str(path), 1), source=path.name, references=level1.references),
+            FrameSource(loader=Loader(Ref.of_file(path), 1), source=path.name, references=level1.references),
             Target(
                 unit=f"{tag}{number}",
                 instrument="sdo_aia",
-                root=root,
+                store=root.absolute().as_uri(),
                 scope="sdo_aia",
                 name=f"{path.stem}.l15.{tag}{number:04d}.fits",
                 version=1,

@@ -19,6 +19,7 @@ from lake.errors import BadInput
 from lake.governance.policy import OPERATOR
 from lake.lake import Lake
 from lake.releases import search as finding
+from lake.storage.opening import stored_path
 from pipeline.registry import instruments
 
 if TYPE_CHECKING:
@@ -75,8 +76,14 @@ class Observation:
 
     @property
     def paths(self) -> list[Path]:
-        """Where the files lie. They are part of the lake: read them, never change them."""
-        return [self._lake.path_of(entry.scope, entry.name) for entry in self.entries]
+        """Where the files lie. They are part of the lake: read them, never change them.
+
+        Raises
+        ------
+        lake.errors.BadInput
+            When they lie in no folder; `get` copies them to one.
+        """
+        return [stored_path(self._lake.ref(entry.scope, entry.name)) for entry in self.entries]
 
     def get(self, folder: Path | str) -> list[Path]:
         """Copy the files to a folder, each verified with its checksum."""
@@ -178,9 +185,8 @@ class Observation:
     def _source(self, entry: FileEntry) -> FrameSource:
         known = instruments().get(entry.scope)
         return FrameSource(
-            loader=Loader(str(self._lake.path_of(entry.scope, entry.name)), entry.image_hdu),
+            loader=Loader(self._lake.ref(entry.scope, entry.name, entry.sha256), entry.image_hdu),
             source=entry.name,
-            sha256=entry.sha256,
             blank_is_missing=known.blank_is_missing if known else True,
             stored=stored_dims(entry, known),
             caveats=entry.caveats,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from cluster.html import html_table, text_table
 from lake.entries import FileEntry
-from lake.fits.io import read_header
+from lake.fits.stored import stored_header
 from lake.lake import Lake
 from pipeline.frame import with_primary
 
@@ -100,10 +100,10 @@ def headers_of(lake: Lake, files: Iterable[FileEntry], keywords: Sequence[str] =
 
 
 def _header(lake: Lake, file: FileEntry, keywords: Sequence[str]) -> dict[str, Any]:
-    path = str(lake.path_of(file.scope, file.name))
-    header = read_header(path, file.image_hdu)
+    ref = lake.ref(file.scope, file.name)
+    header = stored_header(ref, file.image_hdu)
     if file.image_hdu:
-        header = with_primary(header, read_header(path, 0))
+        header = with_primary(header, stored_header(ref, 0))
     wanted = keywords or dict.fromkeys(key for key in header if key not in _TEXTS)
     found = {key: header.get(key) for key in wanted}
     return {

@@ -24,8 +24,8 @@ class LakeConfig:
         Where the client keeps its token. Tokens of different servers must not share a file.
     rse
         Name of the storage element at this site.
-    rse_root
-        Folder of that storage element.
+    store
+        URL of its store: a folder as ``file:///FOLDER``. Never holds credentials.
     """
 
     database_url: str = field(repr=False)
@@ -34,4 +34,4 @@ class LakeConfig:
     password: str = field(repr=False)
     token_path: Path
     rse: str
-    rse_root: Path
+    store: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -11,7 +10,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from lake.catalogue.session import open_engine, session_factory
 from lake.config import LakeConfig
 from lake.rucio.client import RucioClient
-from lake.storage.posix import final_path
+from lake.storage.opening import open_store
+from lake.storage.store import Ref, Store, key_of
 
 
 class Lake:
@@ -50,13 +50,17 @@ class Lake:
         return RucioClient(self.config)
 
     @property
-    def root(self) -> Path:
-        """Folder of the storage element."""
-        return Path(self.config.rse_root)
+    def store(self) -> Store:
+        """The storage element."""
+        return open_store(self.config.store)
 
-    def path_of(self, scope: str, name: str) -> Path:
-        """Where a file lies on the storage element."""
-        return final_path(self.root, scope, name)
+    def ref(self, scope: str, name: str, sha256: str = "") -> Ref:
+        """A file on the storage element, as a worker is told of it."""
+        return Ref(self.store.url, key_of(scope, name), sha256)
+
+    def place_of(self, scope: str, name: str) -> str:
+        """Where a file lies, for people."""
+        return self.store.place(key_of(scope, name))
 
     def close(self) -> None:
         """Give the database connections back."""

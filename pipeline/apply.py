@@ -40,7 +40,7 @@ from pipeline.stack import (
     references_at,
     template,
 )
-from pipeline.step import Params, ReferenceFile, ReferenceNeed, Step
+from pipeline.step import Params, Reach, ReferenceFile, ReferenceNeed, Step
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,11 @@ _READ_ONLY: Final = re.compile(r"read-?\s?only|readonly", re.IGNORECASE)
 
 
 def apply(
-    stack: xr.Dataset, recipe: Recipe, references: Mapping[str, ReferenceFile] | None = None
+    stack: xr.Dataset,
+    recipe: Recipe,
+    references: Mapping[str, ReferenceFile] | None = None,
+    *,
+    reach: Reach | None = None,
 ) -> xr.Dataset:
     """The stack behind a recipe.
 
@@ -66,6 +70,8 @@ def apply(
     references
         Calibration files by the name of the need they answer. References that
         belong to single frames come with the stack and go first.
+    reach
+        How a worker reaches the bytes of references that lie under no plain path; a module-level function.
 
     Returns
     -------
@@ -88,7 +94,8 @@ def apply(
     if any(len(sizes) != 1 for sizes in frame_chunks):
         raise Fatal(f"chunks of a stack must hold whole images; these cut them: {frame_chunks}")
     dims = dims_of(stack)
-    block = RecipeBlock(recipe, dict(references or {}), tuple(int(stack.sizes[name]) for name in dims), dims)
+    shape = tuple(int(stack.sizes[name]) for name in dims)
+    block = RecipeBlock(recipe, dict(references or {}), shape, dims, reach)
     wanted = template(time_chunks, block.layout, uncertainty=recipe.uncertainty)
     if not stack.coords:
         return cast("xr.Dataset", xr.map_blocks(block, stack, template=wanted))
@@ -134,9 +141,11 @@ class RecipeBlock:
         references: dict[str, ReferenceFile],
         shape: Shape,
         dims: Dims = IMAGE,
+        reach: Reach | None = None,
     ) -> None:
         self.recipe = recipe
         self.references = references
+        self.reach = reach
         self.given = Layout(dims, shape, instrument(recipe.instrument).flagged(dims))
         self.layout = layout_behind(recipe, dims, shape)
         self.code = code.of_recipe(recipe)
@@ -197,7 +206,7 @@ class RecipeBlock:
         try:
             frame = frame_at(block, index, before)
             frame = frame.replace(quality=flags_over(frame.quality, self.given))
-            references = {**self.references, **references_at(block, index)}
+            references = {**self.references, **references_at(block, index, self.reach)}
         except Fatal:
             raise
         except Exception as error:  # one bad frame never fails its block

@@ -41,7 +41,7 @@ from pipeline.dims import Dims, Layout
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
-from pipeline.step import ReferenceFile
+from pipeline.step import Reach, ReferenceFile
 from pipeline.world import world
 
 #: Per-frame text variables of a stack.
@@ -219,10 +219,10 @@ def outcome_at(block: xr.Dataset, index: int) -> Outcome:
     return Outcome.model_validate_json(str(block["outcome"].values[index]))
 
 
-def references_at(block: xr.Dataset, index: int) -> dict[str, ReferenceFile]:
-    """The references chosen for one frame."""
+def references_at(block: xr.Dataset, index: int, reach: Reach | None = None) -> dict[str, ReferenceFile]:
+    """The references chosen for one frame, and how their bytes are reached."""
     entries: Mapping[str, dict[str, str]] = json.loads(str(block["references"].values[index]))
-    return {name: ReferenceFile(name=name, **entry) for name, entry in entries.items()}
+    return {name: ReferenceFile(name=name, reach=reach, **entry) for name, entry in entries.items()}
 
 
 def references_text(references: Mapping[str, ReferenceFile]) -> str:

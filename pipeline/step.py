@@ -28,6 +28,7 @@ declare anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
@@ -43,6 +44,8 @@ from pipeline.uncertainty import Propagation
 
 R = TypeVar("R")
 P = TypeVar("P", bound="Params")
+Reach = Callable[[str], AbstractContextManager[str]]
+"""From where a reference lies, as its caller knows it, to a path of this machine."""
 
 
 class Params(BaseModel):
@@ -81,12 +84,27 @@ class ReferenceNeed(NamedTuple):
 
 @dataclass(frozen=True)
 class ReferenceFile:
-    """A calibration file at hand: what it is, and where its bytes lie."""
+    """A calibration file at hand: what it is, and where its bytes lie.
+
+    Attributes
+    ----------
+    name
+        The need it answers.
+    did
+        Its identity.
+    path
+        Where it lies: a path, or whatever `reach` understands.
+    sha256
+        Of its bytes.
+    reach
+        Gives a path of this machine for as long as its context lasts; a plain path needs none.
+    """
 
     name: str
     did: str
     path: str
     sha256: str
+    reach: Reach | None = field(default=None, compare=False, repr=False)
 
     def load(self, reader: Callable[[str], R]) -> R:
         """The file as `reader` understands it; read once per process.
@@ -94,13 +112,15 @@ class ReferenceFile:
         `reader` is a module-level function of the path. Its result is shared
         between frames, so nobody may change it: its arrays are read-only.
         """
-        result: R = _loaded(self.path, self.sha256, reader)
+        result: R = _loaded(self.path, self.sha256, reader, self.reach)
         return result
 
 
 @lru_cache(maxsize=32)
-def _loaded(path: str, sha256: str, reader: Callable[[str], Any]) -> Any:  # the hash keys the cache
-    return _locked(reader(path))
+def _loaded(path: str, sha256: str, reader: Callable[[str], Any], reach: Reach | None) -> Any:
+    # The hash keys the cache.
+    with nullcontext(path) if reach is None else reach(path) as here:
+        return _locked(reader(here))
 
 
 def _locked(value: Any) -> Any:

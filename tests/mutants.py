@@ -57,6 +57,16 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/lake/storage/test_posix.py",
         "tests/lake/storage/test_put_back.py",
     ),
+    "lake.storage.files": (
+        "tests/lake/storage/test_durability.py",
+        "tests/lake/storage/test_posix.py",
+        "tests/lake/storage/test_put_back.py",
+    ),
+    "lake.storage.verify": (
+        "tests/lake/storage/test_durability.py",
+        "tests/lake/storage/test_posix.py",
+        "tests/lake/storage/test_put_back.py",
+    ),
     "pipeline.kernels.affine": (
         "tests/pipeline/kernels/test_affine.py",
         "tests/pipeline/kernels/test_resample.py",
@@ -106,8 +116,6 @@ EQUIVALENT: Final[tuple[Equivalent, ...]] = (
         "except ValueError:\n        return",
         "only asked whether it is true",
     ),
-    Equivalent("lake.storage.posix", "_WINDOW = 1 << 22", "_WINDOW = 2 << 22", "how much is read at once"),
-    Equivalent("lake.storage.posix", "_WINDOW = 1 << 22", "_WINDOW = 1 << 23", "how much is read at once"),
     Equivalent("lake.storage.posix", "_NAMESAKES = 1000000", "_NAMESAKES = 1000001", "never reached"),
     *(
         Equivalent("lake.fits.windows", f"{name} = {before}", f"{name} = {after}", "how much is held at once")

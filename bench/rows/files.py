@@ -15,7 +15,8 @@ from bench.measure import Row, Skipped, duration, race
 from bench.setting import Setting, has
 from lake.checksums import checksums
 from lake.fits.io import build_product, read_image
-from lake.storage.posix import put_bytes
+from lake.storage.posix import PosixStore
+from lake.storage.store import key_of
 
 
 def rows(setting: Setting) -> Iterator[Row | Skipped]:
@@ -63,13 +64,12 @@ def _writing(frame: Level1, size: int, folder: Path, rounds: int) -> Row:
     quality = np.zeros(image.shape, np.uint16)
     quality[frame.spikes[0], frame.spikes[1]] = 4
     header = frame.header
-    numbers = itertools.count()
+    numbers, store = itertools.count(), PosixStore(folder)
 
     def ours() -> None:
-        path = put_bytes(
-            folder, "sdo_aia", f"p{next(numbers)}.fits", build_product(image, quality, header)
-        ).path
-        path.unlink()
+        key = key_of("sdo_aia", f"p{next(numbers)}.fits")
+        store.put(key, build_product(image, quality, header))
+        store.path(key).unlink()
 
     def astropy() -> None:
         units = [fits.PrimaryHDU(image, header), fits.CompImageHDU(quality, name="QUALITY")]

@@ -189,7 +189,7 @@ class Home:
             password=self.secret("rucio_root"),
             token_path=self.rucio / "token",
             rse=self.rse,
-            rse_root=self.rse_root,
+            store=self.rse_root.as_uri(),
         )
 
     def scheduler(self) -> Scheduler:

@@ -23,7 +23,7 @@ from lake.errors import BadInput, Reason
 from lake.fits.check import CheckedFits, Limits, changed, opened, read_checked
 from lake.fits.windows import Held, windows
 from lake.names import lake_name, stem_of
-from lake.storage.posix import put_bytes, put_windows
+from lake.storage.store import Store, key_of
 from lake.text import printable
 from pipeline import code, sources
 from pipeline.dims import IMAGE, Layout
@@ -86,15 +86,15 @@ class Batch:
         return sum(map(sys.getsizeof, self.data))
 
 
-def look(paths: Sequence[Path], root: Path) -> Batch:
+def look(paths: Sequence[Path], store: Store) -> Batch:
     """Check files and find out what they are.
 
     Parameters
     ----------
     paths
         The files.
-    root
-        Folder of the storage element, for the unpacked bytes of a large gzipped file.
+    store
+        The storage element; its folder has room for the unpacked bytes of a large gzipped file.
 
     Returns
     -------
@@ -104,13 +104,13 @@ def look(paths: Sequence[Path], root: Path) -> Batch:
     looked: list[Looked | Item] = []
     data: list[bytes | None] = []
     for path in paths:
-        found, held = _look_at(path, root)
+        found, held = _look_at(path, store)
         looked.append(found)
         data.append(held)
     return Batch(looked, data)
 
 
-def keep(batch: Batch, wanted: Mapping[int, str], root: Path) -> dict[int, Item | None]:
+def keep(batch: Batch, wanted: Mapping[int, str], store: Store) -> dict[int, Item | None]:
     """Put the bytes of files under their final names.
 
     Parameters
@@ -119,8 +119,8 @@ def keep(batch: Batch, wanted: Mapping[int, str], root: Path) -> dict[int, Item 
         From `look`.
     wanted
         Which of its files, by their places, and the sha256 that was decided about.
-    root
-        Folder of the storage element.
+    store
+        The storage element.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def keep(batch: Batch, wanted: Mapping[int, str], root: Path) -> dict[int, Item 
             return found
         if found.entry.sha256 != wanted[place]:
             return refused(changed(str(found.path)), found.path, found.entry.sha256)
-        return _store(found, batch.data[place], root)
+        return _kept(found, batch.data[place], store)
 
     with ThreadPoolExecutor(STORED_AT_ONCE, "store") as pool:
         return dict(zip(wanted, pool.map(one, wanted), strict=True))
@@ -153,19 +153,19 @@ def code_here() -> str:
     return code.digest(whole)
 
 
-def sees(path: Path, size: int, root: Path) -> bool:
+def sees(path: Path, size: int, store: Store) -> bool:
     """Whether this process has a file, and the storage, before it."""
     try:
-        return path.stat().st_size == size and root.is_dir()
+        return path.stat().st_size == size and store.answers()
     except OSError:
         return False
 
 
-def _look_at(path: Path, root: Path) -> tuple[Looked | Item, bytes | None]:
+def _look_at(path: Path, store: Store) -> tuple[Looked | Item, bytes | None]:
     checked: CheckedFits | None = None
     try:
         name = lake_name(path.name)
-        checked = read_checked(path, _limits, root)
+        checked = read_checked(path, _limits, store.scratch)
         instrument, description, layout, caveats = _describe(checked, path)
         held = checked.raw.data if isinstance(checked.raw, Held) else None
         entry = _entry(checked, path, name, description, layout, caveats)
@@ -252,16 +252,16 @@ def _limits(header: fits.Header, primary: fits.Header) -> Limits:
     return Limits(largest.pixels, largest.bytes)
 
 
-def _store(looked: Looked, data: bytes | None, root: Path) -> Item | None:
+def _kept(looked: Looked, data: bytes | None, store: Store) -> Item | None:
     """Put the bytes of a file under their final name; those that were not held are read once more."""
     entry = looked.entry
     try:
         if data is not None:
-            put_bytes(root, entry.scope, entry.name, data, entry.checksums)
+            store.put(key_of(entry.scope, entry.name), data, entry.checksums)
         else:
             with opened(looked.path) as raw:
                 parts = windows(raw, 0, entry.size + 1)
-                put_windows(root, entry.scope, entry.name, parts, entry.checksums)
+                store.put_windows(key_of(entry.scope, entry.name), parts, entry.checksums)
     except (*BAD_INPUT, MemoryError) as error:
         return refused(error, looked.path, entry.sha256)
     return None

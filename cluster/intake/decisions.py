@@ -21,6 +21,7 @@ from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
 from lake.lake import Lake
 from lake.releases.twins import AT_ONE_TIME, Twin, twins_of_many
+from lake.storage.store import Store
 from lake.text import printable
 from pipeline.outcome import Status
 
@@ -51,7 +52,7 @@ class _Batch:
         self._wanted: dict[int, Looked] = {}
         self._storing: list[tuple[dict[int, Looked], Callable[[], Kept]]] = []
 
-    def looked(self, root: Path) -> list[Looked | Item]:
+    def looked(self, store: Store) -> list[Looked | Item]:
         """What was found; waits."""
         try:
             found = self.task.looked()
@@ -60,7 +61,7 @@ class _Batch:
             found = self.task.looked()
         if self._hands.elsewhere and any(map(_only_here, self.paths, found)):
             self.task.drop()
-            self.task = Here(self.paths, root)
+            self.task = Here(self.paths, store)
             found = self.task.looked()
         return found
 
@@ -159,7 +160,7 @@ class Intake:
             yield path, batch.results[place]
 
     def _decide(self, batch: _Batch) -> None:
-        found = batch.looked(self._lake.root)
+        found = batch.looked(self._lake.store)
         new = [looked.entry for looked in found if isinstance(looked, Looked)]
         known = iter(twins_of_many(self._lake, new) if new else ())
         for place, looked in enumerate(found):

@@ -25,6 +25,7 @@ from cluster.report import Item
 from cluster.scheduler import Scheduler
 from cluster.services.compute import worker_count
 from lake.errors import Retriable
+from lake.storage.store import Store
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -71,35 +72,35 @@ class Threads:
 
     Parameters
     ----------
-    root
-        Folder of the storage element.
+    store
+        The storage element.
     pool
         The threads.
     """
 
     COUNT: Final = 4
 
-    def __init__(self, root: Path, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, store: Store, pool: ThreadPoolExecutor) -> None:
         self.window = self.COUNT
         self.elsewhere = False
-        self._root = root
+        self._store = store
         self._pool = pool
 
     def look(self, paths: Sequence[Path]) -> Task:
         """As `Hands.look`."""
-        return _InThread(self._pool, self._root, paths)
+        return _InThread(self._pool, self._store, paths)
 
 
 class _InThread:
-    def __init__(self, pool: ThreadPoolExecutor, root: Path, paths: Sequence[Path]) -> None:
-        self._pool, self._root = pool, root
-        self._batch: Future[Batch] | None = pool.submit(look, paths, root)
+    def __init__(self, pool: ThreadPoolExecutor, store: Store, paths: Sequence[Path]) -> None:
+        self._pool, self._store = pool, store
+        self._batch: Future[Batch] | None = pool.submit(look, paths, store)
 
     def looked(self) -> list[Looked | Item]:
         return self._here().looked
 
     def keep(self, wanted: Mapping[int, str]) -> Callable[[], Kept]:
-        return self._pool.submit(keep, self._here(), wanted, self._root).result
+        return self._pool.submit(keep, self._here(), wanted, self._store).result
 
     def drop(self) -> None:
         self._batch = None
@@ -115,16 +116,16 @@ class Processes:
 
     Parameters
     ----------
-    root
-        Folder of the storage element.
+    store
+        The storage element.
     count
         How many.
     """
 
-    def __init__(self, root: Path, count: int) -> None:
+    def __init__(self, store: Store, count: int) -> None:
         self.window = AHEAD * count
         self.elsewhere = True
-        self.root = root
+        self.store = store
         self._context = multiprocessing.get_context("spawn")
         self._pools = [self._pool() for _ in range(count)]
         self._next = 0
@@ -155,14 +156,14 @@ class Processes:
 class _InProcess:
     def __init__(self, among: Processes, place: int, paths: Sequence[Path]) -> None:
         self._among, self._place, self._name = among, place, uuid.uuid4().hex
-        self._looked = among.submit(place, _look_there, self._name, list(paths), among.root)
+        self._looked = among.submit(place, _look_there, self._name, list(paths), among.store)
 
     def looked(self) -> list[Looked | Item]:
         found: list[Looked | Item] = _or_lost(self._looked.result)
         return found
 
     def keep(self, wanted: Mapping[int, str]) -> Callable[[], Kept]:
-        doing = self._among.submit(self._place, _keep_there, self._name, dict(wanted), self._among.root)
+        doing = self._among.submit(self._place, _keep_there, self._name, dict(wanted), self._among.store)
         return partial(_or_lost, doing.result)
 
     def drop(self) -> None:
@@ -196,13 +197,13 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _look_there(name: str, paths: Sequence[Path], root: Path) -> list[Looked | Item]:
-    _held[name] = look(paths, root)
+def _look_there(name: str, paths: Sequence[Path], store: Store) -> list[Looked | Item]:
+    _held[name] = look(paths, store)
     return _held[name].looked
 
 
-def _keep_there(name: str, wanted: Mapping[int, str], root: Path) -> Kept:
-    return keep(_held[name], wanted, root)
+def _keep_there(name: str, wanted: Mapping[int, str], store: Store) -> Kept:
+    return keep(_held[name], wanted, store)
 
 
 def _drop_there(name: str) -> None:
@@ -214,28 +215,28 @@ class Workers:
 
     Parameters
     ----------
-    root
-        Folder of the storage element, which they have before them.
+    store
+        The storage element, which they have before them.
     client
         Connected to the cluster.
     count
         How many they are.
     """
 
-    def __init__(self, root: Path, client: Client, count: int) -> None:
+    def __init__(self, store: Store, client: Client, count: int) -> None:
         self.window = AHEAD * count
         self.elsewhere = True
-        self._root, self._client = root, client
+        self._store, self._client = store, client
 
     def look(self, paths: Sequence[Path]) -> Task:
         """As `Hands.look`."""
-        return _AtWorker(self._client, self._root, paths)
+        return _AtWorker(self._client, self._store, paths)
 
 
 class _AtWorker:
-    def __init__(self, client: Client, root: Path, paths: Sequence[Path]) -> None:
-        self._client, self._root, name = client, root, uuid.uuid4().hex
-        self._batch = self._submit(look, list(paths), root, key=f"look-at-files-{name}")
+    def __init__(self, client: Client, store: Store, paths: Sequence[Path]) -> None:
+        self._client, self._store, name = client, store, uuid.uuid4().hex
+        self._batch = self._submit(look, list(paths), store, key=f"look-at-files-{name}")
         # What is small comes here, the bytes stay there.
         self._looked = self._submit(_looked_of, self._batch, key=f"tell-{name}", priority=2)
 
@@ -245,7 +246,7 @@ class _AtWorker:
 
     def keep(self, wanted: Mapping[int, str]) -> Callable[[], Kept]:
         name = f"store-files-{uuid.uuid4().hex}"
-        doing = self._submit(keep, self._batch, dict(wanted), self._root, key=name, priority=1)
+        doing = self._submit(keep, self._batch, dict(wanted), self._store, key=name, priority=1)
         return partial(self._result, doing)
 
     def drop(self) -> None:
@@ -280,9 +281,9 @@ class _AtWorker:
 class Here:
     """A batch looked at and stored by this process, while the caller waits."""
 
-    def __init__(self, paths: Sequence[Path], root: Path) -> None:
-        self._root = root
-        self._batch: Batch | None = look(paths, root)
+    def __init__(self, paths: Sequence[Path], store: Store) -> None:
+        self._store = store
+        self._batch: Batch | None = look(paths, store)
 
     def looked(self) -> list[Looked | Item]:
         """As `Task.looked`."""
@@ -290,7 +291,7 @@ class Here:
 
     def keep(self, wanted: Mapping[int, str]) -> Callable[[], Kept]:
         """As `Task.keep`."""
-        kept = keep(self._batch, wanted, self._root) if self._batch else {}
+        kept = keep(self._batch, wanted, self._store) if self._batch else {}
         return lambda: kept
 
     def drop(self) -> None:
@@ -353,14 +354,19 @@ def _no_cluster() -> Retriable:
 
 @contextmanager
 def hands(
-    root: Path, files: Sequence[Path], *, many: bool, scheduler: Scheduler | None, say: Callable[[str], None]
+    store: Store,
+    files: Sequence[Path],
+    *,
+    many: bool,
+    scheduler: Scheduler | None,
+    say: Callable[[str], None],
 ) -> Iterator[Hands]:
     """Whoever is to do the work for some files; let go of at the end.
 
     Parameters
     ----------
-    root
-        Folder of the storage element.
+    store
+        The storage element.
     files
         All of them.
     many
@@ -374,19 +380,19 @@ def hands(
         if not many:
             pool = stack.enter_context(ThreadPoolExecutor(Threads.COUNT, "ingest"))
             stack.callback(partial(pool.shutdown, wait=False, cancel_futures=True))
-            yield Threads(root, pool)
+            yield Threads(store, pool)
             return
-        workers = _workers(stack, root, files, scheduler, say) if scheduler is not None else None
+        workers = _workers(stack, store, files, scheduler, say) if scheduler is not None else None
         if workers is not None:
             yield workers
             return
-        own = Processes(root, worker_count())
+        own = Processes(store, worker_count())
         stack.callback(own.close)
         yield own
 
 
 def _workers(
-    stack: ExitStack, root: Path, files: Sequence[Path], scheduler: Scheduler, say: Callable[[str], None]
+    stack: ExitStack, store: Store, files: Sequence[Path], scheduler: Scheduler, say: Callable[[str], None]
 ) -> Workers | None:
     """The workers of a cluster, or None, and why, where not all of them can do the work."""
     from cluster.connect import connected
@@ -398,7 +404,7 @@ def _workers(
         return None
     sample = next(((path, path.stat().st_size) for path in files if path.is_file()), None)
     try:
-        told = client.run(_introduce, sample, root, on_error="return")
+        told = client.run(_introduce, sample, store, on_error="return")
     except (OSError, TimeoutError, ValueError):
         told = {}
     if not told:
@@ -413,9 +419,9 @@ def _workers(
     if not all(one[1] for one in told.values()):
         say("Dask's workers do not have these files before them: this machine looks at them itself.")
         return None
-    return Workers(root, client, len(told))
+    return Workers(store, client, len(told))
 
 
-def _introduce(sample: tuple[Path, int] | None, root: Path) -> tuple[str, bool]:
+def _introduce(sample: tuple[Path, int] | None, store: Store) -> tuple[str, bool]:
     """What a worker runs, and whether it sees what there is to be seen."""
-    return code_here(), sample is None or sees(*sample, root)
+    return code_here(), sample is None or sees(*sample, store)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 
 from lake.errors import HeliolakeLakeError
-from lake.fits.io import read_header
+from lake.fits.stored import stored_header
+from lake.storage.store import Ref
 from pipeline.errors import HeliolakeError
 from pipeline.frame import with_primary
 from pipeline.registry import recognise
 
 
-def stored_dates(path: Path) -> tuple[datetime | None, datetime | None] | None:
+def stored_dates(ref: Ref) -> tuple[datetime | None, datetime | None] | None:
     """Begin and end of what a stored file shows, read from its header as at ingest.
 
     Parameters
     ----------
-    path
+    ref
         A file of the lake.
 
     Returns
@@ -26,9 +26,9 @@ def stored_dates(path: Path) -> tuple[datetime | None, datetime | None] | None:
         None where the header cannot be read, or is of no instrument.
     """
     try:
-        primary = read_header(str(path), 0)
-        header = primary if primary.get("NAXIS") else with_primary(read_header(str(path), 1), primary)
-        described = recognise(header, str(path)).describe(header, str(path))
+        primary = stored_header(ref, 0)
+        header = primary if primary.get("NAXIS") else with_primary(stored_header(ref, 1), primary)
+        described = recognise(header, ref.name).describe(header, ref.name)
     except (HeliolakeLakeError, HeliolakeError):
         return None
     return described.date_beg, described.date_end

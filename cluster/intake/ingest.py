@@ -165,7 +165,7 @@ def ingest(
     for text in selection.closed:
         report.items.append(bad_item(_closed(text), text))
     items: list[Item | None] = [None] * len(files)
-    with hands(lake.root, files, many=_are_many(files), scheduler=scheduler, say=say) as doing:
+    with hands(lake.store, files, many=_are_many(files), scheduler=scheduler, say=say) as doing:
         intake = Intake(lake, doing)
         waiting = _Waiting(lake, intake, items, report)
         for number, (path, result) in enumerate(intake.results(files)):

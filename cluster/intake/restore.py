@@ -72,7 +72,7 @@ class RestoreReport:
                     "did": item.file.did if item.file else "",
                     "reason": printable(item.reason),
                     "advice": item.advice,
-                    "kept": str(item.kept or ""),
+                    "kept": item.kept,
                 }
                 for item in self.items
             ],

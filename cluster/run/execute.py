@@ -21,6 +21,7 @@ from cluster.connect import submit_whole
 from cluster.run.stacks import FrameSource, Manifest, Target, open_stack, written
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
+from lake.storage.opening import reached
 from pipeline import apply
 from pipeline.apply import layout_behind, memory_factor, task_name
 from pipeline.carrying import begins
@@ -215,7 +216,9 @@ class DaskExecution:
             frames_per_block=len(block),
             uncertainty=self.reads_uncertainty,
         )
-        manifests = written(apply(stack, self.recipe), [job.target for job in block], self.name)
+        manifests = written(
+            apply(stack, self.recipe, reach=reached), [job.target for job in block], self.name
+        )
         # The dashboard shows the block under the recipe's name and steps.
         try:
             return submit_whole(self.client, manifests.data, self.name)

@@ -47,7 +47,7 @@ def job_of(lake: Lake, recipe: Recipe, unit: PlannedUnit, edition: Edition) -> J
     target = Target(
         unit=unit.unit_id,
         instrument=entry.name,
-        root=lake.root,
+        store=lake.store.url,
         scope=unit.product.scope,
         name=product_file(file.stem, unit.product.level, edition.version),
         version=edition.version,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from cluster.run.stacks import FrameSource, open_stack
 from lake.storage import volatile
+from lake.storage.store import Store
 from lake.storage.volatile import Kept
 from pipeline.errors import BadInput
 from pipeline.reduction import Reduced, Reduction, StackBlock, block_of
@@ -28,7 +28,7 @@ Prepare = Callable[[Reduced | None], Reduction[Any]]
 class Scratch(NamedTuple):
     """Where a run keeps what it needs while it lasts."""
 
-    root: Path
+    store: Store
     run: str
 
 

@@ -259,7 +259,7 @@ def _carry_out(
         run.give_back()
         run.end(status, note)
         if status != "stopped":
-            volatile.drop_all(run.lake.root, run.id)
+            volatile.drop_all(run.lake.store, run.id)
     return made
 
 

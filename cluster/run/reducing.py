@@ -130,7 +130,7 @@ class Reducing:
     ) -> None:
         self.run, self.kind, self.frames = run, kind, frames
         self.on_progress = on_progress
-        self.scratch = Scratch(run.lake.root, run.id)
+        self.scratch = Scratch(run.lake.store, run.id)
         self.entry = instrument(kind.instrument)
         self._made: dict[str, Kept] = {}
         self._over = 0
@@ -254,9 +254,8 @@ class Reducing:
 
     def _source(self, scope: str, name: str, hdu: int, sha256: str, _begin: str) -> FrameSource:
         return FrameSource(
-            loader=Loader(str(self.run.lake.path_of(scope, name)), hdu),
+            loader=Loader(self.run.lake.ref(scope, name, sha256), hdu),
             source=name,
-            sha256=sha256,
             blank_is_missing=self.entry.blank_is_missing,
         )
 

@@ -24,6 +24,7 @@ from lake.lake import Lake
 from lake.ledger.units import Result
 from lake.names import ProductKey, version_of
 from lake.releases.releases import find_version
+from lake.storage.store import key_of
 from pipeline.outcome import Status
 
 _NEWER = "its product has a newer release; a copy of the lost file can be given to `heliolake restore PATH`"
@@ -115,10 +116,8 @@ def _file_of(known: Mapping[str, Result], unit: PlannedUnit) -> FileEntry | None
 
 def _has_its_size(lake: Lake, file: FileEntry) -> bool:
     """A look that a million files allow; `fsck --deep` reads them, and sets aside what is damaged."""
-    try:
-        return lake.path_of(file.scope, file.name).stat().st_size == file.size
-    except FileNotFoundError:
-        return False
+    there = lake.store.stat(key_of(file.scope, file.name))
+    return there is not None and there.size == file.size
 
 
 def _edition(lake: Lake, product: ProductKey, file: FileEntry) -> Edition | None:

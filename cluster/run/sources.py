@@ -12,7 +12,7 @@ from cluster.plan.layouts import stored_dims
 from cluster.plan.plan import PlannedUnit
 from cluster.run.stacks import FrameSource, Loader, with_last
 from lake.errors import HeliolakeLakeError
-from lake.fits.io import read_header
+from lake.fits.stored import stored_header
 from lake.lake import Lake
 from lake.names import split_did
 from pipeline.dims import IMAGE, Dims, Layout
@@ -37,23 +37,24 @@ def coordinates_of(sources: Sequence[FrameSource], layout: Layout) -> dict[str, 
 
 def _headers(sources: Sequence[FrameSource], dims: Dims) -> Iterator[fits.Header]:
     for source in sources:
-        url, hdu, _ = source.loader
+        ref, hdu, _ = source.loader
         with suppress(HeliolakeLakeError):  # told when it is its turn to be read
-            header = with_last(read_header(url, hdu), source.stored, dims)
-            yield with_primary(header, read_header(url, 0)) if hdu else header
+            header = with_last(stored_header(ref, hdu), source.stored, dims)
+            yield with_primary(header, stored_header(ref)) if hdu else header
 
 
 def frame_source(lake: Lake, unit: PlannedUnit, entry: Instrument) -> FrameSource:
     """What a worker needs to read a unit's file, with the references that were chosen for it."""
     file = unit.file
     references = {
-        need: ReferenceFile(need, chosen.did, str(lake.path_of(*split_did(chosen.did))), chosen.sha256)
+        need: ReferenceFile(
+            need, chosen.did, lake.ref(*split_did(chosen.did), chosen.sha256).text, chosen.sha256
+        )
         for need, chosen in unit.references.items()
     }
     return FrameSource(
-        loader=Loader(str(lake.path_of(file.scope, file.name)), file.image_hdu),
+        loader=Loader(lake.ref(file.scope, file.name, file.sha256), file.image_hdu),
         source=file.name,
-        sha256=file.sha256,
         blank_is_missing=entry.blank_is_missing,
         stored=stored_dims(file, entry),
         caveats=file.caveats,

@@ -7,7 +7,6 @@ NaN with its outcome, like one that cannot be processed.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -27,16 +26,11 @@ from lake.errors import Fatal as LakeFatal
 from lake.errors import Reason
 from lake.errors import Retriable as LakeRetriable
 from lake.fits.check import UNCERTAINTY_EXTNAME
-from lake.fits.io import (
-    ImageRead,
-    Uncertainty,
-    build_product,
-    find_hdu,
-    local_path,
-    read_header,
-    read_image,
-)
-from lake.storage.posix import final_path, put_back, put_bytes, sums_of
+from lake.fits.io import ImageRead, Uncertainty, build_product, find_hdu, read_header, read_image
+from lake.fits.stored import stored_header
+from lake.storage.opening import local_copy, open_store
+from lake.storage.store import Ref, key_of
+from lake.storage.verify import sums_of
 from pipeline import provenance, solarnet
 from pipeline.coordinates import reordered
 from pipeline.dims import IMAGE, Dims, Layout, Shape
@@ -66,21 +60,21 @@ class Loader(NamedTuple):
 
     Attributes
     ----------
-    url
-        Path or ``file://`` URL.
+    ref
+        The file.
     hdu
         Number of the image's HDU.
     rows
         First and last place (exclusive) wanted on the slowest axis, rows of an image; all when `None`.
     """
 
-    url: str
+    ref: Ref
     hdu: int
     rows: tuple[int, int] | None = None
 
 
 class FrameSource(BaseModel):
-    """One frame to be read: its loader, its name, its checksum where known, and its own references.
+    """One frame to be read: its loader, its name and its own references.
 
     `stored` are the dims of the data in the file, where frames go without some of them.
     """
@@ -89,7 +83,6 @@ class FrameSource(BaseModel):
 
     loader: Loader
     source: str
-    sha256: str = ""
     blank_is_missing: bool = True
     stored: Dims = ()
     caveats: tuple[str, ...] = ()
@@ -97,7 +90,7 @@ class FrameSource(BaseModel):
 
 
 class Target(BaseModel):
-    """Where one finished frame goes, and what the lake adds to its header; a trial's to a plain folder.
+    """Where one finished frame goes, and what the lake adds to its header; a trial's to a plain `folder`.
 
     `lost` are the checksums of a file that is made again: it is written only where it has come out the same.
     """
@@ -106,7 +99,8 @@ class Target(BaseModel):
 
     unit: str
     instrument: str
-    root: Path
+    store: str = ""
+    folder: Path | None = None
     scope: str
     name: str
     version: int
@@ -114,7 +108,11 @@ class Target(BaseModel):
     parents: tuple[str, ...]
     context: int | None = None
     lost: Checksums | None = None
-    trial: bool = False
+
+    @property
+    def trial(self) -> bool:
+        """Whether it is a trial's."""
+        return self.folder is not None
 
 
 class Manifest(BaseModel):
@@ -216,9 +214,12 @@ def _read_or_why_not(source: FrameSource, layout: Layout, *, uncertainty: bool) 
 
 
 def _read_one(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Read:
-    url, hdu, rows = source.loader
-    if source.sha256:
-        _require_bytes(source)
+    with local_copy(source.loader.ref) as path:
+        return _read_file(source, str(path), layout, uncertainty=uncertainty)
+
+
+def _read_file(source: FrameSource, url: str, layout: Layout, *, uncertainty: bool) -> _Read:
+    _, hdu, rows = source.loader
     wanted = None if rows is None else slice(*rows)
     axes = len(source.stored or layout.dims)
     found = read_image(url, hdu, wanted, blank_is_missing=source.blank_is_missing, axes=axes)
@@ -284,25 +285,6 @@ def _monotony(image: NDArray[np.float32]) -> tuple[str, ...]:
     return (f"all pixels of the raw image have the value {lowest:g}",) if lowest == highest else ()
 
 
-def _require_bytes(source: FrameSource) -> None:
-    """A unit is named by its input's bytes; other bytes must not be processed under that name."""
-    try:
-        with local_path(source.loader.url).open("rb") as reader:
-            found = hashlib.file_digest(reader, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise LakeBadInput(
-            "there is no such file", file=source.loader.url, code=Reason.MISSING_FILE
-        ) from error
-    if found != source.sha256:
-        raise BadInput(
-            "the stored file holds other bytes than were registered",
-            file=source.source,
-            keyword="sha256",
-            found=f"{found[:16]}…, registered {source.sha256[:16]}…",
-            advice="`heliolake fsck --deep` names the command that restores it",
-        )
-
-
 def write(block: xr.Dataset, targets: Sequence[Target], name: str) -> xr.Dataset:
     """Write the finished frames of one block under their final names (in a worker).
 
@@ -348,7 +330,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
                 else Uncertainty(plane, provenance.uncertainty_header(header, dims=frame.dims))
             ),
         )
-        sums = _put_trial(target, product) if target.trial else _put(target, product)
+        sums = _put(target, product) if target.folder is None else _put_trial(target.folder, target, product)
     except LakeFatal:
         raise
     except Exception as error:  # one frame that cannot be written never fails its block
@@ -375,23 +357,25 @@ def _put(target: Target, product: memoryview) -> Checksums:
     done again. Where the software changed meanwhile the header differs, and the
     file that is there stays: a name stands for the same bytes for ever.
     """
+    store, key = open_store(target.store), key_of(target.scope, target.name)
     if target.lost is not None:
         sums = checksums(product)
         if sums == target.lost:
-            put_back(target.root, target.scope, target.name, sums, lambda: [product])
+            store.put_back(key, sums, lambda: [product])
         return sums
     try:
-        return put_bytes(target.root, target.scope, target.name, product).checksums
+        return store.put(key, product).checksums
     except LakeBadInput as error:
-        path = final_path(target.root, target.scope, target.name)
-        if error.code is not Reason.NAME_CONFLICT or read_header(str(path), 0).get("UNIT_ID") != target.unit:
+        if error.code is not Reason.NAME_CONFLICT:
             raise
-        return sums_of(path)
+        if stored_header(Ref(store.url, key)).get("UNIT_ID") != target.unit:
+            raise
+        return sums_of(store, key)
 
 
-def _put_trial(target: Target, product: memoryview) -> Checksums:
+def _put_trial(folder: Path, target: Target, product: memoryview) -> Checksums:
     """Write the product of a trial whole or not at all; only that of an earlier trial is ever replaced."""
-    path = target.root / target.name
+    path = folder / target.name
     if path.exists() and read_header(str(path), 0).get("TRIAL") is not True:
         raise BadInput(
             "a file of this name that is no trial product is in the way",

@@ -30,6 +30,7 @@ from lake.governance.policy import Principal
 from lake.lake import Lake
 from lake.names import trial_file
 from lake.releases.search import require_bytes_granted
+from lake.storage.opening import reached
 from pipeline import apply
 from pipeline.carrying import begins
 from pipeline.dims import Shape
@@ -82,7 +83,8 @@ def trial_stack(
         frames_per_block=frames_per_block,
         uncertainty=plan.recipe.uncertainty and not begins(plan.recipe.bind()),
     )
-    made = apply(stack.assign_coords(coordinates_of(sources, layout)), plan.recipe).assign_coords(
+    located = stack.assign_coords(coordinates_of(sources, layout))
+    made = apply(located, plan.recipe, reach=reached).assign_coords(
         time=("time", datetimes(one.file.date_beg for one in chosen))
     )
     return made.assign_attrs(recipe=plan.recipe.name, level=plan.recipe.to_level, trial=1)
@@ -191,14 +193,13 @@ def _jobs(lake: Lake, plan: Plan, folder: Path) -> Iterator[Job]:
         target = Target(
             unit=unit.unit_id,
             instrument=entry.name,
-            root=folder,
+            folder=folder,
             scope=unit.product.scope,
             name=trial_file(unit.file.stem, unit.product.level),
             version=0,
             date=now,
             parents=(unit.file.did,),
             context=plan.context,
-            trial=True,
         )
         layout = layout_of(unit.file, entry)
         yield Job(frame_source(lake, unit, entry), target, layout.shape, layout.dims)

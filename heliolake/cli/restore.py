@@ -74,7 +74,7 @@ def _print(report: RestoreReport) -> None:
         did = item.file.did if item.file else ""
         console.print(f"[green]{words['restored']}[/]  [bold]{shown(did)}[/]", soft_wrap=True)
         console.print(f"  {shown(item.reason)}; from {shown(item.source)}", soft_wrap=True)
-        if item.kept is not None:
+        if item.kept:
             console.print(f"  [dim]what was there is kept: {shown(item.kept)}[/]", soft_wrap=True)
     if len(restored) > _SHOWN:
         console.print(f"[dim]… and {len(restored) - _SHOWN} more (--json has all)[/]")

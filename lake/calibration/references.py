@@ -20,7 +20,7 @@ from lake.lake import Lake
 from lake.names import ProductKey, check_name, split_did, version_token
 from lake.releases.releases import extend, product_lock
 from lake.releases.search import REFERENCE_SCOPE
-from lake.storage.posix import Stored, put_bytes
+from lake.storage.store import Ref, Stored, key_of
 
 LEVEL = "0"
 _MAX_TRIES = 100
@@ -146,9 +146,9 @@ def listing(lake: Lake, instrument: str | None = None, need: str | None = None) 
         return [info(row) for row in session.scalars(query)]
 
 
-def path_of(lake: Lake, reference: ReferenceInfo) -> Path:
-    """Where the bytes of a reference lie."""
-    return lake.path_of(*split_did(reference.did))
+def ref_of(lake: Lake, reference: ReferenceInfo) -> Ref:
+    """The bytes of a reference."""
+    return lake.ref(*split_did(reference.did), reference.sha256)
 
 
 def info(row: Reference) -> ReferenceInfo:
@@ -244,7 +244,7 @@ def _store(lake: Lake, new: NewReference, data: bytes) -> FileEntry:
     for attempt in range(version, version + _MAX_TRIES):
         name = check_name(f"{stem}.{version_token(attempt)}{suffix}")
         try:
-            stored = put_bytes(lake.root, REFERENCE_SCOPE, name, data)
+            stored = lake.store.put(key_of(REFERENCE_SCOPE, name), data)
         except BadInput as error:
             if error.code is not Reason.NAME_CONFLICT:
                 raise

@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -127,8 +127,27 @@ def read_header(url: str, hdu: int) -> fits.Header:
         When the storage fails while reading.
     """
     path = local_path(url)
+    return _header(path, hdu, path)
+
+
+def header_from(file: BinaryIO, hdu: int, name: str) -> fits.Header:
+    """Header of one HDU of an open file, of which no more is read than that takes; raises as `read_header`.
+
+    Parameters
+    ----------
+    file
+        Open for reading; stays open.
+    hdu
+        Number of the HDU.
+    name
+        What the file is called, for messages.
+    """
+    return _header(file, hdu, Path(name))
+
+
+def _header(source: Path | BinaryIO, hdu: int, path: Path) -> fits.Header:
     try:
-        with without_warnings(), fits.open(path, memmap=True) as hdus:
+        with without_warnings(), fits.open(source, memmap=isinstance(source, Path)) as hdus:
             header, _ = clean_header(hdus[hdu].header)
     except FileNotFoundError as error:
         raise _gone(path) from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from lake.errors import BadInput, Reason
-from lake.storage.posix import storage_error
+from lake.storage.files import storage_error
 
 WINDOW: Final = 1 << 22
 """Bytes looked at at once; a multiple of every number's width."""

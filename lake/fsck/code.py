@@ -18,7 +18,7 @@ from sqlalchemy import Row, select, tuple_
 from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
 from lake.catalogue.session import transaction
 from lake.errors import HeliolakeLakeError
-from lake.fits.io import read_header
+from lake.fits.stored import stored_header
 from lake.fsck.difference import DEEP_REPAIR, Difference, Look
 from lake.lake import Lake
 from lake.ledger import results
@@ -38,7 +38,7 @@ def other_code(look: Look) -> Iterator[Difference]:
             if not planned:
                 continue
             try:
-                header = read_header(str(look.lake.path_of(one.scope, one.name)), 0)
+                header = stored_header(look.lake.ref(one.scope, one.name))
             except HeliolakeLakeError:  # what cannot be read is told by the comparison of bytes
                 continue
             if wrong := _differences(planned, header):

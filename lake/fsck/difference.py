@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from lake.fsck.picture import Picture
 from lake.lake import Lake
+from lake.storage.store import Ref
 
 REPAIR = "heliolake fsck --repair"
 DEEP_REPAIR = "heliolake fsck --deep --repair"
@@ -17,7 +17,7 @@ RESTORE = "heliolake restore PATH"
 """PATH is for the person to fill in: a file, or a folder that holds it."""
 
 
-ReadDates = Callable[[Path], tuple[datetime | None, datetime | None] | None]
+ReadDates = Callable[[Ref], tuple[datetime | None, datetime | None] | None]
 
 
 @dataclass

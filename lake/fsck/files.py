@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from lake.checksums import Checksums
-from lake.errors import HeliolakeLakeError
+from lake.errors import HeliolakeLakeError, Retriable
 from lake.fsck.cures import cure, lost
 from lake.fsck.difference import DEEP_REPAIR, REPAIR, RESTORE, Difference, Look
 from lake.fsck.orphans import taken_in_by
@@ -14,7 +14,8 @@ from lake.fsck.picture import Did, Picture
 from lake.fsck.sums import account_for_sums
 from lake.lake import Lake
 from lake.rucio.client import Replica
-from lake.storage.posix import Found, is_whole, set_aside, sums_of
+from lake.storage.store import Found, Unreadable, key_of
+from lake.storage.verify import is_whole, sums_of
 
 
 def files(look: Look) -> Iterator[Difference]:
@@ -65,8 +66,10 @@ def stored_bytes(look: Look) -> Iterator[Difference]:
         if path not in picture.stored:
             continue
         try:
-            found = sums_of(lake.root / path)
+            found = sums_of(lake.store, path)
         except HeliolakeLakeError as error:
+            if isinstance(error, Retriable) and not isinstance(error, Unreadable):
+                raise  # a storage that does not answer says nothing of its bytes
             yield _damaged(picture, lake, "unreadable-bytes", did, str(error))
             continue
         if found == sums or found.size != sums.size:
@@ -111,9 +114,9 @@ def _damaged(picture: Picture, lake: Lake, kind: str, did: Did, detail: str) -> 
 
 
 def _set_aside(lake: Lake, did: Did, sums: Checksums, rest: tuple[str, ...]) -> tuple[str, ...]:
-    path = lake.path_of(*did)
-    if path.exists() and not is_whole(path, sums):
-        set_aside(lake.root, path.relative_to(lake.root).as_posix())
+    key = key_of(*did)
+    if lake.store.stat(key) is not None and not is_whole(lake.store, key, sums):
+        lake.store.set_aside(key)
     return rest
 
 
@@ -159,7 +162,7 @@ def _sizes(
 
 def _mend_replica(lake: Lake, did: Did, sums: Checksums) -> None:
     """Have Rucio call a replica good, once the bytes have proved to be the registered ones."""
-    if not is_whole(lake.path_of(*did), sums):
+    if not is_whole(lake.store, key_of(*did), sums):
         raise HeliolakeLakeError("the stored bytes are not those registered: `heliolake fsck --deep`")
     lake.rucio.mend_replicas([Replica(*did, sums.size, sums.adler32, sums.md5)])
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import PurePosixPath
 
+from lake.errors import HeliolakeLakeError
 from lake.fsck.difference import REPAIR, Difference, Look
 from lake.fsck.picture import Did
 from lake.fsck.storage import is_old
 from lake.names import level_token, version_of, version_token
 from lake.releases.search import REFERENCE_SCOPE
-from lake.storage.posix import LOST_AND_FOUND, set_aside
+from lake.storage.store import LOST_AND_FOUND, Store, key_of
 
 _MANY = 20
 """Files that a command names one by one."""
@@ -57,8 +58,11 @@ def taken_in_by(look: Look, dids: Sequence[Did], key: str | None) -> tuple[str, 
     """The command that finishes the registration of files: the run they belong to, else ingest."""
     if key in look.picture.open_runs:
         return (f"heliolake process --run {key}",)
-    paths = [look.lake.path_of(*did) for did in dids if look.picture.path_of(did) in look.picture.stored]
-    paths = [path for path in paths if version_of(path.name) is None]
+    paths = [
+        PurePosixPath(look.lake.store.place(key_of(*did)))
+        for did in dids
+        if look.picture.path_of(did) in look.picture.stored and version_of(did[1]) is None
+    ]
     if not paths:
         return ()
     if dids[0][0] == REFERENCE_SCOPE:
@@ -71,23 +75,22 @@ def taken_in_by(look: Look, dids: Sequence[Did], key: str | None) -> tuple[str, 
 def _commands(look: Look, path: str, key: str | None, *, movable: bool) -> tuple[str, ...]:
     if key in look.picture.open_runs:
         return (f"heliolake process --run {key}",)
-    stored = look.lake.root / path
+    store, name = look.lake.store, path.rpartition("/")[2]
     if path.startswith(f"{REFERENCE_SCOPE}/"):
         return (_ADD,)
-    if version_of(path) is None and ".-" not in stored.name and _looks_like_fits(stored):
+    if version_of(path) is None and ".-" not in name and _looks_like_fits(store, path):
         # From where it lies: the bytes are there, only the registration is not.
-        return (f"heliolake ingest {shlex.quote(str(stored))}",)
+        return (f"heliolake ingest {shlex.quote(store.place(path))}",)
     return (REPAIR,) if movable else ()
 
 
-def _looks_like_fits(path: Path) -> bool:
+def _looks_like_fits(store: Store, key: str) -> bool:
     try:
-        with path.open("rb") as reader:
-            start = reader.read(len(_FITS))
-    except OSError:
+        start = store.read(key, 0, len(_FITS))
+    except HeliolakeLakeError:
         return False
     return start.startswith((_FITS, _GZIP))
 
 
 def _move_aside(look: Look, path: str) -> None:
-    set_aside(look.lake.root, path)
+    look.lake.store.set_aside(path)

@@ -16,7 +16,7 @@ from lake.checksums import Checksums
 from lake.lake import Lake
 from lake.ledger.units import REDUCTION
 from lake.rucio.client import Collection, Replica, Rule
-from lake.storage.posix import Found, relative_path, scan, scope_folder
+from lake.storage.store import Found, key_of, scope_key
 
 Did = tuple[str, str]
 
@@ -88,7 +88,7 @@ class Picture:
     Parameters
     ----------
     stored, parts
-        Files under final names by path below the root, and leftovers of writers.
+        Files under final names by key, and leftovers of writers.
     scopes
         What was asked about; all when None.
     files, facts, releases, observations, open_runs
@@ -138,8 +138,8 @@ class Picture:
         return found
 
     def path_of(self, did: Did) -> str:
-        """Path below the root where a file should lie."""
-        return relative_path(*did)
+        """The key under which a file should lie."""
+        return key_of(*did)
 
 
 def take_picture(lake: Lake, scopes: Sequence[str] | None = None) -> Picture:
@@ -151,9 +151,8 @@ def take_picture(lake: Lake, scopes: Sequence[str] | None = None) -> Picture:
     picture = Picture(scopes)
     _ask_catalogue(lake, picture, scopes)
     _ask_rucio(lake, picture, scopes)
-    folders = [lake.root] if scopes is None else [scope_folder(lake.root, scope) for scope in scopes]
-    for folder in folders:
-        for found in scan(lake.root, folder):
+    for below in [""] if scopes is None else map(scope_key, scopes):
+        for found in lake.store.scan(below):
             if found.writer is None:
                 picture.stored[found.path] = found
             else:

@@ -23,7 +23,8 @@ from lake.names import ProductKey, version_of
 from lake.releases import publishing
 from lake.releases.search import files_of
 from lake.rucio.client import Replica, Rule
-from lake.storage.posix import is_whole
+from lake.storage.store import key_of
+from lake.storage.verify import is_whole
 
 
 def releases(look: Look) -> Iterator[Difference]:
@@ -162,7 +163,7 @@ def _set_members(lake: Lake, release: ReleaseFacts, ids: list[int]) -> None:
 
 def _unstick(lake: Lake, files: Mapping[Did, Checksums]) -> None:
     """Tell Rucio that files a rule waits for are there, once they have proved to be."""
-    bad = [did for did, sums in files.items() if not is_whole(lake.path_of(*did), sums)]
+    bad = [did for did, sums in files.items() if not is_whole(lake.store, key_of(*did), sums)]
     if bad:
         raise HeliolakeLakeError(
             f"{':'.join(bad[0])} is damaged: `heliolake fsck --deep` names what cures it"

@@ -23,7 +23,9 @@ from lake.errors import BadInput, Reason
 from lake.lake import Lake
 from lake.names import lake_name, split_did
 from lake.rucio.client import Replica, batches
-from lake.storage.posix import identity, is_whole, put_back, storage_error
+from lake.storage.files import storage_error
+from lake.storage.store import key_of
+from lake.storage.verify import is_whole
 
 _WINDOW = 1 << 22
 _PACKED = ".gz"
@@ -51,6 +53,11 @@ class Registered(NamedTuple):
         """`scope:name`."""
         return f"{self.scope}:{self.name}"
 
+    @property
+    def key(self) -> str:
+        """Its key in the storage."""
+        return key_of(self.scope, self.name)
+
 
 @dataclass(frozen=True)
 class Restored:
@@ -75,7 +82,7 @@ class Restored:
     file: Registered | None = None
     reason: str = ""
     advice: str = ""
-    kept: Path | None = None
+    kept: str = ""
 
 
 Blocks = Callable[[], Iterable[bytes]]
@@ -178,12 +185,8 @@ def lost_among(lake: Lake, dids: Sequence[str]) -> set[str]:
     lost = set()
     for batch in batches(names):
         for file in registered(lake, tuple_(File.scope, File.name).in_(batch)):
-            path = lake.path_of(file.scope, file.name)
-            try:
-                there = path.stat().st_size
-            except FileNotFoundError:
-                there = None
-            if there != file.checksums.size:
+            there = lake.store.stat(file.key)
+            if there is None or there.size != file.checksums.size:
                 lost.add(file.did)
     return lost
 
@@ -279,23 +282,23 @@ def _unpack(source: Path, most: int) -> Iterator[bytes]:
 
 
 def _is_there(lake: Lake, file: Registered) -> bool:
-    return is_whole(lake.path_of(file.scope, file.name), file.checksums)
+    return is_whole(lake.store, file.key, file.checksums)
 
 
 def _restore(lake: Lake, source: Path, file: Registered, blocks: Blocks, *, dry_run: bool) -> Restored:
-    path = lake.path_of(file.scope, file.name)
     if dry_run:
-        if is_whole(path, file.checksums):
+        if is_whole(lake.store, file.key, file.checksums):
             return _whole(source, file)
-        state = "missing" if identity(path) is None else "damaged"
+        state = "missing" if lake.store.stat(file.key) is None else "damaged"
         return Restored(source, Ending.RESTORED, file, reason=f"its bytes are {state}")
     try:
-        done = put_back(lake.root, file.scope, file.name, file.checksums, blocks)
+        done = lake.store.put_back(file.key, file.checksums, blocks)
     except BadInput as error:
         return Restored(source, Ending.FAILED, file, reason=error.reason, advice=error.advice)
     if done.found == "whole":
         return _whole(source, file)
-    return Restored(source, Ending.RESTORED, file, reason=f"its bytes were {done.found}", kept=done.kept)
+    kept = lake.store.place(done.kept) if done.kept else ""
+    return Restored(source, Ending.RESTORED, file, reason=f"its bytes were {done.found}", kept=kept)
 
 
 def _whole(source: Path, file: Registered) -> Restored:

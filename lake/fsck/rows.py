@@ -12,7 +12,7 @@ from lake.catalogue.models import File, Observation, Product, Release, ReleaseFi
 from lake.catalogue.session import transaction
 from lake.entries import iso
 from lake.errors import BadInput, Retriable
-from lake.fits.io import read_header
+from lake.fits.stored import stored_header
 from lake.fsck.difference import Difference, Look
 from lake.fsck.picture import Did, Picture, ReleaseFacts, Span
 from lake.lake import Lake
@@ -168,7 +168,7 @@ def _mend_dates(look: Look, release: ReleaseFacts) -> None:
 
 
 def _mend_file_dates(look: Look, did: Did) -> None:
-    read = look.read_dates(look.lake.path_of(*did)) if look.read_dates is not None else None
+    read = look.read_dates(look.lake.ref(*did)) if look.read_dates is not None else None
     if read is None:
         return
     facts = look.picture.facts[did]
@@ -200,7 +200,7 @@ def _set_observation_dates(lake: Lake, key: Did) -> None:
 def _mend_result(lake: Lake, unit_id: str, did: Did) -> None:
     """Believe the file's header; a result that is no file of its unit goes, and the unit finds its own."""
     try:
-        said = str(read_header(str(lake.path_of(*did)), 0).get("UNIT_ID", ""))
+        said = str(stored_header(lake.ref(*did)).get("UNIT_ID", ""))
     except (BadInput, Retriable):
         said = ""
     with transaction(lake.sessions) as session:

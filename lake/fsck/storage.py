@@ -9,8 +9,7 @@ from functools import partial
 import psutil
 
 from lake.fsck.difference import Difference, Look
-from lake.lake import Lake
-from lake.storage.posix import Found
+from lake.storage.store import Found
 from lake.storage.volatile import drop_all, runs_with_something_kept
 
 
@@ -24,22 +23,18 @@ def leftovers(look: Look) -> Iterator[Difference]:
             "leftover-part",
             part.path,
             f"a writer (pid {part.writer}) died and left {part.size} bytes that are not under a final name",
-            partial(_unlink, look.lake, part),
+            partial(look.lake.store.remove, part.path),
         )
 
 
 def left_by_runs(look: Look) -> Iterator[Difference]:
     """What runs kept for themselves and did not let go of when they ended."""
-    for run_id, size in runs_with_something_kept(look.lake.root):
+    for run_id, size in runs_with_something_kept(look.lake.store):
         if run_id not in look.picture.open_runs:
             detail = f"{size} bytes that a run kept for itself, which has ended; --repair removes them"
-            yield Difference("left-by-run", run_id, detail, partial(drop_all, look.lake.root, run_id))
+            yield Difference("left-by-run", run_id, detail, partial(drop_all, look.lake.store, run_id))
 
 
 def is_old(found: Found, grace: float) -> bool:
     """Whether a file was written so long ago that its writer has gone."""
     return time.time() - found.modified >= grace
-
-
-def _unlink(lake: Lake, part: Found) -> None:
-    (lake.root / part.path).unlink(missing_ok=True)

@@ -11,7 +11,8 @@ from lake.errors import HeliolakeLakeError
 from lake.fsck.picture import Did
 from lake.lake import Lake
 from lake.rucio.client import Replica
-from lake.storage.posix import sums_of
+from lake.storage.store import key_of
+from lake.storage.verify import sums_of
 
 
 def account_for_sums(lake: Lake, did: Did, row: Checksums, replica: Replica | None) -> None:
@@ -22,7 +23,7 @@ def account_for_sums(lake: Lake, did: Did, row: Checksums, replica: Replica | No
     HeliolakeLakeError
         When the stored bytes do not speak for Rucio's account.
     """
-    found = sums_of(lake.path_of(*did))
+    found = sums_of(lake.store, key_of(*did))
     if replica is None:
         raise HeliolakeLakeError("Rucio has no sums that could bear the stored bytes out")
     if (found.size, found.adler32, found.md5) != (replica.size, replica.adler32, replica.md5 or found.md5):

@@ -27,6 +27,7 @@ from lake.names import ProductKey
 from lake.releases.drafts import Provenance
 from lake.releases.values import united
 from lake.rucio.client import batches
+from lake.storage.store import key_of
 
 _MANY = 5000
 
@@ -38,12 +39,14 @@ class ClosedWithOthers(Fatal):
 def require_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
     """Refuse to register a file whose bytes are not under their final name."""
     for file in files:
-        path = lake.path_of(file.scope, file.name)
-        size = path.stat().st_size if path.exists() else None
+        key = key_of(file.scope, file.name)
+        there = lake.store.stat(key)
+        size = there.size if there else None
         if size != file.size:
             found = "nothing there" if size is None else f"{size} bytes there"
             raise Fatal(
-                f"{file.did} cannot be registered: {file.size} bytes expected at {path}, {found}. "
+                f"{file.did} cannot be registered: {file.size} bytes expected at "
+                f"{lake.store.place(key)}, {found}. "
                 "Run `heliolake fsck`."
             )
 

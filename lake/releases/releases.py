@@ -1,6 +1,6 @@
 """Releases: reserved as DRAFT, published in one fixed order, never changed afterwards.
 
-The order is: bytes under their final name (done before, see `lake.storage.posix`) → replica and
+The order is: bytes under their final name (done before, see `lake.storage`) → replica and
 attachment in Rucio → dataset closed → in its container → locked rule → catalogue, in one
 transaction. Each stage looks before it acts, so calling `publish` again cures a crash anywhere.
 """

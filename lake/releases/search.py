@@ -21,7 +21,9 @@ from lake.names import ProductKey, level_token, parse_product, version_token
 from lake.releases import nearby
 from lake.releases.releases import describe, entry
 from lake.releases.values import holding
-from lake.storage.posix import copy_verified, sums_of
+from lake.storage.files import sums_of_file
+from lake.storage.store import key_of
+from lake.storage.verify import copy_verified
 from lake.text import printable
 
 REFERENCE_SCOPE = "references"
@@ -157,7 +159,7 @@ def show(lake: Lake, product: str) -> dict[str, Any]:
             )
         )
     files = [
-        file.as_dict() | {"did": file.did, "path": str(lake.path_of(file.scope, file.name))}
+        file.as_dict() | {"did": file.did, "path": lake.place_of(file.scope, file.name)}
         for file in files_of(lake, release.id)
     ]
     provenance = {
@@ -294,8 +296,8 @@ def get_files(
 
 def _fetch_one(lake: Lake, file: FileEntry, target: Path) -> Path:
     if not target.exists():
-        copy_verified(lake.path_of(file.scope, file.name), target, file.checksums, file.did)
-    elif sums_of(target) != file.checksums:
+        copy_verified(lake.store, key_of(file.scope, file.name), target, file.checksums, file.did)
+    elif sums_of_file(target) != file.checksums:
         raise BadInput(
             "a file of this name with other bytes is in the way",
             file=str(target),

@@ -1,28 +1,27 @@
 """What a run keeps for itself while it lasts, beside the storage: never registered, gone when it ends.
 
-Each run has a folder of its own below `VOLATILE`. What lies there is read with the checksum that its writer
-told the ledger: what is lost, cut off or changed is found out, and made again.
+What each run keeps has keys of its own below `VOLATILE`. It is read with the checksum that its writer told
+the ledger: what is lost, cut off or changed is found out, and made again.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import pickle
 import secrets
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from lake.errors import Retriable
-from lake.storage.posix import VOLATILE, storage_error
+from lake.checksums import Summer
+from lake.errors import BadInput, Retriable
+from lake.storage.store import VOLATILE, Ref, Store
 
 _BROKEN: Final = "what run {run} had kept is lost or changed"
+_OPEN: Final = "open"
+"""Says that a run has not ended."""
 
 
 class Kept(NamedTuple):
-    """Something that was kept: its name within the run's folder, and the sha256 of its bytes."""
+    """Something that was kept: its name among those of the run, and the sha256 of its bytes."""
 
     name: str
     sha256: str
@@ -32,26 +31,23 @@ class NotKept(Retriable):
     """Something that was kept is not there any more, or not as it was."""
 
 
-def folder(root: Path, run_id: str) -> Path:
-    """Folder of a run."""
-    return root / VOLATILE / run_id
+def key(run_id: str, name: str) -> str:
+    """Key of what a run keeps under a name."""
+    return f"{VOLATILE}/{run_id}/{name}"
 
 
-def begin(root: Path, run_id: str) -> None:
-    """Make the folder of a run. Only this does: what a worker still makes for a run that ended stays nowhere.
+def begin(store: Store, run_id: str) -> None:
+    """Let a run keep something. Only this does: what a worker still makes for a run that ended stays nowhere.
 
     Raises
     ------
     lake.errors.Retriable, lake.errors.Fatal
         When the storage fails.
     """
-    try:
-        folder(root, run_id).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error(error, folder(root, run_id)) from error
+    store.put(key(run_id, _OPEN), b"")
 
 
-def keep(root: Path, run_id: str, name: str, value: Any) -> Kept:
+def keep(store: Store, run_id: str, name: str, value: Any) -> Kept:
     """Keep a value; large arrays are not copied.
 
     Its name is made longer by a random part: of two that make the same, neither takes the other's away.
@@ -63,27 +59,19 @@ def keep(root: Path, run_id: str, name: str, value: Any) -> Kept:
     lake.errors.Retriable, lake.errors.Fatal
         When the storage fails.
     """
-    token = secrets.token_hex(4)
-    target = folder(root, run_id) / f"{name}.{token}"
-    part = target.with_name(f".{name}.{os.getpid()}.{token}.part")
-    try:
-        try:
-            with part.open("xb") as file:
-                summed = _Summed(file)
-                pickle.dump(value, summed, protocol=5)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except FileNotFoundError as error:
-        raise NotKept(_BROKEN.format(run=run_id)) from error
-    except OSError as error:
-        raise storage_error(error, target) from error
-    return Kept(target.name, summed.sum.hexdigest())
+    if store.stat(key(run_id, _OPEN)) is None:
+        raise NotKept(_BROKEN.format(run=run_id))
+    pieces = _Pieces()
+    pickle.dump(value, pieces, protocol=5)
+    made = Kept(f"{name}.{secrets.token_hex(4)}", pieces.sums.result().sha256)
+    store.put_windows(key(run_id, made.name), pieces.held, pieces.sums.result())
+    if store.stat(key(run_id, _OPEN)) is None:  # it ended meanwhile
+        store.remove(key(run_id, made.name))
+        raise NotKept(_BROKEN.format(run=run_id))
+    return made
 
 
-def kept(root: Path, run_id: str, what: Kept) -> Any:
+def kept(store: Store, run_id: str, what: Kept) -> Any:
     """A value that was kept.
 
     Raises
@@ -91,46 +79,47 @@ def kept(root: Path, run_id: str, what: Kept) -> Any:
     NotKept
         When its bytes are not those that were written.
     """
-    path = folder(root, run_id) / what.name
     try:
-        with path.open("rb") as file:
-            # Whoever can write here could have readers run code: only what the ledger knows is read.
-            if hashlib.file_digest(file, "sha256").hexdigest() != what.sha256:
-                raise NotKept(_BROKEN.format(run=run_id))
-            file.seek(0)
+        # Whoever can write here could have readers run code: only what the ledger knows is read.
+        with (
+            store.local(Ref(store.url, key(run_id, what.name), what.sha256)) as path,
+            path.open("rb") as file,
+        ):
             return pickle.load(file)  # noqa: S301 - its checksum is the one in the ledger
-    except FileNotFoundError as error:
+    except BadInput as error:
         raise NotKept(_BROKEN.format(run=run_id)) from error
-    except OSError as error:
-        raise storage_error(error, path) from error
 
 
-def drop(root: Path, run_id: str, name: str) -> None:
+def drop(store: Store, run_id: str, name: str) -> None:
     """Let go of one value."""
-    folder(root, run_id).joinpath(name).unlink(missing_ok=True)
+    store.remove(key(run_id, name))
 
 
-def drop_all(root: Path, run_id: str) -> None:
-    """Let go of all that a run kept."""
-    shutil.rmtree(folder(root, run_id), ignore_errors=True)
+def drop_all(store: Store, run_id: str) -> None:
+    """Let go of all that a run kept, the sign first that it has not ended."""
+    store.remove(key(run_id, _OPEN))
+    for found in list(store.scan(key(run_id, "")[:-1])):
+        store.remove(found.path)
 
 
-def runs_with_something_kept(root: Path) -> Iterator[tuple[str, int]]:
-    """Each run that has a folder, and the bytes that lie there."""
-    below = root / VOLATILE
-    for one in sorted(below.iterdir()) if below.is_dir() else ():
-        yield one.name, sum(path.stat().st_size for path in one.rglob("*") if path.is_file())
+def runs_with_something_kept(store: Store) -> Iterator[tuple[str, int]]:
+    """Each run that has something here, and its bytes."""
+    sizes: dict[str, int] = {}
+    for found in store.scan(VOLATILE):
+        run_id = found.path.split("/")[1]
+        sizes[run_id] = sizes.get(run_id, 0) + found.size
+    yield from sorted(sizes.items())
 
 
-class _Summed:
-    """A file that sums what is written to it."""
+class _Pieces:
+    """A file that keeps what is written to it in pieces, and their sums."""
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.sum = hashlib.sha256()
+    def __init__(self) -> None:
+        self.held: list[memoryview] = []
+        self.sums = Summer()
 
     def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        self.sum.update(view)
-        self._file.write(view)
+        view = memoryview(data).cast("B").toreadonly()
+        self.sums.add(view)
+        self.held.append(view)
         return len(view)

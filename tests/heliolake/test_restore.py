@@ -19,9 +19,10 @@ from lake.catalogue.session import transaction
 from lake.checksums import checksums
 from lake.lake import Lake
 from lake.releases import search
-from lake.storage.posix import put_bytes
+from lake.storage.store import key_of
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
 from tests.heliolake.conftest import Command, Said
+from tests.stored import path_of
 
 SCOPE = "stereo_hi"
 DAYS = iter(range(1, 29))
@@ -47,7 +48,7 @@ class Day:
 
     def stored(self, level: str) -> list[Path]:
         entries = search.granted_files(self.lake, f"{SCOPE}:{self.observation}.l{level}")
-        return [self.lake.path_of(entry.scope, entry.name) for entry in entries]
+        return [path_of(self.lake, entry.scope, entry.name) for entry in entries]
 
     def differences(self, *options: str) -> list[dict[str, Any]]:
         found = self.here("fsck", "--json", *options).document()["differences"]
@@ -200,7 +201,7 @@ def test_what_a_killed_ingest_stored_is_taken_in_by_the_command_that_fsck_names(
         detector="HI2", spacecraft="A", frames=1, size=64, exposures=20, stars=20, start=start
     )
     (path,) = write_series(tmp_path, config)
-    put_bytes(lake.root, SCOPE, path.name, path.read_bytes())  # as far as ingest got
+    lake.store.put(key_of(SCOPE, path.name), path.read_bytes())  # as far as ingest got
     day = Day(here, lake, tmp_path, "20130601")
     (orphan,) = day.differences()
     assert orphan["kind"] == "orphan-bytes"

@@ -13,7 +13,7 @@ from lake.catalogue import migrate
 from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import stem_of
-from lake.storage.posix import put_bytes
+from lake.storage.store import key_of
 
 MakeFiles = Callable[..., list[FileEntry]]
 
@@ -40,7 +40,7 @@ def make_files(lake: Lake, scope: str) -> MakeFiles:
     def make(*names: str, level: str = "0", content: str = "", unit: bool = False) -> list[FileEntry]:
         made = []
         for number, name in enumerate(names):
-            stored = put_bytes(lake.root, scope, name, f"{name}{content}".encode() * 40)
+            stored = lake.store.put(key_of(scope, name), f"{name}{content}".encode() * 40)
             begin = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=number)
             made.append(
                 FileEntry(

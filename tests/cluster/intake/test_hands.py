@@ -28,6 +28,7 @@ from cluster.scheduler import Scheduler
 from lake.lake import Lake
 from lake.releases import search
 from tests.cluster.frames import aia_file, aia_series, at
+from tests.stored import path_of
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_files_that_workers_do_not_see_are_looked_at_here(
 
 def test_a_process_that_ends_takes_no_file_with_it(lake: Lake, tmp_path: Path) -> None:
     paths = aia_series(tmp_path, at(2018, 1, 6), 60)
-    own = Processes(lake.root, 2)
+    own = Processes(lake.store, 2)
     try:
         found = []
         for number, (_, result) in enumerate(Intake(lake, own).results(paths)):
@@ -158,16 +159,16 @@ def _is_spawned(process: psutil.Process) -> bool:
 
 def test_bytes_that_changed_since_they_were_decided_about_are_not_stored(lake: Lake, tmp_path: Path) -> None:
     held, lying = aia_series(tmp_path, at(2018, 1, 7), 2)
-    batch = look([held, lying], lake.root)
+    batch = look([held, lying], lake.store)
     sums = {place: one.entry.sha256 for place, one in enumerate(batch.looked) if isinstance(one, Looked)}
     batch.data[1] = None  # as if it were too large to be held
     with lying.open("r+b") as file:
         file.seek(-10, os.SEEK_END)
         file.write(b"x")
-    refusals = keep(batch, {0: "0" * 64, 1: sums[1]}, lake.root)
+    refusals = keep(batch, {0: "0" * 64, 1: sums[1]}, lake.store)
     assert [item and item.reason for item in refusals.values()] == ["the file changed while it was read"] * 2
-    assert not lake.path_of("sdo_aia", held.name).exists()
-    assert not lake.path_of("sdo_aia", lying.name).exists()
+    assert not path_of(lake, "sdo_aia", held.name).exists()
+    assert not path_of(lake, "sdo_aia", lying.name).exists()
 
 
 class _Counted:
@@ -203,7 +204,7 @@ def test_only_a_few_batches_are_held_however_many_files_there_are(
 ) -> None:
     monkeypatch.setattr(decisions, "BATCH_FILES", 2)
     paths = aia_series(tmp_path, at(2018, 1, 8), 60)
-    with hands(lake.root, paths, many=False, scheduler=None, say=print) as threads:
+    with hands(lake.store, paths, many=False, scheduler=None, say=print) as threads:
         counted = _Counted(threads)
         assert len(list(Intake(lake, counted).results(paths))) == 60
     assert counted.most <= Threads.COUNT + decisions.STORING + 1
@@ -256,7 +257,7 @@ def test_an_ingest_that_was_killed_is_finished_by_the_same_command(
     command = [sys.executable, "-c", f"if __name__ == '__main__': {code}", str(home.path), str(tmp_path)]
     with subprocess.Popen(command) as process:
         deadline = time.monotonic() + 60
-        while not lake.path_of("sdo_aia", paths[0].name).exists() and time.monotonic() < deadline:
+        while not path_of(lake, "sdo_aia", paths[0].name).exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGKILL)

@@ -21,7 +21,8 @@ from cluster.run import execute
 from cluster.run.execute import DaskExecution, Job
 from cluster.run.stacks import FrameSource, Loader, Manifest, Target, open_stack
 from lake.fits.io import build_product
-from lake.storage.posix import final_path
+from lake.storage.opening import open_store
+from lake.storage.store import Ref, key_of
 from pipeline import Recipe
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Outcome, Status
@@ -69,14 +70,14 @@ def job(folder: Path, name: str, shape: tuple[int, int] = (4, 6), **cards: objec
     target = Target(
         unit=name,
         instrument="toy",
-        root=root,
+        store=root.as_uri(),
         scope="toy",
         name=f"{name}.l1.v0001.fits",
         version=1,
         date="2024-01-01T00:00:00",
         parents=("toy:x",),
     )
-    return Job(FrameSource(loader=Loader(str(path), 0), source=path.name), target, shape)
+    return Job(FrameSource(loader=Loader(Ref.of_file(path), 0), source=path.name), target, shape)
 
 
 def carried_out(client: Client, jobs: list[Job], recipe: str = RECIPE) -> dict[str, Manifest]:
@@ -89,7 +90,7 @@ def test_every_job_gets_one_manifest_whatever_its_shape(client: Client, tmp_path
     assert {unit: manifest.shape for unit, manifest in manifests.items()} == {
         one.target.unit: one.shape for one in jobs
     }
-    path = final_path(tmp_path / "rse", "toy", "a3.l1.v0001.fits")
+    path = tmp_path / "rse" / key_of("toy", "a3.l1.v0001.fits")
     assert path.stat().st_size == manifests["a3"].size
     assert fits.getdata(path)[0, 0] == 3.0
 
@@ -150,7 +151,8 @@ def test_what_an_attempt_before_wrote_is_taken_as_it_is(client: Client, tmp_path
 
 def test_other_bytes_than_were_registered_are_not_processed(client: Client, tmp_path: Path) -> None:
     one = job(tmp_path, "flipped")
-    wrong = replace(one, source=one.source.model_copy(update={"sha256": "0" * 64}))
+    reading = one.source.loader._replace(ref=one.source.loader.ref._replace(sha256="0" * 64))
+    wrong = replace(one, source=one.source.model_copy(update={"loader": reading}))
     outcome = carried_out(client, [wrong])["flipped"].outcome
     assert (outcome.status, outcome.keyword) == (Status.QUARANTINED, "sha256")
 
@@ -218,7 +220,9 @@ def test_blocks_are_filled_but_every_worker_gets_some(client: Client, tmp_path: 
 
 
 def test_what_names_a_frame_is_small_and_nothing_is_read_before_it_is_needed(tmp_path: Path) -> None:
-    source = FrameSource(loader=Loader("/nowhere/" + "x" * 100, 1, (0, 64)), source="x.fits")
+    source = FrameSource(
+        loader=Loader(Ref("file:///nowhere", "x" * 100, "0" * 64), 1, (0, 64)), source="x.fits"
+    )
     assert len(pickle.dumps(source.loader)) < 1000
     assert len(source.model_dump_json()) < 1000
     stack = open_stack([source], (64, 8))
@@ -229,7 +233,7 @@ def test_what_names_a_frame_is_small_and_nothing_is_read_before_it_is_needed(tmp
 def test_rows_can_be_read_alone(tmp_path: Path) -> None:
     path = tmp_path / "rows.fits"
     fits.writeto(path, np.arange(40, dtype=np.int16).reshape(10, 4))
-    stack = open_stack([FrameSource(loader=Loader(str(path), 0, (2, 5)), source="rows.fits")], (3, 4))
+    stack = open_stack([FrameSource(loader=Loader(Ref.of_file(path), 0, (2, 5)), source="rows.fits")], (3, 4))
     np.testing.assert_array_equal(stack.compute()["image"].values[0], np.arange(8, 20).reshape(3, 4))
 
 
@@ -238,7 +242,7 @@ def test_rows_of_a_product_come_with_their_flags(tmp_path: Path) -> None:
     header = fits.Header({"UNIT_ID": "a unit"})
     path = tmp_path / "product.fits"
     path.write_bytes(build_product(np.ones((10, 4), np.float32), flags, header))
-    source = FrameSource(loader=Loader(str(path), 0, (2, 5)), source=path.name)
+    source = FrameSource(loader=Loader(Ref.of_file(path), 0, (2, 5)), source=path.name)
     found = open_stack([source], (3, 4)).compute()
     assert outcome_at(found, 0).status is Status.DONE
     np.testing.assert_array_equal(found["quality"].values[0], flags[2:5])
@@ -316,7 +320,7 @@ def test_workers_that_still_run_an_older_step_refuse_the_work(
         assert "refused: a worker runs other code" in said
         assert told in said
         assert "`heliolake down` and `heliolake up`" in said
-        assert not final_path(second.target.root, "toy", second.target.name).exists()
+        assert open_store(second.target.store).stat(key_of("toy", second.target.name)) is None
         with a_cluster(tmp_path, 1) as client:  # what the sentence asks for
             assert "done" in given_a_command(client, [second], tmp_path)
     finally:

@@ -25,6 +25,7 @@ from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.recipe import recipes
 from tests.cluster.frames import aia_file, aia_series, at
+from tests.stored import path_of
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_a_product_is_held_back_while_a_file_cannot_be_reached(
     paths = aia_series(tmp_path, at(2017, 3, 1), 3)
     ingest(lake, paths)
     plan = planned(lake, 1)
-    stored = lake.path_of("sdo_aia", paths[1].name)
+    stored = path_of(lake, "sdo_aia", paths[1].name)
     aside = stored.rename(tmp_path / "aside")
     report = processed(home, lake, plan)
     assert counted(report) == {"done": 2, "failed": 1}
@@ -134,7 +135,7 @@ def test_what_was_made_for_a_draft_that_was_given_up_is_made_again(
     paths = aia_series(tmp_path, at(2017, 3, 9), 2)
     ingest(lake, paths)
     plan = planned(lake, 9)
-    stored = lake.path_of("sdo_aia", paths[1].name)
+    stored = path_of(lake, "sdo_aia", paths[1].name)
     aside = stored.rename(tmp_path / "aside")
     run = processed(home, lake, plan).more["run"]
     aside.rename(stored)

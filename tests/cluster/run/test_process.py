@@ -35,13 +35,13 @@ from lake.fsck.picture import take_picture
 from lake.lake import Lake
 from lake.ledger import runs
 from lake.releases import search
-from lake.storage.posix import scan
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
 from pipeline.quality import Quality
 from pipeline.recipe import recipes
 from tests.cluster.frames import aia_file, aia_series, at
+from tests.stored import path_of
 
 RECIPE = "aia-l15"
 
@@ -205,7 +205,7 @@ def test_a_release_bears_the_dates_of_its_headers_where_a_step_knows_them_better
     ingest(lake, write_series(tmp_path, config))
     plan = make_plan(lake, recipes()["stereo_hi-l1"], Query(observation="hi2a_s7_20100601"))
     (item,) = process(lake, home.scheduler(), plan).items
-    header = fits.getheader(lake.path_of(*item.output.split(":")))
+    header = fits.getheader(path_of(lake, *item.output.split(":")))
     raw, made = (
         search.search(lake, instrument="stereo_hi", level=level, pattern="hi2a_s7_20100601")[0]["date_beg"]
         for level in ("0", "1")
@@ -252,7 +252,7 @@ def stored(lake: Lake, day: str, *, leftovers: bool = False) -> list[str]:
     """Files under a final name, or what killed writers left."""
     return [
         found.path
-        for found in scan(lake.root)
+        for found in lake.store.scan()
         if day in found.path and ".l15." in found.path and (found.writer is not None) == leftovers
     ]
 

@@ -25,6 +25,7 @@ from pipeline.quality import Quality
 from pipeline.recipe import recipes
 from pipeline.reduction import find_reduction
 from tests.cluster.frames import at
+from tests.stored import path_of
 
 DAY = "hi1a_s4_20090101"
 FEW = "20090102"
@@ -69,10 +70,10 @@ def test_a_background_becomes_a_reference_and_a_product_without_it(
 
     frames = [fits.getdata(path) for path in search.get_files(lake, f"{DAY}.l1", tmp_path / "l1")]
     lowest = np.sort(np.stack(frames), axis=0)[:2].mean(axis=0)  # a quarter of six is two
-    background = fits.getdata(lake.path_of(*info.did.split(":")))
+    background = fits.getdata(path_of(lake, *info.did.split(":")))
     seen = np.isfinite(np.stack(frames)).all(axis=0)
     np.testing.assert_allclose(background[seen], lowest[seen], rtol=1e-6)
-    count = fits.getdata(lake.path_of(*info.did.split(":")), "COUNT")
+    count = fits.getdata(path_of(lake, *info.did.split(":")), "COUNT")
     assert (count.max(), (count[seen] == 6).mean() > 0.9) == (6, True)
 
     recipe = recipes()["stereo_hi-l2-background"]
@@ -123,7 +124,7 @@ def test_a_background_of_too_few_frames_is_refused_and_nothing_is_kept(home: Hom
 def test_frames_that_cannot_be_read_are_not_counted(home: Home, lake: Lake) -> None:
     kind = find_reduction("stereo_hi", "background")
     entry = search.granted_files(lake, f"{DAY}.l1")[2]
-    path = lake.path_of(entry.scope, entry.name)
+    path = path_of(lake, entry.scope, entry.name)
     content = path.read_bytes()
     try:
         path.chmod(0o644)
@@ -132,7 +133,7 @@ def test_frames_that_cannot_be_read_are_not_counted(home: Home, lake: Lake) -> N
     finally:
         path.write_bytes(content)
     assert (one.frames, one.given) == (5, 6)
-    assert fits.getheader(lake.path_of(*one.info.did.split(":")))["BKGNUM"] == 5
+    assert fits.getheader(path_of(lake, *one.info.did.split(":")))["BKGNUM"] == 5
 
 
 def test_what_cannot_be_reduced_is_refused_in_words(home: Home, lake: Lake) -> None:
@@ -153,7 +154,7 @@ def test_a_changed_context_names_the_products_to_reprocess(home: Home, lake: Lak
     process(lake, home.scheduler(), make_plan(lake, recipe, Query(observation=DAY), context=first))
 
     better = tmp_path / "better.fits"
-    with fits.open(lake.path_of(*made.references[0].info.did.split(":"))) as hdus:
+    with fits.open(path_of(lake, *made.references[0].info.did.split(":"))) as hdus:
         hdus[0].data += 1.0
         hdus.writeto(better)
     new = references.NewReference(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +34,7 @@ from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.instruments.stereo_hi.background import BACKGROUND
 from pipeline.reduction import Origin, Reduced, ReductionKind, StackBlock
 from tests.cluster.frames import aia_series, at
+from tests.stored import path_of
 
 COUNT = 11
 NEAR = 1000.0
@@ -120,7 +120,7 @@ def last_run(lake: Lake) -> dict[str, Any]:
 
 
 def values_of(lake: Lake, did: str) -> Any:
-    return fits.getdata(lake.path_of(*did.split(":")))
+    return fits.getdata(path_of(lake, *did.split(":")))
 
 
 def test_pieces_joined_two_by_two_make_what_all_frames_make(
@@ -133,14 +133,14 @@ def test_pieces_joined_two_by_two_make_what_all_frames_make(
     (one,) = made.references
     np.testing.assert_allclose(values_of(lake, one.info.did), images.mean(axis=0), rtol=1e-6)
     assert (one.frames, one.given, one.begin) == (COUNT, COUNT, at(2019, 1, 1))
-    assert fits.getheader(lake.path_of(*one.info.did.split(":")))["XPOSURE"] == 2.0 * COUNT
+    assert fits.getheader(path_of(lake, *one.info.did.split(":")))["XPOSURE"] == 2.0 * COUNT
     run = last_run(lake)
     assert (run["recipe"], run["status"]) == ("reduce mean", "done")
     assert run["units"]["done"] == 6 + 5 + 1  # pieces of two frames, a tree of joins, the end
     assert seen[0] == (0, COUNT)
     assert seen[-1] == (COUNT, COUNT)
     assert sorted(seen) == seen
-    assert not volatile.folder(lake.root, run["run"]).exists()
+    assert run["run"] not in dict(volatile.runs_with_something_kept(lake.store))
 
 
 def test_a_second_pass_is_given_what_the_first_one_made(
@@ -187,7 +187,7 @@ def test_what_was_done_before_a_stop_is_not_done_again_unless_it_is_lost(
     assert run["status"] == "stopped"
     assert 12 < len(before) < 24
     if lost:
-        shutil.rmtree(volatile.folder(lake.root, run["run"]))
+        volatile.drop_all(lake.store, run["run"])
     told: list[int] = []
 
     def progress(done: int, _total: int, _what: str) -> None:
@@ -213,16 +213,16 @@ def test_a_stopped_run_keeps_its_results_and_fsck_knows_whose_they_are(home: Hom
     with pytest.raises(Stopped):
         reduce_to_reference(lake, home.scheduler(), MEAN, DAY, on_progress=stop_after(4))
     run = last_run(lake)["run"]
-    assert any(volatile.folder(lake.root, run).iterdir())
-    volatile.begin(lake.root, "20000101-gone")
-    volatile.keep(lake.root, "20000101-gone", "partial", [1])
+    assert dict(volatile.runs_with_something_kept(lake.store))[run]
+    volatile.begin(lake.store, "20000101-gone")
+    volatile.keep(lake.store, "20000101-gone", "partial", [1])
     found = fsck(lake, repair=True)["differences"]
     left = {one["did"]: one["repaired"] for one in found if one["kind"] == "left-by-run"}
     assert left == {"20000101-gone": True}
-    assert not volatile.folder(lake.root, "20000101-gone").exists()
+    assert "20000101-gone" not in dict(volatile.runs_with_something_kept(lake.store))
     assert not [one for one in found if ".volatile" in one["did"]]
     reduce_to_reference(lake, home.scheduler(), MEAN, DAY)
-    assert not volatile.folder(lake.root, run).exists()
+    assert run not in dict(volatile.runs_with_something_kept(lake.store))
 
 
 def test_frames_in_different_units_are_refused_by_the_workers(home: Home, lake: Lake, tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_frames_in_different_units_are_refused_by_the_workers(home: Home, lake: 
     run = last_run(lake)
     assert run["status"] == "failed"
     assert "different units" in run["note"]
-    assert not volatile.folder(lake.root, run["run"]).exists()
+    assert run["run"] not in dict(volatile.runs_with_something_kept(lake.store))
 
 
 def test_a_run_is_gone_on_with_by_the_command_that_knows_it(home: Home, lake: Lake, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from cluster.run.sources import coordinates_of
 from cluster.run.stacks import FrameSource, Loader, open_stack, read
 from lake.fits.check import read_checked
 from lake.fits.io import Uncertainty, build_product
+from lake.storage.store import Ref
 from pipeline.dims import Layout
 from pipeline.outcome import Outcome
 from pipeline.provenance import quality_header, uncertainty_header
@@ -33,7 +34,7 @@ HEADER = fits.Header([("BLANK", -32768), ("EXPTIME", 2.0), ("TELESCOP", "SDO/AIA
 def as_read(path: Path) -> tuple[xr.Dataset, Outcome]:
     """A file read as a worker reads what ingest took in."""
     checked = read_checked(path)
-    source = FrameSource(loader=Loader(str(path), checked.image_hdu), source=path.name)
+    source = FrameSource(loader=Loader(Ref.of_file(path), checked.image_hdu), source=path.name)
     block = xr.Dataset({"source": ("time", as_objects([source.model_dump_json()]))})
     stack = read(block, Layout(("y", "x"), (checked.shape[-2], checked.shape[-1])))
     return stack, outcome_at(stack, 0)
@@ -124,7 +125,7 @@ def test_the_uncertainty_of_our_own_products_is_read_where_it_is_asked_for(tmp_p
     image = fits.Header([("BUNIT", "DN"), ("UNIT_ID", "ab" * 32), ("PRUNC1", "starts: photon noise")])
     plane = Uncertainty(np.sqrt(data), uncertainty_header(image))
     path.write_bytes(build_product(data, np.zeros(data.shape, np.uint16), image, uncertainty=plane))
-    source = FrameSource(loader=Loader(str(path), 0), source=path.name)
+    source = FrameSource(loader=Loader(Ref.of_file(path), 0), source=path.name)
     stack = open_stack([source], (4, 6), uncertainty=True)
     assert stack["uncertainty"].dtype == np.float32
     (frame,) = frames_of(stack)
@@ -140,7 +141,9 @@ def test_the_uncertainty_of_our_own_products_is_read_where_it_is_asked_for(tmp_p
 def test_the_one_step_of_a_slit_is_dropped_and_its_place_stays_in_the_header(tmp_path: Path) -> None:
     shape = (4, 5, 3, 1)
     fits.writeto(tmp_path / "step.fits", cube(shape).data, cube_header(shape))
-    source = FrameSource(loader=Loader(str(tmp_path / "step.fits"), 0), source="step.fits", stored=DIMS)
+    source = FrameSource(
+        loader=Loader(Ref.of_file(tmp_path / "step.fits"), 0), source="step.fits", stored=DIMS
+    )
     layout = Layout(DIMS[:3], shape[:3])
     stack = open_stack([source], layout.shape, dims=layout.dims)
     assert set(coordinates_of([source], layout)) == {"stokes", "wavelength"}
@@ -166,7 +169,7 @@ def test_a_real_slit_keeps_its_wavelengths_and_its_place_on_the_sky(real_data: P
         pytest.skip(f"{path} is not there")
     checked = read_checked(path)
     stored = ("x", "y", "wavelength")
-    source = FrameSource(loader=Loader(str(path), checked.image_hdu), source=path.name, stored=stored)
+    source = FrameSource(loader=Loader(Ref.of_file(path), checked.image_hdu), source=path.name, stored=stored)
     layout = Layout(stored[1:], checked.shape[1:])
     (frame,) = frames_of(open_stack([source], layout.shape, dims=layout.dims))
     raw = WCS(checked.header)

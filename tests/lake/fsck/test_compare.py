@@ -23,8 +23,9 @@ from lake.names import ProductKey
 from lake.releases.drafts import reserve
 from lake.releases.releases import publish
 from lake.rucio.client import RucioClient
-from lake.storage.posix import LOST_AND_FOUND, put_bytes, relative_path
+from lake.storage.store import LOST_AND_FOUND, key_of
 from tests.lake.conftest import MakeFiles
+from tests.stored import path_of, path_of_key
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_sound_lake_has_no_differences_even_when_all_bytes_are_read(
 
 
 def test_all_scopes_are_looked_at_unless_some_are_named(lake: Lake, product: ProductKey) -> None:
-    lake.path_of(product.scope, "a.fits").unlink()
+    path_of(lake, product.scope, "a.fits").unlink()
     missing = {row["did"] for row in fsck(lake)["differences"] if row["kind"] == "missing-bytes"}
     assert f"{product.scope}:a.fits" in missing
     assert fsck(lake, scopes=["another"])["checked"]["stored"] == 0
@@ -78,7 +79,7 @@ def test_all_scopes_are_looked_at_unless_some_are_named(lake: Lake, product: Pro
 
 def test_a_half_written_file_of_a_dead_writer_is_named_and_removed(lake: Lake, product: ProductKey) -> None:
     pid = dead_pid()
-    part = lake.path_of(product.scope, "a.fits").with_name(f".{product.scope}.{pid}.0123abcd.part")
+    part = path_of(lake, product.scope, "a.fits").with_name(f".{product.scope}.{pid}.0123abcd.part")
     part.write_bytes(b"half")
     found = differences(lake, product.scope)
     assert str(pid) in found["leftover-part"]["detail"]
@@ -88,30 +89,29 @@ def test_a_half_written_file_of_a_dead_writer_is_named_and_removed(lake: Lake, p
 
 
 def test_a_half_written_file_of_a_living_writer_is_left_alone(lake: Lake, product: ProductKey) -> None:
-    part = lake.path_of(product.scope, "a.fits").with_name(f".{product.scope}.{os.getpid()}.0123abcd.part")
+    part = path_of(lake, product.scope, "a.fits").with_name(f".{product.scope}.{os.getpid()}.0123abcd.part")
     part.write_bytes(b"half")
     assert differences(lake, product.scope, repair=True) == {}
     part.unlink()
 
 
 def test_bytes_that_nothing_knows_are_moved_aside_when_they_are_old(lake: Lake, product: ProductKey) -> None:
-    stored = put_bytes(lake.root, product.scope, "lost.fits", b"lost")
+    stored = lake.store.put(key_of(product.scope, "lost.fits"), b"lost")
     assert differences(lake, product.scope)["orphan-bytes"]["repairable"] is False
-    age(stored.path)
+    age(path_of_key(lake, stored.key))
     assert differences(lake, product.scope, repair=True)["orphan-bytes"]["repaired"]
-    aside = lake.root / LOST_AND_FOUND / relative_path(product.scope, "lost.fits")
-    assert aside.read_bytes() == b"lost"
+    assert lake.store.read(f"{LOST_AND_FOUND}/{stored.key}") == b"lost"
     assert differences(lake, product.scope) == {}
 
 
 def test_bytes_of_an_unfinished_release_are_named_and_never_moved(lake: Lake, product: ProductKey) -> None:
     draft = reserve(lake, ProductKey(product.scope, "obs", "1"), "k")
-    stored = put_bytes(lake.root, product.scope, "a.l1.v0001.fits", b"done, not published")
-    age(stored.path)
+    stored = lake.store.put(key_of(product.scope, "a.l1.v0001.fits"), b"done, not published")
+    age(path_of_key(lake, stored.key))
     found = differences(lake, product.scope, repair=True)
     assert not found["orphan-bytes"]["repairable"]
     assert found["abandoned-draft"]["did"] == f"{product.scope}:{draft.dataset}"
-    assert stored.path.exists()
+    assert lake.store.stat(stored.key)
 
 
 def test_an_abandoned_draft_is_discarded_once_it_is_old(lake: Lake, product: ProductKey) -> None:
@@ -127,14 +127,14 @@ def test_an_abandoned_draft_is_discarded_once_it_is_old(lake: Lake, product: Pro
 
 
 def test_missing_bytes_are_named(lake: Lake, product: ProductKey) -> None:
-    lake.path_of(product.scope, "a.fits").unlink()
+    path_of(lake, product.scope, "a.fits").unlink()
     assert differences(lake, product.scope)["missing-bytes"]["did"] == f"{product.scope}:a.fits"
 
 
 def test_bytes_of_another_size_are_named_at_once_and_of_the_same_size_by_reading(
     lake: Lake, product: ProductKey
 ) -> None:
-    path = lake.path_of(product.scope, "a.fits")
+    path = path_of(lake, product.scope, "a.fits")
     good = path.read_bytes()
     path.write_bytes(good[:-1] + b"!")
     assert differences(lake, product.scope) == {}

@@ -17,7 +17,8 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import reserve
 from lake.releases.releases import publish
-from lake.storage.posix import LOST_AND_FOUND
+from lake.storage.store import LOST_AND_FOUND
+from tests import stored
 from tests.lake.conftest import MakeFiles
 
 
@@ -38,7 +39,7 @@ def copy(lake: Lake, published: list[Registered], tmp_path: Path) -> Path:
 
 
 def path_of(lake: Lake, file: Registered) -> Path:
-    return lake.path_of(file.scope, file.name)
+    return stored.path_of(lake, file.scope, file.name)
 
 
 def only(found: list[Restored]) -> Restored:
@@ -73,8 +74,8 @@ def test_damaged_bytes_are_replaced_and_kept(lake: Lake, published: list[Registe
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     damaged = path.read_bytes()
     found = only(restore_from(lake, copy))
-    assert found.kept == lake.root / LOST_AND_FOUND / path.relative_to(lake.root)
-    assert found.kept.read_bytes() == damaged
+    assert found.kept == lake.store.place(f"{LOST_AND_FOUND}/{published[0].key}")
+    assert Path(found.kept).read_bytes() == damaged
     assert kinds(lake, published[0].scope, deep=True) == set()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,9 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import reserve
 from lake.releases.releases import publish
+from lake.storage.store import Ref
 from tests.lake.conftest import MakeFiles
+from tests.stored import path_of
 
 
 @pytest.fixture
@@ -106,8 +107,8 @@ def test_of_a_file_and_a_release_that_differ_in_date_the_header_says_which_is_wr
         change(lake, Release.date_end, late, scope=scope)
     told = {file.name: (file.date_beg, file.date_end) for file in files}
 
-    def read_dates(path: Path) -> tuple[datetime | None, datetime | None]:
-        return told[path.name]
+    def read_dates(ref: Ref) -> tuple[datetime | None, datetime | None]:
+        return told[ref.name]
 
     assert "release-dates" in look(lake, scope)
     look(lake, scope, repair=True, read_dates=read_dates)
@@ -175,7 +176,7 @@ def test_a_replica_whose_bytes_are_wrong_is_not_called_good(
     lake: Lake, scope: str, files: list[FileEntry], rucio: Any
 ) -> None:
     rucio.update_replicas_states(lake.rucio.rse, [{"scope": scope, "name": "a.fits", "state": "D"}])
-    path = lake.path_of(scope, "a.fits")
+    path = path_of(lake, scope, "a.fits")
     path.write_bytes(b"?" * files[0].size)
     found = look(lake, scope, repair=True)
     assert not found["replica-state"]["repaired"]

@@ -27,6 +27,7 @@ from lake.releases.releases import active_files, extend, find_by_key, publish
 from lake.releases.twins import twins
 from lake.rucio.client import RucioClient
 from tests.lake.conftest import MakeFiles
+from tests.stored import path_of
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_a_file_without_bytes_is_not_registered(
     lake: Lake, product: ProductKey, make_files: MakeFiles
 ) -> None:
     (file,) = make_files("a.fits")
-    lake.path_of(file.scope, file.name).unlink()
+    path_of(lake, file.scope, file.name).unlink()
     with pytest.raises(Fatal, match="nothing there"):
         publish(lake, reserve(lake, product, "k"), [file])
     assert lake.rucio.collection(product.scope, "obs.l1.v0001") is None
@@ -318,7 +319,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.releases import extend
 config, scope, files = json.load(sys.stdin)
-config["token_path"], config["rse_root"] = Path(config["token_path"]), Path(config["rse_root"])
+config["token_path"] = Path(config["token_path"])
 lake = Lake.open(LakeConfig(**config))
 lake.rucio.ping()
 print("ready", flush=True)
@@ -379,7 +380,9 @@ def test_a_product_cannot_be_held_in_a_catalogue_that_does_not_answer(
     product: ProductKey, tmp_path: Path
 ) -> None:
     url = "postgresql+psycopg://nobody:secret@127.0.0.1:1/nothing"
-    config = LakeConfig(url, "http://127.0.0.1:1", "root", "secret", tmp_path / "token", "RSE", tmp_path)
+    config = LakeConfig(
+        url, "http://127.0.0.1:1", "root", "secret", tmp_path / "token", "RSE", tmp_path.as_uri()
+    )
     with (
         pytest.raises(Retriable, match="heliolake up") as refusal,
         Lake.open(config) as lake,

@@ -12,7 +12,8 @@ import pytest
 
 from lake.checksums import checksums
 from lake.errors import BadInput
-from lake.storage.posix import LOST_AND_FOUND, final_path, put_back, relative_path, set_aside
+from lake.storage.store import LOST_AND_FOUND, key_of
+from tests.lake.storage.folder import final_path, put_back, set_aside
 
 GOOD = b"what was registered" * 1000
 BAD = b"what a disk made of it" * 900
@@ -74,7 +75,7 @@ def test_setting_aside_never_overwrites_what_was_set_aside_before(tmp_path: Path
     for content in (BAD, GOOD):
         final_path(tmp_path, "s", "a.fits").parent.mkdir(parents=True, exist_ok=True)
         final_path(tmp_path, "s", "a.fits").write_bytes(content)
-        set_aside(tmp_path, relative_path("s", "a.fits"))
+        set_aside(tmp_path, key_of("s", "a.fits"))
     assert not final_path(tmp_path, "s", "a.fits").exists()
     assert kept(tmp_path) == [BAD, GOOD]
 
@@ -83,7 +84,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from lake.checksums import checksums
-from lake.storage.posix import put_back
+from lake.storage.posix import PosixStore
+from lake.storage.store import key_of
 root, stage, good = Path(sys.argv[1]), sys.argv[2], sys.stdin.buffer.read()
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -100,7 +102,7 @@ elif stage == "after link":
     os.link = lambda *a: (link(*a), die())
 elif stage == "replace":
     Path.replace = die
-put_back(root, "s", "a.fits", checksums(good), blocks)
+PosixStore(root).put_back(key_of("s", "a.fits"), checksums(good), blocks)
 """
 
 
