@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Text, column, func, or_, select, true, values
+from sqlalchemy import Row, Text, cast, func, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from lake.catalogue.models import File
@@ -148,8 +149,14 @@ def _add_of_one_time(
     for place, entry in new.items():
         if entry.date_beg is not None:
             wanted.setdefault((entry.date_beg, entry.level), []).append(place)
-    moments = values(column("moment", File.date_beg.type), column("level", Text), name="wanted").data(
-        [(moment, level) for moment, level in wanted]
+    # As arrays: a statement of as many values as files would be compiled anew for every number of them.
+    moments = (
+        func.unnest(
+            cast([moment for moment, _ in wanted], ARRAY(File.date_beg.type)),
+            cast([level for _, level in wanted], ARRAY(Text)),
+        )
+        .table_valued("moment", "level", name="wanted")
+        .render_derived()
     )
     of_one = (
         select(*_COLUMNS)
