@@ -41,9 +41,9 @@ class StackBlock:
     Attributes
     ----------
     image
-        float32, shape (time, y, x); frames that failed are NaN.
+        float32, shape (time, y, x), of frames that are no images (time, *dims); frames that failed are NaN.
     quality
-        `Quality` bits, uint16, same shape.
+        `Quality` bits, uint16, same shape, or that of the last dims that flags are kept for.
     sources
         Names of the frames, in the same order.
     headers

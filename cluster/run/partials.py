@@ -14,6 +14,7 @@ from cluster.run.stacks import FrameSource, open_stack
 from lake.storage import volatile
 from lake.storage.store import Store
 from lake.storage.volatile import Kept
+from pipeline.dims import Layout
 from pipeline.errors import BadInput
 from pipeline.reduction import Reduced, Reduction, StackBlock, block_of
 
@@ -38,7 +39,7 @@ class MapFrames:
 
     name: str
     frames: tuple[FrameSource, ...]
-    shape: tuple[int, ...]
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -123,9 +124,9 @@ class CarryOut:
 
     def _mapped(self, reduction: Reduction[Any], piece: MapFrames) -> Partial:
         found: Partial | None = None
-        step = frames_at_once(piece.shape)
+        step = frames_at_once(piece.layout.shape)
         for start in range(0, len(piece.frames), step):
-            block = _read(piece.frames[start : start + step], piece.shape)
+            block = _read(piece.frames[start : start + step], piece.layout)
             mapped = Partial(reduction.map(block), self._unit(block))
             found = mapped if found is None else self._joined(reduction, found, mapped)
         if found is None:
@@ -162,8 +163,8 @@ def frames_at_once(shape: Sequence[int]) -> int:
     return max(1, min(BLOCK_FRAMES, BLOCK_BYTES // (4 * max(pixels, 1))))
 
 
-def _read(sources: Sequence[FrameSource], shape: tuple[int, ...]) -> StackBlock:
-    ny, nx = shape
-    stack = open_stack(sources, (ny, nx), frames_per_block=len(sources))
+def _read(sources: Sequence[FrameSource], layout: Layout) -> StackBlock:
+    dims, shape, flagged = layout.dims, layout.shape, layout.flagged
+    stack = open_stack(sources, shape, dims=dims, flagged=flagged, frames_per_block=len(sources))
     block = stack[["image", "quality", "source", "header"]].compute(scheduler="synchronous")
     return block_of(*(block[name].values for name in ("image", "quality", "source", "header")))

@@ -356,12 +356,12 @@ def _group(kind: ReductionKind, files: Sequence[FileEntry]) -> _Group:
     selectors = {name: files[0].meta[name] for name in kind.alike if name in files[0].meta}
     group = _Group(tuple(ordered.values()), tuple(ordered), selectors)
     _require_enough(kind, selectors, len(group.files))
-    shapes = {file.shape for file in group.files}
+    shapes = {(*file.dims, *file.shape) for file in group.files}
     if len(shapes) > 1:
         raise BadInput(
             f"the frames for one {kind.name} differ in size",
             keyword="NAXIS1, NAXIS2",
-            found=", ".join(str(shape) for shape in sorted(shapes)),
+            found=", ".join(sorted(map(str, shapes))),
             advice="narrow the query to frames of one size",
         )
     return group

@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from distributed import Client, Future, KilledWorker, wait
 
+from cluster.plan.layouts import layout_of, stored_dims
 from cluster.run.partials import CarryOut, Finish, Join, MapFrames, Piece, Scratch, Whole
 from cluster.run.stacks import FrameSource, Loader
 from lake.entries import FileEntry
@@ -30,6 +31,7 @@ from lake.ledger.run import Run
 from lake.ledger.units import Claimed, Finished, UnitSpec
 from lake.storage import volatile
 from lake.storage.volatile import Kept, NotKept
+from pipeline.dims import Dims, Layout
 from pipeline.errors import Fatal, Retriable
 from pipeline.reduction import Reduced, Reduction, ReductionKind, SameCode
 from pipeline.registry import instrument
@@ -64,6 +66,9 @@ def pieces(kind: ReductionKind, number: int, files: Sequence[FileEntry], salt: s
     salt
         Hash of all else that determines the result.
     """
+    entry = instrument(kind.instrument)
+    layout, stored = layout_of(files[0], entry), stored_dims(files[0], entry)
+    form = {"shape": list(layout.shape), "dims": list(layout.dims), "stored": list(stored)}
     before = ""
     for turn in range(kind.passes):
         common = {"group": number, "pass": turn, "before": before}
@@ -71,7 +76,7 @@ def pieces(kind: ReductionKind, number: int, files: Sequence[FileEntry], salt: s
         waiting: list[tuple[int, str]] = []  # height in the tree, unit; as digits of a binary counter
         for start in range(0, len(files), FRAMES):
             frames = [_frame(file) for file in files[start : start + FRAMES]]
-            content = {"do": "map", "shape": list(files[0].shape), "frames": frames}
+            content = form | {"do": "map", "frames": frames}
             spec = _unit(seed, frames_of(kind, number), common | content)
             yield spec
             waiting.append((0, spec.unit_id))
@@ -247,16 +252,19 @@ class Reducing:
     def _piece(self, unit: Claimed) -> Piece:
         payload = unit.payload
         if payload["do"] == "map":
-            frames = tuple(self._source(*frame) for frame in payload["frames"])
-            return MapFrames(unit.unit_id, frames, tuple(payload["shape"]))
+            dims, stored = tuple(payload["dims"]), tuple(payload["stored"])
+            frames = tuple(self._source(stored, *frame) for frame in payload["frames"])
+            layout = Layout(dims, tuple(payload["shape"]), self.entry.flagged(dims))
+            return MapFrames(unit.unit_id, frames, layout)
         made = [self._made[one] for one in payload["of"]]
         return Join(unit.unit_id, *made) if payload["do"] == "join" else Finish(unit.unit_id, *made)
 
-    def _source(self, scope: str, name: str, hdu: int, sha256: str, _begin: str) -> FrameSource:
+    def _source(self, stored: Dims, scope: str, name: str, hdu: int, sha256: str, _begin: str) -> FrameSource:
         return FrameSource(
             loader=Loader(self.run.lake.ref(scope, name, sha256), hdu),
             source=name,
             blank_is_missing=self.entry.blank_is_missing,
+            stored=stored,
         )
 
     def _settle(self, client: Client, unit: Claimed, future: Future) -> bool:
