@@ -15,6 +15,7 @@ from pipeline.errors import Fatal, HeliolakeError
 from pipeline.instrument import Instrument, ReferenceRule
 from pipeline.preview import colour_map
 from pipeline.recipe import Recipe
+from pipeline.reduction import ReductionKind, reductions_of
 from pipeline.registry import ENTRY_POINTS, instruments, is_announced, read_description, working_on
 from pipeline.step import Step, owner_of, steps
 
@@ -64,6 +65,7 @@ def check(folder: Path) -> Checked:
             own = [one for one in steps(entry.name) if owner_of(one) == entry.name]
             found, broken = _recipes(folder)
             problems += [*broken, *_levels(entry, found), *_expectations(entry)]
+            problems += _reductions(entry, reductions_of(entry.name), found)
             notes = tuple(_notes(entry, own, found))
     except HeliolakeError as error:
         return Checked(entry.name, (*problems, str(error)))
@@ -216,6 +218,24 @@ def _expectations(entry: Instrument) -> Iterator[str]:
         for one in expected:
             if one.step not in known:
                 yield f"expects, level {level}: there is no step {one.step}"
+
+
+def _reductions(entry: Instrument, kinds: list[ReductionKind], recipes: list[Recipe]) -> Iterator[str]:
+    levels = entry.level.levels | {one.to_level for one in recipes}
+    asked = {need.name for one in steps(entry.name) for need in one.needs}
+    for kind in kinds:
+        for name in kind.alike:
+            if name not in entry.meta:
+                there = ", ".join(sorted(entry.meta)) or "which is empty"
+                yield (
+                    f"reduction {kind.name}: its frames are to agree in {name}, "
+                    f"which is none of meta ({there})"
+                )
+        if kind.level not in levels:
+            there = ", ".join(sorted(levels))
+            yield f"reduction {kind.name} takes level {kind.level}; there are {there}"
+        if kind.need not in asked:
+            yield f"reduction {kind.name} makes {kind.need}, which no step asks for"
 
 
 def _notes(entry: Instrument, own: list[Step], recipes: list[Recipe]) -> Iterator[str]:

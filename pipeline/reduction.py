@@ -236,12 +236,15 @@ def find_reduction(instrument: str, name: str) -> ReductionKind:
     return found
 
 
+def reductions_of(instrument: str) -> list[ReductionKind]:
+    """The reductions of an instrument, by name."""
+    known_instrument(instrument)  # registers what it brings
+    return [kind for (owner, _), kind in sorted(_REGISTRY.items()) if owner == instrument]
+
+
 def reductions_for(instrument: str, need: str) -> list[ReductionKind]:
     """The reductions of an instrument that make what a need asks for."""
-    known_instrument(instrument)  # registers what it brings
-    return [
-        kind for (owner, _), kind in sorted(_REGISTRY.items()) if owner == instrument and kind.need == need
-    ]
+    return [kind for kind in reductions_of(instrument) if kind.need == need]
 
 
 def lazily(reduction: Reduction[P], stack: xr.Dataset, *, instrument: str = "") -> Any:

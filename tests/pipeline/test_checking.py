@@ -77,6 +77,32 @@ def test_what_is_wrong_is_told_in_a_sentence(folder: Path, what: str) -> None:
     assert not any(word in one for one in problems for word in ("pydantic", "https://", "Traceback"))
 
 
+REDUCTION = """
+from pipeline import reduction
+
+
+@reduction("dark", instrument="fresh_camera", level="0", need="dark", alike=("camera",))
+class Nothing:
+    \"\"\"Nothing.\"\"\"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ('"camera"', '"kamera"', "its frames are to agree in kamera, which is none of meta (camera)"),
+        ('level="0"', 'level="4"', "reduction dark takes level 4; there are 0, 1"),
+        ('need="dark"', 'need="flat"', "reduction dark makes flat, which no step asks for"),
+        ("", "", ""),
+    ],
+)
+def test_reductions_are_checked_too(folder: Path, before: str, after: str, sentence: str) -> None:
+    (folder / "steps" / "darks.py").write_text(REDUCTION.replace(before, after))
+    change(folder / "steps" / "__init__.py", "import dark", "import dark, darks")
+    problems = check(folder).problems
+    assert [sentence in one for one in problems] == ([True] if sentence else [])
+
+
 def test_what_may_be_meant_so_is_a_note(folder: Path) -> None:
     change(folder / YAML, "need: dark", "need: flat")
     assert check(folder).notes == (
