@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from astropy.io import fits
 
+from pipeline.dims import DimsTaken
 from pipeline.reduction import (
     Origin,
     Reduced,
@@ -29,6 +30,7 @@ def reduction(
     level: str,
     need: str,
     alike: Sequence[str] = (),
+    dims: DimsTaken = None,
     fewest: int = 1,
     few: int = 1,
     validity: Callable[[datetime, datetime], Validity] = while_they_last,
@@ -49,6 +51,8 @@ def reduction(
         The `ReferenceNeed` that its result answers.
     alike
         Searchable values in which all frames agree; a frame must have them to be given the result.
+    dims
+        Names of the axes it takes, as steps say them; any by default.
     fewest
         Frames below which there is no result.
     few
@@ -67,6 +71,7 @@ def reduction(
                 level=level,
                 need=need,
                 alike=tuple(alike),
+                dims=dims,
                 prepare=kind,
                 write=write or reference_file,
                 fewest=fewest,

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline import code
 from pipeline.choices import choices, shortly
+from pipeline.dims import DimsTaken
 from pipeline.errors import Fatal
 from pipeline.read_only import read_only
 from pipeline.registry import instrument as known_instrument
@@ -156,6 +157,8 @@ class ReductionKind:
     validity
         For which times the reference stands, from the begins of its first and its last frame; either end may
         be open.
+    dims
+        Names of the axes it takes, as steps say them; any by default.
     summary
         One line for people.
     """
@@ -171,6 +174,7 @@ class ReductionKind:
     few: int = 1
     further: tuple[Callable[[int, Reduced], Reduction[Any]], ...] = ()
     validity: Callable[[datetime, datetime], Validity] = while_they_last
+    dims: DimsTaken = None
     summary: str = ""
 
     @property

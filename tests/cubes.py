@@ -59,8 +59,10 @@ steps:
 
 STEPS = '''
 import numpy as np
+from astropy.io import fits
 from pipeline.errors import BadInput
 from pipeline.quality import Quality
+from pipeline.reduction import Reduced, ReductionKind, register
 from pipeline.step import Params, step
 from pipeline.uncertainty import KEPT, exact, starts
 
@@ -123,6 +125,32 @@ def flat_image(frame, params: Nothing, references):
     """Does something to images alone."""
     ny, nx = frame.data.shape
     return frame.replace(data=frame.data * np.float32(2))
+
+
+class MeanCube:
+    """The mean of cubes."""
+
+    def map(self, block):
+        good = np.isfinite(block.image)
+        total = np.where(good, block.image, 0).sum(axis=0, dtype=np.float64)
+        return total, good.sum(axis=0), frozenset(block.sources)
+
+    def combine(self, first, second):
+        return first[0] + second[0], first[1] + second[1], first[2] | second[2]
+
+    def finish(self, partial):
+        total, count, used = partial
+        return Reduced((total / count).astype(np.float32), count.astype(np.int32), used)
+
+
+def write_mean(reduced, origin, caveats):
+    return fits.HDUList([fits.PrimaryHDU(reduced.values, fits.Header({"BUNIT": origin.unit}))])
+
+
+MEAN = dict(instrument="slit", level="0", need="mean", alike=(), prepare=lambda number: MeanCube(),
+            write=write_mean)
+register(ReductionKind(name="mean_cube", dims=CUBE, **MEAN))
+register(ReductionKind(name="mean_image", dims=("y", "x"), **MEAN))
 
 
 class LiarParams(Params):

@@ -31,6 +31,7 @@ from lake.releases.inputs import active_inputs
 from lake.releases.releases import product_lock
 from lake.storage import volatile
 from pipeline import code
+from pipeline.dims import IMAGE, takes, written
 from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.errors import Fatal
 from pipeline.reduction import Origin, ReductionKind, Validity, find_reduction
@@ -356,6 +357,14 @@ def _group(kind: ReductionKind, files: Sequence[FileEntry]) -> _Group:
     selectors = {name: files[0].meta[name] for name in kind.alike if name in files[0].meta}
     group = _Group(tuple(ordered.values()), tuple(ordered), selectors)
     _require_enough(kind, selectors, len(group.files))
+    others = {file.dims or IMAGE for file in group.files if not takes(kind.dims, file.dims or IMAGE)}
+    if others:
+        raise BadInput(
+            f"the {kind.name} takes frames of {written(kind.dims)}",
+            keyword="NAXIS",
+            found=", ".join(map(written, sorted(others))),
+            advice="narrow the query to such frames",
+        )
     shapes = {(*file.dims, *file.shape) for file in group.files}
     if len(shapes) > 1:
         raise BadInput(

@@ -16,9 +16,11 @@ from cluster.home.home import Home
 from cluster.intake.ingest import ingest
 from cluster.plan.plan import Plan, Query, make_plan
 from cluster.run.process import process
+from cluster.run.reduce import reduce_to_reference
 from cluster.run.trial import trial_stack
 from cluster.scheduler import Scheduler
 from heliolake.results import Observation
+from lake.errors import BadInput
 from lake.governance.policy import OPERATOR
 from lake.lake import Lake
 from lake.releases import search
@@ -26,8 +28,10 @@ from pipeline.errors import Fatal
 from pipeline.outcome import Status
 from pipeline.quality import Quality
 from pipeline.recipe import Recipe
+from pipeline.reduction import find_reduction
 from tests.cubes import DIMS, RECIPE, TO_IMAGE, cube, cube_header
 from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
+from tests.stored import path_of
 
 SHAPE = (4, 5, 3, 2)
 
@@ -164,6 +168,19 @@ def test_one_file_that_the_steps_do_not_take_ends_by_itself_with_the_reason(
     assert outcomes[whole.name].outcome == Status.DONE
     assert outcomes[short.name].outcome == Status.FAILED
     assert "step trim would make (stokes, wavelength, y, x) of 4 x 0 x 3 x 2" in outcomes[short.name].reason
+
+
+def test_a_reduction_says_which_dims_it_takes(lake: Lake, scheduler: Scheduler, tmp_path: Path) -> None:
+    paths = raw_files(tmp_path, 7, number=3)
+    ingest(lake, paths)
+    day = Query(observation="slit_20240507")
+    with pytest.raises(BadInput, match=r"mean_image takes frames of \(y, x\)") as refusal:
+        reduce_to_reference(lake, scheduler, find_reduction("slit", "mean_image"), day)
+    assert refusal.value.found == "(stokes, wavelength, y, x)"
+    made = reduce_to_reference(lake, scheduler, find_reduction("slit", "mean_cube"), day)
+    (one,) = made.references
+    found = fits.getdata(path_of(lake, *one.info.did.split(":")))
+    np.testing.assert_allclose(found, np.mean([fits.getdata(path) for path in paths], axis=0), rtol=1e-6)
 
 
 def test_a_trial_of_cubes_is_a_lazy_stack_with_coordinates(lake: Lake, tmp_path: Path) -> None:
