@@ -12,14 +12,17 @@ from cluster.run import partials
 from cluster.run.partials import CarryOut, Finish, Join, MapFrames, Scratch, frames_at_once
 from cluster.run.stacks import FrameSource, Loader
 from lake.storage import volatile
+from lake.storage.posix import PosixStore
+from lake.storage.store import Ref
 from pipeline.dims import Layout
 from pipeline.errors import BadInput
 from tests.cluster.run.test_reducing import Mean
 
 
 def carry_out(folder: Path) -> CarryOut:
-    volatile.begin(folder, "run")
-    return CarryOut(lambda _before: Mean(), None, Scratch(folder, "run"), "mean")
+    store = PosixStore(folder)
+    volatile.begin(store, "run")
+    return CarryOut(lambda _before: Mean(), None, Scratch(store, "run"), "mean")
 
 
 def sources(folder: Path, data: np.ndarray, units: str) -> tuple[FrameSource, ...]:
@@ -27,7 +30,7 @@ def sources(folder: Path, data: np.ndarray, units: str) -> tuple[FrameSource, ..
     for number, (frame, unit) in enumerate(zip(data, units, strict=True)):
         path = folder / f"{number}.fits"
         fits.writeto(path, frame, fits.Header({"BUNIT": unit, "EXPTIME": 1.5}))
-        found.append(FrameSource(loader=Loader(str(path), 0), source=path.name))
+        found.append(FrameSource(loader=Loader(Ref.of_file(path), 0), source=path.name))
     return tuple(found)
 
 
@@ -43,7 +46,7 @@ def test_frames_of_any_dims_are_mapped_joined_and_finished(
     first, second = (
         do(MapFrames(name, part, layout)) for name, part in (("a", frames[:3]), ("b", frames[3:]))
     )
-    whole = volatile.kept(tmp_path, "run", do(Finish("d", do(Join("c", first, second)))))
+    whole = volatile.kept(*do.scratch, do(Finish("d", do(Join("c", first, second)))))
     np.testing.assert_allclose(whole.reduced.values, data.mean(axis=0), rtol=1e-6)
     assert whole.reduced.cards["XPOSURE"][0] == 7.5
     assert whole.unit == "a"
