@@ -92,7 +92,7 @@ def test_the_step_of_contributing_compiles() -> None:
 
 
 def test_the_worked_example_of_contributing_works(tmp_path: Path) -> None:
-    step, test_of_step, reduction, test_of_reduction = blocks(CONTRIBUTING, "python")
+    step, test_of_step, reduction, test_of_reduction = blocks(CONTRIBUTING, "python")[:4]
     folder = tmp_path / "my_camera"
     (folder / "steps").mkdir(parents=True)
     (folder / "__init__.py").write_text("")
