@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,16 +44,22 @@ def jobs(level1: Level1, paths: Sequence[Path], root: Path, tag: str) -> list[Jo
     root.mkdir(parents=True, exist_ok=True)
     return [
         Job(
-            FrameSource(loader=Loader(Ref.of_file(path), 1), source=path.name, references=level1.references),
-            Target(
-                unit=f"{tag}{number}",
-                instrument="sdo_aia",
-                store=root.absolute().as_uri(),
-                scope="sdo_aia",
-                name=f"{path.stem}.l15.{tag}{number:04d}.fits",
-                version=1,
-                date="2026-01-01T00:00:00",
-                parents=(f"sdo_aia:{path.name}",),
+            (
+                FrameSource(
+                    loader=Loader(Ref.of_file(path), 1), source=path.name, references=level1.references
+                ),
+            ),
+            (
+                Target(
+                    unit=f"{tag}{number}",
+                    instrument="sdo_aia",
+                    store=root.absolute().as_uri(),
+                    scope="sdo_aia",
+                    name=f"{path.stem}.l15.{tag}{number:04d}.fits",
+                    version=1,
+                    date="2026-01-01T00:00:00",
+                    parents=(f"sdo_aia:{path.name}",),
+                ),
             ),
             level1.shape,
         )
@@ -69,13 +76,13 @@ def ours(recipe: Recipe, job: Job) -> dict[str, float]:
         When the frame was not done: its time would say nothing.
     """
     start = time.perf_counter()
-    source = as_objects([job.source.model_dump_json()])
+    source = as_objects([job.sources[0].model_dump_json()])
     block = read(xr.Dataset({"source": ("time", source)}), Layout(job.dims, job.shape))
     middle = time.perf_counter()
     done = RecipeBlock(recipe, {}, job.shape)(block)
     behind = time.perf_counter()
     name = task_name(recipe)
-    manifest = Manifest.model_validate_json(str(write(done, [job.target], name)[name].values[0]))
+    manifest = Manifest.model_validate(json.loads(str(write(done, [job.targets], name)[name].values[0]))[0])
     end = time.perf_counter()
     steps = checked(manifest).outcome.seconds
     rest = behind - middle - sum(steps.values())

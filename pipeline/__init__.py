@@ -16,7 +16,7 @@ from pipeline.reducing import reduction
 from pipeline.reduction import Reduced, StackBlock
 from pipeline.registry import recognise
 from pipeline.stack import frames_of, stack_of
-from pipeline.step import Params, ReferenceNeed, References, step
+from pipeline.step import Output, Params, ReferenceNeed, References, gather, step
 
 sources.note_pipeline()
 
@@ -25,6 +25,7 @@ __all__ = [
     "Fatal",
     "Frame",
     "Instrument",
+    "Output",
     "Params",
     "Quality",
     "Recipe",
@@ -35,6 +36,7 @@ __all__ = [
     "StackBlock",
     "apply",
     "frames_of",
+    "gather",
     "recognise",
     "reduction",
     "stack_of",

@@ -37,8 +37,19 @@ def require_dims(recipe: str, chain: Sequence[BoundStep], forms: Sequence[Dims],
         raise Fatal(f"recipe {recipe}: {refusals[0]}")
 
 
-def behind(recipe: str, chain: Sequence[BoundStep], dims: Dims, shape: Shape) -> tuple[Dims, Shape]:
-    """Dims and shape of a frame behind all steps.
+def behind(
+    recipe: str, chain: Sequence[BoundStep], dims: Dims, shape: Shape, members: int = 1
+) -> tuple[Dims, Shape, dict[str, tuple[Dims, Shape]]]:
+    """Dims and shape of a frame behind all steps, and of the further frames they make, by name.
+
+    Parameters
+    ----------
+    recipe, chain
+        The recipe's name, for messages, and its steps.
+    dims, shape
+        Of what is given; of a group, of each of its frames.
+    members
+        Number of frames of a group.
 
     Raises
     ------
@@ -47,22 +58,27 @@ def behind(recipe: str, chain: Sequence[BoundStep], dims: Dims, shape: Shape) ->
     """
     if why := _refusal(chain, dims, "what is given"):
         raise Fatal(f"recipe {recipe}: {why}")
+    outputs: dict[str, tuple[Dims, Shape]] = {}
     for bound in chain:
         before, entry = (dims, shape), bound.step
         try:
-            shape = tuple(entry.shape_after(bound.params, shape))
+            given = entry.shape_given(shape, members)
+            for name, output in entry.outputs.items():
+                outputs[name] = (output.dims, tuple(output.shape(bound.params, given)))
+            shape = tuple(entry.shape_after(bound.params, shape, members))
         except (ValueError, IndexError, TypeError) as error:
             raise Fatal(
                 f"recipe {recipe}: step {entry.name} does not know which shape it makes of {_told(*before)}; "
                 "its output_shape is to take as many lengths as the frame has dims"
             ) from error
         dims = entry.dims_after(bound.params, dims)
-        if len(shape) != len(dims) or min(shape, default=0) < 1:
-            raise Fatal(
-                f"recipe {recipe}: step {entry.name} would make {_told(dims, shape)} of {_told(*before)}, "
-                "which no frame can be; check its parameters"
-            )
-    return dims, shape
+        for what in ((dims, shape), *(outputs[name] for name in entry.outputs)):
+            if len(what[1]) != len(what[0]) or min(what[1], default=0) < 1:
+                raise Fatal(
+                    f"recipe {recipe}: step {entry.name} would make {_told(*what)} of {_told(*before)}, "
+                    "which no frame can be; check its parameters"
+                )
+    return dims, shape, outputs
 
 
 def carried(chain: Sequence[BoundStep], dims: Dims) -> frozenset[str]:
@@ -70,7 +86,7 @@ def carried(chain: Sequence[BoundStep], dims: Dims) -> frozenset[str]:
     kept = frozenset(dims)
     for bound in chain:
         kept &= untouched(bound.step.dims, dims)
-        if bound.step.output_shape is not None and bound.step.dims is None:
+        if bound.step.gathers or (bound.step.output_shape is not None and bound.step.dims is None):
             return frozenset()
         dims = bound.step.dims_after(bound.params, dims)
     return kept & frozenset(dims)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -44,6 +45,8 @@ class Frame:
         unit; NaN where it is not known. `None` unless the recipe asks for it.
     dims
         Names of the axes, the slowest first: ``(y, x)`` for an image, ``(stokes, wavelength, y, x)`` …
+    outputs
+        Further frames that steps made beside this one, by name.
     """
 
     data: NDArray[np.float32]
@@ -54,6 +57,7 @@ class Frame:
     modes: tuple[str, ...] = ()
     uncertainty: NDArray[np.float32] | None = None
     dims: Dims = IMAGE
+    outputs: Mapping[str, Frame] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = self.data.shape
@@ -147,6 +151,18 @@ class Frame:
         caveats = self.caveats if sentence in self.caveats else (*self.caveats, sentence)
         modes = self.modes if mode in ("", *self.modes) else (*self.modes, mode)
         return dataclasses.replace(self, caveats=caveats, modes=modes)
+
+    def with_output(self, name: str, output: Frame) -> Frame:
+        """The same frame with a further one that the step at work made beside it.
+
+        Parameters
+        ----------
+        name
+            As the step's decorator announces it in `outputs`.
+        output
+            With a header of its own, made of a copy of this one's.
+        """
+        return dataclasses.replace(self, outputs={**self.outputs, name: output})
 
     def keyword(self, name: str, kind: type[T], default: T | object = _REQUIRED) -> T:
         """The value of a header keyword, of the type asked for.

@@ -45,6 +45,10 @@ _OF_IMAGES: Final = re.compile(_SHARED.replace("{one}", "[12]"))
 _OF_CUBES: Final = re.compile(
     _SHARED.replace("{one}", "[1-9]") + r"|WCSAXESA?|SPECSYSA?|RESTWAVA?|RESTFRQA?|SSYSOBSA?|VELOSYSA?"
 )
+#: Cards of steps that were done, and of what they went without.
+_PROVENANCE: Final = re.compile(
+    r"PR(STEP|PROC|PVER|PARA|REF|MODE|UNC)\d+|PR(LIB|VER)\d+[A-Z]|(ASSUME|OMIT)\d+"
+)
 _LIBRARY_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -120,6 +124,22 @@ def omitted(header: fits.Header, steps: Sequence[str]) -> fits.Header:
     before = [str(result.pop(name)) for name in list(result) if re.fullmatch(r"OMIT\d+", name)]
     for n, name in enumerate(dict.fromkeys([*before, *steps]), start=1):
         result[f"OMIT{n}"] = (name, "step of a complete treatment, not done")
+    return result
+
+
+def gathered(header: fits.Header, members: Sequence[fits.Header]) -> fits.Header:
+    """The header of one frame made of several, whose steps so far name the references of all of them.
+
+    A header that the step made anew is given the cards of what was done before.
+    """
+    result = header.copy()
+    before = [card for card in members[0].cards if _PROVENANCE.fullmatch(card.keyword)]
+    for card in before:
+        if card.keyword not in result:
+            result.append(card, end=True)
+    for name in {card.keyword for one in members for card in one.cards if card.keyword.startswith("PRREF")}:
+        named = (str(one[name]).split(", ") for one in members if name in one)
+        result[name] = ", ".join(dict.fromkeys(did for dids in named for did in dids))
     return result
 
 

@@ -16,6 +16,7 @@ from pipeline.completeness import Expectation
 from pipeline.dims_chain import require_dims
 from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
+from pipeline.grouping import GroupBy
 from pipeline.instrument import Instrument
 from pipeline.level import Level
 from pipeline.mistakes import Place, explained
@@ -55,6 +56,10 @@ class Recipe(BaseModel):
         Rises with every published change of the steps.
     uncertainty
         Whether products get the uncertainty of every pixel beside the image.
+    group_by
+        Which files make one piece of work, where a step makes one frame of several.
+    outputs
+        Further frames of its steps that are kept as products of their own: name → level.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +71,8 @@ class Recipe(BaseModel):
     version: int = Field(ge=1, le=_LARGEST_VERSION)
     description: str = ""
     uncertainty: bool = False
+    group_by: GroupBy | None = None
+    outputs: dict[str, Level] = Field(default_factory=dict)
     steps: tuple[StepCall, ...] = Field(min_length=1)
 
     @classmethod
@@ -115,9 +122,43 @@ class Recipe(BaseModel):
             raise Fatal(f"recipe {self.name}: all its steps are switched off, so there is nothing to do")
         left_out = (find_step(self.instrument, call.step) for call in self.steps if not call.enabled)
         require_units(self.name, chain, left_out)
+        self._require_groups(chain, entry)
+        self._require_outputs(chain)
         forms = [rule.names for rule in entry.axes_of(self.from_level)]
         require_dims(self.name, chain, forms, f"{entry.name} level {self.from_level}")
         return _honouring_demands(chain)
+
+    def _require_groups(self, chain: Sequence[BoundStep], entry: Instrument) -> None:
+        """A step that gathers needs to know what belongs together; other steps have no use for it."""
+        gathering = [bound.step.name for bound in chain if bound.step.gathers]
+        if len(gathering) > 1:
+            raise Fatal(f"recipe {self.name}: only one step can gather; these do: {', '.join(gathering)}")
+        if gathering and self.group_by is None:
+            raise Fatal(
+                f"recipe {self.name}: step {gathering[0]} makes one frame of several, so the recipe has to "
+                "say by group_by which files belong together"
+            )
+        if self.group_by is None:
+            return
+        if not gathering:
+            raise Fatal(f"recipe {self.name} has a group_by, and no step that makes one frame of several")
+        for name in self.group_by.names():
+            if name not in entry.meta:
+                raise Fatal(
+                    f"recipe {self.name}, group_by: {entry.name} has no searchable value {shortly(name)}. "
+                    f"{choices(name, entry.meta, 'There are')}"
+                )
+
+    def _require_outputs(self, chain: Sequence[BoundStep]) -> None:
+        made = {name for bound in chain for name in bound.step.outputs}
+        for name, level in self.outputs.items():
+            if name not in made:
+                raise Fatal(
+                    f"recipe {self.name}: none of its steps makes the output {shortly(name)}. "
+                    f"{choices(name, made, 'They make')}"
+                )
+            if [self.from_level, self.to_level, *self.outputs.values()].count(level) > 1:
+                raise Fatal(f"recipe {self.name}, outputs: {name} needs a level of its own; {level} is taken")
 
     def _bind_one(self, call: StepCall) -> BoundStep:
         found = find_step(self.instrument, call.step)
@@ -222,8 +263,14 @@ class Recipe(BaseModel):
             "steps": [bound.document() for bound in chain],
             **({"left_out": lacking} if lacking else {}),
         }
-        # Only where it is true: the names of units made before there was a choice stay what they are.
-        return document | {"uncertainty": True} if self.uncertainty else document
+        # Only where they are there: the names of units made before there was a choice stay what they are.
+        return document | self._choices()
+
+    def _choices(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"uncertainty": True} if self.uncertainty else {}
+        if self.group_by is not None:
+            found["group_by"] = self.group_by.model_dump(mode="json", exclude_defaults=True)
+        return found | ({"outputs": dict(self.outputs)} if self.outputs else {})
 
 
 def recipes_of(entry: Instrument) -> dict[str, Recipe]:

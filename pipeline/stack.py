@@ -126,6 +126,36 @@ def assemble(
     )
 
 
+#: Between the name of a further output and that of its variable or dim in a stack.
+_OF: Final = ":"
+
+
+def joined(main: xr.Dataset, outputs: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """A stack with the further frames of each time: variables and dims bear its name, ``profiles:image``."""
+    return main.assign(
+        {
+            f"{output}{_OF}{name}": one.rename(
+                {dim: f"{output}{_OF}{dim}" for dim in one.dims if dim != "time"}
+            ).variable
+            for output, stack in outputs.items()
+            for name, one in stack.data_vars.items()
+            if name in ("image", "quality", "header")
+        }
+    )
+
+
+def part(stack: xr.Dataset, output: str = "") -> xr.Dataset:
+    """The stack of one output alone, under the usual names; that of the recipe's main product by default."""
+    if not output:
+        return stack[[name for name in stack.data_vars if _OF not in str(name)]]
+    start = f"{output}{_OF}"
+    own = [name for name in stack.data_vars if str(name).startswith(start)]
+    texts = [name for name in TEXTS if name != "header"]
+    renamed = {name: str(name).removeprefix(start) for name in own}
+    dims = {dim for name in own for dim in stack[name].dims if str(dim).startswith(start)}
+    return stack[[*own, *texts]].rename({**renamed, **{dim: str(dim).removeprefix(start) for dim in dims}})
+
+
 def flags_over(plane: NDArray[np.uint16], layout: Layout) -> NDArray[np.uint16]:
     """Flags over the dims that a stack keeps them for.
 

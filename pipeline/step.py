@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -140,7 +140,26 @@ def _locked(value: Any) -> Any:
 
 
 References = Mapping[str, ReferenceFile]
-StepFunction = Callable[[Frame, Any, References], Frame]
+StepFunction = Callable[[Any, Any, References], Frame]
+
+
+class Output(NamedTuple):
+    """A further frame that a step makes beside its result: fitted profiles beside a map, a quick look.
+
+    Attributes
+    ----------
+    shape
+        ``(params, shape) -> shape``: its shape from that of what the step is given.
+    dims
+        Its dims; an image by default.
+    """
+
+    shape: Callable[[Any, Any], Shape]
+    dims: Dims = IMAGE
+
+
+#: What the files of a group lie along where a gather step is asked for its output's shape and dims.
+MEMBER: Final = "member"
 
 
 @dataclass(frozen=True)
@@ -169,14 +188,20 @@ class Step:
         Names of the axes it takes: just these (an image by default), any before them
         (``(..., "y", "x")``: every image of whatever it is given), or `None` for any at all.
     output_shape
-        ``(params, shape) -> shape`` where a step changes the shape; one length for each dim.
+        ``(params, shape) -> shape`` where a step changes the shape; one length for each dim. A step that
+        gathers is asked with the number of frames as the first length.
     output_dims
-        ``(params, dims) -> dims`` where a step gives other dims than it takes.
+        ``(params, dims) -> dims`` where a step gives other dims than it takes; with ``member`` as the first
+        of them for one that gathers.
     demands
         ``params -> {need: how to go without}``: references that no step of the
         recipe may replace by unity when this one runs with these parameters.
     uncertainty
         How it carries the uncertainty of the image; `None`: it does not say.
+    gathers
+        Whether it makes one frame of several: ``(frames, params, references) -> frame``.
+    outputs
+        Further frames it makes, by name.
     """
 
     name: str
@@ -194,15 +219,23 @@ class Step:
     output_dims: Callable[[Any, Dims], Dims] | None = None
     demands: Callable[[Any], dict[str, str]] | None = None
     uncertainty: Propagation | None = None
+    gathers: bool = False
+    outputs: Mapping[str, Output] = field(default_factory=dict)
     summary: str = field(default="", compare=False)
 
-    def shape_after(self, params: Params, shape: Shape) -> Shape:
+    def shape_after(self, params: Params, shape: Shape, members: int = 1) -> Shape:
         """The shape of a frame behind this step."""
-        return self.output_shape(params, shape) if self.output_shape else shape
+        given = self.shape_given(shape, members)
+        return self.output_shape(params, given) if self.output_shape else shape
+
+    def shape_given(self, shape: Shape, members: int = 1) -> Shape:
+        """The shape its `output_shape`, and those of its outputs, are asked with."""
+        return (members, *shape) if self.gathers else shape
 
     def dims_after(self, params: Params, dims: Dims) -> Dims:
         """The dims of a frame behind this step."""
-        return tuple(self.output_dims(params, dims)) if self.output_dims else dims
+        given = (MEMBER, *dims) if self.gathers else dims
+        return tuple(self.output_dims(params, given)) if self.output_dims else dims
 
     def unit_after(self, params: Params, unit: str) -> str:
         """The unit of the image behind this step."""
@@ -232,8 +265,11 @@ def step(
     output_dims: Callable[[Any, Dims], Dims] | None = None,
     demands: Callable[[Any], dict[str, str]] | None = None,
     uncertainty: Propagation | None = None,
+    outputs: Mapping[str, Output] | None = None,
 ) -> Callable[[Callable[[Frame, P, References], Frame]], Callable[[Frame, P, References], Frame]]:
     """Register a function as a step; the parameters' model is read from its signature.
+
+    Every option is an attribute of `Step`.
 
     Raises
     ------
@@ -244,37 +280,119 @@ def step(
     def register(
         function: Callable[[Frame, P, References], Frame],
     ) -> Callable[[Frame, P, References], Frame]:
-        key = (instrument, name)
-        known = _REGISTRY.get(key)
-        if known and (known.function.__module__, known.function.__qualname__) != (
-            function.__module__,
-            function.__qualname__,
-        ):
-            raise Fatal(
-                f"step {name!r} of {instrument!r} is defined twice: in {known.function.__module__} and in "
-                f"{function.__module__}; rename one"
-            )
-        _REGISTRY[key] = Step(
+        _register(
+            function,
+            instrument,
+            gathers=False,
             name=name,
             version=version,
             prstep=prstep,
-            function=function,
-            params_model=_params_model(function),
-            takes=None if takes is None else tuple(takes),
+            takes=takes,
             gives=gives,
-            needs=tuple(needs),
+            needs=needs,
             memory_factor=memory_factor,
-            libraries=tuple(libraries),
-            dims=_checked_dims(name, dims, output_shape, output_dims),
+            libraries=libraries,
+            dims=dims,
             output_shape=output_shape,
             output_dims=output_dims,
             demands=demands,
             uncertainty=uncertainty,
-            summary=(function.__doc__ or "").strip().split("\n")[0],
+            outputs=outputs,
         )
         return function
 
     return register
+
+
+class StepOptions(TypedDict, total=False):
+    """What `step` and `gather` may be told besides; see `Step`."""
+
+    takes: Sequence[str] | None
+    gives: str | Callable[[Any], str] | None
+    needs: Sequence[ReferenceNeed]
+    memory_factor: float
+    libraries: Sequence[str]
+    dims: DimsTaken
+    output_shape: Callable[[Any, Any], Shape] | None
+    output_dims: Callable[[Any, Dims], Dims] | None
+    demands: Callable[[Any], dict[str, str]] | None
+    uncertainty: Propagation | None
+    outputs: Mapping[str, Output] | None
+
+
+def gather(
+    name: str, *, version: int, prstep: str, instrument: str = GENERIC, **options: Unpack[StepOptions]
+) -> Callable[
+    [Callable[[Sequence[Frame], P, References], Frame]], Callable[[Sequence[Frame], P, References], Frame]
+]:
+    """Register a function that makes one frame of several: ``(frames, params, references) -> frame``.
+
+    A recipe with such a step says by ``group_by`` which files belong together; the frames come in the order
+    of its ``members``, else in that of time. The steps before it are done with each frame, those behind it
+    with the one it makes. Its `memory_factor` counts all its frames together as one.
+
+    Parameters
+    ----------
+    name, version, prstep, instrument
+        As for `step`.
+    **options
+        Every further option of `step`. `dims` are those of each frame; `output_shape` and `output_dims` are
+        asked with the number of frames, and with ``member``, before those of one frame.
+
+    Raises
+    ------
+    Fatal
+        As `step`.
+    """
+
+    def register(
+        function: Callable[[Sequence[Frame], P, References], Frame],
+    ) -> Callable[[Sequence[Frame], P, References], Frame]:
+        _register(function, instrument, gathers=True, name=name, version=version, prstep=prstep, **options)
+        return function
+
+    return register
+
+
+def _register(
+    function: Callable[..., Frame],
+    instrument: str,
+    *,
+    gathers: bool,
+    name: str,
+    version: int,
+    prstep: str,
+    **options: Unpack[StepOptions],
+) -> None:
+    key = (instrument, name)
+    known = _REGISTRY.get(key)
+    here = (function.__module__, function.__qualname__)
+    if known and (known.function.__module__, known.function.__qualname__) != here:
+        raise Fatal(
+            f"step {name!r} of {instrument!r} is defined twice: in {known.function.__module__} and in "
+            f"{function.__module__}; rename one"
+        )
+    takes, shape, dims = options.get("takes"), options.get("output_shape"), options.get("output_dims")
+    _REGISTRY[key] = Step(
+        name=name,
+        version=version,
+        prstep=prstep,
+        function=function,
+        params_model=_params_model(function),
+        takes=None if takes is None else tuple(takes),
+        gives=options.get("gives"),
+        needs=tuple(options.get("needs", ())),
+        memory_factor=options.get("memory_factor", 2.0),
+        libraries=tuple(options.get("libraries", ("numpy",))),
+        dims=_checked_dims(name, options.get("dims", IMAGE), shape, dims),
+        output_shape=shape,
+        output_dims=dims,
+        demands=options.get("demands"),
+        uncertainty=options.get("uncertainty"),
+        gathers=gathers,
+        outputs=dict(options.get("outputs") or {}),
+        summary=(function.__doc__ or "").strip().split("\n")[0],
+    )
 
 
 def _checked_dims(

@@ -23,7 +23,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import ArrayLike
 
-from pipeline.apply import apply, run_chain
+from pipeline.apply import apply
 from pipeline.chain import BoundStep
 from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
@@ -35,6 +35,7 @@ from pipeline.recipe import Recipe, recipes
 from pipeline.reduction import Origin, Reduced, block_of, find_reduction, reduce
 from pipeline.registry import instrument as find_instrument
 from pipeline.registry import working_on
+from pipeline.running import run_chain
 from pipeline.stack import frame_at, outcome_at, stack_of
 from pipeline.step import ReferenceFile, find_step
 

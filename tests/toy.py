@@ -18,6 +18,9 @@ date: {keywords: [DATE-OBS], time_keyword: TIME-OBS}
 observation: "cam{camera}_{date:%Y%m%d}"
 meta:
   camera: {keyword: DETECTOR, pattern: "CAM(.)"}
+  position: {keyword: POLPOS}
+  scan: {keyword: SCAN}
+  steps: {keyword: NSTEPS}
 """
 
 RECIPE = """
@@ -44,6 +47,21 @@ steps:
   - {step: shift, params: {by: 5.0}}
 """
 
+#: Three positions of a polariser to one image, with a quick look beside it.
+TRIPLET = """
+name: toy-triplet
+instrument: toy
+from_level: "0"
+to_level: "1"
+version: 1
+group_by: {values: [camera], member: position, members: [1, 2, 3], within: 60}
+outputs: {glance: Q1}
+steps:
+  - {step: shift, params: {by: 2.0}}
+  - {step: weigh}
+  - {step: scale, assume: {gain: unity}}
+"""
+
 STEPS = '''
 import os
 import signal
@@ -54,7 +72,7 @@ from pipeline.errors import BadInput, Fatal, Retriable
 from pipeline.frame import Frame
 from pipeline.quality import Quality
 from pipeline.reduction import Reduced
-from pipeline.step import Params, ReferenceNeed, step
+from pipeline.step import Output, Params, ReferenceNeed, gather, step
 from pipeline.uncertainty import KEPT, approximate, starts
 
 
@@ -179,6 +197,40 @@ def mark(frame, params: MarkParams, references):
     if params.lie == "negative":
         return frame.replace(uncertainty=-frame.uncertainty)
     return frame
+
+
+class WeighParams(Params):
+    first: float = 100.0
+
+
+@gather("weigh", version=2, prstep="DEMODULATION", instrument="toy", takes=("DN",),
+        outputs={"glance": Output(lambda params, shape: (shape[1] // 2, shape[2] // 2))})
+def weigh(frames, params: WeighParams, references):
+    """The frames in their order, each with ten times less weight, and every second pixel of it."""
+    weights = [params.first / 10**n for n in range(len(frames))]
+    data = sum(np.float32(weight) * frame.data for weight, frame in zip(weights, frames))
+    quality = np.bitwise_or.reduce([frame.quality for frame in frames])
+    made = frames[0].replace(data=data, quality=quality).with_caveat("weighed")
+    if frames[0].header.get("FORGETS"):
+        return made
+    small = {"data": data[::2, ::2], "quality": quality[::2, ::2], "header": made.header.copy()}
+    glance = made.without_uncertainty().replace(**small)
+    return made.with_output("glance", glance)
+
+
+class PileParams(Params):
+    pass
+
+
+@gather("pile", version=1, prstep="MAP", instrument="toy", output_shape=lambda params, shape: shape,
+        output_dims=lambda params, dims: ("scan", *dims[1:]), dims=("y", "x"))
+def pile(frames, params: PileParams, references):
+    """The frames behind one another."""
+    return frames[0].replace(
+        data=np.stack([frame.data for frame in frames]),
+        quality=np.stack([frame.quality for frame in frames]),
+        dims=("scan", "y", "x"),
+    )
 
 
 class Total:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cluster.plan.plan import PlannedUnit
+from cluster.plan.units import PlannedUnit
 from lake.entries import FileEntry
-from pipeline.apply import layout_behind
+from pipeline.apply import layouts_behind
 from pipeline.dims import IMAGE, Dims, Layout
 from pipeline.errors import Fatal
 from pipeline.instrument import Instrument
@@ -51,7 +51,7 @@ def refuse_other_axes(recipe: Recipe, units: Iterable[PlannedUnit]) -> None:
         if layout in refused:
             continue
         try:
-            layout_behind(recipe, layout.dims, layout.shape)
+            layouts_behind(recipe, layout.dims, layout.shape, len(unit.members))
         except Fatal as error:
             refused[layout] = error
         else:

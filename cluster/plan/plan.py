@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
+from itertools import groupby
 from typing import Any, Final
 
+from cluster.plan.units import Chosen, Member, PlannedUnit
 from lake.calibration import contexts
 from lake.calibration.choice import Choice, Context, choose
-from lake.entries import FileEntry, iso
+from lake.entries import FileEntry
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import inputs
 from pipeline import code
+from pipeline.grouping import Group, groups
 from pipeline.instrument import Instrument
 from pipeline.recipe import Recipe
 from pipeline.registry import instrument
@@ -48,58 +51,6 @@ class Query:
     until: datetime | None = None
     observation: str | None = None
     changed_since: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A reference chosen for a unit, and why."""
-
-    did: str
-    sha256: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedUnit:
-    """The smallest piece of work: one file through one recipe with its references."""
-
-    unit_id: str
-    product: ProductKey
-    file: FileEntry
-    parent: str
-    references: Mapping[str, Chosen] = field(default_factory=dict)
-    absent: Mapping[str, str] = field(default_factory=dict)
-
-    def payload(self) -> dict[str, Any]:
-        """Plain data from which `of_payload` makes the unit again, in another process."""
-        return {
-            "product": list(self.product),
-            "file": self.file.as_dict(),
-            "parent": self.parent,
-            "references": {need: asdict(chosen) for need, chosen in self.references.items()},
-        }
-
-    @classmethod
-    def of_payload(cls, unit_id: str, payload: Mapping[str, Any]) -> PlannedUnit:
-        """The inverse of `payload`."""
-        return cls(
-            unit_id=unit_id,
-            product=ProductKey(*payload["product"]),
-            file=FileEntry.from_dict(payload["file"]),
-            parent=payload["parent"],
-            references={need: Chosen(**chosen) for need, chosen in payload["references"].items()},
-        )
-
-    def document(self) -> dict[str, Any]:
-        """Plain data, for people and for comparing plans."""
-        return {
-            "unit": self.unit_id,
-            "product": self.product.name,
-            "input": self.file.did,
-            "sha256": self.file.sha256,
-            "date": iso(self.file.date_beg),
-            "references": {need: chosen.did for need, chosen in self.references.items()},
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +107,12 @@ class Plan:
         return [
             {
                 **unit.document(),
-                "parent": unit.parent,
+                "parent": ", ".join(unit.parents),
                 "why": {need: chosen.why for need, chosen in unit.references.items()},
                 "absent": dict(unit.absent),
             }
             for unit in self.units
-            if did in (unit.file.did, unit.file.name, unit.unit_id, unit.file.stem)
+            if did == unit.unit_id or any(did in (file.did, file.name, file.stem) for file in unit.files)
         ]
 
 
@@ -204,14 +155,45 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
         made_elsewhere = iter(())
     needs = tuple(need.name for _, need in recipe.needs())
     entry = instrument(recipe.instrument)
-    units = tuple(_unit(one, recipe, recipe_hash, _choices(one.file, entry, needs, chosen)) for one in found)
-    left_out = tuple(
+    left_out: list[LeftOut] = []
+    units = tuple(
+        unit
+        for group in _groups(found, recipe, left_out)
+        for unit in _units(
+            [_member(one, _choices(one.file, entry, needs, chosen)) for one in group.files],
+            group.files[0].product,
+            recipe,
+            recipe_hash,
+            group.lacks,
+        )
+    )
+    left_out += [
         LeftOut(one.file.did, f"already {entry.title} level {recipe.to_level}; came from elsewhere")
         for one in made_elsewhere
         if one.file.unit_id is None
-    )
+    ]
     number = None if chosen is None else chosen.number
-    return Plan(recipe, number, units, left_out, code.of_recipe(recipe))
+    return Plan(recipe, number, units, tuple(left_out), code.of_recipe(recipe))
+
+
+def _groups(
+    found: Iterable[inputs.Input], recipe: Recipe, left_out: list[LeftOut]
+) -> Iterator[Group[inputs.Input]]:
+    """The files of each unit; those of groups that lack something are added to what is left out."""
+    rule = recipe.group_by
+    if rule is None:
+        yield from (Group([one]) for one in found)
+        return
+    # Inputs come by observation: only the files of one are held.
+    for _, together in groupby(found, key=lambda one: one.product):
+        for group in groups(together, rule):
+            shapes = dict.fromkeys(one.file.shape for one in group.files)
+            if len(shapes) > 1 or (group.lacks and rule.incomplete == "left out"):
+                why = group.lacks or f"has images of several shapes: {', '.join(map(str, shapes))}"
+                reason = f"its group of {len(group.files)} {why}"
+                left_out += [LeftOut(one.file.did, reason) for one in group.files]
+            else:
+                yield group
 
 
 def _choices(
@@ -231,25 +213,37 @@ def selectable(file: FileEntry, entry: Instrument) -> dict[str, Any]:
     return {**file.meta, **by_keyword, "FILENAME": file.name, "LEVEL": file.level}
 
 
-def _unit(
-    entry: inputs.Input, recipe: Recipe, recipe_hash: str, choices: Mapping[str, Choice]
-) -> PlannedUnit:
+def _member(entry: inputs.Input, choices: Mapping[str, Choice]) -> Member:
     references = {
         need: Chosen(choice.reference.did, choice.reference.sha256, choice.why)
         for need, choice in choices.items()
         if choice.reference is not None
     }
     absent = {need: choice.why for need, choice in choices.items() if choice.reference is None}
-    unit_id = digest(
-        {
-            "inputs": [[entry.file.did, entry.file.sha256]],
-            "recipe": recipe_hash,
-            "blank_is_missing": instrument(recipe.instrument).blank_is_missing,
-            "references": {need: [chosen.did, chosen.sha256] for need, chosen in references.items()},
-        }
-    )
-    product = _product(entry.product, recipe.to_level)
-    return PlannedUnit(unit_id, product, entry.file, entry.release, references, absent)
+    return Member(entry.file, entry.release, references, absent)
+
+
+def _units(
+    members: Sequence[Member], source: ProductKey, recipe: Recipe, recipe_hash: str, lacks: str
+) -> Iterator[PlannedUnit]:
+    """The unit of a file or group, and one for each further output of the recipe."""
+    references = [
+        {need: [chosen.did, chosen.sha256] for need, chosen in member.references.items()}
+        for member in members
+    ]
+    document = {
+        "inputs": [[member.file.did, member.file.sha256] for member in members],
+        "recipe": recipe_hash,
+        "blank_is_missing": instrument(recipe.instrument).blank_is_missing,
+        # One file keeps the name its unit had before there were groups.
+        "references": references[0] if len(references) == 1 else references,
+    }
+    name = digest(document)
+    work = name if recipe.outputs else ""
+    yield PlannedUnit(name, _product(source, recipe.to_level), tuple(members), lacks, work=work)
+    for output, level in recipe.outputs.items():
+        own = digest({**document, "output": output})
+        yield PlannedUnit(own, _product(source, level), tuple(members), lacks, output, work)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cluster.plan.layouts import refuse_other_axes
-from cluster.plan.plan import Plan, PlannedUnit, selectable
+from cluster.plan.plan import Plan, selectable
+from cluster.plan.units import PlannedUnit
 from lake.calibration import contexts
 from lake.calibration.choice import choose
 from lake.lake import Lake

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cluster.connect import connected
-from cluster.plan.plan import Plan, PlannedUnit
+from cluster.plan.plan import Plan
+from cluster.plan.units import PlannedUnit
 from cluster.run import publish
 from cluster.run.alike import AllAlike, FirstFailures
-from cluster.run.execute import DaskExecution, Job
-from cluster.run.jobs import Edition, job_of
-from cluster.run.stacks import Manifest
+from cluster.run.execute import DaskExecution
+from cluster.run.jobs import Edition, jobs_of, target_of
+from cluster.run.stacks import Manifest, Target
 from cluster.scheduler import Scheduler
 from lake.ledger.leases import take_over
 from lake.ledger.results import results
@@ -132,7 +133,8 @@ class Carrying:
     def _work(self, claimed: Sequence[Claimed], execution: DaskExecution) -> None:
         known = results(self.lake, (unit.unit_id for unit in claimed))
         self._enter([_known(known[unit.unit_id]) for unit in claimed if unit.unit_id in known])
-        jobs = [self._job(self.units[unit.unit_id]) for unit in claimed if unit.unit_id not in known]
+        work = [self.units[unit.unit_id] for unit in claimed if unit.unit_id not in known]
+        jobs = list(jobs_of(self.lake, self.plan.recipe, work, self._target))
         pending: list[Finished] = []
         # Closed here: the garbage collector would do it late, through a client that is closed already.
         with closing(execution(jobs)) as manifests:
@@ -161,11 +163,9 @@ class Carrying:
                 log.warning("%d units were taken over by another process", len(finished) - accepted)
             self.finished += accepted
 
-    def _job(self, unit: PlannedUnit) -> Job:
+    def _target(self, unit: PlannedUnit) -> Target:
         draft = self._draft(unit.product)
-        return job_of(
-            self.lake, self.plan.recipe, unit, Edition(draft.version, draft.created, self.plan.context)
-        )
+        return target_of(self.lake, unit, Edition(draft.version, draft.created, self.plan.context))
 
     def _draft(self, product: ProductKey) -> Draft:
         if product not in self.drafts:

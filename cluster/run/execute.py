@@ -7,6 +7,7 @@ the next one at hand: a campaign of a year never lies in memory as one graph.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
@@ -23,7 +24,7 @@ from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
 from lake.storage.opening import reached
 from pipeline import apply
-from pipeline.apply import layout_behind, memory_factor, task_name
+from pipeline.apply import layouts_behind, memory_factor, task_name
 from pipeline.carrying import begins
 from pipeline.dims import IMAGE, Dims, Shape
 from pipeline.errors import Fatal, Retriable
@@ -45,14 +46,23 @@ ATTEMPTS: Final = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One unit, ready to be sent to a worker."""
+    """One piece of work, ready to be sent to a worker: files in, a file out for each target."""
 
-    source: FrameSource
-    target: Target
+    sources: tuple[FrameSource, ...]
+    targets: tuple[Target, ...]
     shape: Shape
     dims: Dims = IMAGE
     attempt: int = 1
     alone: bool = False
+
+    @property
+    def kind(self) -> tuple[Dims, Shape, int]:
+        """What jobs have in common that can stand in one block: dims, shape and number of the frames."""
+        return self.dims, self.shape, len(self.sources)
+
+    def ended(self, outcome: Outcome) -> Iterator[Manifest]:
+        """The manifests of a job that made nothing."""
+        return (Manifest(unit=target.unit, outcome=outcome) for target in self.targets)
 
 
 class TooLarge(Fatal):
@@ -113,11 +123,11 @@ class DaskExecution:
                     running[self._submit(block)] = block
                 future = self._first_ended(running)
                 block = running.pop(future)
-                for job, manifest in self._settle(future, block, waiting):
-                    if _try_again(job, manifest):
+                for job, manifests in self._settle(future, block, waiting):
+                    if _try_again(job, manifests):
                         waiting.append([replace(job, attempt=job.attempt + 1)])
                     else:
-                        yield manifest
+                        yield from manifests
         finally:
             self.client.cancel(list(running), force=True)
 
@@ -153,13 +163,13 @@ class DaskExecution:
         return len(running) < WINDOW * self.workers
 
     def _blocks(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
-        """Jobs of one shape side by side, few enough for the memory and for every worker to get some."""
+        """Jobs of one kind side by side, few enough for the memory and for every worker to get some."""
         per_worker = max(1, -(-len(jobs) // (self.workers * WINDOW * 2)))
-        by_layout: dict[tuple[Dims, Shape], list[Job]] = {}
+        by_kind: dict[tuple[Dims, Shape, int], list[Job]] = {}
         for job in jobs:
-            by_layout.setdefault((job.dims, job.shape), []).append(job)
-        for layout, alike in by_layout.items():
-            size = min(per_worker, self._fit(*layout))
+            by_kind.setdefault(job.kind, []).append(job)
+        for kind, alike in by_kind.items():
+            size = min(per_worker, self._fit(*kind))
             for start in range(0, len(alike), size):
                 yield alike[start : start + size]
 
@@ -171,26 +181,26 @@ class DaskExecution:
         pipeline.errors.Fatal
             When no worker can hold any of them, or no step takes any.
         """
-        refusals: dict[tuple[Dims, Shape], Outcome] = {}
-        for layout in {(job.dims, job.shape) for job in jobs}:
+        refusals: dict[tuple[Dims, Shape, int], Outcome] = {}
+        for kind in {job.kind for job in jobs}:
             try:
-                self._fit(*layout)
+                self._fit(*kind)
             except TooLarge as error:
-                refusals[layout] = Outcome(status=Status.FAILED, reason=str(error), keyword="memory")
+                refusals[kind] = Outcome(status=Status.FAILED, reason=str(error), keyword="memory")
             except Fatal as error:
-                refusals[layout] = Outcome(status=Status.FAILED, reason=str(error), keyword="NAXIS")
-        small = [job for job in jobs if (job.dims, job.shape) not in refusals]
+                refusals[kind] = Outcome(status=Status.FAILED, reason=str(error), keyword="NAXIS")
+        small = [job for job in jobs if job.kind not in refusals]
         if refusals and not small:
             raise Fatal(next(iter(refusals.values())).reason)
         return small, [
-            Manifest(unit=job.target.unit, outcome=refusals[job.dims, job.shape])
-            for job in jobs
-            if (job.dims, job.shape) in refusals
+            manifest for job in jobs if job.kind in refusals for manifest in job.ended(refusals[job.kind])
         ]
 
-    def _fit(self, dims: Dims, shape: Shape) -> int:
-        result = layout_behind(self.recipe, dims, shape)
-        pixels = max(prod(shape), prod(result.shape))
+    def _fit(self, dims: Dims, shape: Shape, members: int) -> int:
+        """How many pieces of work one block may hold; `pixels` are those of one, in and out."""
+        result, outputs = layouts_behind(self.recipe, dims, shape, members)
+        made = prod(result.shape) + sum(prod(one.shape) for one in outputs.values())
+        pixels = max(members * prod(shape), made)
         count = max(1, BLOCK_BYTES // (4 * pixels))
         # A block holds images and flags (6 bytes a pixel; 10 with the uncertainty) before and behind the
         # recipe, these once more when they are put together, and the one frame being worked on.
@@ -201,7 +211,8 @@ class DaskExecution:
             need = pixels * (held * count + 4 * self.factor)
         if self.memory and need > 0.9 * self.memory:
             raise TooLarge(
-                f"recipe {self.recipe.name} needs about {need / 2**30:.1f} GiB for one image of "
+                f"recipe {self.recipe.name} needs about {need / 2**30:.1f} GiB for "
+                f"{'one image' if members == 1 else f'a group of {members} images'} of "
                 f"{' x '.join(map(str, reversed(shape)))}, and a worker has {self.memory / 2**30:.1f} GiB; "
                 "start fewer workers with more memory each"
             )
@@ -209,16 +220,15 @@ class DaskExecution:
 
     def _submit(self, block: Sequence[Job]) -> Future:
         stack = open_stack(
-            [job.source for job in block],
+            [source for job in block for source in job.sources],
             block[0].shape,
             dims=block[0].dims,
             flagged=instrument(self.recipe.instrument).flagged(block[0].dims),
-            frames_per_block=len(block),
+            frames_per_block=sum(len(job.sources) for job in block),
             uncertainty=self.reads_uncertainty,
         )
-        manifests = written(
-            apply(stack, self.recipe, reach=reached), [job.target for job in block], self.name
-        )
+        made = apply(stack, self.recipe, reach=reached, members=len(block[0].sources))
+        manifests = written(made, [job.targets for job in block], self.name)
         # The dashboard shows the block under the recipe's name and steps.
         try:
             return submit_whole(self.client, manifests.data, self.name)
@@ -229,7 +239,7 @@ class DaskExecution:
 
     def _settle(
         self, future: Future, block: Sequence[Job], waiting: deque[list[Job]]
-    ) -> Iterator[tuple[Job, Manifest]]:
+    ) -> Iterator[tuple[Job, list[Manifest]]]:
         try:
             texts: Any = future.result()
         except KilledWorker:
@@ -243,15 +253,18 @@ class DaskExecution:
             if len(block) > 1:
                 waiting.extend([job] for job in block)
             else:
-                yield block[0], Manifest(unit=block[0].target.unit, outcome=Outcome.of_error(error))
+                yield block[0], list(block[0].ended(Outcome.of_error(error)))
         else:
             for job, text in zip(block, texts, strict=True):
-                manifest = Manifest.model_validate_json(str(text))
-                if manifest.unit != job.target.unit:
-                    raise Fatal(f"Dask gave what unit {manifest.unit} made for unit {job.target.unit}")
-                yield job, manifest
+                manifests = [Manifest.model_validate(one) for one in json.loads(str(text))]
+                made, wanted = [one.unit for one in manifests], [one.unit for one in job.targets]
+                if made != wanted:
+                    raise Fatal(f"Dask gave what unit {made} made for unit {wanted}")
+                yield job, manifests
 
-    def _after_kill(self, block: Sequence[Job], waiting: deque[list[Job]]) -> Iterator[tuple[Job, Manifest]]:
+    def _after_kill(
+        self, block: Sequence[Job], waiting: deque[list[Job]]
+    ) -> Iterator[tuple[Job, list[Manifest]]]:
         """A worker died under a block: each frame gets one more chance alone, then is put aside."""
         if not block[0].alone:
             waiting.extend([replace(job, alone=True)] for job in block)
@@ -264,12 +277,14 @@ class DaskExecution:
             found=f"{self.memory / 2**30:.1f} GiB per worker",
             advice="process it again with workers that have more memory",
         )
-        yield job, Manifest(unit=job.target.unit, outcome=outcome)
+        yield job, list(job.ended(outcome))
 
 
 def _lost() -> Retriable:
     return Retriable("the Dask cluster was lost; run `heliolake up`, then the same command again")
 
 
-def _try_again(job: Job, manifest: Manifest) -> bool:
-    return manifest.outcome.status is Status.FAILED and manifest.outcome.retriable and job.attempt < ATTEMPTS
+def _try_again(job: Job, manifests: Sequence[Manifest]) -> bool:
+    return job.attempt < ATTEMPTS and any(
+        one.outcome.status is Status.FAILED and one.outcome.retriable for one in manifests
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from cluster.plan.layouts import layout_of
-from cluster.plan.plan import PlannedUnit
+from cluster.plan.units import PlannedUnit
 from cluster.run.execute import Job
-from cluster.run.sources import frame_source
+from cluster.run.sources import frame_sources
 from cluster.run.stacks import Target
 from lake.checksums import Checksums
 from lake.entries import in_utc
@@ -39,22 +40,52 @@ class Edition(NamedTuple):
     lost: Checksums | None = None
 
 
-def job_of(lake: Lake, recipe: Recipe, unit: PlannedUnit, edition: Edition) -> Job:
-    """What a worker needs to carry out a unit."""
-    file = unit.file
+def jobs_of(
+    lake: Lake, recipe: Recipe, units: Iterable[PlannedUnit], target: Callable[[PlannedUnit], Target]
+) -> Iterator[Job]:
+    """What a worker needs to carry out units; those of one piece of work with several outputs are one job.
+
+    Parameters
+    ----------
+    lake, recipe, units
+        What to do, and where the files lie.
+    target
+        Where what a unit gives is to go.
+    """
+    together: dict[str, list[PlannedUnit]] = {}
+    for unit in units:
+        together.setdefault(unit.work or unit.unit_id, []).append(unit)
     entry = instrument(recipe.instrument)
-    source = frame_source(lake, unit, entry)
-    target = Target(
+    for members in together.values():
+        layout = layout_of(members[0].file, entry)
+        sources = frame_sources(lake, members[0], entry)
+        yield Job(sources, tuple(map(target, members)), layout.shape, layout.dims)
+
+
+def target_of(lake: Lake, unit: PlannedUnit, edition: Edition) -> Target:
+    """Where the file of a unit goes in the lake."""
+    begin, end = span_of(unit)
+    return Target(
         unit=unit.unit_id,
-        instrument=entry.name,
+        output=unit.output,
+        instrument=unit.product.scope,
         store=lake.store.url,
         scope=unit.product.scope,
-        name=product_file(file.stem, unit.product.level, edition.version),
+        name=product_file(unit.file.stem, unit.product.level, edition.version),
         version=edition.version,
         date=in_utc(edition.created).replace(tzinfo=None).isoformat(timespec="milliseconds"),
-        parents=(file.did,),
+        parents=tuple(file.did for file in unit.files),
+        begin=begin,
+        end=end,
         context=edition.context,
         lost=edition.lost,
     )
-    layout = layout_of(file, entry)
-    return Job(source, target, layout.shape, layout.dims)
+
+
+def span_of(unit: PlannedUnit) -> tuple[datetime | None, datetime | None]:
+    """Begin and end of all files of a group; nothing for one file, whose header says it better."""
+    if len(unit.members) == 1:
+        return None, None
+    begins = [file.date_beg for file in unit.files if file.date_beg is not None]
+    ends = [end for file in unit.files if (end := file.date_end or file.date_beg) is not None]
+    return min(begins, default=None), max(ends, default=None)

@@ -6,7 +6,8 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.plan.plan import Plan, PlannedUnit
+from cluster.plan.plan import Plan
+from cluster.plan.units import PlannedUnit
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.ledger import runs

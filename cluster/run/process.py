@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.plan.plan import Plan, PlannedUnit
+from cluster.plan.plan import Plan
 from cluster.plan.refusals import refuse_hopeless
+from cluster.plan.units import PlannedUnit
 from cluster.report import Item, Report
 from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying, Progress

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.plan.plan import Plan, PlannedUnit
+from cluster.plan.plan import Plan
+from cluster.plan.units import PlannedUnit
 from cluster.run.stacks import Manifest
 from lake.entries import FileEntry
 from lake.ledger.results import record_quarantined, results
@@ -17,6 +18,7 @@ from lake.releases.activation import active_version, reactivate
 from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.publishing import ClosedWithOthers, require_bytes
 from lake.releases.releases import active_files, find_by_key, product_lock, publish
+from lake.releases.values import united
 from pipeline.code import digest
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Status
@@ -134,7 +136,7 @@ def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
     if find_by_key(lake, product, run_id) is not None:
         return None
     record_quarantined(lake, found.put_aside)
-    quarantine.resolve(lake, [unit.file.did for unit, _ in found.new], stage="process")
+    quarantine.resolve(lake, [file.did for unit, _ in found.new for file in unit.files], stage="process")
     active = active_files(lake, product)
     from_elsewhere = [file for file in active if file.unit_id is None]
     kept = {file.did for file in (*found.reused, *from_elsewhere)}
@@ -154,8 +156,8 @@ def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
         recipe=plan.recipe.name,
         recipe_version=plan.recipe.version,
         run_id=run_id,
-        refs=sorted({chosen.did for unit in found.members for chosen in unit.references.values()}),
-        parents=sorted({unit.parent for unit in found.members}),
+        refs=sorted({did for unit in found.members for did in unit.reference_dids}),
+        parents=sorted({parent for unit in found.members for parent in unit.parents}),
         caveats=found.caveats(),
         quarantined_units=found.put_aside,
         procedures={procedure(bound.step): bound.step.version for bound in plan.recipe.bind()},
@@ -184,13 +186,13 @@ def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:
         md5=manifest.md5,
         sha256=manifest.sha256,
         date_beg=manifest.date_beg or unit.file.date_beg,
-        date_end=manifest.date_end or unit.file.date_end,
+        date_end=manifest.date_end or unit.files[-1].date_end,
         shape=manifest.shape,
         dims=manifest.dims,
-        meta=unit.file.meta,
+        meta=united(file.meta for file in unit.files),
         caveats=manifest.outcome.caveats,
         unit_id=unit.unit_id,
-        refs=tuple(sorted(chosen.did for chosen in unit.references.values())),
+        refs=unit.reference_dids,
     )
 
 

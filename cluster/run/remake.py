@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cluster.connect import connected
-from cluster.plan.plan import Plan, PlannedUnit
+from cluster.plan.plan import Plan
+from cluster.plan.units import PlannedUnit
 from cluster.report import Item
 from cluster.run.execute import DaskExecution, Job
-from cluster.run.jobs import Edition, job_of
+from cluster.run.jobs import Edition, jobs_of, target_of
 from cluster.run.stacks import Manifest
 from cluster.scheduler import Scheduler
 from lake.entries import FileEntry
@@ -85,14 +86,16 @@ def remake_lost(lake: Lake, scheduler: Scheduler, plan: Plan, known: Mapping[str
     remade = Remade()
     if not lost:
         return remade
-    jobs = []
+    wanted: dict[str, Edition] = {}
     for unit, file in lost.values():
         edition = _edition(lake, unit.product, file)
         if edition is None:
             remade.other[unit.unit_id] = "the release it was made for is not known"
         else:
-            jobs.append(job_of(lake, plan.recipe, unit, edition))
-    for manifest in _carried_out(scheduler, plan, jobs):
+            wanted[unit.unit_id] = edition
+    units = [unit for unit, _ in lost.values() if unit.unit_id in wanted]
+    jobs = jobs_of(lake, plan.recipe, units, lambda unit: target_of(lake, unit, wanted[unit.unit_id]))
+    for manifest in _carried_out(scheduler, plan, list(jobs)):
         unit, file = lost[manifest.unit]
         if manifest.outcome.status is Status.FAILED:
             remade.failed[unit.unit_id] = manifest.outcome.reason

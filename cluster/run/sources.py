@@ -9,7 +9,7 @@ import xarray as xr
 from astropy.io import fits
 
 from cluster.plan.layouts import stored_dims
-from cluster.plan.plan import PlannedUnit
+from cluster.plan.units import Member, PlannedUnit
 from cluster.run.stacks import FrameSource, Loader, with_last
 from lake.errors import HeliolakeLakeError
 from lake.fits.stored import stored_header
@@ -43,14 +43,21 @@ def _headers(sources: Sequence[FrameSource], dims: Dims) -> Iterator[fits.Header
             yield with_primary(header, stored_header(ref)) if hdu else header
 
 
-def frame_source(lake: Lake, unit: PlannedUnit, entry: Instrument) -> FrameSource:
-    """What a worker needs to read a unit's file, with the references that were chosen for it."""
-    file = unit.file
+def frame_sources(lake: Lake, unit: PlannedUnit, entry: Instrument) -> tuple[FrameSource, ...]:
+    """What a worker needs to read a unit's files, with the references that were chosen for each."""
+    first, *others = (_frame_source(lake, member, entry) for member in unit.members)
+    if unit.lacks:
+        first = first.model_copy(update={"caveats": (*first.caveats, f"the group of files {unit.lacks}")})
+    return first, *others
+
+
+def _frame_source(lake: Lake, member: Member, entry: Instrument) -> FrameSource:
+    file = member.file
     references = {
         need: ReferenceFile(
             need, chosen.did, lake.ref(*split_did(chosen.did), chosen.sha256).text, chosen.sha256
         )
-        for need, chosen in unit.references.items()
+        for need, chosen in member.references.items()
     }
     return FrameSource(
         loader=Loader(lake.ref(file.scope, file.name, file.sha256), file.image_hdu),

@@ -7,9 +7,11 @@ NaN with its outcome, like one that cannot be processed.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -46,6 +48,7 @@ from pipeline.stack import (
     frame_at,
     header_text,
     outcome_at,
+    part,
     planes,
     references_text,
     template,
@@ -92,12 +95,14 @@ class FrameSource(BaseModel):
 class Target(BaseModel):
     """Where one finished frame goes, and what the lake adds to its header; a trial's to a plain `folder`.
 
+    `output` is which of the recipe's further outputs it is, `begin` and `end` are those of a group of files.
     `lost` are the checksums of a file that is made again: it is written only where it has come out the same.
     """
 
     model_config = ConfigDict(frozen=True)
 
     unit: str
+    output: str = ""
     instrument: str
     store: str = ""
     folder: Path | None = None
@@ -106,6 +111,8 @@ class Target(BaseModel):
     version: int
     date: str
     parents: tuple[str, ...]
+    begin: datetime | None = None
+    end: datetime | None = None
     context: int | None = None
     lost: Checksums | None = None
 
@@ -278,26 +285,30 @@ def _read_uncertainty(url: str, rows: slice | None, axes: int) -> NDArray[np.flo
 def _monotony(image: NDArray[np.float32]) -> tuple[str, ...]:
     """A caveat where all pixels are alike: nothing that looks at a sky gives that."""
     few = image[..., ::64] if image.ndim == 1 else image[..., ::64, ::64]
-    for part in (few, image):  # a few pixels nearly always tell that they are not
-        lowest, highest = np.fmin.reduce(part, axis=None), np.fmax.reduce(part, axis=None)
+    for pixels in (few, image):  # a few pixels nearly always tell that they are not
+        lowest, highest = np.fmin.reduce(pixels, axis=None), np.fmax.reduce(pixels, axis=None)
         if lowest < highest:
             return ()
     return (f"all pixels of the raw image have the value {lowest:g}",) if lowest == highest else ()
 
 
-def write(block: xr.Dataset, targets: Sequence[Target], name: str) -> xr.Dataset:
+def write(block: xr.Dataset, targets: Sequence[Sequence[Target]], name: str) -> xr.Dataset:
     """Write the finished frames of one block under their final names (in a worker).
 
     Returns
     -------
     xarray.Dataset
-        Variable `name` (time): JSON of `Manifest`, one for each target.
+        Variable `name` (time): JSON of a list of `Manifest`, one for each target of that time.
     """
-    manifests = [_write_one(block, index, target) for index, target in enumerate(targets)]
-    return xr.Dataset({name: ("time", as_objects([manifest.model_dump_json() for manifest in manifests]))})
+    parts = {output: part(block, output) for output in {one.output for several in targets for one in several}}
+    manifests = [
+        [_write_one(parts[target.output], index, target).model_dump(mode="json") for target in several]
+        for index, several in enumerate(targets)
+    ]
+    return xr.Dataset({name: ("time", as_objects([json.dumps(several) for several in manifests]))})
 
 
-def written(stack: xr.Dataset, targets: Sequence[Target], name: str) -> xr.DataArray:
+def written(stack: xr.Dataset, targets: Sequence[Sequence[Target]], name: str) -> xr.DataArray:
     """The manifests of a one-block stack, lazily; `name` is what the dashboard shows."""
     layout = xr.Dataset({name: ("time", as_objects([""] * len(targets)))}).chunk({"time": -1})
     kwargs: Mapping[str, Any] = {"targets": list(targets), "name": name}
@@ -312,6 +323,8 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         frame = frame_at(block, index, outcome)
         entry = instrument(target.instrument)
         described = entry.describe(frame.header, frame.source)
+        if target.begin is not None:
+            described = replace(described, date_beg=target.begin, date_end=target.end or target.begin)
         axes = len(frame.dims)
         header = solarnet.complete(frame.header, entry, described, axes=axes)
         _stamp(header, target, axes)

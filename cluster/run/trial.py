@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from cluster.connect import connected
 from cluster.plan.layouts import layout_of
-from cluster.plan.plan import Plan, PlannedUnit
+from cluster.plan.plan import Plan
 from cluster.plan.refusals import refuse_hopeless
+from cluster.plan.units import PlannedUnit
 from cluster.report import Item, Report
 from cluster.run.execute import DaskExecution, Job
-from cluster.run.sources import coordinates_of, frame_source
+from cluster.run.jobs import Edition, jobs_of, target_of
+from cluster.run.sources import coordinates_of, frame_sources
 from cluster.run.stacks import Manifest, Target, open_stack
 from cluster.scheduler import Scheduler
 from lake.errors import BadInput, Fatal
@@ -73,18 +75,19 @@ def trial_stack(
     _require(lake, plan, principal)
     entry = instrument(plan.recipe.instrument)
     chosen = _of_shape(plan, shape, entry)
-    sources = [frame_source(lake, unit, entry) for unit in chosen]
+    sources = [source for unit in chosen for source in frame_sources(lake, unit, entry)]
+    members = len(chosen[0].members)
     layout = layout_of(chosen[0].file, entry)
     stack = open_stack(
         sources,
         layout.shape,
         dims=layout.dims,
         flagged=layout.flagged,
-        frames_per_block=frames_per_block,
+        frames_per_block=frames_per_block * members,
         uncertainty=plan.recipe.uncertainty and not begins(plan.recipe.bind()),
     )
     located = stack.assign_coords(coordinates_of(sources, layout))
-    made = apply(located, plan.recipe, reach=reached).assign_coords(
+    made = apply(located, plan.recipe, reach=reached, members=members).assign_coords(
         time=("time", datetimes(one.file.date_beg for one in chosen))
     )
     return made.assign_attrs(recipe=plan.recipe.name, level=plan.recipe.to_level, trial=1)
@@ -157,14 +160,16 @@ def _require(lake: Lake, plan: Plan, principal: Principal) -> None:
             advice="widen the query; `heliolake search` shows what there is",
         )
     refuse_hopeless(lake, plan)
-    for release in sorted({unit.parent for unit in plan.units}):
+    for release in sorted({parent for unit in plan.units for parent in unit.parents}):
         require_bytes_granted(lake, release, principal)
 
 
 def _of_shape(plan: Plan, shape: Shape | None, entry: Instrument) -> list[PlannedUnit]:
+    """The pieces of work whose frames have one shape and are equally many."""
     by_shape: dict[Shape, list[PlannedUnit]] = {}
     for unit in plan.units:
-        by_shape.setdefault(layout_of(unit.file, entry).shape, []).append(unit)
+        if not unit.output:
+            by_shape.setdefault(layout_of(unit.file, entry).shape, []).append(unit)
     shapes = sorted(by_shape)
     if shape is None and len(shapes) == 1:
         shape = shapes[0]
@@ -175,7 +180,16 @@ def _of_shape(plan: Plan, shape: Shape | None, entry: Instrument) -> list[Planne
             found=", ".join(map(str, shapes)) if shape is None else str(shape),
             advice=f"name one with shape=(ny, nx); there are {', '.join(map(str, shapes))}",
         )
-    return by_shape[shape]
+    found = by_shape[shape]
+    numbers = sorted({len(unit.members) for unit in found})
+    if len(numbers) > 1:
+        raise BadInput(
+            "the groups have several numbers of files",
+            keyword="group_by",
+            found=", ".join(map(str, numbers)),
+            advice="name one observation, or write the products to a folder instead",
+        )
+    return found
 
 
 def _made(folder: Path) -> Path:
@@ -187,22 +201,14 @@ def _made(folder: Path) -> Path:
 
 
 def _jobs(lake: Lake, plan: Plan, folder: Path) -> Iterator[Job]:
-    entry = instrument(plan.recipe.instrument)
-    now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    for unit in plan.units:
-        target = Target(
-            unit=unit.unit_id,
-            instrument=entry.name,
-            folder=folder,
-            scope=unit.product.scope,
-            name=trial_file(unit.file.stem, unit.product.level),
-            version=0,
-            date=now,
-            parents=(unit.file.did,),
-            context=plan.context,
-        )
-        layout = layout_of(unit.file, entry)
-        yield Job(frame_source(lake, unit, entry), target, layout.shape, layout.dims)
+    now = datetime.now(UTC)
+
+    def target(unit: PlannedUnit) -> Target:
+        made = target_of(lake, unit, Edition(1, now, plan.context))
+        name = trial_file(unit.file.stem, unit.product.level)
+        return made.model_copy(update={"store": "", "folder": folder, "name": name, "version": 0})
+
+    return jobs_of(lake, plan.recipe, plan.units, target)
 
 
 def _item(unit: PlannedUnit, manifest: Manifest, folder: Path) -> Item:

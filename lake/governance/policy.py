@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -53,6 +54,31 @@ class Terms:
     status: str
     embargo_until: datetime | None = None
     embargo_holders: list[str] = field(default_factory=list)
+
+
+def strictest(releases: Iterable[Guarded], at: datetime) -> tuple[datetime | None, list[str]]:
+    """The embargo of what is made of several releases: the last end of any, and only whom all of them let in.
+
+    Parameters
+    ----------
+    releases
+        What it is made of; those that are under embargo no more let everybody in.
+    at
+        When it is made.
+
+    Returns
+    -------
+    until, holders
+        As a release has them; `None` and no holder where none of them has an embargo.
+    """
+    held = [
+        (in_utc(one.embargo_until), set(one.embargo_holders))
+        for one in releases
+        if one.embargo_until is not None and in_utc(one.embargo_until) > in_utc(at)
+    ]
+    if not held:
+        return None, []
+    return max(until for until, _ in held), sorted(set.intersection(*(holders for _, holders in held)))
 
 
 def may(principal: Principal, action: Action | str, release: Guarded, at: datetime) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import ARRAY, select, type_coerce
 from sqlalchemy.types import NullType
@@ -35,6 +36,21 @@ class Input:
     file: FileEntry
     product: ProductKey
     version: int
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.file.name
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """Its searchable values."""
+        return self.file.meta
+
+    @property
+    def date_beg(self) -> datetime | None:
+        """Begin of what it shows."""
+        return self.file.date_beg
 
     @property
     def release(self) -> str:

@@ -12,9 +12,10 @@ import pytest
 import xarray as xr
 
 from pipeline import Recipe, apply, frames_of, stack_of
-from pipeline.apply import RecipeBlock, memory_factor, run_chain, run_step, task_name
+from pipeline.apply import RecipeBlock, memory_factor, task_name
 from pipeline.errors import Fatal
 from pipeline.outcome import Status
+from pipeline.running import run_chain, run_step
 from pipeline.stack import header_of, outcome_at
 from pipeline.step import ReferenceFile
 from tests.toy import RECIPE, TWICE, toy_frame

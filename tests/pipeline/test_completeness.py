@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pipeline import Recipe
-from pipeline.apply import run_chain
 from pipeline.completeness import Expectation, left_out
 from pipeline.recipe import recipes_of
 from pipeline.registry import instruments
+from pipeline.running import run_chain
 from pipeline.step import steps
 from tests.toy import RECIPE, toy_frame
 

@@ -8,11 +8,12 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from pipeline import Frame, Recipe, apply, frames_of, stack_of
-from pipeline.apply import layout_behind, run_chain
+from pipeline.apply import layouts_behind
 from pipeline.errors import BadInput, Fatal
 from pipeline.outcome import Status
 from pipeline.provenance import quality_header, uncertainty_header
 from pipeline.quality import Quality
+from pipeline.running import run_chain
 from pipeline.stack import outcome_at
 from tests.cubes import DIMS, RECIPE, TO_IMAGE, cube
 from tests.toy import RECIPE as IMAGES
@@ -172,7 +173,7 @@ def test_frames_that_no_step_takes_are_refused_when_the_recipe_is_applied() -> N
 def test_a_shape_that_cannot_be_is_refused_before_anything_runs() -> None:
     recipe = Recipe.parse(RECIPE).with_settings({"trim.first": 5})
     with pytest.raises(Fatal, match=r"step trim would make .* of 4 x 0 x 3 x 2 .*; check its parameters"):
-        layout_behind(recipe, DIMS, (4, 5, 3, 2))
+        layouts_behind(recipe, DIMS, (4, 5, 3, 2))
 
 
 def test_a_step_that_gives_other_dims_than_it_says_stops_the_run_by_name() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline import Frame, Recipe, apply, frames_of, stack_of
-from pipeline.apply import memory_factor, run_chain
+from pipeline.apply import memory_factor
 from pipeline.errors import BadInput, Fatal
 from pipeline.outcome import Status
+from pipeline.running import run_chain
 from pipeline.stack import outcome_at
 from pipeline.steps.normalise_exposure import NormaliseExposureParams, normalise_exposure
 from tests.toy import RECIPE, toy_frame

@@ -77,7 +77,7 @@ def job(folder: Path, name: str, shape: tuple[int, int] = (4, 6), **cards: objec
         date="2024-01-01T00:00:00",
         parents=("toy:x",),
     )
-    return Job(FrameSource(loader=Loader(Ref.of_file(path), 0), source=path.name), target, shape)
+    return Job((FrameSource(loader=Loader(Ref.of_file(path), 0), source=path.name),), (target,), shape)
 
 
 def carried_out(client: Client, jobs: list[Job], recipe: str = RECIPE) -> dict[str, Manifest]:
@@ -88,7 +88,7 @@ def test_every_job_gets_one_manifest_whatever_its_shape(client: Client, tmp_path
     jobs = [job(tmp_path, f"a{n}", shape=(4, 6) if n % 2 else (5, 3)) for n in range(7)]
     manifests = carried_out(client, jobs)
     assert {unit: manifest.shape for unit, manifest in manifests.items()} == {
-        one.target.unit: one.shape for one in jobs
+        one.targets[0].unit: one.shape for one in jobs
     }
     path = tmp_path / "rse" / key_of("toy", "a3.l1.v0001.fits")
     assert path.stat().st_size == manifests["a3"].size
@@ -142,17 +142,19 @@ def test_what_an_attempt_before_wrote_is_taken_as_it_is(client: Client, tmp_path
     """A unit written by an older version of the software, and killed before it was entered as done."""
     one = job(tmp_path, "older")
     first = carried_out(client, [one])["older"]
-    later = replace(one, target=one.target.model_copy(update={"date": "2025-01-01T00:00:00"}))
+    later = replace(one, targets=(one.targets[0].model_copy(update={"date": "2025-01-01T00:00:00"}),))
     assert carried_out(client, [later])["older"].sha256 == first.sha256
-    other = replace(one, target=one.target.model_copy(update={"unit": "another", "date": "2025-01-01"}))
+    stranger = one.targets[0].model_copy(update={"unit": "another", "date": "2025-01-01"})
+    other = replace(one, targets=(stranger,))
     refused = carried_out(client, [other])["another"].outcome
     assert (refused.status, refused.keyword) == (Status.QUARANTINED, "sha256")
 
 
 def test_other_bytes_than_were_registered_are_not_processed(client: Client, tmp_path: Path) -> None:
     one = job(tmp_path, "flipped")
-    reading = one.source.loader._replace(ref=one.source.loader.ref._replace(sha256="0" * 64))
-    wrong = replace(one, source=one.source.model_copy(update={"loader": reading}))
+    source = one.sources[0]
+    reading = source.loader._replace(ref=source.loader.ref._replace(sha256="0" * 64))
+    wrong = replace(one, sources=(source.model_copy(update={"loader": reading}),))
     outcome = carried_out(client, [wrong])["flipped"].outcome
     assert (outcome.status, outcome.keyword) == (Status.QUARANTINED, "sha256")
 
@@ -195,14 +197,14 @@ def test_an_image_that_no_worker_can_hold_is_refused_before_it_is_read(
 ) -> None:
     execution = DaskExecution(client, Recipe.parse(RECIPE), worker_memory=100_000)
     with pytest.raises(Fatal, match="fewer workers with more memory"):
-        list(execution([Job(job(tmp_path, "big").source, job(tmp_path, "big2").target, (400, 400))]))
+        list(execution([Job(job(tmp_path, "big").sources, job(tmp_path, "big2").targets, (400, 400))]))
 
 
 def test_one_image_that_no_worker_can_hold_fails_alone(client: Client, tmp_path: Path) -> None:
     big = job(tmp_path, "huge")
     execution = DaskExecution(client, Recipe.parse(RECIPE), worker_memory=100_000)
     found = {
-        one.unit: one for one in execution([Job(big.source, big.target, (400, 400)), job(tmp_path, "slim")])
+        one.unit: one for one in execution([Job(big.sources, big.targets, (400, 400)), job(tmp_path, "slim")])
     }
     assert found["slim"].outcome.status is Status.DONE
     assert found["huge"].outcome.status is Status.FAILED
@@ -215,7 +217,7 @@ def test_blocks_are_filled_but_every_worker_gets_some(client: Client, tmp_path: 
     sizes = [len(block) for block in execution._blocks([one] * 64)]
     assert sum(sizes) == 64
     assert len(sizes) >= 4
-    large = Job(one.source, one.target, (4096, 4096))
+    large = Job(one.sources, one.targets, (4096, 4096))
     assert [len(block) for block in execution._blocks([large] * 3)] == [1, 1, 1]
 
 
@@ -320,7 +322,8 @@ def test_workers_that_still_run_an_older_step_refuse_the_work(
         assert "refused: a worker runs other code" in said
         assert told in said
         assert "`heliolake down` and `heliolake up`" in said
-        assert open_store(second.target.store).stat(key_of("toy", second.target.name)) is None
+        target = second.targets[0]
+        assert open_store(target.store).stat(key_of("toy", target.name)) is None
         with a_cluster(tmp_path, 1) as client:  # what the sentence asks for
             assert "done" in given_a_command(client, [second], tmp_path)
     finally:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.governance.policy import OPERATOR, PUBLIC, Action, Principal, Terms, may
+from lake.governance.policy import OPERATOR, PUBLIC, Action, Principal, Terms, may, strictest
 
 STATUSES = st.sampled_from(["DRAFT", "ACTIVE", "SUPERSEDED", "WITHDRAWN"])
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -113,3 +113,24 @@ def test_actions_are_called_as_audit_and_routes_name_them() -> None:
 def test_the_operator_and_the_public_are_who_they_are_called() -> None:
     assert (OPERATOR.name, OPERATOR.operator) == ("operator", True)
     assert (PUBLIC.name, PUBLIC.operator) == ("", False)
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def under(days: float, *holders: str) -> Terms:
+    return Terms("ACTIVE", NOON + timedelta(days=days), list(holders))
+
+
+def test_what_is_made_of_several_is_for_those_alone_whom_all_of_them_let_in() -> None:
+    assert strictest([under(3, "ada", "bo"), under(9, "bo", "cy"), Terms("ACTIVE")], NOON) == (
+        NOON + timedelta(days=9),
+        ["bo"],
+    )
+    assert strictest([under(3, "ada"), under(9, "bo")], NOON)[1] == []
+
+
+def test_an_embargo_that_ended_keeps_nobody_out_of_what_is_made_now() -> None:
+    assert strictest([under(-1, "ada"), Terms("ACTIVE")], NOON) == (None, [])
+    assert strictest([under(0, "ada"), under(5, "bo")], NOON) == (NOON + timedelta(days=5), ["bo"])
+    assert strictest([], NOON) == (None, [])

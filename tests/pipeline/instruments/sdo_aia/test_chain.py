@@ -11,10 +11,10 @@ import pytest
 from astropy.io import fits
 
 from pipeline import Frame
-from pipeline.apply import run_chain
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import recipes_of
 from pipeline.registry import instrument, recognise
+from pipeline.running import run_chain
 from pipeline.step import ReferenceFile
 from tests.pipeline.instruments.sdo_aia.frames import real_cutout, real_frame, small
 from tests.pipeline.instruments.sdo_aia.references import pointing_table, reference, spikes_file

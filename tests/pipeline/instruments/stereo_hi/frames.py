@@ -8,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.apply import run_chain
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi.simulate import (
     SimulatedFrame,
@@ -20,6 +19,7 @@ from pipeline.instruments.stereo_hi.simulate import (
 from pipeline.outcome import Outcome
 from pipeline.recipe import recipes_of
 from pipeline.registry import instrument
+from pipeline.running import run_chain
 from pipeline.step import ReferenceFile, find_step
 
 LEVEL_1 = "stereo_hi-l1"

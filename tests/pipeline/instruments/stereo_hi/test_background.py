@@ -12,7 +12,6 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.apply import run_chain
 from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import BACKGROUND
@@ -23,6 +22,7 @@ from pipeline.quality import Quality
 from pipeline.recipe import recipes_of
 from pipeline.reduction import Origin, Reduced, StackBlock, reduce
 from pipeline.registry import instrument
+from pipeline.running import run_chain
 from tests.pipeline.instruments.stereo_hi.frames import (
     apply_step,
     as_frame,

@@ -15,7 +15,6 @@ import sunpy.map
 from astropy.io import fits
 from sunpy.util.exceptions import SunpyMetadataWarning
 
-from pipeline.apply import run_chain
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import tables
@@ -24,6 +23,7 @@ from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, flagged
 from pipeline.recipe import recipes_of
 from pipeline.registry import instrument
+from pipeline.running import run_chain
 from pipeline.step import ReferenceFile
 from tests.pipeline.instruments.stereo_hi.frames import (
     LEVEL_1,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.apply import run_chain
 from pipeline.frame import Frame
 from pipeline.quality import Quality
 from pipeline.recipe import Recipe, recipes_of
 from pipeline.registry import instrument
+from pipeline.running import run_chain
 from tests.pipeline.instruments.stereo_hi.frames import LEVEL_1, apply_step, as_frame, frame_of, simulated
 
 GAIN = 15.0
