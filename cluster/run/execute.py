@@ -259,7 +259,7 @@ class DaskExecution:
                 manifests = [Manifest.model_validate(one) for one in json.loads(str(text))]
                 made, wanted = [one.unit for one in manifests], [one.unit for one in job.targets]
                 if made != wanted:
-                    raise Fatal(f"Dask gave what unit {made} made for unit {wanted}")
+                    raise Fatal(f"Dask gave what unit {', '.join(made)} made for {', '.join(wanted)}")
                 yield job, manifests
 
     def _after_kill(

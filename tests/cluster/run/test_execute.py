@@ -187,8 +187,8 @@ def test_a_cluster_that_lost_all_its_workers_is_not_waited_for_for_ever(
 
 def test_what_was_made_for_another_unit_is_not_believed(client: Client, tmp_path: Path) -> None:
     mine, other = job(tmp_path, "mine"), Manifest(unit="other", outcome=Outcome())
-    future = client.submit(lambda: [other.model_dump_json()])
-    with pytest.raises(Fatal, match="unit other made for unit mine"):
+    future = client.submit(lambda: [f"[{other.model_dump_json()}]"])
+    with pytest.raises(Fatal, match="unit other made for mine"):
         list(DaskExecution(client, Recipe.parse(RECIPE))._settle(future, [mine], deque()))
 
 
