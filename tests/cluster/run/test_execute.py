@@ -278,7 +278,7 @@ from pipeline.reduction import lazily
 name, jobs = pickle.loads(open(sys.argv[2], "rb").read())
 instrument("toy")
 reduction = getattr(importlib.import_module("toy_camera.steps"), name)()
-stack = open_stack([job.source for job in jobs], jobs[0].shape)
+stack = open_stack([job.sources[0] for job in jobs], jobs[0].shape)
 with Client(sys.argv[1]) as client:
     try:
         found = submit(client, lazily(reduction, stack, instrument="toy")).result()
