@@ -45,14 +45,23 @@ ABSENT = (
 )
 
 BLOCK = f"""
-import importlib.abc, sys
+import sys
 
-class Absent(importlib.abc.MetaPathFinder):
+class Without:
+    '''A finder to which some modules are not there, as where they were never installed.'''
+
+    def __init__(self, finder):
+        self.finder = finder
+
     def find_spec(self, name, path=None, target=None):
         if any(name == one or name.startswith(one + ".") for one in {ABSENT!r}):
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+            return None
+        return self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Absent())
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
 """
 
 
