@@ -32,3 +32,11 @@ def test_sums_do_not_depend_on_the_blocks_they_were_taken_in(blocks: list[bytes]
 def test_a_buffer_longer_than_a_block_is_summed_whole() -> None:
     data = bytes(range(256)) * 5000
     assert checksums(data).sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_large_buffer_has_the_sums_it_has_block_by_block() -> None:
+    for size in ((1 << 22) - 1, 1 << 22, (1 << 22) + 7):
+        data = bytes(range(251)) * (size // 251 + 1)
+        summer = Summer()
+        summer.add(data[:size])
+        assert checksums(memoryview(data)[:size]) == summer.result()
