@@ -92,22 +92,24 @@ def test_the_step_of_contributing_compiles() -> None:
 
 
 def test_the_worked_example_of_contributing_works(tmp_path: Path) -> None:
-    step, test_of_step, reduction, test_of_reduction = blocks(CONTRIBUTING, "python")[:4]
+    step, test_of_step, reduction, test_of_reduction, gather, test_of_gather = blocks(CONTRIBUTING, "python")
     folder = tmp_path / "my_camera"
     (folder / "steps").mkdir(parents=True)
     (folder / "__init__.py").write_text("")
     (folder / "instrument.yaml").write_text(blocks(CONTRIBUTING, "yaml")[0])
-    (folder / "steps" / "__init__.py").write_text("from my_camera.steps import dark, darks\n")
+    (folder / "steps" / "__init__.py").write_text("from my_camera.steps import dark, darks, polar\n")
     (folder / "steps" / "dark.py").write_text(step)
     (folder / "steps" / "darks.py").write_text(reduction)
+    (folder / "steps" / "polar.py").write_text(gather)
     fits.writeto(tmp_path / "dark.fits", np.full((4, 6), 3.0, np.float32))
     (tmp_path / "made").mkdir()
     with working_on(folder):
         names: dict[str, Any] = {}
-        for text in (test_of_step, test_of_reduction):
+        for text in (test_of_step, test_of_reduction, test_of_gather):
             exec(compile(text, "CONTRIBUTING.md", "exec"), names)  # noqa: S102 -- our own text
         names["test_the_dark_frame_is_subtracted"](tmp_path / "dark.fits")
         names["test_a_dark_is_made_and_used"](tmp_path / "made")
+        names["test_three_frames_become_one"]()
     with pytest.raises(Fatal):
         find_reduction("my_camera", "dark")
     assert check(folder).problems == ()
