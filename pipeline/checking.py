@@ -222,7 +222,6 @@ def _expectations(entry: Instrument) -> Iterator[str]:
 
 def _reductions(entry: Instrument, kinds: list[ReductionKind], recipes: list[Recipe]) -> Iterator[str]:
     levels = entry.level.levels | {one.to_level for one in recipes}
-    asked = {need.name for one in steps(entry.name) for need in one.needs}
     for kind in kinds:
         for name in kind.alike:
             if name not in entry.meta:
@@ -234,8 +233,6 @@ def _reductions(entry: Instrument, kinds: list[ReductionKind], recipes: list[Rec
         if kind.level not in levels:
             there = ", ".join(sorted(levels))
             yield f"reduction {kind.name} takes level {kind.level}; there are {there}"
-        if kind.need not in asked:
-            yield f"reduction {kind.name} makes {kind.need}, which no step asks for"
 
 
 def _notes(entry: Instrument, own: list[Step], recipes: list[Recipe]) -> Iterator[str]:
@@ -245,6 +242,9 @@ def _notes(entry: Instrument, own: list[Step], recipes: list[Recipe]) -> Iterato
             yield f"no recipe of its own uses the step {one.name}"
     asked = {need.name for one in own for need in one.needs}
     described = {rule.need for rule in entry.references}
+    for kind in reductions_of(entry.name):
+        if kind.need not in asked:
+            yield f"reduction {kind.name} makes {kind.need}, which no step of its own asks for"
     for name in sorted(described - asked):
         yield f"references: no step asks for {name}"
     for name in sorted(asked - described):

@@ -92,7 +92,6 @@ class Nothing:
     [
         ('"camera"', '"kamera"', "its frames are to agree in kamera, which is none of meta (camera)"),
         ('level="0"', 'level="4"', "reduction dark takes level 4; there are 0, 1"),
-        ('need="dark"', 'need="flat"', "reduction dark makes flat, which no step asks for"),
         ("", "", ""),
     ],
 )
@@ -101,6 +100,13 @@ def test_reductions_are_checked_too(folder: Path, before: str, after: str, sente
     change(folder / "steps" / "__init__.py", "import dark", "import dark, darks")
     problems = check(folder).problems
     assert [sentence in one for one in problems] == ([True] if sentence else [])
+
+
+def test_a_reduction_whose_result_nobody_asks_for_is_noted(folder: Path) -> None:
+    (folder / "steps" / "darks.py").write_text(REDUCTION.replace('need="dark"', 'need="flat"'))
+    change(folder / "steps" / "__init__.py", "import dark", "import dark, darks")
+    assert check(folder).problems == ()
+    assert "reduction dark makes flat, which no step of its own asks for" in check(folder).notes
 
 
 def test_what_may_be_meant_so_is_a_note(folder: Path) -> None:
