@@ -25,7 +25,10 @@ class LakeConfig:
     rse
         Name of the storage element at this site.
     store
-        URL of its store: a folder as ``file:///FOLDER``. Never holds credentials.
+        URL of its store: a folder as ``file:///FOLDER``, or as `lake.storage.s3.s3_url` makes it. Never
+        holds credentials.
+    store_credentials
+        File of the credentials for it, where it needs some that this process does not have.
     """
 
     database_url: str = field(repr=False)
@@ -35,3 +38,4 @@ class LakeConfig:
     token_path: Path
     rse: str
     store: str
+    store_credentials: Path | None = None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from lake.catalogue.session import open_engine, session_factory
 from lake.config import LakeConfig
 from lake.rucio.client import RucioClient
+from lake.storage import credentials
 from lake.storage.opening import open_store
 from lake.storage.store import Ref, Store, key_of
 
@@ -49,9 +50,11 @@ class Lake:
         """Rucio."""
         return RucioClient(self.config)
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """The storage element."""
+        if self.config.store_credentials is not None:
+            credentials.use(self.config.store_credentials)
         return open_store(self.config.store)
 
     def ref(self, scope: str, name: str, sha256: str = "") -> Ref:

@@ -45,8 +45,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 class running_home:  # noqa: N801 -- used like a function
     """A home whose services run within a ``with`` block and end with it, or with the test process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, storage: str = "") -> None:
         self.home = Home(path)
+        self.storage = storage
 
     def __enter__(self) -> Home:
         # Reads until our end of the pipe is closed, which happens even when the tests are killed.
@@ -56,7 +57,7 @@ class running_home:  # noqa: N801 -- used like a function
             cwd=HOUSE,
             start_new_session=True,
         )
-        up(self.home)
+        up(self.home, storage=self.storage)
         return self.home
 
     def __exit__(self, *_: object) -> None:

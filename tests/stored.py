@@ -7,6 +7,7 @@ from pathlib import Path
 from lake.lake import Lake
 from lake.storage.opening import stored_path
 from lake.storage.posix import PosixStore
+from lake.storage.s3 import S3Store
 from lake.storage.store import Ref, Store
 
 
@@ -25,12 +26,18 @@ def write(store: Store, key: str, content: bytes) -> None:
     if isinstance(store, PosixStore):
         store.path(key).parent.mkdir(parents=True, exist_ok=True)
         store.path(key).write_bytes(content)
+    else:
+        assert isinstance(store, S3Store)
+        store._wire.call("put_object", Key=store._key(key), Body=content)
 
 
 def remove(store: Store, key: str) -> None:
     """Lose what is under a key."""
     if isinstance(store, PosixStore):
         store.path(key).unlink()
+    else:
+        assert isinstance(store, S3Store)
+        store._wire.call("delete_object", Key=store._key(key))
 
 
 def damage(store: Store, key: str) -> None:

@@ -15,12 +15,17 @@ from cluster.home.process import PRIVATE_FILE, ProcessRecord, write_private
 from cluster.scheduler import Scheduler
 from lake.config import LakeConfig
 from lake.errors import Fatal, Unreachable
+from lake.storage.s3 import s3_url
 
 PRIVATE_FOLDER = 0o700
+KINDS = ("posix", "s3")
+"""What a home may keep its files in: a folder, or an S3 storage of its own."""
+BUCKET = "heliolake"
+"""Bucket of a home's S3 storage."""
 RSE = "HELIOLAKE"
 """Name of the storage element every home starts with."""
 
-SECRETS = ("postgres", "rucio_database", "lake_database", "rucio_root")
+SECRETS = ("postgres", "rucio_database", "lake_database", "rucio_root", "s3")
 
 
 class Home:
@@ -94,23 +99,59 @@ class Home:
 
     @property
     def rse_root(self) -> Path:
-        """Folder of the home's storage element."""
+        """Folder of the home's storage element, where it is of the kind posix."""
         return self.storage / RSE
 
-    def create(self) -> None:
+    @property
+    def objects(self) -> Path:
+        """Folder of the home's S3 storage, where it is of that kind."""
+        return self.path / "s3"
+
+    @property
+    def kind(self) -> str:
+        """What the home keeps its files in; homes made before there was a choice, and those to come, in a
+        folder."""
+        return str(self._read(self._state_file).get("storage", KINDS[0]))
+
+    @property
+    def store_url(self) -> str:
+        """URL of the home's store."""
+        if self.kind == "posix":
+            return self.rse_root.as_uri()
+        return s3_url(BUCKET, self.url("s3"), region="us-east-1")
+
+    @property
+    def store_credentials(self) -> Path:
+        """File of credentials for stores: its own S3 storage, and whatever others are written there."""
+        return self.path / "stores.json"
+
+    def create(self, kind: str = "") -> None:
         """Make the folders, the identity and the passwords, as far as they are missing.
+
+        Parameters
+        ----------
+        kind
+            What a new home is to keep its files in, one of `KINDS`; '' leaves it as it is.
 
         Raises
         ------
         Fatal
-            When the folder cannot be made, or cannot be a home.
+            When the folder cannot be made, or cannot be a home, or is one of another kind.
         """
+        if kind not in ("", *KINDS):
+            raise Fatal(f"There is no storage of the kind {kind!r}; there are {' and '.join(KINDS)}.")
+        if kind and self._state_file.exists() and kind != self.kind:
+            raise Fatal(
+                f"The home {self.path} keeps its files in {self.kind}, and a home never changes that. "
+                f"Leave --storage out, or make another home for {kind} with --home."
+            )
         if "%" in str(self.path):
             # Alembic, which Rucio uses, takes it for the start of a variable, without a way around.
             raise Fatal(f"The home {self.path} has a percent sign in its path. Choose another with --home.")
         try:
             self.path.mkdir(parents=True, mode=PRIVATE_FOLDER, exist_ok=True)
-            parts = (self.log, self.run, self.storage, self.postgres, self.rucio, self.dask, self.rse_root)
+            parts = [self.log, self.run, self.storage, self.postgres, self.rucio, self.dask]
+            parts.append(self.objects if (kind or self.kind) == "s3" else self.rse_root)
             for folder in parts:
                 folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         except OSError as error:
@@ -121,7 +162,8 @@ class Home:
             self.path.chmod(PRIVATE_FOLDER)
         with self.lock():
             if not self._state_file.exists():
-                self._write(self._state_file, {"id": secrets.token_hex(8), "ports": {}})
+                state = {"id": secrets.token_hex(8), "ports": {}, "storage": kind or KINDS[0]}
+                self._write(self._state_file, state)
             known = self._read(self._secrets_file)
             missing = {name: secrets.token_hex(24) for name in SECRETS if name not in known}
             if missing:
@@ -181,7 +223,8 @@ class Home:
         Unreachable
             When the services of the home are not running.
         """
-        self._require("postgres", "rucio")
+        needed = ("postgres", "rucio") if self.kind == "posix" else ("postgres", "rucio", "seaweedfs")
+        self._require(*needed)
         return LakeConfig(
             database_url=self.database_url(),
             rucio_host=self.url("rucio"),
@@ -189,7 +232,8 @@ class Home:
             password=self.secret("rucio_root"),
             token_path=self.rucio / "token",
             rse=self.rse,
-            store=self.rse_root.as_uri(),
+            store=self.store_url,
+            store_credentials=self.store_credentials,
         )
 
     def scheduler(self) -> Scheduler:

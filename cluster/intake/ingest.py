@@ -20,6 +20,7 @@ from typing import Final
 
 from cluster.intake.decisions import Intake, Stored
 from cluster.intake.hands import hands
+from cluster.intake.stored import at_hand
 from cluster.report import Item, Report, bad_item
 from cluster.scheduler import Scheduler
 from lake.errors import BadInput, Reason
@@ -134,7 +135,7 @@ def ingest(
     lake
         Where to.
     paths
-        Files, folders and patterns.
+        Files, folders and patterns; addresses in the lake's own S3 storage, as `fsck` names them.
     scheduler
         Of the Dask cluster whose workers look at the files and store them, where they are many. Without
         one, or where its workers do not see the files, processes of this machine do.
@@ -156,7 +157,17 @@ def ingest(
     lake.errors.Retriable
         When the catalogue, Rucio or the storage cannot be reached.
     """
-    selection = select(paths)
+    with at_hand(lake, paths) as here:
+        return _ingest(lake, select(here), scheduler, on_progress, say)
+
+
+def _ingest(
+    lake: Lake,
+    selection: Selection,
+    scheduler: Scheduler | None,
+    on_progress: Progress | None,
+    say: Callable[[str], None],
+) -> Report:
     files = selection.files
     report = Report(more={"releases": [], "ignored": [printable(path) for path in selection.ignored]})
     for text in selection.absent:

@@ -22,7 +22,18 @@ from cluster.services import ports, records
 from lake.errors import Fatal
 
 _LOG_LIMIT = 10_000_000  # bytes; a longer log is set aside when its service starts
-_STRAY_VARIABLES = ("RUCIO_", "DASK_", "PG", "GUNICORN_", "FLASK_", "X509_")
+_STRAY_VARIABLES = (
+    "RUCIO_",
+    "DASK_",
+    "PG",
+    "GUNICORN_",
+    "FLASK_",
+    "X509_",
+    "AWS_",
+    "WEED_",
+    "HELIOLAKE_STORES",
+    "HELIOLAKE_CACHE",
+)
 """Settings of the caller's shell that must not reach the services of a home."""
 
 _GONE = "its process is gone; `heliolake up` starts it again"

@@ -12,6 +12,7 @@ import psutil
 
 from cluster.home.home import Home
 from cluster.services.base import Service, fetch, python
+from lake.storage import cache, credentials
 
 _ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "BLIS")
 
@@ -31,10 +32,14 @@ class Dask(Service):
 
     def environment(self, home: Home) -> dict[str, str]:
         """One thread per library and worker, no downloads, compiled kernels shared by everybody."""
-        return compute_environment() | {
-            "ASTROPY_CONFIG_DIR": str(home.dask / "config"),
-            "DASK_LOGGING__DISTRIBUTED": "warning",
-        }
+        return (
+            compute_environment()
+            | store_environment(home)
+            | {
+                "ASTROPY_CONFIG_DIR": str(home.dask / "config"),
+                "DASK_LOGGING__DISTRIBUTED": "warning",
+            }
+        )
 
     def command(self, home: Home) -> Sequence[str]:
         """Our main module, given everything it must know."""
@@ -59,6 +64,11 @@ class Dask(Service):
     def witnesses(self, process: psutil.Process) -> tuple[int, ...]:
         """The worker processes, with the small process that cleans up after them."""
         return tuple(sorted(child.pid for child in process.children()))
+
+
+def store_environment(home: Home) -> dict[str, str]:
+    """Variables for every process that reads and writes what a home keeps."""
+    return {credentials.VARIABLE: str(home.store_credentials), cache.FOLDER: str(home.path / "cache")}
 
 
 def worker_count() -> int:

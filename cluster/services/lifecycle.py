@@ -9,30 +9,41 @@ from cluster.home.home import Home
 from cluster.services import installed, ports, records, rucio
 from cluster.services.base import Service, ServiceState, launch, python
 from cluster.services.compute import Dask, compute_environment
+from cluster.services.objects import SeaweedFS, program
 from cluster.services.parts import require_parts
 from cluster.services.postgres import Postgres
 from cluster.services.rucio import RucioDaemons, RucioServer
 
 POSTGRES, SERVER, DAEMONS, DASK = Postgres(), RucioServer(), RucioDaemons(), Dask()
-SERVICES: tuple[Service, ...] = (POSTGRES, SERVER, DAEMONS, DASK)
+OBJECTS = SeaweedFS()
+
+
+def services_of(home: Home) -> tuple[Service, ...]:
+    """The services of a home, in the order in which they are shown."""
+    stores = (OBJECTS,) if home.kind == "s3" else ()
+    return (POSTGRES, *stores, SERVER, DAEMONS, DASK)
+
 
 Progress = Callable[[str], None]
 
 
-def up(home: Home, *, on_progress: Progress | None = None) -> list[ServiceState]:
+def up(home: Home, *, storage: str = "", on_progress: Progress | None = None) -> list[ServiceState]:
     """Start the services that do not run and repair those that are not well.
 
     Parameters
     ----------
     home
         The home; it is made if need be.
+    storage
+        What a new home keeps its files in, ``posix`` or ``s3``; '' is posix for a new home, and what an old
+        one has.
     on_progress
         Called with a short sentence whenever something has been done.
 
     Returns
     -------
     list of ServiceState
-        How the services are now, in the order of `SERVICES`.
+        How the services are now, in the order of `services_of`.
 
     Raises
     ------
@@ -41,8 +52,13 @@ def up(home: Home, *, on_progress: Progress | None = None) -> list[ServiceState]
     """
     require_parts()
     say = on_progress or (lambda _sentence: None)
-    home.create()
+    if storage == "s3" and not home.exists:
+        program()  # said before anything is made
+    home.create(storage)
     with home.lock("up"), ThreadPoolExecutor(2) as pool:
+        # First, for everybody is told its address.
+        if OBJECTS in services_of(home):
+            _bring_up(OBJECTS, home, say)
         compute = pool.submit(_bring_up, DASK, home, say)
         try:
             _bring_up_lake(home, say)
@@ -59,10 +75,10 @@ def down(home: Home) -> list[ServiceState]:
     if not home.exists:
         return status(home)
     with home.lock("up"):
-        with ThreadPoolExecutor(len(SERVICES)) as pool:
-            # The database last: the others write to it while they end.
+        with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda service: service.stop(home), (SERVER, DAEMONS, DASK)))
-        POSTGRES.stop(home)
+            # Those they write to while they end.
+            list(pool.map(lambda service: service.stop(home), (POSTGRES, OBJECTS)))
         records.sweep(home)
     return status(home)
 
@@ -70,9 +86,9 @@ def down(home: Home) -> list[ServiceState]:
 def status(home: Home) -> list[ServiceState]:
     """How the services of a home are."""
     if not home.exists:
-        return [ServiceState(service.name, "stopped") for service in SERVICES]
-    with ThreadPoolExecutor(len(SERVICES)) as pool:
-        return list(pool.map(lambda service: service.probe(home), SERVICES))
+        return [ServiceState(service.name, "stopped") for service in services_of(home)]
+    with ThreadPoolExecutor(5) as pool:
+        return list(pool.map(lambda service: service.probe(home), services_of(home)))
 
 
 def _bring_up(service: Service, home: Home, say: Progress) -> bool:

@@ -13,6 +13,7 @@ from cluster.home.home import Home
 from cluster.home.process import write_private
 from cluster.services import records
 from cluster.services.base import Service, fetch, launch, log_tail, python
+from cluster.services.compute import store_environment
 from lake.errors import Fatal
 from lake.rucio.server.settings import RucioSettings
 
@@ -31,7 +32,7 @@ def settings(home: Home) -> RucioSettings:
         server_url=home.url("rucio"),
         password=home.secret("rucio_root"),
         rse=home.rse,
-        rse_root=home.rse_root,
+        store=home.store_url,
     )
 
 
@@ -45,14 +46,14 @@ def write_settings(home: Home) -> None:
 def is_bootstrapped(home: Home) -> bool:
     """Whether Rucio's database has been set up for this very folder; a home may have been moved."""
     done = _done(home)
-    return done.exists() and done.read_text() == str(home.rse_root)
+    return done.exists() and done.read_text() == home.store_url
 
 
 def bootstrap(home: Home) -> None:
     """Give a new Rucio its tables, account and storage element; nothing where that is done."""
     if is_bootstrapped(home):
         return
-    command = python("-m", "lake.rucio.server.bootstrap", home.rse, str(home.rse_root))
+    command = python("-m", "lake.rucio.server.bootstrap", home.rse, home.store_url)
     child = launch(home, BOOTSTRAP, command, _environment(home))
     try:
         code = child.wait(timeout=120)
@@ -60,7 +61,7 @@ def bootstrap(home: Home) -> None:
         records.sweep(home, BOOTSTRAP)
     if code != 0:
         raise Fatal(f"Rucio's database could not be set up.{log_tail(home, 'rucio-bootstrap')}")
-    write_private(_done(home), str(home.rse_root))
+    write_private(_done(home), home.store_url)
 
 
 class RucioServer(Service):
@@ -113,8 +114,8 @@ class RucioDaemons(Service):
         _heartbeat(home).unlink(missing_ok=True)
 
     def environment(self, home: Home) -> dict[str, str]:
-        """Where the daemons find their configuration."""
-        return _environment(home)
+        """Where the daemons find their configuration, and the keys to the stores they copy between."""
+        return _environment(home) | store_environment(home)
 
     def command(self, home: Home) -> Sequence[str]:
         """Our loop."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,8 +24,17 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=SERVICES)(status)
 
 
-def up(ctx: typer.Context, as_json: Json = False) -> None:
-    """Start the services of a home: PostgreSQL, Rucio and Dask.
+def up(
+    ctx: typer.Context,
+    storage: Annotated[
+        str,
+        typer.Option(
+            "--storage", metavar="posix|s3", help="What a new home keeps its files in.", show_default="posix"
+        ),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Start the services of a home: PostgreSQL, Rucio and Dask, and SeaweedFS where it keeps its files in S3.
 
     Starts what does not run, repairs what died, leaves the rest alone: running it twice does no harm.
     Everything listens on this machine only. Passwords are generated and kept in the home.
@@ -34,13 +43,14 @@ def up(ctx: typer.Context, as_json: Json = False) -> None:
 
       heliolake up
       heliolake --home ./lake up
+      heliolake --home ./objects up --storage s3
     """
     from cluster.services import up as bring_up
 
     home = home_of(ctx)
     console = err()
     with console.status(f"starting the services of {shown(home.path)}") as spinner:
-        states = bring_up(home, on_progress=spinner.update)
+        states = bring_up(home, storage=storage, on_progress=spinner.update)
     _show(ctx, states, as_json=as_json)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import PurePosixPath
 
 from lake.errors import HeliolakeLakeError
 from lake.fsck.difference import REPAIR, Difference, Look
@@ -59,7 +58,7 @@ def taken_in_by(look: Look, dids: Sequence[Did], key: str | None) -> tuple[str, 
     if key in look.picture.open_runs:
         return (f"heliolake process --run {key}",)
     paths = [
-        PurePosixPath(look.lake.store.place(key_of(*did)))
+        look.lake.store.place(key_of(*did))
         for did in dids
         if look.picture.path_of(did) in look.picture.stored and version_of(did[1]) is None
     ]
@@ -68,8 +67,8 @@ def taken_in_by(look: Look, dids: Sequence[Did], key: str | None) -> tuple[str, 
     if dids[0][0] == REFERENCE_SCOPE:
         return (_ADD,)
     if len(paths) > _MANY:
-        paths = sorted({path.parents[2] for path in paths})
-    return (f"heliolake ingest {shlex.join(map(str, paths))}",)
+        paths = sorted({path.rsplit("/", 3)[0] for path in paths})
+    return (f"heliolake ingest {shlex.join(paths)}",)
 
 
 def _commands(look: Look, path: str, key: str | None, *, movable: bool) -> tuple[str, ...]:

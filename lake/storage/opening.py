@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from lake.errors import BadInput, Fatal
 from lake.storage.posix import PosixStore
+from lake.storage.s3 import S3Store
 from lake.storage.store import Ref, Store
 
 
@@ -25,7 +26,9 @@ def open_store(url: str) -> Store:
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return PosixStore(Path(unquote(parts.path)))
-    raise Fatal(f"{url} names no storage. Give a folder as file:///FOLDER.")
+    if parts.scheme == "s3" and parts.netloc:
+        return S3Store(url)
+    raise Fatal(f"{url} names no storage. Give a folder as file:///FOLDER, or s3://BUCKET?endpoint=ADDRESS.")
 
 
 def stored_path(ref: Ref) -> Path:

@@ -1,6 +1,6 @@
 """Give a new Rucio its tables, its root account and its first storage element.
 
-Run as ``python -m lake.rucio.server.bootstrap RSE FOLDER`` with ``RUCIO_CONFIG`` naming the
+Run as ``python -m lake.rucio.server.bootstrap RSE STORE`` with ``RUCIO_CONFIG`` naming the
 server's configuration. Every step is skipped where it has been done, so an interrupted run
 is cured by running again.
 """
@@ -9,32 +9,31 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 
 from lake.rucio.server import tuning
-from lake.rucio.server.settings import posix_protocol
+from lake.rucio.server.settings import STORE, protocol
 
 UNLIMITED = -1
 
 
-def build(rse: str, folder: Path) -> None:
+def build(rse: str, store: str) -> None:
     """Do all of it.
 
     Parameters
     ----------
     rse
         Name of the storage element.
-    folder
-        Its folder.
+    store
+        URL of its store.
     """
     tuning.apply()
     _tables()
     _root_account()
-    add_posix_rse(rse, folder)
+    add_rse(rse, store)
 
 
-def add_posix_rse(rse: str, folder: Path) -> None:
-    """Make a deterministic storage element of a folder, with no limit for the service account.
+def add_rse(rse: str, store: str) -> None:
+    """Make a deterministic storage element of a store, with no limit for the service account.
 
     Files lie where Rucio's ``hash`` algorithm puts them: ``<scope>/ab/cd/<name>``, the two
     levels from the MD5 of ``scope:name``.
@@ -51,19 +50,19 @@ def add_posix_rse(rse: str, folder: Path) -> None:
             identity = core.get_rse_id(rse, session=session)
         else:
             identity = core.add_rse(rse, deterministic=True, session=session)
-        for key, value in {"lfn2pfn_algorithm": "hash"}.items():
+        for key, value in {"lfn2pfn_algorithm": "hash", STORE: store}.items():
             core.add_rse_attribute(identity, key, value, session=session)
         account_limit.set_local_account_limit(InternalAccount("root"), identity, UNLIMITED, session=session)
     for other in core.list_rses():
         for pair in ((identity, other["id"]), (other["id"], identity)):
             if identity != other["id"] and not distance.get_distances(*pair):
                 distance.add_distance(*pair, distance=1)
+    described = protocol(store)
     try:
-        core.add_protocol(identity, posix_protocol(folder))
+        core.add_protocol(identity, described)
     except Duplicate:
-        core.update_protocols(
-            identity, scheme="file", data=posix_protocol(folder), hostname="localhost", port=0
-        )
+        host = str(described["hostname"])
+        core.update_protocols(identity, scheme="file", data=described, hostname=host, port=0)
 
 
 def _tables() -> None:
@@ -91,4 +90,4 @@ def _root_account() -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
-    build(sys.argv[1], Path(sys.argv[2]))
+    build(sys.argv[1], sys.argv[2])

@@ -10,8 +10,11 @@ import configparser
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 POLICY_PACKAGE = "lake.rucio.policy"
+STORE = "heliolake-store"
+"""Attribute of a storage element: the URL of its store."""
 IDENTITY = "root"
 """Name under which the service signs in with its password; the account has the same name."""
 
@@ -61,8 +64,8 @@ class RucioSettings:
         Where the server listens.
     password
         Password of the service account.
-    rse, rse_root
-        Name and folder of the first storage element.
+    rse, store
+        Name of the first storage element, and URL of its store.
     """
 
     folder: Path
@@ -71,7 +74,7 @@ class RucioSettings:
     server_url: str
     password: str = field(repr=False)
     rse: str
-    rse_root: Path
+    store: str
 
     @property
     def server_file(self) -> Path:
@@ -140,6 +143,19 @@ class RucioSettings:
             "transfers": {"multihop_enabled": "False"},
             "hermes": {"services_list": ""},
         }
+
+
+def protocol(store: str) -> dict[str, object]:
+    """The protocol description of a store, by its URL.
+
+    Rucio pairs protocols of one scheme for a transfer, and knows none called s3. All that our own tool reads
+    and writes is of the scheme `file` therefore; the host says which of them are buckets.
+    """
+    parts = urlsplit(store)
+    if parts.scheme == "file":
+        return posix_protocol(Path(unquote(parts.path)))
+    prefix = f"/{parts.netloc}/{parts.path.strip('/')}".rstrip("/")
+    return posix_protocol(Path(prefix)) | {"hostname": "s3"}
 
 
 def posix_protocol(folder: Path) -> dict[str, object]:

@@ -1,34 +1,39 @@
-"""Transfers between POSIX storage elements on this machine, for Rucio's own conveyor daemons.
+"""Transfers between storage elements that this machine reaches, for Rucio's own conveyor daemons.
 
 Built-in transfer tools need FTS or Globus; the one called ``mock`` reports success without
-copying. This one copies: into a temporary file, checking size and adler32 on the way, then
-renames it. What became of each job is kept on disk, so a daemon killed between the copy and
-the report reports it after its restart.
+copying. This one copies from store to store, folders and S3 alike, checking size and adler32.
+What became of each job is kept on disk, so a daemon killed between the copy and the report
+reports it after its restart.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import os
 import uuid
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rucio.core import transfer
+from rucio.core.rse import list_rse_attributes
 from rucio.db.sqla.constants import RequestState
 from rucio.transfertool.transfertool import TransferStatusReport, Transfertool, TransferToolBuilder
 
+from lake.errors import HeliolakeLakeError
+from lake.rucio.server.settings import STORE
+from lake.storage.opening import open_store
+from lake.storage.posix import PosixStore
+from lake.storage.store import Store
+from lake.storage.verify import sums_of
+
 if TYPE_CHECKING:
     from rucio.core.request import DirectTransfer
+    from rucio.rse.protocols.protocol import RSEProtocol
     from sqlalchemy.orm import Session
 
 NAME = "local"
 """The name by which the conveyor daemons are told to use this tool."""
-
-_CHUNK = 4 * 1024 * 1024
 
 
 def register(results: Path) -> None:
@@ -64,7 +69,7 @@ class LocalReport(TransferStatusReport):  # type: ignore[misc]  # Rucio's classe
 
 
 class LocalTransfertool(Transfertool):  # type: ignore[misc]  # Rucio's classes are untyped
-    """Copies files between folders; a submitted job is finished when `submit` returns."""
+    """Copies files between stores; a submitted job is finished when `submit` returns."""
 
     external_name = NAME
     required_rse_attrs = ()
@@ -77,7 +82,7 @@ class LocalTransfertool(Transfertool):  # type: ignore[misc]  # Rucio's classes 
         transfer_path: list[DirectTransfer],
         logger: Any = logging.log,
     ) -> tuple[list[DirectTransfer], TransferToolBuilder]:
-        """Every path between local folders is ours."""
+        """Every path between our stores is ours."""
         return transfer_path, TransferToolBuilder(cls, external_host="localhost")
 
     def group_into_submit_jobs(self, transfer_paths: Iterable[list[DirectTransfer]]) -> list[dict[str, Any]]:
@@ -125,75 +130,77 @@ class LocalTransfertool(Transfertool):  # type: ignore[misc]  # Rucio's classes 
         return True
 
 
-def copy_checked(source: Path, target: Path, *, size: int | None, adler32: str | None, token: str) -> None:
+class Place(NamedTuple):
+    """A file on a storage element: its store, and its key there."""
+
+    store: Store
+    key: str
+
+
+def copy_checked(source: Place, target: Place, *, size: int | None, adler32: str | None) -> None:
     """Copy a file so that it appears under its name whole and right, or not at all.
+
+    What lies there instead, damaged, is kept in the lost and found of its store.
 
     Parameters
     ----------
     source, target
-        Files; the folder of the target is made.
+        From where to where, of whatever kinds their stores are.
     size
         Expected size in bytes, None if unknown.
     adler32
         Expected checksum, 8 hexadecimal digits, None if unknown.
-    token
-        Distinguishes the temporary file from those of other copies.
 
     Raises
     ------
     ValueError
         When the source has another size or checksum.
-    OSError
+    HeliolakeLakeError
         When reading or writing fails.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{token}.part")
-    checksum, count = 1, 0
-    try:
-        with source.open("rb") as reader, part.open("wb") as writer:
-            while chunk := reader.read(_CHUNK):
-                checksum, count = zlib.adler32(chunk, checksum), count + len(chunk)
-                writer.write(chunk)
-            writer.flush()
-            os.fsync(writer.fileno())
-        if size is not None and count != size:
-            raise ValueError(f"{source} has {count} bytes, {size} were expected")
-        if adler32 and f"{checksum:08x}" != adler32.lower().zfill(8):
-            raise ValueError(f"{source} has adler32 {checksum:08x}, {adler32} was expected")
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+    here = source.store.place(source.key)
+    sums = sums_of(source.store, source.key)
+    if size is not None and sums.size != size:
+        raise ValueError(f"{here} has {sums.size} bytes, {size} were expected")
+    if adler32 and sums.adler32 != adler32.lower().zfill(8):
+        raise ValueError(f"{here} has adler32 {sums.adler32}, {adler32} was expected")
+    # Read again rather than held: it may be large. What is not the same any more is refused.
+    target.store.put_back(target.key, sums, lambda: source.store.blocks(source.key))
 
 
 def _copy_from_any_source(one: DirectTransfer) -> str:
     """Copy from the first source that is right; the reasons when none is."""
-    target = _path_of(one.dest_url)
     reasons = []
     for source in one.sources:
         try:
             copy_checked(
-                _path_of(one.source_url(source)),
-                target,
+                place_of(source.rse.id, one.source_protocol(source), one.source_url(source)),
+                place_of(one.dst.rse.id, one.dest_protocol(), one.dest_url),
                 size=one.rws.byte_count,
                 adler32=one.rws.adler32,
-                token=str(one.rws.request_id),
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HeliolakeLakeError) as error:
             reasons.append(str(error))
         else:
             return ""
     return "; ".join(reasons) or "there is no source"
 
 
-def _path_of(url: str) -> Path:
+def place_of(rse_id: str, protocol: RSEProtocol, url: str) -> Place:
+    """Where a URL of Rucio's points.
+
+    Parameters
+    ----------
+    rse_id
+        Its storage element, whose attribute names the store; a folder needs none.
+    protocol
+        Its protocol, whose prefix stands before the key.
+    url
+        The physical file name.
+    """
     # Rucio pastes the path into the URL as it is; taking it apart as a URL would trip over "%", "?" and "#".
-    return Path("/" + url.removeprefix("file://").partition("/")[2])
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    path = "/" + url.removeprefix("file://").partition("/")[2]
+    prefix = str(protocol.attributes["prefix"])
+    named = list_rse_attributes(rse_id).get(STORE)
+    store = open_store(str(named)) if named else PosixStore(Path(prefix))
+    return Place(store, path.removeprefix(prefix).lstrip("/"))
