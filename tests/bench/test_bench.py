@@ -12,6 +12,8 @@ import pytest
 
 from tests.conftest import HOUSE
 
+# Every row, of which some start services of their own.
+pytestmark = pytest.mark.timeout(1200)
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -141,7 +141,7 @@ def test_what_was_made_for_a_draft_that_was_given_up_is_made_again(
     aside.rename(stored)
     discard(lake, plan.units[0].product, run)
     again = processed(home, lake, plan)
-    assert (again.more["run"], counted(again)) == (run.id, {"done": 2})
+    assert (again.more["run"], counted(again)) == (run, {"done": 2})
     assert released(lake, 9) == [(2, "ACTIVE", 2)]
 
 
