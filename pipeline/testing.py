@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 
 from pipeline.apply import apply
 from pipeline.chain import BoundStep
+from pipeline.dims import IMAGE, Dims, Shape
 from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
 from pipeline.instrument import parse_date
@@ -36,7 +37,7 @@ from pipeline.reduction import Origin, Reduced, block_of, find_reduction, reduce
 from pipeline.registry import instrument as find_instrument
 from pipeline.registry import working_on
 from pipeline.running import run_chain
-from pipeline.stack import frame_at, outcome_at, stack_of
+from pipeline.stack import frame_at, outcome_at, part, stack_of
 from pipeline.step import ReferenceFile, find_step
 
 __all__ = [
@@ -52,7 +53,7 @@ __all__ = [
 ]
 
 
-def toy_frame(value: ArrayLike = 1.0, shape: tuple[int, ...] = (4, 6), /, **cards: Any) -> Frame:
+def toy_frame(value: ArrayLike = 1.0, shape: Shape = (4, 6), /, *, dims: Dims = IMAGE, **cards: Any) -> Frame:
     """A small frame.
 
     Parameters
@@ -60,7 +61,9 @@ def toy_frame(value: ArrayLike = 1.0, shape: tuple[int, ...] = (4, 6), /, **card
     value
         Of every pixel, or an array of the shape.
     shape
-        (ny, nx).
+        (ny, nx), or one length for each of `dims`.
+    dims
+        Names of the axes, the slowest first.
     **cards
         Go into its header, which is else that of a toy camera: unit DN, a date. With a dash:
         ``**{"DATE-OBS": "2026-01-02"}``.
@@ -70,7 +73,7 @@ def toy_frame(value: ArrayLike = 1.0, shape: tuple[int, ...] = (4, 6), /, **card
     header["DATE-OBS"] = "2024-05-06T07:08:09.5"
     header.update(cards)
     data = np.broadcast_to(np.asarray(value, dtype=np.float32), shape).copy()
-    return Frame.of(data, header, source=str(cards.get("FILENAME", "toy.fits")))
+    return Frame.of(data, header, source=str(cards.get("FILENAME", "toy.fits")), dims=dims)
 
 
 def reference(name: str, path: Path | str) -> ReferenceFile:
@@ -131,10 +134,14 @@ def run_step(
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of one frame: the finished frame, `None` where it did not get through, and why."""
+    """What became of one frame, or group: the finished frame, `None` where it did not get through, and why.
+
+    `outputs` are the further frames that the recipe keeps, by name.
+    """
 
     frame: Frame | None
     outcome: Outcome
+    outputs: Mapping[str, Frame] = field(default_factory=dict)
 
     @property
     def made(self) -> Frame:
@@ -150,8 +157,9 @@ def run_recipe(
     *,
     references: Sequence[ReferenceFile] = (),
     settings: Mapping[str, Any] | None = None,
+    members: int | None = None,
 ) -> list[Ran]:
-    """A recipe on frames of one shape, through `pipeline.apply`; frames fail alone.
+    """A recipe on frames of one shape, through `pipeline.apply`; frames, or groups of them, fail alone.
 
     Parameters
     ----------
@@ -163,18 +171,24 @@ def run_recipe(
         Calibration files; see `reference`.
     settings
         ``{"step.parameter": value}``.
+    members
+        Frames of a group, where the recipe makes one of several and its ``group_by`` does not say how many.
     """
     wanted = _recipe(recipe)
     if settings:
         wanted = wanted.with_settings(settings)
-    made = apply(stack_of(frames), wanted, {one.name: one for one in references}).compute(
-        scheduler="synchronous"
-    )
-    outcomes = [outcome_at(made, index) for index in range(len(frames))]
-    return [
-        Ran(frame_at(made, index, outcome) if outcome.status is Status.DONE else None, outcome)
-        for index, outcome in enumerate(outcomes)
-    ]
+    given = {one.name: one for one in references}
+    made = apply(stack_of(frames), wanted, given, members=members).compute(scheduler="synchronous")
+    main, further = part(made), {name: part(made, name) for name in wanted.outputs}
+    ran = []
+    for index in range(main.sizes["time"]):
+        outcome = outcome_at(main, index)
+        if outcome.status is not Status.DONE:
+            ran.append(Ran(None, outcome))
+            continue
+        outputs = {name: frame_at(one, index, outcome) for name, one in further.items()}
+        ran.append(Ran(frame_at(main, index, outcome), outcome, outputs))
+    return ran
 
 
 def run_reduction(

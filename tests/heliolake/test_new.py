@@ -11,7 +11,8 @@ import pytest
 
 from cluster.home.home import Home
 from cluster.services import installed
-from pipeline.registry import forget
+from pipeline.registry import forget, working_on
+from pipeline.testing import assert_provenance, run_recipe, toy_frame
 from tests.conftest import HOUSE
 from tests.heliolake.conftest import Command
 
@@ -30,6 +31,78 @@ def test_what_it_writes_passes_its_check_and_its_tests(
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(top)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert "3 passed" in done.stdout, done.stdout
+
+
+#: What an author adds for a spectrograph whose slit goes over the Sun: cubes, and a map made of its steps.
+AXES = """
+axes:
+  - dims: [stokes, wavelength, y]
+"""
+MAP_RECIPE = """
+name: slit_camera-map
+instrument: slit_camera
+from_level: "0"
+to_level: "1"
+version: 1
+group_by: {values: [scan], member: place, count: places}
+outputs: {glance: Q1}
+steps:
+  - {step: slit_map}
+"""
+MAP_STEP = '''
+import numpy as np
+
+from pipeline import Output, Params, gather
+
+CUBE = ("stokes", "wavelength", "y")
+
+
+class SlitMapParams(Params):
+    """Nothing to choose."""
+
+
+@gather(
+    "slit_map",
+    version=1,
+    prstep="MAP",
+    instrument="slit_camera",
+    dims=CUBE,
+    output_shape=lambda params, shape: (*shape[1:], shape[0]),
+    output_dims=lambda params, dims: (*CUBE, "x"),
+    outputs={"glance": Output(lambda params, shape: (shape[3], shape[0]))},
+)
+def slit_map(frames, params: SlitMapParams, references):
+    """The positions of the slit side by side, and the continuum of Stokes I as a quick look."""
+    data = np.stack([frame.data for frame in frames], axis=-1)
+    flags = np.stack([frame.quality for frame in frames], axis=-1)
+    made = frames[0].replace(data=data, quality=flags, dims=(*CUBE, "x"))
+    look = {"data": data[0, 0], "quality": flags[0, 0], "header": made.header.copy(), "dims": ("y", "x")}
+    return made.with_output("glance", made.replace(**look))
+'''
+
+
+def test_what_it_writes_grows_into_cubes_and_maps_made_of_them(run: Command, tmp_path: Path) -> None:
+    run("new", "instrument", "slit_camera", "-o", tmp_path)
+    folder = tmp_path / "slit_camera"
+    described = (folder / "instrument.yaml").read_text()
+    values = "\n".join(f"  {name}: {{keyword: {name.upper()}}}" for name in ("scan", "place", "places"))
+    (folder / "instrument.yaml").write_text(described.replace("\nsolarnet:", f"\n{values}\nsolarnet:") + AXES)
+    (folder / "recipes" / "map.yaml").write_text(MAP_RECIPE)
+    (folder / "recipes" / "slit_camera-l1.yaml").unlink()  # its steps take images
+    (folder / "steps" / "map.py").write_text(MAP_STEP)
+    (folder / "steps" / "__init__.py").write_text("from slit_camera.steps import map\n")
+    checked = run("instruments", "--check", folder)
+    assert checked.code == 0, checked.out + checked.err
+    dims, shape = ("stokes", "wavelength", "y"), (4, 5, 3)
+    cards = {"TELESCOP": "SLIT_CAMERA", "DETECTOR": "CAM1", "EXPTIME": 1.0, "SCAN": 7, "PLACES": 2}
+    with working_on(folder):
+        frames = [toy_frame(float(place), shape, dims=dims, PLACE=place, **cards) for place in (1, 2)]
+        (ran,) = run_recipe("slit_camera-map", frames, members=2)
+    assert (ran.made.dims, ran.made.data.shape) == ((*dims, "x"), (*shape, 2))
+    assert ran.made.data[0, 0, 0].tolist() == [1.0, 2.0]
+    assert ran.outputs["glance"].data.shape == (3, 2)
+    assert ran.outputs["glance"].header["LEVEL"] == "Q1"
+    assert_provenance(ran.made, "MAP")
 
 
 @pytest.mark.parametrize(
