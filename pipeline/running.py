@@ -218,7 +218,7 @@ def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceF
     provenance.record(
         header, bound, given, modes=result.modes, idle=idle, uncertain=result.uncertainty is not None
     )
-    result = _with_recorded_outputs(result, frame, bound, given)
+    result = _with_recorded_outputs(result, [frame], bound, given)
     # What a step handed on is taken without its shield, so that the last step's frame is like any other.
     return dataclasses.replace(
         result,
@@ -253,16 +253,17 @@ def _taken_unit(frame: Frame, entry: Step) -> str:
 
 
 def _with_recorded_outputs(
-    result: Frame, before: Frame, bound: BoundStep, given: Mapping[str, ReferenceFile]
+    result: Frame, before: Sequence[Frame], bound: BoundStep, given: Mapping[str, ReferenceFile]
 ) -> Frame:
-    """The result whose further frames, as far as this step made them, say that it did."""
-    strange = [name for name in result.outputs if name not in {**before.outputs, **bound.step.outputs}]
+    """The result whose further frames, as far as this step made them, say what was done up to here."""
+    known = before[0].outputs
+    strange = [name for name in result.outputs if name not in {**known, **bound.step.outputs}]
     if strange:
         raise Fatal(f"step {bound.step.name} made the output {strange[0]}, which it does not announce")
     outputs = dict(result.outputs)
     for name, output in outputs.items():
-        if before.outputs.get(name) is not output:
-            header = output.header.copy()
+        if known.get(name) is not output:
+            header = provenance.gathered(output.header, [frame.header for frame in before])
             provenance.record(header, bound, given, modes=result.modes)
             outputs[name] = output.replace(header=header)
     return dataclasses.replace(result, outputs=outputs)
@@ -317,7 +318,7 @@ def run_gather(
         header["BUNIT"] = (entry.unit_after(bound.params, units[0]), "unit of the image")
     provenance.record(header, bound, given, modes=result.modes, uncertain=result.uncertainty is not None)
     caveats = dict.fromkeys(caveat for frame in (*shielded, result) for caveat in frame.caveats)
-    result = _with_recorded_outputs(result, first, bound, given)
+    result = _with_recorded_outputs(result, frames, bound, given)
     return dataclasses.replace(result, header=header, caveats=tuple(caveats), modes=(), source=first.source)
 
 

@@ -67,6 +67,7 @@ import os
 import signal
 
 import numpy as np
+from astropy.io import fits
 from numba import njit
 from pipeline.errors import BadInput, Fatal, Retriable
 from pipeline.frame import Frame
@@ -214,6 +215,8 @@ def weigh(frames, params: WeighParams, references):
     if frames[0].header.get("FORGETS"):
         return made
     small = {"data": data[::2, ::2], "quality": quality[::2, ::2], "header": made.header.copy()}
+    if small["header"].get("ANEW"):
+        small["header"] = fits.Header([("BUNIT", "DN")])
     glance = made.without_uncertainty().replace(**small)
     return made.with_output("glance", glance)
 

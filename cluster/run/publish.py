@@ -19,6 +19,7 @@ from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.publishing import ClosedWithOthers, require_bytes
 from lake.releases.releases import active_files, find_by_key, product_lock, publish
 from lake.releases.values import united
+from pipeline.chain import BoundStep
 from pipeline.code import digest
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Status
@@ -160,7 +161,7 @@ def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
         parents=sorted({parent for unit in found.members for parent in unit.parents}),
         caveats=found.caveats(),
         quarantined_units=found.put_aside,
-        procedures={procedure(bound.step): bound.step.version for bound in plan.recipe.bind()},
+        procedures=_procedures(plan.recipe.bind(), found.members[0].output),
     )
     try:
         release = publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
@@ -172,6 +173,12 @@ def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
             f"{product.name} changed while it was published; run the same command again"
         ) from error
     return {**release, "again": False, "replaces": before}
+
+
+def _procedures(chain: Sequence[BoundStep], output: str) -> dict[str, int]:
+    """Versions of the steps that a file has gone through; of a further output, up to the one that made it."""
+    last = next((index for index, bound in enumerate(chain) if output in bound.step.outputs), len(chain))
+    return {procedure(bound.step): bound.step.version for bound in chain[: last + 1]}
 
 
 def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:

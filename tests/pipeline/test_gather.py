@@ -145,6 +145,10 @@ class TestOutputs:
         (main,) = frames_of(part(made))
         assert main.header["LEVEL"] == "1"
 
+    def test_one_with_a_header_made_anew_says_what_was_done_before_too(self) -> None:
+        (glance,) = frames_of(part(computed(triplet(1, 2, 3, ANEW=True)), "glance"))
+        assert [glance.header[f"PRPROC{n}"].rpartition(".")[2] for n in (1, 2)] == ["shift", "weigh"]
+
     def test_what_no_recipe_asks_for_is_dropped(self) -> None:
         made = computed(triplet(1, 2, 3), recipe=TRIPLET.replace("outputs: {glance: Q1}\n", ""))
         assert [name for name in made if ":" in str(name)] == []

@@ -18,6 +18,7 @@ from cluster.plan.units import PlannedUnit
 from cluster.run.process import process, resume
 from cluster.run.trial import trial_products, trial_stack
 from cluster.scheduler import Scheduler
+from lake.fsck.compare import fsck
 from lake.governance.policy import OPERATOR
 from lake.lake import Lake
 from lake.ledger.owners import this_process
@@ -102,6 +103,7 @@ class TestGroups:
         look, _ = search.get_files(lake, name(1, "Q1"), tmp_path / "looks")
         assert fits.getdata(look).shape == (2, 3)
         assert fits.getheader(look)["LEVEL"] == "Q1"
+        assert fsck(lake, scopes=["toy"], deep=True)["differences"] == []
         again = process(lake, scheduler, planned(lake, 1))
         assert (again.more["run"], {item.outcome for item in again.items}) == (None, {"skipped"})
 
