@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 
-def toy_frame(value: ArrayLike = 1.0, shape: Shape = (4, 6), /, *, dims: Dims = IMAGE, **cards: Any) -> Frame:
+def toy_frame(value: ArrayLike = 1.0, shape: Shape = (4, 6), dims: Dims = IMAGE, /, **cards: Any) -> Frame:
     """A small frame.
 
     Parameters

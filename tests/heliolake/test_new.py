@@ -96,7 +96,7 @@ def test_what_it_writes_grows_into_cubes_and_maps_made_of_them(run: Command, tmp
     dims, shape = ("stokes", "wavelength", "y"), (4, 5, 3)
     cards = {"TELESCOP": "SLIT_CAMERA", "DETECTOR": "CAM1", "EXPTIME": 1.0, "SCAN": 7, "PLACES": 2}
     with working_on(folder):
-        frames = [toy_frame(float(place), shape, dims=dims, PLACE=place, **cards) for place in (1, 2)]
+        frames = [toy_frame(float(place), shape, dims, PLACE=place, **cards) for place in (1, 2)]
         (ran,) = run_recipe("slit_camera-map", frames, members=2)
     assert (ran.made.dims, ran.made.data.shape) == ((*dims, "x"), (*shape, 2))
     assert ran.made.data[0, 0, 0].tolist() == [1.0, 2.0]
