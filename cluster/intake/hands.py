@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 AHEAD: Final = 3
 #: Seconds to wait for a worker where there is none.
 PATIENCE: Final = 30
+#: Seconds for which all workers may take to say what they are.
+INTRODUCTION: Final = 60
 
 Kept = dict[int, Item | None]
 
@@ -403,10 +405,18 @@ def _workers(
         say(f"The Dask scheduler at {scheduler} does not answer: this machine looks at the files itself.")
         return None
     sample = next(((path, path.stat().st_size) for path in files if path.is_file()), None)
+    # A worker that hangs answers nobody, and the question itself knows no limit of time.
+    asking = ThreadPoolExecutor(1, "introduction")
     try:
-        told = client.run(_introduce, sample, store, on_error="return")
-    except (OSError, TimeoutError, ValueError):
+        asked = asking.submit(client.run, _introduce, sample, store, on_error="return")
+        told = asked.result(timeout=INTRODUCTION)
+    except TimeoutError:
+        say(f"A Dask worker did not answer for {INTRODUCTION} s: this machine looks at the files itself.")
+        return None
+    except (OSError, ValueError):
         told = {}
+    finally:
+        asking.shutdown(wait=False)
     if not told:
         say("The Dask cluster has no worker: this machine looks at the files itself.")
         return None

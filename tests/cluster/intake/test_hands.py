@@ -16,9 +16,11 @@ from typing import Any
 import psutil
 import pytest
 from astropy.io import fits
+from distributed import LocalCluster
 
 from cluster.home.home import Home
 from cluster.intake import decisions
+from cluster.intake import hands as hands_module
 from cluster.intake import ingest as ingest_module
 from cluster.intake.arrivals import Looked, keep, look
 from cluster.intake.decisions import Intake, Stored, batches_of
@@ -114,6 +116,29 @@ def test_without_a_cluster_that_answers_this_machine_does_it_and_says_so(lake: L
     assert {item.outcome for item in report.items} == {"done"}
     (sentence,) = told
     assert "does not answer" in sentence
+
+
+@pytest.mark.usefixtures("soon_many")
+def test_a_worker_that_hangs_is_not_waited_for_for_ever(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands_module, "INTRODUCTION", 3)
+    told: list[str] = []
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as cluster:
+        (worker,) = cluster.workers.values()
+        stopped = psutil.Process(worker.pid)
+        stopped.suspend()
+        try:
+            report = ingest(
+                lake,
+                aia_series(tmp_path, at(2018, 1, 9), 6),
+                scheduler=Scheduler(cluster.scheduler_address),
+                say=told.append,
+            )
+        finally:
+            stopped.resume()
+    assert {item.outcome for item in report.items} == {"done"}
+    assert told == ["A Dask worker did not answer for 3 s: this machine looks at the files itself."]
 
 
 @pytest.mark.usefixtures("soon_many")
