@@ -154,6 +154,7 @@ def test_a_frame_that_is_lost_is_nan_and_named(here: Command, home: Home, tmp_pa
 
 
 def test_a_notebook_finds_its_store_again_until_it_is_thrown_away(lake: Connection, here: Command) -> None:
+    here("cache", "--clear")  # others may have left some in the home
     found = lake.search(observation="hi2a_s4_2007040*", level=1)
     made = lake.stack(found, use="series")
     np.testing.assert_array_equal(made["image"].values, found.stack()["image"].values)
