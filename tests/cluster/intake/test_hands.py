@@ -131,7 +131,7 @@ def test_a_worker_that_hangs_is_not_waited_for_for_ever(
         try:
             report = ingest(
                 lake,
-                aia_series(tmp_path, at(2018, 2, 9), 6),
+                aia_series(tmp_path, at(2018, 3, 9), 6),
                 scheduler=Scheduler(cluster.scheduler_address),
                 say=told.append,
             )
