@@ -81,6 +81,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "pipeline.quality": ("tests/pipeline/test_quality.py",),
     "pipeline.recipe": (
         "tests/pipeline/test_recipe.py",
+        "tests/pipeline/test_gather.py",
         "tests/pipeline/test_uncertainty.py",
         "tests/pipeline/test_completeness.py",
         "tests/pipeline/test_unit_chain.py",

@@ -16,7 +16,9 @@ from lake.checksums import checksums
 from lake.errors import BadInput, Fatal, Reason, Retriable
 from lake.lake import Lake
 from lake.storage.files import storage_error
-from lake.storage.store import key_of
+from lake.storage.posix import PosixStore
+from lake.storage.store import Ref, key_of
+from lake.storage.verify import is_whole
 from tests.lake.storage.folder import Put, copy_verified, put_bytes, scan
 
 
@@ -104,7 +106,9 @@ WRITER = """
 import sys
 from pathlib import Path
 from lake.storage.posix import PosixStore
-from lake.storage.store import key_of
+from lake.storage.posix import PosixStore
+from lake.storage.store import Ref, key_of
+from lake.storage.verify import is_whole
 print("ready", flush=True)
 for number in range(10**6):
     PosixStore(Path(sys.argv[1])).put(key_of("s", f"f{number}.fits"), bytes([number % 256]) * 400_000)
@@ -161,3 +165,26 @@ def test_a_storage_that_cannot_be_written_is_a_plain_sentence(tmp_path: Path) ->
     (tmp_path / "s").write_text("a file where a folder should be")
     with pytest.raises(Fatal, match="owner and permissions"):
         put_bytes(tmp_path, "s", "a.fits", b"abc")
+
+
+def test_a_file_is_handed_on_only_where_it_holds_what_is_registered(tmp_path: Path) -> None:
+    store = PosixStore(tmp_path)
+    key = store.put(key_of("s", "a.fits"), b"abc").key
+    with store.local(Ref(store.url, key, checksums(b"abc").sha256)) as path:
+        assert path.read_bytes() == b"abc"
+    with (
+        pytest.raises(BadInput, match="other bytes"),
+        store.local(Ref(store.url, key, checksums(b"abd").sha256)),
+    ):
+        pass
+
+
+def test_what_is_gone_or_other_is_not_whole(tmp_path: Path) -> None:
+    store = PosixStore(tmp_path)
+    key = store.put(key_of("s", "b.fits"), b"abc").key
+    assert is_whole(store, key, checksums(b"abc"))
+    assert not is_whole(store, key, checksums(b"abd"))
+    assert not is_whole(store, key_of("s", "c.fits"), checksums(b"abc"))
+    store.path(key).unlink()
+    store.path(key).mkdir()  # something there that cannot be read as a file
+    assert not is_whole(store, key, checksums(b"abc"))
