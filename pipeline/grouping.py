@@ -20,6 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Value = str | int | float
 _NAMED: Final = 8
+_UNTOLD: Final = (
+    "is parted from the next one by count alone, so that a missing file would shift them all: "
+    "add member or within to the recipe's group_by"
+)
 
 
 class GroupBy(BaseModel):
@@ -34,9 +38,11 @@ class GroupBy(BaseModel):
     members
         What it is in a whole group, once each; the step is given the files in this order.
     count
-        How many files a whole group has: a number, or the searchable value that says so.
+        How many files a whole group has: a number, or the searchable value that says so. It alone does not
+        part groups of equal `values`: behind a file that is missing all others would be put together wrongly.
     within
-        [s] Longest time from the beginning of a group's first file to that of its last.
+        [s] Longest time from the beginning of a group's first file to that of its last; shorter than the
+        time to the next group's.
     incomplete
         Whether a group that lacks something is left out (and named), or taken with a caveat.
     """
@@ -131,11 +137,12 @@ def groups(files: Iterable[F], rule: GroupBy) -> Iterator[Group[F]]:
     for file in files:
         key = tuple(_plain(file.meta.get(name)) for name in rule.values)
         alike.setdefault(key, []).append(file)
-    found = [
-        _finished(Group(run), rule)
-        for members in alike.values()
-        for run in _runs(sorted(members, key=_time), rule)
-    ]
+    found: list[Group[F]] = []
+    for members in alike.values():
+        together = [_finished(Group(run), rule) for run in _runs(sorted(members, key=_time), rule)]
+        if len(together) > 1 and not rule.member and rule.within is None:
+            together = [Group(one.files, one.lacks or _UNTOLD) for one in together]
+        found += together
     yield from sorted(found, key=lambda one: min(map(_time, one.files)))
 
 

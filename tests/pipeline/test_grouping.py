@@ -81,7 +81,27 @@ def test_a_scan_has_as_many_files_as_its_header_says() -> None:
 
 
 def test_two_exposures_behind_one_another_are_a_pair() -> None:
-    assert [len(names) for names, _ in told([file(n) for n in range(6)], count=2)] == [2, 2, 2]
+    files = [file(100 * pair + n) for pair in range(3) for n in range(2)]
+    assert [len(names) for names, _ in told(files, count=2, within=10)] == [2, 2, 2]
+
+
+def test_a_missing_file_does_not_shift_the_pairs_behind_it() -> None:
+    files = [file(100 * pair + n) for pair in range(4) for n in range(2)]
+    found = told([*files[:3], *files[4:]], count=2, within=10)
+    assert [(len(names), lacks) for names, lacks in found] == [
+        (2, ""),
+        (1, "has 1 of 2 files"),
+        (2, ""),
+        (2, ""),
+    ]
+
+
+def test_groups_that_nothing_but_a_number_parts_are_not_believed() -> None:
+    for number in (4, 5):
+        found = told([file(n) for n in range(number)], count=2)
+        assert "by count alone" in found[0][1]
+        assert all(lacks for _, lacks in found)
+    assert [lacks for _, lacks in told([file(n) for n in range(2)], count=2)] == [""]
 
 
 def test_files_without_a_time_come_last_and_by_name() -> None:
