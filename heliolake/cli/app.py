@@ -31,7 +31,7 @@ from heliolake.cli.common import Globals
 from heliolake.cli.exits import ExitCode, tell
 from lake.text import printable_lines
 
-_ANYWHERE = {"--home": True, "--debug": False}
+_ANYWHERE = {"--home": True, "--as": True, "--debug": False}
 """Global options, and whether a value follows them."""
 
 
@@ -71,7 +71,7 @@ def _plain_complaints() -> Iterator[None]:
 
 
 def globals_first(args: list[str]) -> list[str]:
-    """The command line with ``--home H`` and ``--debug`` moved before the command."""
+    """The command line with ``--home H``, ``--as A`` and ``--debug`` moved before the command."""
     first: list[str] = []
     rest: list[str] = []
     remaining = iter(args)
@@ -82,7 +82,7 @@ def globals_first(args: list[str]) -> list[str]:
             first.append(word)
             if _ANYWHERE[word] and (value := next(remaining, None)) is not None:
                 first.append(value)
-        elif word.startswith("--home="):
+        elif word.startswith(("--home=", "--as=")):
             first.append(word)
         else:
             rest.append(word)
@@ -118,6 +118,15 @@ def heliolake(
             "[dim]Default: HELIOLAKE_HOME, else ~/.heliolake[/]",
         ),
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="ACCOUNT",
+            help="Act as somebody else, or as [bold]public[/]: see and get what they would. "
+            "[dim]Default: the owner of the home[/]",
+        ),
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where in the program a failure happened.")
     ] = False,
@@ -131,7 +140,7 @@ def heliolake(
 
     Then: heliolake up, heliolake ingest FOLDER, heliolake process RECIPE, heliolake search.
     """
-    ctx.obj = Globals(home, debug)
+    ctx.obj = Globals(home, debug, account)
 
 
 for group in (

@@ -16,6 +16,7 @@ from cluster.home.home import Home
 
 if TYPE_CHECKING:
     from cluster.scheduler import Scheduler
+    from lake.governance.policy import Principal
     from lake.lake import Lake
 
 START = "Get started"
@@ -32,6 +33,7 @@ class Globals:
 
     home: str | None
     debug: bool
+    account: str | None = None
 
 
 def home_of(ctx: typer.Context) -> Home:
@@ -58,6 +60,20 @@ def open_lake(ctx: typer.Context) -> Iterator[Lake]:
     with Lake.open(home_of(ctx).lake_config()) as lake:
         say_what_is_newer(home_of(ctx))
         yield lake
+
+
+def principal_of(ctx: typer.Context, lake: Lake) -> Principal:
+    """On whose behalf the command acts: the home's owner, unless another was named.
+
+    Raises
+    ------
+    lake.errors.BadInput
+        When there is no such account.
+    """
+    from lake.governance.known import principal
+
+    given: Globals = ctx.obj
+    return principal(lake, given.account)
 
 
 def running_scheduler(ctx: typer.Context) -> Scheduler | None:

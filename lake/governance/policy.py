@@ -17,6 +17,21 @@ class Action(StrEnum):
     METADATA = "metadata"
     PREVIEW = "preview"
     BYTES = "bytes"
+    CURATE = "curate"
+    """Decide about it: embargo, withdrawal, DOI."""
+
+
+class Scope(StrEnum):
+    """What a principal's credentials are good for; an account that logs in itself has all."""
+
+    READ = "read"
+    WRITE = "write"
+    CURATE = "curate"
+
+
+EVERYTHING = "*"
+GROUP = "group:"
+"""How a list of holders names a group."""
 
 
 @dataclass(frozen=True)
@@ -27,21 +42,51 @@ class Principal:
     ----------
     name
         Account name; "" for the public.
+    groups
+        Groups the account belongs to.
+    curates
+        Instruments it decides about, and sees whatever their embargo; `"*"` for all.
     operator
-        Runs the data centre: sees everything, withdrawn releases included.
+        Runs the data centre: sees what is under embargo, and drafts.
+    scopes
+        What the credentials are good for.
     """
 
     name: str = ""
+    groups: frozenset[str] = frozenset()
+    curates: frozenset[str] = frozenset()
     operator: bool = False
+    scopes: frozenset[Scope] = frozenset(Scope)
+
+    @property
+    def shown(self) -> str:
+        """Its name, as a person reads it."""
+        return self.name or "the public"
+
+    @property
+    def holds(self) -> frozenset[str]:
+        """What lists of holders may call it."""
+        return frozenset({self.name, *(f"{GROUP}{one}" for one in self.groups)} if self.name else ())
+
+    def curator_of(self, instrument: str) -> bool:
+        """Whether an instrument is in its care."""
+        return EVERYTHING in self.curates or instrument in self.curates
 
 
-PUBLIC = Principal()
+PUBLIC = Principal(scopes=frozenset({Scope.READ}))
 OPERATOR = Principal("operator", operator=True)
+OWNER = Principal("owner", curates=frozenset({EVERYTHING}), operator=True)
+"""Whoever can open an embedded home: nothing in it is withheld from them."""
+
+
+GIVEN_OUT = ("ACTIVE", "SUPERSEDED")
+"""Statuses of releases that are for others than operators."""
 
 
 class Guarded(Protocol):
     """The facts of a release that decide (a row of the catalogue has them)."""
 
+    scope: str
     status: str
     embargo_until: datetime | None
     embargo_holders: list[str]
@@ -54,6 +99,7 @@ class Terms:
     status: str
     embargo_until: datetime | None = None
     embargo_holders: list[str] = field(default_factory=list)
+    scope: str = ""
 
 
 def strictest(releases: Iterable[Guarded], at: datetime) -> tuple[datetime | None, list[str]]:
@@ -84,8 +130,9 @@ def strictest(releases: Iterable[Guarded], at: datetime) -> tuple[datetime | Non
 def may(principal: Principal, action: Action | str, release: Guarded, at: datetime) -> bool:
     """Whether somebody may have something of a release at a time.
 
-    Metadata are public. Bytes and previews are for operators always; for others of ACTIVE and SUPERSEDED
-    releases only, and before `embargo_until` only for its holders. The clock alone ends an embargo.
+    Metadata are public. Nobody has bytes or previews of what was withdrawn. Drafts are the operators' alone.
+    Of ACTIVE and SUPERSEDED releases everybody has them from `embargo_until` on, and before it the holders,
+    the instrument's curators and operators. The clock alone ends an embargo.
 
     Parameters
     ----------
@@ -94,14 +141,21 @@ def may(principal: Principal, action: Action | str, release: Guarded, at: dateti
     action
         What for.
     release
-        Its status, embargo and holders.
+        Its instrument, status, embargo and holders.
     at
         When; a time without a zone is taken as UTC.
     """
-    if Action(action) is Action.METADATA or principal.operator:
+    wanted = Action(action)
+    if wanted is Action.METADATA:
         return True
-    if release.status not in ("ACTIVE", "SUPERSEDED"):
+    if wanted is Action.CURATE:
+        return Scope.CURATE in principal.scopes and principal.curator_of(release.scope)
+    if Scope.READ not in principal.scopes or release.status == "WITHDRAWN":
+        return False
+    if principal.operator:
+        return True
+    if release.status not in GIVEN_OUT:
         return False
     if release.embargo_until is None or in_utc(at) >= in_utc(release.embargo_until):
         return True
-    return bool(principal.name) and principal.name in release.embargo_holders
+    return principal.curator_of(release.scope) or not principal.holds.isdisjoint(release.embargo_holders)

@@ -8,12 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.governance.policy import OPERATOR, PUBLIC, Action, Principal, Terms, may, strictest
+from lake.governance.policy import OPERATOR, OWNER, PUBLIC, Action, Principal, Scope, Terms, may, strictest
 
 STATUSES = st.sampled_from(["DRAFT", "ACTIVE", "SUPERSEDED", "WITHDRAWN"])
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 PEOPLE = st.sampled_from(["", "ada", "bob"])
-TERMS = st.builds(Terms, STATUSES, st.none() | TIMES, st.lists(PEOPLE, max_size=2))
+HOLDERS = st.sampled_from(["", "ada", "bob", "group:team"])
+INSTRUMENTS = st.sampled_from(["gris", "lars"])
+TERMS = st.builds(Terms, STATUSES, st.none() | TIMES, st.lists(HOLDERS, max_size=2), INSTRUMENTS)
+PRINCIPALS = st.builds(
+    Principal,
+    PEOPLE,
+    st.frozensets(st.sampled_from(["team", "ada"]), max_size=1),
+    st.frozensets(st.sampled_from(["gris", "*"]), max_size=1),
+    st.booleans(),
+    st.frozensets(st.sampled_from(Scope)),
+)
 BYTES = st.sampled_from([Action.BYTES, Action.PREVIEW])
 
 
@@ -23,8 +33,62 @@ def test_metadata_are_for_everybody_always(name: str, terms: Terms, at: datetime
 
 
 @given(BYTES, TERMS, TIMES)
-def test_an_operator_may_have_everything(action: Action, terms: Terms, at: datetime) -> None:
-    assert may(OPERATOR, action, terms, at)
+def test_an_operator_may_have_everything_but_what_was_withdrawn(
+    action: Action, terms: Terms, at: datetime
+) -> None:
+    assert may(OPERATOR, action, terms, at) == (terms.status != "WITHDRAWN")
+
+
+@given(PRINCIPALS, BYTES, TERMS, TIMES)
+def test_nobody_has_what_was_withdrawn(
+    principal: Principal, action: Action, terms: Terms, at: datetime
+) -> None:
+    withdrawn = Terms("WITHDRAWN", terms.embargo_until, terms.embargo_holders, terms.scope)
+    assert not may(principal, action, withdrawn, at)
+
+
+@given(PRINCIPALS, TERMS, TIMES)
+def test_only_curators_of_an_instrument_decide_about_its_releases(
+    principal: Principal, terms: Terms, at: datetime
+) -> None:
+    in_care = "*" in principal.curates or terms.scope in principal.curates
+    allowed = in_care and Scope.CURATE in principal.scopes
+    assert may(principal, Action.CURATE, terms, at) == allowed
+
+
+@given(PRINCIPALS, BYTES, TERMS, TIMES)
+def test_credentials_that_are_not_for_reading_give_no_bytes(
+    principal: Principal, action: Action, terms: Terms, at: datetime
+) -> None:
+    if may(principal, action, terms, at):
+        assert Scope.READ in principal.scopes
+
+
+@given(PRINCIPALS, BYTES, TERMS, TIMES)
+def test_whoever_knows_more_groups_gets_no_less(
+    principal: Principal, action: Action, terms: Terms, at: datetime
+) -> None:
+    more = Principal(principal.name, principal.groups | {"team"}, principal.curates, principal.operator)
+    if may(principal, action, terms, at):
+        assert may(more, action, terms, at)
+
+
+def test_a_member_of_a_group_that_holds_an_embargo_gets_bytes() -> None:
+    terms = Terms("ACTIVE", NOON + timedelta(days=1), ["group:team"], "gris")
+    assert may(Principal("ada", frozenset({"team"})), Action.BYTES, terms, NOON)
+    assert not may(Principal("ada", frozenset({"others"})), Action.BYTES, terms, NOON)
+    assert not may(Principal("team"), Action.BYTES, terms, NOON)
+    assert not may(Principal("", frozenset({"team"})), Action.BYTES, terms, NOON)
+
+
+def test_a_curator_sees_what_is_under_embargo_of_instruments_in_their_care_and_no_drafts() -> None:
+    curator = Principal("cy", curates=frozenset({"gris"}))
+    later = NOON + timedelta(days=1)
+    assert may(curator, Action.BYTES, Terms("ACTIVE", later, [], "gris"), NOON)
+    assert not may(curator, Action.BYTES, Terms("ACTIVE", later, [], "lars"), NOON)
+    assert not may(curator, Action.BYTES, Terms("DRAFT", None, [], "gris"), NOON)
+    assert may(OWNER, Action.CURATE, Terms("ACTIVE", later, [], "gris"), NOON)
+    assert not may(OPERATOR, Action.CURATE, Terms("ACTIVE", later, [], "gris"), NOON)
 
 
 @given(PEOPLE, BYTES, TERMS, TIMES)
@@ -107,7 +171,7 @@ def test_a_time_without_a_zone_is_utc() -> None:
 
 
 def test_actions_are_called_as_audit_and_routes_name_them() -> None:
-    assert [action.value for action in Action] == ["metadata", "preview", "bytes"]
+    assert [action.value for action in Action] == ["metadata", "preview", "bytes", "curate"]
 
 
 def test_the_operator_and_the_public_are_who_they_are_called() -> None:
