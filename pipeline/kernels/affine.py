@@ -33,7 +33,6 @@ _ONE: Final = np.float32(1.0)
 _HALF: Final = np.float32(0.5)
 _SIXTH: Final = np.float32(1.0 / 6.0)
 _TWO_THIRDS: Final = np.float32(2.0 / 3.0)
-_ENDLESS: Final = 1 << 30
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -51,13 +50,10 @@ def _inside(start: float, step: float, last: int, width: int) -> tuple[int, int]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _steps_within_pixel(fraction: float, step: float) -> int:
-    """How many pixels a run may have until the fractional position leaves 0..1."""
-    if step > 1e-9:
-        return max(int((1.0 - fraction) / step) + 1, 1)
-    if step < -1e-9:
-        return max(int(fraction / -step) + 1, 1)
-    return _ENDLESS
+def _steps_within_pixel(fraction: float, step: float, most: int) -> int:
+    """How many pixels, of `most`, a run has until the fractional position leaves 0..1."""
+    room = 1.0 - fraction if step >= 0.0 else fraction
+    return int(min(room / abs(step), most - 1.0)) + 1  # a step of 0 has room for infinitely many
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -139,7 +135,7 @@ def sample_spline(
             x, y = x0 + xx * j, y0 + yx * j
             column, row = math.floor(x), math.floor(y)
             tx, ty = x - column, y - row
-            n = min(_steps_within_pixel(tx, xx - 1.0), _steps_within_pixel(ty, yx), stop - j)
+            n = _steps_within_pixel(ty, yx, _steps_within_pixel(tx, xx - 1.0, stop - j))
             top, left = int(row) + MARGIN - 1, int(column) + MARGIN - 1
             _spline_run(
                 coefficients[top, left:],
@@ -199,7 +195,7 @@ def sample_flags(padded: U16, matrix: NDArray[np.float64], offset: NDArray[np.fl
             x, y = x0 + xx * j, y0 + yx * j
             column, row = math.floor(x), math.floor(y)
             tx, ty = x - column, y - row
-            n = min(_steps_within_pixel(tx, xx - 1.0), _steps_within_pixel(ty, yx), stop - j)
+            n = _steps_within_pixel(ty, yx, _steps_within_pixel(tx, xx - 1.0, stop - j))
             bottom, left = int(row) + 1, int(column) + 1
             _flag_run(
                 padded[bottom, left:],

@@ -105,7 +105,7 @@ def read_flat(path: str) -> Flat:
     with fits.open(path) as hdus:
         header = hdus[0].header
         values = np.asarray(hdus[0].data, dtype=np.float32)
-    rectified = header.get("RECTIFY") is True or str(header.get("RECTIFY", "")).strip() == "T"
+    rectified = str(header.get("RECTIFY")).strip() in ("True", "T")  # some files have it as text
     behind = str(header.get("OBSRVTRY", "")).strip() == "STEREO_B"
     return Flat(values, int(header.get("P1COL", 51)) > 1, rectified and behind)
 

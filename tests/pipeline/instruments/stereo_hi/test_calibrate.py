@@ -54,16 +54,24 @@ def test_the_flat_multiplies_and_is_binned_to_the_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("spacecraft", "rectified", "turned"),
-    [("B", False, True), ("B", True, False), ("A", True, False)],
+    [("B", False, True), ("B", True, False), ("B", "T ", False), ("B", "F", True), ("A", True, False)],
 )
 def test_the_flat_is_turned_like_the_image(
-    tmp_path: Path, spacecraft: str, rectified: bool, turned: bool
+    tmp_path: Path, spacecraft: str, rectified: bool | str, turned: bool
 ) -> None:
     flat = np.random.default_rng(1).uniform(0.9, 1.1, (128, 128))
     path = flat_file(tmp_path, flat, OBSRVTRY=f"STEREO_{spacecraft}", RECTIFY=rectified)
     frame = frame_of(spacecraft=spacecraft)
     result = apply_step("flat_field", frame, reference("flat", path))
     np.testing.assert_allclose(result.data, frame.data * (flat[::-1, ::-1] if turned else flat), rtol=1e-5)
+
+
+def test_a_flat_that_says_nothing_of_itself_is_trimmed_and_lies_as_read_out(tmp_path: Path) -> None:
+    flat = np.random.default_rng(2).uniform(0.9, 1.1, (128, 128)).astype(np.float32)
+    fits.PrimaryHDU(flat).writeto(tmp_path / "bare.fts")
+    frame = frame_of()
+    result = apply_step("flat_field", frame, reference("flat", tmp_path / "bare.fts"))
+    np.testing.assert_allclose(result.data, frame.data * flat, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("shape", "left"), [((1024, 1088), 25), ((2048, 2176), 50)])
