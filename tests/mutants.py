@@ -40,6 +40,7 @@ _PATIENCE: Final = 20
 _LARGEST_FILE: Final = 1 << 34
 _HI, _AIA = "pipeline.instruments.stereo_hi.steps", "pipeline.instruments.sdo_aia.steps"
 _HI_TESTS, _AIA_TESTS = "tests/pipeline/instruments/stereo_hi", "tests/pipeline/instruments/sdo_aia"
+_STORED = tuple(f"tests/lake/storage/test_{of}.py" for of in ("durability", "posix", "put_back", "store"))
 #: Modules whose tests are measured, with the tests that are to notice.
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "lake.governance.policy": ("tests/lake/governance/test_policy.py",),
@@ -51,22 +52,12 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "lake.fits.tables": ("tests/lake/fits/test_tables.py", "tests/lake/fits/test_check.py"),
     "lake.fits.windows": ("tests/lake/fits/test_windows.py", "tests/lake/fits/test_memory.py"),
+    "lake.ledger.owners": ("tests/lake/ledger/test_owners.py",),
     "lake.names": ("tests/lake/test_names.py",),
-    "lake.storage.posix": (
-        "tests/lake/storage/test_durability.py",
-        "tests/lake/storage/test_posix.py",
-        "tests/lake/storage/test_put_back.py",
-    ),
-    "lake.storage.files": (
-        "tests/lake/storage/test_durability.py",
-        "tests/lake/storage/test_posix.py",
-        "tests/lake/storage/test_put_back.py",
-    ),
-    "lake.storage.verify": (
-        "tests/lake/storage/test_durability.py",
-        "tests/lake/storage/test_posix.py",
-        "tests/lake/storage/test_put_back.py",
-    ),
+    "lake.storage.posix": _STORED,
+    "lake.storage.files": _STORED,
+    "lake.storage.verify": _STORED,
+    "pipeline.grouping": ("tests/pipeline/test_grouping.py", "tests/pipeline/test_gather.py"),
     "pipeline.kernels.affine": (
         "tests/pipeline/kernels/test_affine.py",
         "tests/pipeline/kernels/test_resample.py",
@@ -85,6 +76,11 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         "tests/pipeline/test_uncertainty.py",
         "tests/pipeline/test_completeness.py",
         "tests/pipeline/test_unit_chain.py",
+        "tests/pipeline/test_checking.py",
+    ),
+    "pipeline.running": tuple(
+        f"tests/pipeline/test_{of}.py"
+        for of in ("apply", "gather", "uncertainty", "completeness", "cubes", "testing")
     ),
     "pipeline.solarnet": ("tests/pipeline/test_solarnet.py",),
     f"{_AIA}.pointing": (f"{_AIA_TESTS}/test_pointing.py",),

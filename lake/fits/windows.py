@@ -78,7 +78,7 @@ class Lying:
     Parameters
     ----------
     file
-        Open for reading, unbuffered; closed with this.
+        Open for reading; closed with this.
     size
         Bytes that count, however the file grows.
     """
@@ -228,7 +228,7 @@ class Unpacked:
                 self._memory.write(part)
                 return
             if self._disk is None:
-                file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 - closed with this
+                file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed with this
                 self._disk = Lying(file, 0)
                 self._disk.append(memoryview(self._memory.getvalue()))
                 self._memory = io.BytesIO()

@@ -113,6 +113,20 @@ def test_compressed_images_read_and_their_header_is_the_images(kind: str) -> Non
     assert checked.header["BITPIX"] == 16
 
 
+@pytest.mark.parametrize("hdu", [0, 1, 2])
+def test_the_primary_header_is_given_whichever_hdu_has_the_image(hdu: int) -> None:
+    cards = fits.Header([("TELESCOP", "MINE"), ("ODD", "kept")])
+    empty = [fits.ImageHDU() for _ in range(hdu - 1)]
+    image = [fits.ImageHDU(COUNTS, fits.Header([("EXPTIME", 3.0)]))] if hdu else []
+    data = as_bytes(fits.PrimaryHDU(None if hdu else COUNTS, cards), *empty, *image)
+    checked = check_bytes(data.replace(b"'kept    '", b"nan       "), "f")
+    assert checked.image_hdu == hdu
+    assert checked.primary_header["TELESCOP"] == "MINE"
+    assert checked.primary_header["ODD"] is None, "what FITS does not know has no value"
+    assert ("EXPTIME" in checked.header) is (hdu > 0)
+    assert "EXPTIME" not in checked.primary_header
+
+
 def test_a_checksum_that_is_absent_does_not_count_as_valid() -> None:
     assert check_bytes(PLAIN, "f").sums == ({"DATASUM": "absent", "CHECKSUM": "absent"},)
     summed = check_bytes(as_bytes(fits.PrimaryHDU(COUNTS), checksum=True), "f")

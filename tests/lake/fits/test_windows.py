@@ -206,6 +206,15 @@ def test_no_more_is_unpacked_than_is_looked_at(monkeypatch: pytest.MonkeyPatch) 
     assert refusal.value.found == "more than 100 bytes when unpacked"
 
 
+@pytest.mark.parametrize("end", range(1, 300, 7))
+def test_less_than_a_window_is_unpacked_beyond_what_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, end: int
+) -> None:
+    monkeypatch.setattr("lake.fits.windows.WINDOW", 64)
+    packed = gzip.compress(os.urandom(1000), compresslevel=0)
+    assert Unpacked(Held(packed), "f.gz", end + 63).reach(end) == end
+
+
 def test_a_disk_that_takes_no_more_is_told_by_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,14 @@ def test_putting_bytes_gives_their_sums_and_leaves_nothing_else(store: Store) ->
     assert contents(store) == {KEY: b"abc", key_of("s", "b"): b"def"}
 
 
+def test_sums_that_are_known_are_taken_along(store: Store) -> None:
+    sums = checksums(b"abc")
+    assert store.put(KEY, b"abc", sums) == Stored(KEY, sums, adopted=False)
+    assert store.put(KEY, b"abc", sums) == Stored(KEY, sums, adopted=True)
+    with pytest.raises(BadInput, match="already in the lake with other bytes"):
+        store.put(KEY, b"abd", checksums(b"abd"))
+
+
 def test_no_bytes_are_bytes_too(store: Store) -> None:
     store.put(KEY, b"")
     assert (store.read(KEY), sums_of(store, KEY)) == (b"", checksums(b""))
@@ -90,6 +98,7 @@ def test_ranges_windows_and_files_show_the_same_bytes(store: Store) -> None:
     assert b"".join(store.blocks(KEY)) == content
     for start, size in ((0, 10), ((8 << 20) - 3, 7), (len(content) - 2, 100), (len(content), 5)):
         assert store.read(KEY, start, size) == content[start : start + size]
+        assert store.read(KEY, start) == content[start:]
     with store.open(KEY) as file:
         file.seek(-7, os.SEEK_END)
         assert file.read() == content[-7:]
