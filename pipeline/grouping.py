@@ -183,17 +183,24 @@ def _finished(group: Group[F], rule: GroupBy) -> Group[F]:
         there = {_member(file, rule) for file in group.files}
         strange = [file for file in group.files if _member(file, rule) not in order]
         if strange:
-            values = ", ".join(dict.fromkeys(str(file.meta.get(rule.member)) for file in strange[:_NAMED]))
+            values = _listed(str(file.meta.get(rule.member)) for file in strange)
             return Group(group.files, f"has {rule.member} {values}, which the recipe does not name")
         group.files.sort(key=lambda file: order[_member(file, rule)])
-        missing = [str(value) for value in rule.members if _plain(value) not in there]
-        return Group(group.files, f"lacks {rule.member} {', '.join(missing[:_NAMED])}" if missing else "")
+        missing = _listed(str(value) for value in rule.members if _plain(value) not in there)
+        return Group(group.files, f"lacks {rule.member} {missing}" if missing else "")
     whole = _whole(group.files[0], rule)
     if whole is None and isinstance(rule.count, str):
         return Group(group.files, f"does not say how many it has: {rule.count} is no number of files")
     if whole is not None and len(group.files) != whole:
         return Group(group.files, f"has {len(group.files)} of {whole} files")
     return group
+
+
+def _listed(values: Iterable[str]) -> str:
+    """Values by their names, once each; of many only the first, and how many more there are."""
+    names = list(dict.fromkeys(values))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _member(file: F, rule: GroupBy) -> Hashable:

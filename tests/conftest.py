@@ -24,6 +24,9 @@ settings.load_profile("heliolake")
 
 HOUSE = Path(__file__).resolve().parent.parent
 
+#: Names a folder in which services run already, for tests that are run over and over (`tests.mutants`).
+RUNNING = "HELIOLAKE_TESTS_RUNNING"
+
 _STOP_WHEN_TESTS_END = """
 import sys
 sys.stdin.read()
@@ -38,8 +41,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home whose services run; shared by all tests, which therefore choose names of their own."""
     if os.environ.get("HELIOLAKE_TESTS_WITHOUT_SERVICES"):
         pytest.skip("HELIOLAKE_TESTS_WITHOUT_SERVICES is set")
-    with running_home(tmp_path_factory.mktemp("home")) as running:
-        yield running
+    if there := running("home"):
+        yield there
+        return
+    with running_home(tmp_path_factory.mktemp("home")) as started:
+        yield started
+
+
+def running(name: str) -> Home | None:
+    """A home whose services somebody else started, where `RUNNING` names a folder of such homes."""
+    folder = os.environ.get(RUNNING)
+    return Home(Path(folder) / name) if folder else None
 
 
 class running_home:  # noqa: N801 -- used like a function

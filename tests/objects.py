@@ -18,20 +18,31 @@ from lake.storage.s3 import S3Store, s3_url
 
 
 class Objects:
-    """A home whose S3 storage runs within a ``with`` block, and stores below prefixes of its bucket."""
+    """A home whose S3 storage runs within a ``with`` block, and stores below prefixes of its bucket.
 
-    def __init__(self, folder: Path) -> None:
-        self.home = Home(folder / "objects")
+    Parameters
+    ----------
+    folder
+        For the credentials of the stores, and for the home.
+    running
+        A home whose storage runs already, and goes on when the block ends.
+    """
+
+    def __init__(self, folder: Path, running: Home | None = None) -> None:
+        self.home = running or Home(folder / "objects")
         self.stores = folder / "stores.json"
+        self._ends = running is None
 
     def __enter__(self) -> Objects:
-        self.home.create("s3")
-        OBJECTS.start(self.home)
+        if self._ends:
+            self.home.create("s3")
+            OBJECTS.start(self.home)
         credentials.use(self.stores)
         return self
 
     def __exit__(self, *_: object) -> None:
-        down(self.home)
+        if self._ends:
+            down(self.home)
 
     def store(self, prefix: str, *, bucket: str = "heliolake", key: str = "") -> S3Store:
         """A store of its own below a prefix."""

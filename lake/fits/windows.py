@@ -95,10 +95,8 @@ class Lying:
         """As `Content.read`."""
         parts = bytearray()
         size = max(0, min(size, self._size - start))
-        while len(parts) < size:
-            part = os.pread(self._file.fileno(), size - len(parts), start + len(parts))
-            if not part:  # the file shrank
-                break
+        # Nothing more comes where all is read, or the file shrank.
+        while part := os.pread(self._file.fileno(), size - len(parts), start + len(parts)):
             parts += part
         return memoryview(parts).toreadonly()
 

@@ -28,7 +28,7 @@ def is_dead(owner: str) -> bool:
 
     A process on another host cannot be looked at; its leases run out by the clock.
     """
-    host, pid, start = [*owner.rsplit(":", 2), "", ""][:3]
+    host, pid, start = [*owner.split(":"), "", ""][:3]
     if host != socket.gethostname() or not pid.isdigit():
         return False
     try:

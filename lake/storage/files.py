@@ -66,7 +66,7 @@ def write_durably(part: Path, data: Data, known: Checksums | None = None) -> Che
         if known is not None:
             _write_and_sync(descriptor, view)
             return known
-        with ThreadPoolExecutor(1, "writer") as writer:
+        with ThreadPoolExecutor() as writer:
             written = writer.submit(_write_and_sync, descriptor, view)
             sums = checksums(data)
             written.result()

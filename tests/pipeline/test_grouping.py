@@ -71,6 +71,48 @@ def test_a_member_nobody_named_is_named() -> None:
     assert [lacks for _, lacks in whole] == ["", "has 1 of 3 files"]
 
 
+def test_of_much_that_is_lacking_or_strange_some_is_named_and_the_rest_is_counted() -> None:
+    rule = {"member": "position", "members": tuple(range(20))}
+    assert told([file(0, position=0)], **rule)[0][1] == "lacks position 1, 2, 3, 4, 5, 6, 7, 8 and 11 more"
+    nine = {"member": "position", "members": tuple(range(9))}
+    assert told([file(0, position=0)], **nine)[0][1] == "lacks position 1, 2, 3, 4, 5, 6, 7, 8"
+    strange = [file(n, position=100 + n) for n in range(10)]
+    assert "107 and 2 more, which the recipe does not name" in told(strange, **rule)[0][1]
+
+
+def test_members_that_are_lists_are_the_same_when_all_in_them_is() -> None:
+    files = [file(n, place=place) for n, place in enumerate(([1, "2"], (1.0, 2), ["1", 3]))]
+    assert [len(names) for names, _ in told(files, values=("place",))] == [2, 1]
+
+
+@pytest.mark.parametrize("steps", [0, -1, True, "3", 2.0, None])
+def test_what_is_no_number_of_files_does_not_say_how_many_there_are(steps: object) -> None:
+    (one,) = told([file(n, scan="a", steps=steps) for n in range(3)], values=("scan",), count="steps")
+    assert one[1] == "does not say how many it has: steps is no number of files"
+
+
+def test_one_file_may_be_a_whole_group() -> None:
+    assert told([file(0, steps=1)], count="steps") == told([file(0)], count=1) == [(["f00000.0"], "")]
+
+
+@pytest.mark.parametrize(
+    ("rule", "whole"),
+    [
+        ({"member": "p", "members": [1, 2]}, 2),
+        ({"count": 3}, 3),
+        ({"values": ["scan"], "count": "steps"}, None),
+        ({"within": 9}, None),
+    ],
+)
+def test_a_rule_says_how_many_files_each_whole_group_has(rule: dict[str, Any], whole: int | None) -> None:
+    assert GroupBy(**rule).whole == whole
+
+
+def test_a_rule_stays_what_it_is() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        GroupBy(count=2).count = 3
+
+
 def test_a_scan_has_as_many_files_as_its_header_says() -> None:
     files = [file(n, scan="a", steps=4) for n in range(4)] + [
         file(9 + n, scan="b", steps=4) for n in range(3)
@@ -122,6 +164,8 @@ def test_no_file_is_no_group() -> None:
         ({"member": "p", "members": [1], "count": 2}, "either members or count"),
         ({"count": 0}, "1 or more"),
         ({"within": -1}, "greater than 0"),
+        ({"within": float("inf")}, "finite"),
+        ({"whithin": 1, "count": 2}, "not permitted"),
     ],
 )
 def test_a_rule_that_cannot_be_meant_is_refused(rule: dict[str, Any], says: str) -> None:

@@ -125,6 +125,44 @@ def test_the_quality_plane_lies_where_the_image_lies(tmp_path: Path) -> None:
     assert "exptime" not in flags.meta
 
 
+#: Of the image: where it lies on the sky, when it was taken and from where.
+PLACE = [
+    *("CTYPE1", "CUNIT2", "CRPIX1", "CRVAL2", "CDELT1", "CROTA2", "CNAME1", "CTYPE1A", "PC1_2", "CD2_1"),
+    *("PC1_1A", "PV2_1", "PV1_3A", "LONPOLE", "LATPOLE", "LONPOLEA", "LATPOLEA", "DATE-OBS", "DATE-BEG"),
+    *("DATE-AVG", "DATE-END", "DATEREF", "DSUN_OBS", "HGLN_OBS", "HGLT_OBS", "RSUN_OBS", "RSUN_REF"),
+]
+#: Of a cube besides.
+WAVES = [
+    "CTYPE3",
+    "CRPIX3A",
+    "PC3_1",
+    "PV3_2",
+    "WCSAXES",
+    "SPECSYS",
+    "RESTWAV",
+    "RESTFRQ",
+    "SSYSOBS",
+    "VELOSYS",
+]
+STRANGE = ["DATE", "XCTYPE1", "EXPTIME", "WAVELNTH", "NAXIS", "CRPIX", "XCRPIX1", "RSUN", "PRSTEP1"]
+
+
+@pytest.mark.parametrize("plane", ["quality", "uncertainty"])
+@pytest.mark.parametrize(
+    ("dims", "kept"), [(("y", "x"), PLACE), (("wavelength", "y", "x"), [*PLACE, *WAVES])]
+)
+def test_a_plane_repeats_of_the_image_where_it_lies_and_when_it_was_taken(
+    plane: str, dims: tuple[str, ...], kept: list[str]
+) -> None:
+    image = fits.Header([(name, 3) for name in (*PLACE, *WAVES, *STRANGE)])
+    bare = fits.Header()
+    if plane == "quality":
+        made, own = (provenance.quality_header(header, {}, dims=dims) for header in (image, bare))
+    else:
+        made, own = (provenance.uncertainty_header(header, dims=dims) for header in (image, bare))
+    assert set(made) - set(own) == set(kept)
+
+
 @pytest.mark.parametrize(
     "name", ["BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM", "HEADSUM", "ZBLANK", "ZSCALE", "ZZERO"]
 )

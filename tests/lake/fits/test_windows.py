@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import os
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -43,9 +44,11 @@ def test_a_second_part_that_is_cut_off_is_missed() -> None:
     assert refusal.value.code is Reason.TRUNCATED
 
 
-def test_what_follows_a_part_and_is_none_is_damage() -> None:
+@pytest.mark.parametrize("before", [b"", gzip.compress(b"first")])
+@pytest.mark.parametrize("strange", [b"no gzip at all", zlib.compress(b"packed in another way")])
+def test_what_follows_a_part_and_is_none_is_damage(before: bytes, strange: bytes) -> None:
     with pytest.raises(BadInput) as refusal:
-        unpacked(gzip.compress(b"first") + b"no gzip at all")
+        unpacked(before + strange)
     assert refusal.value.code is Reason.CORRUPTED_DATA
 
 
@@ -163,7 +166,8 @@ def test_a_kernel_that_gives_and_takes_a_few_bytes_at_a_time_loses_none(
 
 
 @pytest.mark.parametrize(
-    ("start", "end", "sizes"), [(0, 10, [4, 4, 2]), (1, 9, [4, 4]), (3, 99, [4, 3]), (10, 12, [])]
+    ("start", "end", "sizes"),
+    [(0, 10, [4, 4, 2]), (0, 7, [4, 3]), (1, 9, [4, 4]), (3, 99, [4, 3]), (10, 12, [])],
 )
 def test_bytes_come_window_by_window_to_where_they_end(
     monkeypatch: pytest.MonkeyPatch, start: int, end: int, sizes: list[int]
@@ -204,6 +208,17 @@ def test_no_more_is_unpacked_than_is_looked_at(monkeypatch: pytest.MonkeyPatch) 
         content.reach(200)
     assert (refusal.value.file, refusal.value.code) == ("f.gz", Reason.TOO_LARGE)
     assert refusal.value.found == "more than 100 bytes when unpacked"
+
+
+@pytest.mark.parametrize("looked_at", [0, 10, 1000])
+def test_the_sum_is_of_all_bytes_however_many_were_looked_at(
+    monkeypatch: pytest.MonkeyPatch, looked_at: int
+) -> None:
+    monkeypatch.setattr("lake.fits.windows.WINDOW", 64)
+    data = os.urandom(1000)
+    content = Unpacked(Held(gzip.compress(data)), "f.gz", 1000)
+    content.reach(looked_at)
+    assert content.sha256 == hashlib.sha256(data).hexdigest()
 
 
 @pytest.mark.parametrize("end", range(1, 300, 7))

@@ -176,6 +176,7 @@ def test_actions_are_called_as_audit_and_routes_name_them() -> None:
 
 def test_the_operator_and_the_public_are_who_they_are_called() -> None:
     assert (OPERATOR.name, OPERATOR.operator) == ("operator", True)
+    assert (OWNER.name, OWNER.operator, OWNER.curator_of("any")) == ("owner", True, True)
     assert (PUBLIC.name, PUBLIC.operator) == ("", False)
 
 

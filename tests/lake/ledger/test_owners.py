@@ -20,9 +20,10 @@ def test_a_nudge_of_the_clock_does_not_kill(nudge: float) -> None:
     assert not is_dead(f"{place}:{float(start) + nudge:.2f}")
 
 
-def test_another_process_of_the_same_number_is_another() -> None:
+@pytest.mark.parametrize("earlier", [2.5, 60])
+def test_another_process_of_the_same_number_is_another(earlier: float) -> None:
     place, _, start = this_process().rpartition(":")
-    assert is_dead(f"{place}:{float(start) - 60:.2f}")
+    assert is_dead(f"{place}:{float(start) - earlier:.2f}")
 
 
 def test_a_process_that_ended_is_dead() -> None:
@@ -32,6 +33,7 @@ def test_a_process_that_ended_is_dead() -> None:
     assert is_dead(f"{host}:{ended.pid}:{start}")
 
 
-@pytest.mark.parametrize("owner", ["elsewhere:1:0.00", "nonsense", ""])
+@pytest.mark.parametrize("owner", ["elsewhere:1:0.00", "nonsense", "", "{here}", "{here}:soon"])
 def test_nothing_is_said_of_what_cannot_be_looked_at(owner: str) -> None:
-    assert not is_dead(owner)
+    here, _, _ = this_process().rpartition(":")
+    assert not is_dead(owner.format(here=here))

@@ -11,6 +11,7 @@ import pytest
 from lake.storage.cache import FOLDER
 from lake.storage.posix import PosixStore
 from lake.storage.store import Store
+from tests.conftest import running
 from tests.objects import Objects, require_seaweedfs
 
 
@@ -18,8 +19,8 @@ from tests.objects import Objects, require_seaweedfs
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Objects]:
     """The one SeaweedFS of these tests."""
     require_seaweedfs()
-    with Objects(tmp_path_factory.mktemp("s3")) as running:
-        yield running
+    with Objects(tmp_path_factory.mktemp("s3"), running("objects")) as objects:
+        yield objects
 
 
 @pytest.fixture(params=["posix", "s3"])
