@@ -151,6 +151,12 @@ class Release(Base):
         Index("ix_release_scope_level_status_date_beg", "scope", "level", "status", "date_beg"),
         Index("ix_release_date_beg", "date_beg"),
         Index("ix_release_refs", "refs", postgresql_using="gin"),
+        Index("ix_release_parents", "parents", postgresql_using="gin"),
+        Index(
+            "ix_release_embargo_until",
+            "embargo_until",
+            postgresql_where=text("embargo_until IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -177,6 +183,35 @@ class Release(Base):
     caveats: Mapped[list[str]] = _empty_list()
     embargo_until: Mapped[datetime | None]
     embargo_holders: Mapped[list[str]] = _empty_list()
+
+
+class Embargo(Base):
+    """A decision about an embargo; rows are only added, and the last one about something holds.
+
+    It is about an observation (`scope`, `observation`), or about all that have a searchable value (`key`,
+    `value`; `scope` "" means of any instrument). `until` NULL says that there is none (any more).
+    `by_default` marks what an instrument's description asked for; any decision of a person comes before it.
+    """
+
+    __tablename__ = "embargo"
+    __table_args__ = (
+        CheckConstraint("(observation = '') <> (key = '')", name="target"),
+        CheckConstraint("(key = '') = (value IS NULL)", name="value"),
+        Index("ix_embargo_scope_observation", "scope", "observation", "id"),
+        Index("ix_embargo_key", "key", postgresql_where=text("key <> ''")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    scope: Mapped[str] = mapped_column(server_default=text("''"))
+    observation: Mapped[str] = mapped_column(server_default=text("''"))
+    key: Mapped[str] = mapped_column(server_default=text("''"))
+    value: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
+    until: Mapped[datetime | None]
+    holders: Mapped[list[str]] = _empty_list()
+    reason: Mapped[str]
+    by_default: Mapped[bool] = mapped_column(server_default=text("false"))
+    decided_by: Mapped[str]
+    decided: Mapped[datetime] = _now()
 
 
 class Activation(Base):
@@ -318,6 +353,7 @@ class Reference(Base):
     __table_args__ = (
         UniqueConstraint("did"),
         Index("ix_reference_instrument_need", "instrument", "need"),
+        Index("ix_reference_parents", "parents", postgresql_using="gin"),
         CheckConstraint(
             "valid_until IS NULL OR valid_from IS NULL OR valid_from < valid_until", name="validity"
         ),
@@ -333,6 +369,7 @@ class Reference(Base):
     selectors: Mapped[dict[str, Any]] = _empty_object()
     source: Mapped[str]
     simulated: Mapped[bool] = mapped_column(server_default=text("false"))
+    parents: Mapped[list[str]] = _empty_list()
     created: Mapped[datetime] = _now()
 
 

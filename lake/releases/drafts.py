@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from lake.catalogue.models import Observation, Product, Release
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
+from lake.governance.embargo import Default
 from lake.lake import Lake
 from lake.names import ProductKey, check_name, check_scope, release_name
 
@@ -71,6 +72,8 @@ class Provenance:
         Units of the product that gave no file, with the reason; they are not tried again.
     procedures
         Version of each step that its units were to go through, by the name of its function (PRPROCn).
+    embargo
+        What the instrument asks for.
     """
 
     context: int | None = None
@@ -83,6 +86,7 @@ class Provenance:
     observation_meta: Mapping[str, Any] = field(default_factory=dict)
     quarantined_units: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     procedures: Mapping[str, int] = field(default_factory=dict)
+    embargo: Default | None = None
 
 
 def content_key(files: Sequence[FileEntry]) -> str:

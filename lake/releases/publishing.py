@@ -22,7 +22,8 @@ from lake.catalogue.models import (
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
 from lake.errors import Fatal
-from lake.governance.policy import strictest
+from lake.governance import embargo
+from lake.governance.inheritance import settle_new, share_lock
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance
@@ -89,6 +90,7 @@ def into_catalogue(
     session: Session, release_id: int, files: Sequence[FileEntry], provenance: Provenance
 ) -> Release:
     """Everything the catalogue learns from a publication, within the caller's transaction."""
+    share_lock(session)
     product_id = session.scalars(select(Release.product_id).where(Release.id == release_id)).one()
     product = session.get_one(Product, product_id, with_for_update=True)
     release = session.get_one(Release, release_id, with_for_update=True)
@@ -101,9 +103,13 @@ def into_catalogue(
     )
     _add_results(session, files, ids, provenance)
     _fill(release, files, provenance)
-    _inherit_embargo(session, product, release)
-    _activate(session, product, release)
     _update_observation(session, product.observation_id, files, provenance)
+    session.flush()
+    if provenance.embargo is not None:
+        embargo.stamp_default(session, product.observation_id, provenance.embargo)
+    # Asked at this moment, not when the work was planned: an embargo that was set meanwhile holds.
+    settle_new(session, release)
+    _activate(session, product, release)
     session.flush()
     session.refresh(release)
     return release
@@ -200,21 +206,6 @@ def _fill(release: Release, files: Sequence[FileEntry], provenance: Provenance) 
     release.refs = sorted({*provenance.refs, *(ref for file in files for ref in file.refs)})
     release.parents = list(provenance.parents)
     release.caveats = list(provenance.caveats)
-
-
-def _inherit_embargo(session: Session, product: Product, release: Release) -> None:
-    """A release is under the strictest embargo of its parents and of the version before it.
-
-    Asked at this moment, not when the work was planned: an embargo that was set meanwhile holds.
-    """
-    named = [parent.rpartition("@v") for parent in release.parents]
-    keys = [(name, int(version)) for name, _, version in named if version.isdecimal()]
-    parents = select(Release).join(Product).where(tuple_(Product.name, Release.version).in_(keys))
-    before = _active(session, product)
-    several = [*session.scalars(parents), *([] if before is None else [before]), release]
-    now = session.scalars(select(func.now())).one()
-    until, holders = strictest(several, now)
-    release.embargo_until, release.embargo_holders = until, holders
 
 
 def make_active(session: Session, product: Product, release: Release, run_id: str | None) -> None:
