@@ -106,6 +106,21 @@ class SolarnetRule(_Model):
     comment: str = ""
 
 
+class EmbargoRule(_Model):
+    """What the instrument's people ask for where nothing else was decided about an observation.
+
+    Attributes
+    ----------
+    months
+        From the end of the observation (DATE-END) to the day everybody has its data.
+    holders
+        Who has them before: accounts, and groups as ``group:NAME``.
+    """
+
+    months: int = Field(ge=1, le=1200)
+    holders: tuple[str, ...] = ()
+
+
 class ReferenceRule(_Model):
     """How a known kind of calibration file is recognised, and what it is for.
 
@@ -183,6 +198,7 @@ class Instrument(_Model):
     #: Level → what a product of that level has gone through when its treatment is complete.
     expects: dict[Level, tuple[Expectation, ...]] = Field(default_factory=dict)
     preview: tuple[PreviewRule, ...] = ()
+    embargo: EmbargoRule | None = None
     credit: str = ""
     folder: Path = Field(default=Path(), exclude=True)
 

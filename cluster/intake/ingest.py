@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.intake.decisions import Intake, Stored
+from cluster.intake.embargoes import Embargoes, described
 from cluster.intake.hands import hands
 from cluster.intake.stored import at_hand
 from cluster.report import Item, Report, bad_item
@@ -127,6 +128,7 @@ def ingest(
     scheduler: Scheduler | None = None,
     on_progress: Progress | None = None,
     say: Callable[[str], None] = log.warning,
+    embargoes: Embargoes = described,
 ) -> Report:
     """Register files, and put aside those that cannot be.
 
@@ -143,6 +145,8 @@ def ingest(
         Called with the number of files looked at, their total, and a name.
     say
         Told, in one sentence, why the cluster does not do the work.
+    embargoes
+        The embargo that an instrument's new observations are under, where nobody decides otherwise.
 
     Returns
     -------
@@ -158,7 +162,7 @@ def ingest(
         When the catalogue, Rucio or the storage cannot be reached.
     """
     with at_hand(lake, paths) as here:
-        return _ingest(lake, select(here), scheduler, on_progress, say)
+        return _ingest(lake, select(here), scheduler, on_progress, say, embargoes)
 
 
 def _ingest(
@@ -167,6 +171,7 @@ def _ingest(
     scheduler: Scheduler | None,
     on_progress: Progress | None,
     say: Callable[[str], None],
+    embargoes: Embargoes,
 ) -> Report:
     files = selection.files
     report = Report(more={"releases": [], "ignored": [printable(path) for path in selection.ignored]})
@@ -178,7 +183,7 @@ def _ingest(
     items: list[Item | None] = [None] * len(files)
     with hands(lake.store, files, many=_are_many(files), scheduler=scheduler, say=say) as doing:
         intake = Intake(lake, doing)
-        waiting = _Waiting(lake, intake, items, report)
+        waiting = _Waiting(lake, intake, items, report, embargoes)
         for number, (path, result) in enumerate(intake.results(files)):
             if isinstance(result, Stored):
                 waiting.add(number, result)
@@ -205,8 +210,10 @@ def _are_many(files: Sequence[Path]) -> bool:
 class _Waiting:
     """Files that are stored and wait to be registered, with the others of their observations."""
 
-    def __init__(self, lake: Lake, intake: Intake, items: list[Item | None], report: Report) -> None:
-        self._lake, self._intake = lake, intake
+    def __init__(
+        self, lake: Lake, intake: Intake, items: list[Item | None], report: Report, embargoes: Embargoes
+    ) -> None:
+        self._lake, self._intake, self._embargo_of = lake, intake, embargoes
         self._items, self._report = items, report
         self._stored: dict[ProductKey, list[tuple[int, Stored]]] = {}
         self._latest: dict[ProductKey, int] = {}
@@ -239,7 +246,8 @@ class _Waiting:
             self._count -= len(found)
             entries = [stored.entry for _, stored in found]
             meta = united(entry.meta for entry in entries)
-            release = extend(self._lake, key, entries, Provenance(observation_meta=meta))
+            provenance = Provenance(observation_meta=meta, embargo=self._embargo_of(key.scope))
+            release = extend(self._lake, key, entries, provenance)
             if release is not None:
                 self._report.more["releases"].append(release)
             self._intake.registered(entries)

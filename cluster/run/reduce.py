@@ -27,7 +27,7 @@ from lake.ledger.owners import this_process
 from lake.ledger.run import Run
 from lake.ledger.units import REDUCTION, UnitSpec
 from lake.names import ProductKey
-from lake.releases.inputs import active_inputs
+from lake.releases.inputs import Input, active_inputs
 from lake.releases.releases import product_lock
 from lake.storage import volatile
 from pipeline import code
@@ -89,12 +89,14 @@ class _Group:
     files: tuple[FileEntry, ...]
     begins: tuple[datetime, ...]
     selectors: dict[str, Any]
+    parents: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
         """What a run has to know of them as a whole."""
         told = "\n".join(f"{file.did} {file.sha256}" for file in self.files)
         return {
             "selectors": self.selectors,
+            "parents": list(self.parents),
             "frames": len(self.files),
             "first": self.begins[0].isoformat(),
             "last": self.begins[-1].isoformat(),
@@ -201,9 +203,9 @@ def _groups(lake: Lake, kind: ReductionKind, query: Query) -> list[_Group]:
         until=query.until,
         observation=query.observation,
     )
-    alike: dict[tuple[Any, ...], list[FileEntry]] = {}
+    alike: dict[tuple[Any, ...], list[Input]] = {}
     for one in found:
-        alike.setdefault(tuple(one.file.meta.get(name) for name in kind.alike), []).append(one.file)
+        alike.setdefault(tuple(one.meta.get(name) for name in kind.alike), []).append(one)
     if not alike:
         raise BadInput(
             f"there are no {kind.instrument} files of level {kind.level} to make a {kind.name} from",
@@ -211,7 +213,7 @@ def _groups(lake: Lake, kind: ReductionKind, query: Query) -> list[_Group]:
             found=query.observation or "all",
             advice="process that level first, or widen the query; `heliolake search` shows what there is",
         )
-    return [_group(kind, files) for files in alike.values()]
+    return [_group(kind, together) for together in alike.values()]
 
 
 def _open(lake: Lake, kind: ReductionKind, groups: Sequence[_Group], document: Mapping[str, Any]) -> Run:
@@ -343,19 +345,22 @@ class _Written:
             valid_until=validity[1],
             selectors=group["selectors"],
             simulated=group["simulated"],
+            parents=tuple(group.get("parents", ())),
         )
         return cls(new, len(used), given, used[0][1], used[-1][1], caveats)
 
 
-def _group(kind: ReductionKind, files: Sequence[FileEntry]) -> _Group:
+def _group(kind: ReductionKind, found: Sequence[Input]) -> _Group:
     """The frames for one reference; of several of one moment, which are one exposure, the first."""
+    files = [one.file for one in found]
     by_begin: dict[datetime, FileEntry] = {}
     for file in sorted(files, key=lambda file: file.name):
         if file.date_beg is not None:
             by_begin.setdefault(file.date_beg, file)
     ordered = dict(sorted(by_begin.items()))
     selectors = {name: files[0].meta[name] for name in kind.alike if name in files[0].meta}
-    group = _Group(tuple(ordered.values()), tuple(ordered), selectors)
+    parents = tuple(sorted({one.release for one in found}))
+    group = _Group(tuple(ordered.values()), tuple(ordered), selectors, parents)
     _require_enough(kind, selectors, len(group.files))
     others = {file.dims or IMAGE for file in group.files if not takes(kind.dims, file.dims or IMAGE)}
     if others:

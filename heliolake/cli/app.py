@@ -15,6 +15,7 @@ from typer.exceptions import Abort, Exit, TyperException
 from heliolake.cli import (
     contexts,
     demo,
+    embargo,
     find,
     fsck,
     history,
@@ -157,6 +158,7 @@ for group in (
     fsck,
     restore,
     contexts,
+    embargo,
 ):
     group.register(app)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from heliolake.cli.common import WORK, Json, command, open_lake, running_scheduler
+from heliolake.cli.common import WORK, Json, command, home_of, open_lake, running_scheduler
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, print_json, progress_bar, shown
 from heliolake.cli.reports import print_report
@@ -35,13 +35,21 @@ def ingest(
       heliolake ingest ~/data/hi/2011
       heliolake ingest 'raw/*_s4h1A.fts' one_more.fits
     """
+    from cluster.intake.embargoes import embargoes_of
     from cluster.intake.ingest import ingest as take_in
 
     def note(sentence: str) -> None:
         err().print(f"[yellow]note:[/] {shown(sentence)}")
 
     with open_lake(ctx) as lake, progress_bar("reading") as bar:
-        report = take_in(lake, paths, scheduler=running_scheduler(ctx), on_progress=bar, say=note)
+        report = take_in(
+            lake,
+            paths,
+            scheduler=running_scheduler(ctx),
+            on_progress=bar,
+            say=note,
+            embargoes=embargoes_of(home_of(ctx).path),
+        )
     if as_json:
         print_json(report.document())
     else:

@@ -70,6 +70,7 @@ def run_demo(
 
 
 def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> DemoResult:
+    from cluster.intake.embargoes import embargoes_of
     from cluster.intake.ingest import ingest
     from heliolake.demo.inputs import shipped_frames, simulate
     from heliolake.demo.page import write_page
@@ -85,7 +86,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say) -> Dem
     with Connection(home) as connection:
         say("Ingesting real frames and simulated ones")
         sources: list[Path] = [*shipped_frames(), *simulated.paths, *([data] if data else [])]
-        result = DemoResult(home, ingest(connection.lake, sources))
+        result = DemoResult(home, ingest(connection.lake, sources, embargoes=embargoes_of(home.path)))
         _use_flat(connection, simulated)
         clock("ingest")
         for name in _useful_recipes():

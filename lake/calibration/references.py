@@ -18,6 +18,7 @@ from lake.errors import BadInput, Reason
 from lake.fits.check import read_bytes
 from lake.lake import Lake
 from lake.names import ProductKey, check_name, split_did, version_token
+from lake.releases.drafts import Provenance
 from lake.releases.releases import extend, product_lock
 from lake.releases.search import REFERENCE_SCOPE
 from lake.storage.store import Ref, Stored, key_of
@@ -49,6 +50,8 @@ class NewReference:
         Name in the lake, before the version; the file's own when absent.
     simulated
         True for a file made from a model for tests and demonstrations.
+    parents
+        Releases it was made of; what it calibrates is under their embargo too.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class NewReference:
     selectors: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     simulated: bool = False
+    parents: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,8 @@ def _add_group(lake: Lake, product: ProductKey, new: Sequence[NewReference]) -> 
         else:
             entries[position] = entry or _store(lake, one, data)
     if entries:
-        extend(lake, product, list(entries.values()))
+        parents = {parent for position in entries for parent in new[position].parents}
+        extend(lake, product, list(entries.values()), Provenance(parents=sorted(parents)))
     for position, entry in entries.items():
         done[position] = _insert(lake, new[position], entry)
     return [done[position] for position in range(len(new))]
@@ -283,6 +288,7 @@ def _insert(lake: Lake, new: NewReference, entry: FileEntry) -> ReferenceInfo:
         selectors=dict(new.selectors),
         source=new.source,
         simulated=new.simulated,
+        parents=list(new.parents),
     )
     with transaction(lake.sessions) as session:
         session.add(row)
