@@ -103,6 +103,8 @@ def _bring_up_lake(home: Home, say: Progress) -> None:
         records.sweep(home, rucio.BOOTSTRAP)
         POSTGRES.make_databases(home)
         say("databases ready")
+    if POSTGRES.make_trail(home):
+        say("audit trail ready")
     if home.port("rucio") is None:
         ports.reserve(home, "rucio")
     rucio.write_settings(home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import pwd
@@ -121,6 +122,26 @@ class Postgres(Service):
                 if not _exists(connection, "pg_database", "datname", name):
                     connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
+
+    def make_trail(self, home: Home) -> bool:
+        """Make the audit trail, owned by a role that nobody signs in as; says whether there was work to do.
+
+        Homes made before there was one get it too, and all get what is new in its script.
+        """
+        from psycopg import sql
+
+        from lake.governance import audit
+
+        script = audit.script()
+        version = hashlib.sha256(script.encode()).hexdigest()
+        with connect(home, "heliolake") as connection:
+            connection.autocommit = True
+            query = "SELECT obj_description(to_regnamespace('audit'), 'pg_namespace')"
+            if connection.execute(query).fetchone() == (version,):
+                return False
+            connection.execute(sql.SQL(script))
+            connection.execute(sql.SQL("COMMENT ON SCHEMA audit IS {}").format(sql.Literal(version)))
+        return True
 
 
 def connect(home: Home, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from heliolake.cli import (
+    audit,
     contexts,
     demo,
     embargo,
@@ -159,6 +160,7 @@ for group in (
     restore,
     contexts,
     embargo,
+    audit,
 ):
     group.register(app)
 
