@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from pipeline import code
@@ -37,6 +36,9 @@ from pipeline.stack import (
     template,
 )
 from pipeline.step import Reach, ReferenceFile
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,8 @@ def apply(
     Fatal
         When the recipe does not fit its steps or the frames, or chunks cut frames.
     """
+    import xarray as xr
+
     count = _members(stack, recipe, members)
     if not stack["image"].chunks:
         stack = stack.chunk({"time": count})

@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import cloudpickle
 import numpy as np
-import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -28,6 +27,9 @@ from pipeline.read_only import read_only
 from pipeline.registry import instrument as known_instrument
 from pipeline.registry import when_forgotten
 from pipeline.stack import header_of
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 P = TypeVar("P")
 #: Variables of a stack that a block is made of, in the order `_map_block` takes them.

@@ -29,11 +29,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import dask.array as da
 import numpy as np
-import xarray as xr
 from astropy.io import fits
 from numpy.typing import NDArray
 
@@ -42,7 +40,9 @@ from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.outcome import Outcome, Status
 from pipeline.step import Reach, ReferenceFile
-from pipeline.world import world
+
+if TYPE_CHECKING:  # xarray and Dask's arrays are loaded once a stack is made: most commands make none
+    import xarray as xr
 
 #: Per-frame text variables of a stack.
 TEXTS: Final = ("header", "source", "references", "outcome")
@@ -63,6 +63,8 @@ def stack_of(frames: Sequence[Frame], *, chunk: int = 1) -> xr.Dataset:
     BadInput
         When there is no frame, or their dims or shapes differ.
     """
+    from pipeline.world import world
+
     layouts = {(frame.dims, frame.data.shape) for frame in frames}
     if len(layouts) != 1:
         raise BadInput(
@@ -115,6 +117,8 @@ def assemble(
     uncertainty: NDArray[np.float32] | None = None,
 ) -> xr.Dataset:
     """A block of a stack from its parts; the one place that knows how they are called."""
+    import xarray as xr
+
     texts = dict(zip(TEXTS, (header, source, references, outcome), strict=True))
     pixels = {"image": image} if uncertainty is None else {"image": image, "uncertainty": uncertainty}
     return xr.Dataset(
@@ -202,6 +206,9 @@ def template(chunks: tuple[int, ...], layout: Layout, *, uncertainty: bool = Fal
         Not to be changed: blocks of one layout share it, because making it takes
         longer than all the rest of a block's graph.
     """
+    import dask.array as da
+    import xarray as xr
+
     count = sum(chunks)
     kinds = {"image": (layout, np.float32), "quality": (layout.of_quality, np.uint16)}
     if uncertainty:

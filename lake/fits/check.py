@@ -374,7 +374,7 @@ class _Check:
     def _read(self, span: HduSpan, hdu: Any, pixels: Pixels) -> tuple[int, ...]:
         """Look at what has to be decoded first; the shape of an image, () for what is none."""
         if isinstance(hdu, fits.CompImageHDU):
-            for part in decoded(hdu):
+            for part in decoded(hdu, self.content, span):
                 pixels.look(part)
         elif isinstance(hdu, fits.BinTableHDU):
             _ = hdu.columns

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from lake.errors import BadInput, Reason, Retriable
 from lake.fits.check import QUALITY_EXTNAME, UNCERTAINTY_EXTNAME
 from lake.fits.header import clean_header
-from lake.fits.structure import BLOCK, add_sums, ones_complement_sum
+from lake.fits.rice import rice_image
+from lake.fits.structure import BLOCK, add_sums, ones_complement_sum, walk
+from lake.fits.windows import Lying
 from lake.quiet import without_warnings
 
 # A tile costs the writer far more than its pixels: tiles of one row, the usual ones, would double the time.
@@ -103,7 +105,7 @@ def read_image(
     try:
         # What is odd in a file was said when it was taken in.
         with without_warnings(), fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
-            raw = _section(hdus[hdu], rows, path, axes)
+            raw = _section(hdus[hdu], hdu, rows, path, axes)
             header, _ = clean_header(hdus[hdu].header)
     except FileNotFoundError as error:
         raise _gone(path) from error
@@ -322,7 +324,7 @@ def _write_hdu(part: _Part, place: NDArray[np.uint8]) -> None:
     place[:start] = np.frombuffer(_with_sums(header, ones_complement_sum(place[start:end].data)), np.uint8)
 
 
-def _section(hdu: Any, rows: slice | None, path: Path, axes: int) -> NDArray[Any]:
+def _section(hdu: Any, number: int, rows: slice | None, path: Path, axes: int) -> NDArray[Any]:
     shape = tuple(getattr(hdu, "shape", ()) or ())
     extra = len(shape) - axes
     if not getattr(hdu, "is_image", False) or extra < 0 or set(shape[:extra]) - {1}:
@@ -335,8 +337,20 @@ def _section(hdu: Any, rows: slice | None, path: Path, axes: int) -> NDArray[Any
             code=Reason.NO_IMAGE,
         )
     wanted = (rows if rows is not None else slice(None), *(slice(None),) * (axes - 1))
+    if rows is None and isinstance(hdu, fits.CompImageHDU) and (image := _rice(path, number)) is not None:
+        return image.reshape(shape[extra:])
     # A view of the mapped file would keep it open; the copy made by scaling below is needed anyway.
     return np.asarray(hdu.section[(*(0,) * extra, *wanted)])
+
+
+def _rice(path: Path, number: int) -> NDArray[Any] | None:
+    """A whole image in Rice's code; None where astropy has to decode it, or to say what is wrong with it."""
+    with path.open("rb", buffering=0) as file:
+        content = Lying(file, path.stat().st_size)
+        try:
+            return rice_image(content, walk(content, str(path)).spans[number])
+        except BadInput:
+            return None
 
 
 def _scale(raw: NDArray[Any], header: fits.Header, blank_is_missing: bool) -> ImageRead:

@@ -17,6 +17,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from lake.errors import BadInput, Reason
+from lake.fits.rice import rice_image
 from lake.fits.structure import HduSpan
 from lake.fits.tables import Arrays, array_columns, descriptors, heap_start
 from lake.fits.windows import GZIP, Content, too_large
@@ -95,11 +96,12 @@ def check_claims(content: Content, span: HduSpan, file: str) -> None:
         raise _damaged(span.index, file, Reason.CORRUPTED_DATA, str(error)) from error
 
 
-def decoded(hdu: Any) -> Iterator[NDArray[Any]]:
+def decoded(hdu: Any, content: Content, span: HduSpan) -> Iterator[NDArray[Any]]:
     """The image of an opened HDU, some tiles after others."""
     shape, tile = tuple(hdu.shape), tuple(hdu.tile_shape)
-    if math.prod(shape) <= _BLOCK_PIXELS:
-        yield hdu.section[...]  # quicker than in parts
+    if math.prod(shape) <= _BLOCK_PIXELS:  # quicker than in parts
+        image = rice_image(content, span)
+        yield hdu.section[...] if image is None else image
         return
     for block in _blocks(shape, tile, _BLOCK_PIXELS):
         yield hdu.section[block]
