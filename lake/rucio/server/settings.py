@@ -139,6 +139,8 @@ class RucioSettings:
             "opendata": {"rse_expression": self.rse},
             # Anonymous users would learn existence, size and checksum of embargoed files from /redirect.
             "api": {"endpoints_remove": "redirect, dirac, import, export"},
+            # By what was deleted the policy knows names that may not be used again.
+            "deletion": {"archive_dids": "True"},
             "conveyor": {"scheme": "file", "user_transfers": "cms"},
             "transfers": {"multihop_enabled": "False"},
             "hermes": {"services_list": ""},

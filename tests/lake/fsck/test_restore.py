@@ -20,6 +20,7 @@ from lake.releases.releases import publish
 from lake.storage.store import LOST_AND_FOUND
 from tests import stored
 from tests.lake.conftest import MakeFiles
+from tests.within_rucio import call_replica
 
 
 @pytest.fixture
@@ -151,11 +152,10 @@ def test_a_dry_run_says_what_it_would_do(lake: Lake, published: list[Registered]
 
 
 def test_rucio_learns_that_replicas_it_calls_unavailable_are_good_and_its_rule_goes_on(
-    lake: Lake, published: list[Registered], rucio: Any
+    lake: Lake, published: list[Registered], home: Home
 ) -> None:
     file = published[0]
-    row = {"scope": file.scope, "name": file.name, "state": "U"}
-    rucio.update_replicas_states(lake.rucio.rse, [row])
+    call_replica(home, file.scope, file.name, "U")
     assert kinds(lake, file.scope) == {"replica-state", "rule-state"}
     assert mend_replicas(lake, published, dry_run=True) == [file.did]
     assert mend_replicas(lake, published) == [file.did]
@@ -164,13 +164,12 @@ def test_rucio_learns_that_replicas_it_calls_unavailable_are_good_and_its_rule_g
 
 
 def test_a_lost_file_keeps_its_place_in_its_release_until_it_is_restored(
-    lake: Lake, published: list[Registered], copy: Path, rucio: Any, home: Home
+    lake: Lake, published: list[Registered], copy: Path, home: Home
 ) -> None:
     """Rucio's own necromancer would take it out of the closed dataset, where nothing gets in again."""
     file = published[0]
     path_of(lake, file).unlink()
-    row = {"scope": file.scope, "name": file.name, "rse": lake.rucio.rse}
-    rucio.declare_bad_file_replicas([row], "its bytes are gone")
+    call_replica(home, file.scope, file.name, "bad", "its bytes are gone")
     log = home.log / "rucio-daemons.log"
     wait_for(
         lambda: file.name in log.read_text() or "dataset-content" in kinds(lake, file.scope),

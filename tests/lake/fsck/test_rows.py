@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from cluster.home.home import Home
 from lake.catalogue.models import File, Observation, Release, ReleaseFile, UnitResult
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
@@ -20,6 +21,7 @@ from lake.releases.releases import publish
 from lake.storage.store import Ref
 from tests.lake.conftest import MakeFiles
 from tests.stored import path_of
+from tests.within_rucio import call_replica
 
 
 @pytest.fixture
@@ -164,18 +166,18 @@ def test_a_sum_in_which_rucio_and_the_stored_bytes_outvote_the_catalogue(
 
 @pytest.mark.parametrize("state", ["U", "D"])
 def test_a_replica_that_rucio_calls_bad_although_its_bytes_are_right(
-    lake: Lake, scope: str, files: list[FileEntry], rucio: Any, state: str
+    lake: Lake, scope: str, files: list[FileEntry], home: Home, state: str
 ) -> None:
-    rucio.update_replicas_states(lake.rucio.rse, [{"scope": scope, "name": "a.fits", "state": state}])
+    call_replica(home, scope, "a.fits", state)
     assert "replica-state" in look(lake, scope)
     assert look(lake, scope, repair=True)["replica-state"]["repaired"]
     assert "replica-state" not in look(lake, scope)
 
 
 def test_a_replica_whose_bytes_are_wrong_is_not_called_good(
-    lake: Lake, scope: str, files: list[FileEntry], rucio: Any
+    lake: Lake, scope: str, files: list[FileEntry], home: Home
 ) -> None:
-    rucio.update_replicas_states(lake.rucio.rse, [{"scope": scope, "name": "a.fits", "state": "D"}])
+    call_replica(home, scope, "a.fits", "D")
     path = path_of(lake, scope, "a.fits")
     path.write_bytes(b"?" * files[0].size)
     found = look(lake, scope, repair=True)
