@@ -16,12 +16,13 @@ import importlib.util
 import os
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.machinery import ModuleSpec
@@ -36,10 +37,13 @@ ENOUGH: Final = 0.95
 #: and these seconds.
 _TIMES: Final = 4
 _PATIENCE: Final = 20
+#: Tells the tests that there are no services for them.
+_WITHOUT: Final = "HELIOLAKE_TESTS_WITHOUT_SERVICES"
 #: What such a change may write into one file meanwhile, in bytes.
 _LARGEST_FILE: Final = 1 << 34
 _HI, _AIA = "pipeline.instruments.stereo_hi.steps", "pipeline.instruments.sdo_aia.steps"
 _HI_TESTS, _AIA_TESTS = "tests/pipeline/instruments/stereo_hi", "tests/pipeline/instruments/sdo_aia"
+_LEDGER_TESTS = ("tests/lake/ledger/test_run.py", "tests/lake/ledger/test_owners.py")
 _STORED = tuple(
     f"tests/lake/storage/test_{of}.py" for of in ("durability", "posix", "put_back", "store", "volatile")
 )
@@ -54,10 +58,15 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "lake.fits.tables": ("tests/lake/fits/test_tables.py", "tests/lake/fits/test_check.py"),
     "lake.fits.windows": ("tests/lake/fits/test_windows.py", "tests/lake/fits/test_memory.py"),
-    "lake.ledger.owners": ("tests/lake/ledger/test_owners.py",),
+    "lake.ledger.leases": _LEDGER_TESTS,
+    "lake.ledger.owners": _LEDGER_TESTS[1:],
+    "lake.ledger.results": _LEDGER_TESTS,
+    "lake.ledger.run": _LEDGER_TESTS,
+    "lake.ledger.runs": _LEDGER_TESTS,
     "lake.names": ("tests/lake/test_names.py",),
     "lake.storage.posix": _STORED,
     "lake.storage.files": _STORED,
+    "lake.storage.s3": ("tests/lake/storage/test_s3.py", *_STORED[3:]),
     "lake.storage.verify": _STORED,
     "pipeline.grouping": ("tests/pipeline/test_grouping.py", "tests/pipeline/test_gather.py"),
     "pipeline.kernels.affine": (
@@ -90,6 +99,25 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     f"{_HI}.cosmics": (f"{_HI_TESTS}/test_cosmics.py",),
     f"{_HI}.onboard": (f"{_HI_TESTS}/test_onboard.py", f"{_HI_TESTS}/test_telemetry.py"),
 }
+#: Those of them whose tests need services, which are started once for all changes.
+_SERVED: Final = frozenset(
+    {
+        *("lake.ledger.leases", "lake.ledger.results", "lake.ledger.run", "lake.ledger.runs"),
+        "lake.storage.s3",
+    }
+)
+#: A process of their own, for this one must not have imported what is to be exchanged.
+_SERVICES: Final = """
+import sys
+from pathlib import Path
+from tests.conftest import running_home
+from tests.objects import Objects
+
+folder = Path(sys.argv[1])
+with running_home(folder / "home"), Objects(folder):
+    print(flush=True)
+    sys.stdin.read()
+"""
 
 
 class Equivalent(NamedTuple):
@@ -170,18 +198,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := set(options.modules) - set(MODULES):
         parser.error(f"no such module here: {', '.join(sorted(unknown))}; there are: {', '.join(MODULES)}")
     os.chdir(HOUSE)
-    os.environ["HELIOLAKE_TESTS_WITHOUT_SERVICES"] = "1"
     for library in _LIBRARIES:
         with suppress(ModuleNotFoundError):
             importlib.import_module(library)
+    modules = options.modules or list(MODULES)
+    with _services(bool(_SERVED & set(modules))):
+        return _measured(modules, None if options.all else options.count, options.seed)
+
+
+@contextmanager
+def _services(wanted: bool) -> Iterator[None]:
+    """What tests find running meanwhile."""
+    if not wanted:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        command = [sys.executable, "-c", _SERVICES, folder]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as services:
+            if services.stdout is None or not services.stdout.readline():
+                raise SystemExit("the services that the tests need do not start")
+            os.environ["HELIOLAKE_TESTS_RUNNING"] = folder
+            try:
+                yield
+            finally:
+                services.communicate()
+
+
+def _measured(modules: Sequence[str], count: int | None, seed: int) -> int:
+    """Print what of the changes of each module is noticed; 0 where that is enough."""
     noticed = total = 0
-    for module in options.modules or MODULES:
+    for module in modules:
+        os.environ.pop(_WITHOUT, None)
+        if module not in _SERVED:
+            os.environ[_WITHOUT] = "1"
         started = time.monotonic()
         if not _passes(None, MODULES[module], 10 * _PATIENCE):
             print(f"{module}: its tests fail without any change", flush=True)
             return 2
         survives = partial(_survives, patience=_PATIENCE + _TIMES * (time.monotonic() - started))
-        found = _drawn(module, None if options.all else options.count, options.seed)
+        found = _drawn(module, count, seed)
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             survived = [one for one, passes in zip(found, pool.map(survives, found), strict=True) if passes]
         noticed, total = noticed + len(found) - len(survived), total + len(found)
