@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import metadata
+from string import ascii_uppercase
 from typing import Final
 
 import numpy as np
@@ -49,7 +50,6 @@ _OF_CUBES: Final = re.compile(
 _PROVENANCE: Final = re.compile(
     r"PR(STEP|PROC|PVER|PARA|REF|MODE|UNC)\d+|PR(LIB|VER)\d+[A-Z]|(ASSUME|OMIT)\d+"
 )
-_LIBRARY_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def begin(header: fits.Header) -> fits.Header:
@@ -90,7 +90,7 @@ def record(
     references += [f"{name}=unity (assumed)" for name in sorted(bound.assume - set(given))]
     if references:
         header[f"PRREF{n}"] = ", ".join(references)
-    for letter, library in zip(_LIBRARY_LETTERS, ("heliolake", *entry.libraries), strict=False):
+    for letter, library in zip(ascii_uppercase, ("heliolake", *entry.libraries), strict=False):
         header[f"PRLIB{n}{letter}"] = library
         header[f"PRVER{n}{letter}"] = library_version(library)
 

@@ -27,6 +27,7 @@ from lake.fits.tables import check_heap, check_text
 from lake.fits.tiles import check_claims, decoded, image_shape
 from lake.fits.windows import AGAIN, GZIP, HELD, Content, Held, Lying, Unpacked, too_large, windows
 from lake.quiet import without_warnings
+from lake.text import listed
 
 QUALITY_EXTNAME = "QUALITY"  # of the flags beside an image, in our products
 UNCERTAINTY_EXTNAME = "UNCERT"  # of the standard deviations beside it; the name astropy.nddata looks for
@@ -457,7 +458,7 @@ def _no_image(spans: Sequence[HduSpan], file: str) -> BadInput:
         "no HDU of the file holds an image, a spectrum or a cube",
         file=file,
         keyword="NAXIS",
-        found=", ".join(f"HDU {span.index}: {_axes(span)}" for span in holds[:5]),
+        found=listed((f"HDU {span.index}: {_axes(span)}" for span in holds), most=5),
         advice="only these can be processed; leave tables out",
         code=Reason.NO_IMAGE,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from difflib import get_close_matches
 
 from sqlalchemy import select
@@ -11,6 +10,7 @@ from lake.catalogue.models import Observation, Release, Run
 from lake.catalogue.session import transaction
 from lake.lake import Lake
 from lake.names import level_token, version_token
+from lake.text import listed
 
 _LOOKED_AT = 2000
 """Names compared: one letter after the other, which takes its time."""
@@ -66,7 +66,7 @@ def releases_of(lake: Lake, observation: str, scope: str | None = None) -> list[
 def instead_of(lake: Lake, observation: str, scope: str | None = None) -> str:
     """Advice for somebody who asked for a release that is not there."""
     if others := releases_of(lake, observation, scope) or releases_of(lake, observation):
-        return f"of {observation} there are: {_listed(others)}"
+        return f"of {observation} there are: {listed(others, _SHOWN)}"
     if near := observations(lake, observation):
         return f"did you mean {' or '.join(near)}? `heliolake search` lists what there is"
     return "list what there is with `heliolake search`"
@@ -79,10 +79,4 @@ def run_instead_of(lake: Lake, run_id: str) -> str:
         known = list(session.scalars(query))
     near = get_close_matches(run_id, known, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}? " if near else ""
-    return f"{hint}the latest are: {_listed(known)}" if known else "nothing was processed yet"
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(names)
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(found[:_SHOWN]) + more
+    return f"{hint}the latest are: {listed(known, _SHOWN)}" if known else "nothing was processed yet"

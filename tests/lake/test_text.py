@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.text import PlainFormatter, printable, printable_lines
+from lake.text import PlainFormatter, listed, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,13 @@ def test_what_cannot_be_seen_is_spelled_out(text: str, seen: str) -> None:
 
 def test_lines_stay_lines() -> None:
     assert printable_lines("a\n\x1bb\r\n") == "a\n\\x1bb\\x0d\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "row"), [("", ""), ("a", "a"), ("abc", "a, b, c"), ("abcd", "a, b, c and 1 more")]
+)
+def test_of_many_names_some_are_listed_and_the_rest_is_counted(names: str, row: str) -> None:
+    assert listed(names, 3) == row
 
 
 def test_a_log_holds_no_escape_sequences_in_messages_or_tracebacks() -> None:

@@ -278,6 +278,41 @@ def test_what_is_assumed_and_what_is_left_out_is_numbered() -> None:
     assert list(first)[-2:] == ["OMIT1", "OMIT2"], "the header that came is left as it was"
 
 
+def test_the_frame_of_a_group_names_the_references_of_all_its_frames_once() -> None:
+    members = [
+        fits.Header({"PRREF1": "dark=a", "PRREF2": "flat=f, gain=g"}),
+        fits.Header({"PRREF1": "dark=b", "EXPTIME": 2.0}),
+        fits.Header({"PRREF1": "dark=a", "PRREF2": "flat=f, gain=h", "PRREF3": "psf=p"}),
+    ]
+    header = provenance.gathered(members[0], members)
+    assert dict(header) == {
+        "PRREF1": "dark=a, dark=b",
+        "PRREF2": "flat=f, gain=g, gain=h",
+        "PRREF3": "psf=p",
+    }
+    assert members[0]["PRREF1"] == "dark=a", "the headers that came are left as they were"
+
+
+def test_a_header_made_anew_for_a_group_says_what_was_done_before() -> None:
+    done = {
+        "PRSTEP1": "A",
+        "PRPROC1": "a.b",
+        "PRPVER1": 1,
+        "PRPARA1": "{}",
+        "PRMODE1": "M",
+        "PRUNC1": "kept",
+        "PRLIB1A": "numpy",
+        "PRVER1A": "2",
+        "ASSUME1": "flat=unity",
+        "OMIT12": "clean",
+    }
+    members = [fits.Header({**done, "EXPTIME": 2.0, "OMITTED": "x"}), fits.Header({"OMIT1": "other"})]
+    anew = fits.Header({"EXPTIME": 4.0, "PRSTEP1": "MINE"})
+    header = provenance.gathered(anew, members)
+    assert dict(header) == {**done, "EXPTIME": 4.0, "PRSTEP1": "MINE"}
+    assert list(header)[:2] == ["EXPTIME", "PRSTEP1"]
+
+
 def recorded_cards(**options: Any) -> dict[str, tuple[object, str]]:
     """What is written of a step of the toy camera behind another step."""
     header = fits.Header({"PRSTEP1": "X"})

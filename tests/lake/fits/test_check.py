@@ -378,6 +378,10 @@ TABLE = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])])
     [
         ([fits.PrimaryHDU()], "primary without axes"),
         ([fits.PrimaryHDU(), TABLE], "HDU 1: bintable of 4 x 2"),
+        (
+            [fits.PrimaryHDU(), *[TABLE] * 7],
+            ", ".join(f"HDU {number}: bintable of 4 x 2" for number in range(1, 6)) + " and 2 more",
+        ),
     ],
 )
 def test_a_file_without_an_image_is_told_what_it_holds(hdus: list[Any], found: str) -> None:

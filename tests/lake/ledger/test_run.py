@@ -3,74 +3,26 @@
 from __future__ import annotations
 
 import secrets
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import update
 
-from lake.catalogue.models import Unit
-from lake.catalogue.session import transaction
-from lake.errors import BadInput
+from lake.errors import Fatal
 from lake.lake import Lake
-from lake.ledger import leases, owners, results, runs
-from lake.ledger.owners import is_dead, this_process
+from lake.ledger import runs
+from lake.ledger.owners import this_process
 from lake.ledger.run import Run
 from lake.ledger.units import Finished, UnitSpec
-
-
-@pytest.fixture
-def run(lake: Lake, scope: str) -> Run:
-    """A run of ten units of two products."""
-    return make_run(lake, scope, 10)
-
-
-def make_run(lake: Lake, scope: str, count: int) -> Run:
-    """A run of units named after the scope, five to a product."""
-    specs = (
-        UnitSpec(f"{scope}-{number:06d}", f"{scope}:o{number // 5}.l1", {"n": number})
-        for number in range(count)
-    )
-    return Run.create(lake, scope, {"recipe": "r"}, "r", specs, this_process())
-
-
-def held(run: Run, owner: str) -> Run:
-    """The same run in the hands of another."""
-    return Run(run.lake, run.id, owner)
-
-
-@pytest.fixture
-def dead_owner() -> str:
-    """The owner string of a process that has just ended."""
-    process = subprocess.run(
-        [sys.executable, "-c", "from lake.ledger.owners import this_process; print(this_process())"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return process.stdout.strip()
-
-
-def owner_names() -> Iterator[str]:
-    """Owner strings of other hosts, whose processes cannot be looked at."""
-    while True:
-        yield f"elsewhere:{secrets.randbelow(10**6)}:1.00"
-
-
-ELSEWHERE = owner_names()
+from lake.names import ProductKey
+from lake.releases.drafts import reserve
+from tests.lake.ledger.hands import ELSEWHERE, held, make_run
 
 
 def test_a_run_begins_with_all_units_planned(lake: Lake, run: Run, scope: str) -> None:
     assert run.counts()["planned"] == 10
     shown = runs.find_run(lake, run.id)
     assert (shown["status"], shown["plan"], shown["document"]) == ("running", scope, {"recipe": "r"})
-
-
-def test_a_run_that_does_not_exist_is_said_so(lake: Lake) -> None:
-    with pytest.raises(BadInput, match="no run"):
-        runs.find_run(lake, "20000101-none")
 
 
 def test_a_run_that_cannot_be_entered_whole_is_not_entered_at_all(lake: Lake, scope: str) -> None:
@@ -120,32 +72,6 @@ def test_a_unit_whose_lease_ended_is_given_to_another_and_the_first_is_not_belie
     assert run.counts()["done"] == 1
 
 
-def test_a_heartbeat_keeps_leases(lake: Lake, run: Run) -> None:
-    owner = next(ELSEWHERE)
-    held(run, owner).claim(10, lease_seconds=-1)
-    assert leases.heartbeat(lake, owner) == 10
-    assert held(run, next(ELSEWHERE)).claim(10) == []
-
-
-def test_a_heartbeat_waits_for_no_row_that_is_being_finished(lake: Lake, run: Run) -> None:
-    """Two statements that wait for each other's rows are a deadlock: the run's own heart would end it."""
-    owner = next(ELSEWHERE)
-    (first, *_) = held(run, owner).claim(10)
-    with transaction(lake.sessions) as session:
-        session.execute(update(Unit).where(Unit.unit_id == first.unit_id).values(state="done"))
-        assert leases.heartbeat(lake, owner) == 9
-    assert leases.heartbeat(lake, owner) == 9
-
-
-def test_units_of_a_dead_process_are_free_at_once(lake: Lake, run: Run, dead_owner: str) -> None:
-    held(run, dead_owner).claim(3)
-    alive = next(ELSEWHERE)
-    held(run, alive).claim(2)
-    assert leases.take_over(lake) >= 3
-    assert run.counts()["leased"] == 2
-    assert [unit.payload["n"] for unit in held(run, alive).claim(3)] == [0, 1, 2]
-
-
 def test_leases_can_be_given_back_some_or_all(lake: Lake, run: Run) -> None:
     owner = next(ELSEWHERE)
     claimed = held(run, owner).claim(4)
@@ -167,40 +93,100 @@ def test_a_product_is_finished_when_its_last_unit_is(lake: Lake, run: Run, scope
     assert outcomes[4].outcome == {"reason": "dark"}
 
 
-def test_a_run_is_listed_with_its_counts_and_its_end(lake: Lake, run: Run) -> None:
-    run.end("failed", "a service was lost")
-    (listed,) = [one for one in runs.runs(lake) if one["run"] == run.id]
-    assert (listed["status"], listed["note"], listed["units"]["planned"]) == (
-        "failed",
-        "a service was lost",
-        10,
-    )
-    held(run, "somebody").adopt()
-    assert runs.find_run(lake, run.id)["status"] == "running"
-    assert runs.find_run(lake, run.id)["finished"] is None
+def test_of_what_is_claimed_others_know_for_as_long_as_the_lease_lasts(lake: Lake, scope: str) -> None:
+    run, other = make_run(lake, f"{scope}-a", 3), make_run(lake, f"{scope}-b", 3)
+    assert not run.has_live_lease()
+    (unit,) = held(run, next(ELSEWHERE)).claim(1, lease_seconds=-1)
+    assert not run.has_live_lease()
+    owner = next(ELSEWHERE)
+    assert [one.unit_id for one in held(run, owner).claim(1)] == [unit.unit_id]
+    assert run.has_live_lease()
+    assert not other.has_live_lease()
+    held(run, owner).finish([Finished(unit.unit_id, "done")])
+    assert not run.has_live_lease()
 
 
-def test_a_quarantined_unit_is_remembered_until_it_is_forgotten_on_purpose(lake: Lake, scope: str) -> None:
-    results.record_quarantined(lake, {scope: {"reason": "dark"}})
-    results.record_quarantined(lake, {scope: {"reason": "another"}})
-    assert results.results(lake, [scope])[scope].detail == {"reason": "dark"}
-    assert results.forget_quarantined(lake, [scope]) == 1
-    assert results.results(lake, [scope]) == {}
+def test_leases_of_others_are_not_given_back(run: Run) -> None:
+    mine, theirs = held(run, next(ELSEWHERE)), held(run, next(ELSEWHERE))
+    ours = [unit.unit_id for unit in mine.claim(2)]
+    theirs.claim(3)
+    assert theirs.give_back(ours) == 0
+    assert theirs.give_back() == 3
+    assert run.counts()["leased"] == 2
 
 
-class TestOwners:
-    """A process is told from every other, past ones of its pid included."""
+def test_a_product_with_one_unit_to_be_done_is_not_finished(run: Run, scope: str) -> None:
+    mine = held(run, next(ELSEWHERE))
+    mine.finish([Finished(unit.unit_id, "done") for unit in mine.claim(9)])
+    assert run.finished_products() == [f"{scope}:o0.l1"]
+    mine.claim(1)
+    assert run.finished_products() == [f"{scope}:o0.l1"], "that one is worked on"
+    mine.finish([Finished(f"{scope}-000009", "failed")])
+    assert run.finished_products() == [f"{scope}:o0.l1", f"{scope}:o1.l1"]
 
-    def test_this_process_lives(self) -> None:
-        assert not is_dead(this_process())
 
-    def test_an_ended_process_is_dead(self, dead_owner: str) -> None:
-        assert is_dead(dead_owner)
+def test_how_units_ended_is_told_in_their_order_of_a_run_and_of_a_product(run: Run, scope: str) -> None:
+    mine = held(run, next(ELSEWHERE))
+    claimed = mine.claim(6)
+    mine.finish([Finished(unit.unit_id, "done", {"n": unit.payload["n"]}) for unit in reversed(claimed)])
+    told = run.outcomes()
+    assert [one.state for one in told] == ["done"] * 6 + ["planned"] * 4
+    assert [one.outcome for one in told] == [{"n": number} for number in range(6)] + [{}] * 4
+    assert [one.unit_id for one in run.outcomes(f"{scope}:o1.l1")] == [one.unit_id for one in told[5:]]
 
-    def test_another_process_of_the_same_pid_is_not_the_owner(self) -> None:
-        host, pid, _ = this_process().rsplit(":", 2)
-        assert is_dead(f"{host}:{pid}:1.00")
 
-    @pytest.mark.parametrize("owner", ["elsewhere:1:1.00", "", "no-owner", "a:b"])
-    def test_what_cannot_be_looked_at_counts_as_alive(self, owner: str) -> None:
-        assert not owners.is_dead(owner)
+def test_what_was_planned_is_told_in_its_order_of_a_run_and_of_a_product(run: Run, scope: str) -> None:
+    wanted = {f"{scope}-{n:06d}": (f"{scope}:o{n // 5}.l1", {"n": n}) for n in range(10)}
+    assert list(run.payloads().items()) == list(wanted.items())
+    assert list(run.payloads(f"{scope}:o1.l1").items()) == list(wanted.items())[5:]
+    assert run.payloads("none") == {}
+
+
+def test_units_that_ended_in_some_way_are_planned_again_and_no_others(lake: Lake, scope: str) -> None:
+    run, other = make_run(lake, f"{scope}-a", 4), make_run(lake, f"{scope}-b", 4)
+    ends = ("done", "failed", "quarantined")
+    for one in (run, other):
+        mine = held(one, next(ELSEWHERE))
+        claimed = mine.claim(3)
+        mine.finish(
+            [Finished(unit.unit_id, end, {"said": end}) for unit, end in zip(claimed, ends, strict=True)]
+        )
+    assert run.replan(["failed", "quarantined"]) == 2
+    assert [one.state for one in run.outcomes()] == ["done", "planned", "planned", "planned"]
+    assert [one.outcome for one in run.outcomes()] == [{"said": "done"}, {}, {}, {}]
+    assert [one.state for one in other.outcomes()] == [*ends, "planned"]
+
+
+@pytest.mark.parametrize("publishes", [True, False])
+def test_who_goes_on_does_again_what_was_done_for_a_release_given_up(
+    lake: Lake, run: Run, scope: str, publishes: bool
+) -> None:
+    """Of a release that this very run reserved, what was done is kept; without releases all is."""
+    mine = held(run, next(ELSEWHERE))
+    mine.finish([Finished(unit.unit_id, "done") for unit in mine.claim(7)])
+    reserve(lake, ProductKey(scope, "o1", "1"), run.id)
+    run.adopt(publishes=publishes)
+    done = [one.unit_id for one in run.outcomes() if one.state == "done"]
+    assert done == [f"{scope}-{number:06d}" for number in range(5 if publishes else 0, 7)]
+
+
+def test_who_goes_on_gets_back_what_an_earlier_attempt_of_the_same_process_held(run: Run) -> None:
+    run.claim(3)
+    held(run, next(ELSEWHERE)).claim(2)
+    run.adopt()
+    assert run.counts()["leased"] == 2
+
+
+def test_a_run_gets_a_name_that_no_other_has_and_a_longer_one_if_need_be(
+    lake: Lake, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = chr(0x4E00 + secrets.randbelow(20_000))  # one that no other run is called by
+    monkeypatch.setattr(secrets, "choice", lambda _: letter)
+
+    def create() -> str:
+        return Run.create(lake, scope, {}, "r", [], this_process()).id
+
+    assert [create().partition("-")[2] for _ in range(3)] == [letter * 4, letter * 6, letter * 8]
+    with pytest.raises(Fatal, match="No free run id"):
+        create()
+    assert len(runs.runs_of_plan(lake, scope)) == 3

@@ -155,6 +155,10 @@ def test_a_stored_file_that_is_gone_is_told_from_a_failing_disk(tmp_path: Path) 
     assert isinstance(storage_error(OSError(28, "No space left on device"), tmp_path), Fatal)
 
 
+def test_the_place_of_a_key_is_a_path(tmp_path: Path) -> None:
+    assert PosixStore(tmp_path).place(key_of("s", "a")) == str(tmp_path / key_of("s", "a"))
+
+
 def test_what_waits_to_be_stored_waits_where_there_is_room_for_it(tmp_path: Path) -> None:
     assert PosixStore(tmp_path).scratch == tmp_path
 
