@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from heliolake.cli import (
+    accounts,
     audit,
     contexts,
     demo,
@@ -160,6 +161,7 @@ for group in (
     restore,
     contexts,
     embargo,
+    accounts,
     audit,
 ):
     group.register(app)
