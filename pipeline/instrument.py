@@ -200,6 +200,8 @@ class Instrument(_Model):
     preview: tuple[PreviewRule, ...] = ()
     embargo: EmbargoRule | None = None
     credit: str = ""
+    #: How its data are cited, for whoever registers them: creators, publisher, licence, subjects.
+    citation: dict[str, Any] = Field(default_factory=dict)
     folder: Path = Field(default=Path(), exclude=True)
 
     @field_validator("axes", mode="before")
@@ -207,7 +209,7 @@ class Instrument(_Model):
     def _axes_may_be_a_list_of_names(cls, value: object) -> object:
         return as_rules(value)
 
-    def recognises(self, header: fits.Header | Mapping[str, Any]) -> bool:
+    def recognises(self, header: fits.Header) -> bool:
         """Whether any block of the recognition rules matches the header."""
         return any(
             all(re.fullmatch(pattern, header_text(header, keyword)) for keyword, pattern in block.items())

@@ -25,7 +25,7 @@ BUCKET = "heliolake"
 RSE = "HELIOLAKE"
 """Name of the storage element every home starts with."""
 
-SECRETS = ("postgres", "rucio_database", "lake_database", "rucio_root", "s3")
+SECRETS = ("postgres", "rucio_database", "lake_database", "rucio_root", "s3", "registry")
 
 
 class Home:

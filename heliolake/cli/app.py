@@ -13,10 +13,10 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from heliolake.cli import (
-    accounts,
     audit,
     contexts,
     demo,
+    doi,
     embargo,
     find,
     fsck,
@@ -161,8 +161,8 @@ for group in (
     restore,
     contexts,
     embargo,
-    accounts,
     audit,
+    doi,
 ):
     group.register(app)
 

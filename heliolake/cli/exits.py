@@ -9,7 +9,18 @@ from enum import IntEnum
 from lake.text import printable
 
 _OF_EMBEDDED = frozenset(
-    ("alembic", "bokeh", "cryptography", "gunicorn", "matplotlib", "PIL", "rucio", "sunpy", "waitress")
+    (
+        "alembic",
+        "bokeh",
+        "cryptography",
+        "datacite",
+        "gunicorn",
+        "matplotlib",
+        "PIL",
+        "rucio",
+        "sunpy",
+        "waitress",
+    )
 )
 """Modules that only the extra `embedded` brings, or with all of their parts only it."""
 

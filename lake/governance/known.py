@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from lake.governance import accounts
+from lake.errors import BadInput, Reason
 from lake.governance.policy import OWNER, PUBLIC, Principal
 from lake.lake import Lake
+from lake.text import printable
 
 PUBLIC_NAME = "public"
 
@@ -15,10 +16,16 @@ def principal(lake: Lake, name: str | None) -> Principal:
     Raises
     ------
     BadInput
-        When there is no such account, or it is suspended.
+        When there is no such account.
     """
     if name is None:
         return OWNER
     if name == PUBLIC_NAME:
         return PUBLIC
-    return accounts.principal(lake, name, by=OWNER.name)
+    raise BadInput(
+        "there is no such account",
+        keyword="--as",
+        found=printable(name[:64]),
+        advice=f"one that was made, or {PUBLIC_NAME}",
+        code=Reason.NOT_FOUND,
+    )

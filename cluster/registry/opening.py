@@ -1,0 +1,53 @@
+"""The registry a home registers its DOIs with: DataCite by `governance.yaml`, else one to practise with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from cluster.home.home import Home
+from cluster.registry.rules import PracticeRegistry
+from cluster.registry.server import serving
+from cluster.registry.shelf import Shelf
+from lake.governance.doi.office import Office
+from lake.governance.doi.registry import FILE, TEST_PREFIX, Citations, Registry, read, registry_of
+from pipeline.registry import instruments
+
+PRACTICE: Final = "HELIOLAKE.PRACTICE"
+_LANDING: Final = "https://example.org/practice/{doi}"  # a name reserved for what leads nowhere
+
+
+@contextmanager
+def office_of(home: Home) -> Iterator[Office]:
+    """Registry and citations of a home.
+
+    Without a section `doi` in its `governance.yaml` that is a registry to practise with: it answers on this
+    machine for as long as the block lasts, keeps its records in the home, and behaves as DataCite does.
+
+    Raises
+    ------
+    Fatal
+        When `governance.yaml` is not right.
+    """
+    file = home.path / FILE
+    said = read(file)
+    practice = said["doi"] is None
+    citations = Citations(said["citation"], file, _described, practice=practice)
+    if not practice:
+        yield Office(registry_of(said["doi"], file, home.identity), citations)
+        return
+    rules = PracticeRegistry(Shelf(home.path / "registry"), PRACTICE, home.secret("registry"), TEST_PREFIX)
+    with serving(rules) as server:
+        registry = Registry(
+            server.url, PRACTICE, rules.password, TEST_PREFIX, _LANDING, home.identity, practice=True
+        )
+        yield Office(registry, citations)
+
+
+def _described(instrument: str) -> Mapping[str, Any]:
+    """What an instrument's own description says of its data."""
+    known = instruments().get(instrument)
+    if known is None:
+        return {}
+    return {"title": known.title, "instrument": {"name": known.title}, **known.citation}
