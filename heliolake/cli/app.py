@@ -14,6 +14,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from heliolake.cli import (
     audit,
+    check,
     contexts,
     demo,
     doi,
@@ -156,6 +157,7 @@ for group in (
     find,
     stack,
     known,
+    check,
     new,
     fsck,
     restore,

@@ -133,7 +133,7 @@ def read_checked(
         corrupted-header, corrupted-data, wrong-checksum, no-image.
     """
     path = Path(path)
-    with _in_sentences(path):
+    with in_sentences(path):
         raw, status = _open(path)
         try:
             with without_warnings():
@@ -165,7 +165,7 @@ def changed(file: str) -> BadInput:
 
 def read_bytes(path: Path) -> bytes:
     """The whole of a regular file, with a plain sentence where that fails; see `read_checked`."""
-    with _in_sentences(path), closing(_open(path)[0]) as raw:
+    with in_sentences(path), closing(_open(path)[0]) as raw:
         size = raw.reach(_EVERYTHING)
         if size > Limits().bytes:
             raise too_large(str(path), f"{size} bytes", f"{Limits().bytes} bytes")
@@ -175,7 +175,7 @@ def read_bytes(path: Path) -> bytes:
 @contextmanager
 def opened(path: Path) -> Iterator[Content]:
     """The bytes of a regular file as they lie, unchecked; with a plain sentence where they cannot be read."""
-    with _in_sentences(path):
+    with in_sentences(path):
         raw, _ = _open(path)
         try:
             yield raw
@@ -184,7 +184,7 @@ def opened(path: Path) -> Iterator[Content]:
 
 
 @contextmanager
-def _in_sentences(path: Path) -> Iterator[None]:
+def in_sentences(path: Path) -> Iterator[None]:
     """What the system says of a file it will not give, as `BadInput`."""
     try:
         yield
@@ -257,7 +257,7 @@ class _Check:
         for span in skeleton.spans:
             self._require_size(span)  # now that the image is known
             check_claims(content, span, file)
-            _check_scaling(span, file)
+            check_scaling(span, file)
         sums, pixels, states = self._pass(skeleton.spans)
         # Data before checksums: a stream that does not decode is named as such even where its sum is wrong.
         found = self._read_hdus(skeleton.spans, pixels)
@@ -347,13 +347,13 @@ class _Check:
         """Decode what is coded, in parts; numbers as they are were seen already."""
         found: _Found | None = None
         line: _Found | None = None
-        with _reading(0, self.file):
+        with reading(0, self.file):
             hdus = fits.open(
                 self.content.opened(), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False
             )
         with hdus:
             for span, hdu in zip(spans, hdus, strict=False):
-                with _reading(span.index, self.file):
+                with reading(span.index, self.file):
                     shape = self._read(span, hdu, pixels[span.index])
                 if math.prod(shape) == 0 or not shape:
                     continue
@@ -396,7 +396,7 @@ def _is_image(span: HduSpan) -> bool:
     return len(shape) > 0 and math.prod(shape) > 0
 
 
-def _check_scaling(span: HduSpan, file: str) -> None:
+def check_scaling(span: HduSpan, file: str) -> None:
     """Refuse BSCALE and BZERO that make no numbers of the stored ones; decoders give NaN or zeros."""
     for keyword in ("BSCALE", "BZERO"):
         try:
@@ -416,7 +416,7 @@ def _check_scaling(span: HduSpan, file: str) -> None:
 
 
 @contextmanager
-def _reading(index: int, file: str) -> Iterator[None]:
+def reading(index: int, file: str) -> Iterator[None]:
     """Name the HDU whatever way decoding fails; the exception types differ between astropy versions."""
     try:
         yield

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-_TYPES: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+TYPES: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _STRIDE: Final = 61  # a few pixels nearly always tell that they are not all alike
 
 
@@ -25,7 +25,7 @@ class Pixels:
         self._header = header
         self._range: tuple[float, float] | None = None
         plain = header is not None and header.get("ZIMAGE") is not True
-        self._type = np.dtype(_TYPES[header["BITPIX"]]) if header is not None and plain else None
+        self._type = np.dtype(TYPES[header["BITPIX"]]) if header is not None and plain else None
 
     def add(self, data: memoryview) -> None:
         """Bytes of an image that is not compressed, whole numbers of it."""

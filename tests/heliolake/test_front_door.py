@@ -18,7 +18,7 @@ from tests.heliolake.conftest import Command
 
 COMMANDS = (
     *("demo", "up", "down", "status", "ingest", "plan", "process", "runs", "quarantine", "search", "show"),
-    *("get", "recipes", "steps", "instruments", "fsck", "context"),
+    *("get", "recipes", "steps", "instruments", "check", "fsck", "context"),
 )
 
 
