@@ -104,7 +104,7 @@ class Survey:
 
     def _decoded(self, index: int) -> Iterator[NDArray[Any]]:
         with reading(index, self._file), without_warnings():
-            for block in decoded(self._decoder[index]):
+            for block in decoded(self._decoder[index], self._content, self._spans[index]):
                 yield from _parts(np.ascontiguousarray(block).reshape(-1))
 
     def _open(self) -> Any:
