@@ -209,7 +209,7 @@ class Instrument(_Model):
     def _axes_may_be_a_list_of_names(cls, value: object) -> object:
         return as_rules(value)
 
-    def recognises(self, header: fits.Header) -> bool:
+    def recognises(self, header: fits.Header | Mapping[str, Any]) -> bool:
         """Whether any block of the recognition rules matches the header."""
         return any(
             all(re.fullmatch(pattern, header_text(header, keyword)) for keyword, pattern in block.items())

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from astropy.io import fits
 from pydantic import ValidationError
@@ -39,7 +39,8 @@ def recognise(header: fits.Header, source: str = "") -> Instrument:
     BadInput
         When no description, or more than one, recognises it.
     """
-    found = [entry for entry in instruments().values() if entry.recognises(header)]
+    asked = _Asked(header)
+    found = [entry for entry in instruments().values() if entry.recognises(asked)]
     if len(found) == 1:
         return found[0]
     keywords = {name: header_text(header, name) for name in ("OBSRVTRY", "TELESCOP", "INSTRUME", "DETECTOR")}
@@ -60,6 +61,21 @@ def recognise(header: fits.Header, source: str = "") -> Instrument:
         advice="describe its instrument in an instrument.yaml (CONTRIBUTING.md says how); "
         f"known: {', '.join(instruments())}",
     )
+
+
+class _Asked(dict[str, Any]):
+    """A header whose values are looked up once, however many descriptions ask for them."""
+
+    def __init__(self, header: fits.Header) -> None:
+        super().__init__()
+        self._header = header
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """Value of a card."""
+        if keyword not in self:
+            self[keyword] = self._header.get(keyword)
+        found = self[keyword]
+        return default if found is None else found
 
 
 #: Called with the name of an instrument that is used no longer, by what remembers its steps and reductions.

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from heliolake.cli import (
+    accounts,
     audit,
     check,
     contexts,
@@ -163,6 +164,7 @@ for group in (
     restore,
     contexts,
     embargo,
+    accounts,
     audit,
     doi,
 ):

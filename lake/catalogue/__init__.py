@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lake.catalogue import dois as dois  # its tables belong to the catalogue whoever asks for them
+# Their tables belong to the catalogue whoever asks for them.
+from lake.catalogue import accounts as accounts
+from lake.catalogue import dois as dois
 from lake.catalogue.migration import migrate
 from lake.catalogue.session import open_engine, session_factory, transaction
 

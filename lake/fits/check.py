@@ -20,11 +20,11 @@ from astropy.io import fits
 
 from lake.checksums import Checksums, Summer
 from lake.errors import BadInput, Reason
-from lake.fits.header import clean_header
+from lake.fits.header import clean
 from lake.fits.pixels import Pixels
 from lake.fits.structure import HduSpan, add_sums, bad_header, ones_complement_sum, sum_states, walk
 from lake.fits.tables import check_heap, check_text
-from lake.fits.tiles import check_claims, decoded, image_shape
+from lake.fits.tiles import check_claims, decoded, image_shape, is_compressed
 from lake.fits.windows import AGAIN, GZIP, HELD, Content, Held, Lying, Unpacked, too_large, windows
 from lake.quiet import without_warnings
 from lake.text import listed
@@ -269,10 +269,11 @@ class _Check:
         if set(states[found.hdu].values()) == {"absent"}:
             caveats.append(UNVERIFIED)
         caveats += pixels[found.hdu].caveats()
-        header, odd = clean_header(found.header)
+        header, odd = found.header, clean(found.header)  # nobody else has it
         if odd:
             caveats.append(f"header cards whose value is not FITS count as undefined: {', '.join(odd)}")
-        primary = header if found.hdu == 0 else clean_header(found.primary)[0]
+        if found.hdu:
+            clean(found.primary)
         return CheckedFits(
             path=file,
             raw=self.raw,
@@ -281,7 +282,7 @@ class _Check:
             image_hdu=found.hdu,
             shape=found.shape,
             header=header,
-            primary_header=primary,
+            primary_header=header if found.hdu == 0 else found.primary,
             sums=states,
             caveats=tuple(caveats),
         )
@@ -345,6 +346,11 @@ class _Check:
 
     def _read_hdus(self, spans: Sequence[HduSpan], pixels: list[Pixels]) -> _Found:
         """Decode what is coded, in parts; numbers as they are were seen already."""
+        if len(spans) == 1 and _is_image(spans[0]) and not is_compressed(spans[0].header):
+            (span,) = (
+                spans  # nothing to be decoded, nothing to be chosen: astropy would read the header again
+            )
+            return _Found(0, image_shape(span.header), span.header, span.header, [])
         found: _Found | None = None
         line: _Found | None = None
         with reading(0, self.file):

@@ -17,25 +17,30 @@ _PLAIN: Final = re.compile(
 
 
 def clean_header(header: fits.Header) -> tuple[fits.Header, list[str]]:
-    """A copy whose every card can be read, and the names of the cards that could not be.
+    """A copy whose every card can be read, and the names of the cards that could not be; see `clean`."""
+    copy = header.copy()
+    return copy, clean(copy)
+
+
+def clean(header: fits.Header) -> list[str]:
+    """Make every card of a header such that it can be read; the names of the cards that could not be.
 
     A card with a value that FITS does not know (AIA headers write a bare `nan`) stays, with its value
     undefined; a card that has not even a keyword is left out.
     """
     odd = []
-    copy = header.copy()
-    doubtful = [position for position, card in enumerate(copy.cards) if not _is_plain(card)]
+    doubtful = [position for position, card in enumerate(header.cards) if not _is_plain(card)]
     for position in reversed(doubtful):
-        card = copy.cards[position]
+        card = header.cards[position]
         try:
             _ = card.value, card.comment
         except (fits.VerifyError, ValueError):
             named = re.fullmatch(r"[!-~][ -~]*", str(card.keyword))
             odd.append(str(card.keyword) if named else f"card {position + 1}")
-            del copy[position]
+            del header[position]
             if re.fullmatch(r"[A-Z0-9_-]{1,8}", str(card.keyword)):
-                copy.insert(position, fits.Card(card.keyword, None, _comment(card)))
-    return copy, odd[::-1]
+                header.insert(position, fits.Card(card.keyword, None, _comment(card)))
+    return odd[::-1]
 
 
 def _is_plain(card: fits.Card) -> bool:

@@ -14,6 +14,7 @@ from lake.fsck.code import other_code
 from lake.fsck.difference import Check, Difference, Look, ReadDates
 from lake.fsck.files import files, stored_bytes
 from lake.fsck.ledger import leases_and_runs
+from lake.fsck.opendata import opendata
 from lake.fsck.orphans import orphans
 from lake.fsck.picture import take_picture
 from lake.fsck.releases import drafts, releases
@@ -30,6 +31,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     files,
     releases,
     drafts,
+    opendata,
     levels,
     counts,
     dates,

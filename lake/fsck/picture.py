@@ -16,6 +16,7 @@ from lake.checksums import Checksums
 from lake.lake import Lake
 from lake.ledger.units import REDUCTION
 from lake.rucio.client import Collection, Replica, Rule
+from lake.rucio.opendata import OpenDataState, states
 from lake.storage.store import Found, key_of, scope_key
 
 Did = tuple[str, str]
@@ -74,6 +75,7 @@ class ReleaseFacts:
     bytes: int
     span: Span
     run: str | None
+    embargo_until: datetime | None
 
     @property
     def did(self) -> str:
@@ -101,6 +103,8 @@ class Picture:
         Each of them with its state on our storage element (None: no replica there).
     datasets, contents, containers, rules
         Rucio's datasets, their files, what each container holds, and the rules of each dataset.
+    opendata
+        The states of the records in Rucio's catalogue of open data.
     """
 
     scopes: Sequence[str] | None = None
@@ -118,6 +122,7 @@ class Picture:
     contents: dict[Did, set[Did]] = field(default_factory=dict)
     containers: dict[Did, set[str]] = field(default_factory=dict)
     rules: dict[Did, list[Rule]] = field(default_factory=dict)
+    opendata: dict[Did, OpenDataState] = field(default_factory=dict)
 
     @cached_property
     def newest_of_unit(self) -> dict[str, int]:
@@ -224,6 +229,7 @@ def _release_facts(row: Row[Any], files: frozenset[Did]) -> ReleaseFacts:
         release.bytes,
         Span(release.date_beg, release.date_end),
         release.run_id,
+        release.embargo_until,
     )
 
 
@@ -242,3 +248,4 @@ def _ask_rucio(lake: Lake, picture: Picture, only: Sequence[str] | None) -> None
             picture.containers[scope, observation] = set(rucio.content(scope, observation))
     for rule in rucio.rules():
         picture.rules.setdefault((rule.scope, rule.name), []).append(rule)
+    picture.opendata = states(rucio)

@@ -144,11 +144,13 @@ def _attach(lake: Lake, release: ReleaseFacts) -> None:
 def _into_rucio(lake: Lake, release: ReleaseFacts) -> None:
     """Do again what publishing does in Rucio: dataset, files, closed, in its container, held by a rule."""
     with transaction(lake.sessions) as session:
-        product = session.get_one(Product, session.get_one(Release, release.id).product_id)
+        row = session.get_one(Release, release.id)
+        product = session.get_one(Product, row.product_id)
         key = ProductKey(release.scope, release.observation, product.level)
     entries = files_of(lake, release.id)
     publishing.require_bytes(lake, entries)
     publishing.into_rucio(lake, key, release.dataset, entries)
+    publishing.into_opendata(lake, row)
 
 
 def _set_members(lake: Lake, release: ReleaseFacts, ids: list[int]) -> None:

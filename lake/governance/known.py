@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from lake.errors import BadInput, Reason
+from lake.governance import accounts
 from lake.governance.policy import OWNER, PUBLIC, Principal
 from lake.lake import Lake
-from lake.text import printable
 
 PUBLIC_NAME = "public"
 
@@ -16,16 +15,10 @@ def principal(lake: Lake, name: str | None) -> Principal:
     Raises
     ------
     BadInput
-        When there is no such account.
+        When there is no such account, or it is suspended.
     """
     if name is None:
         return OWNER
     if name == PUBLIC_NAME:
         return PUBLIC
-    raise BadInput(
-        "there is no such account",
-        keyword="--as",
-        found=printable(name[:64]),
-        advice=f"one that was made, or {PUBLIC_NAME}",
-        code=Reason.NOT_FOUND,
-    )
+    return accounts.principal(lake, name, by=OWNER.name)

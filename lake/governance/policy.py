@@ -50,6 +50,8 @@ class Principal:
         Runs the data centre: sees what is under embargo, and drafts.
     scopes
         What the credentials are good for.
+    by
+        Who acts in its name, where it is not itself.
     """
 
     name: str = ""
@@ -57,6 +59,13 @@ class Principal:
     curates: frozenset[str] = frozenset()
     operator: bool = False
     scopes: frozenset[Scope] = frozenset(Scope)
+    by: str = ""
+
+    @property
+    def signature(self) -> str:
+        """Its name as the audit trail has it."""
+        name = self.name or "public"
+        return f"{name} (by {self.by})" if self.by else name
 
     @property
     def shown(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select, tuple_, update
@@ -21,7 +23,7 @@ from lake.catalogue.models import (
 )
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
-from lake.errors import Fatal
+from lake.errors import Fatal, HeliolakeLakeError
 from lake.governance import embargo
 from lake.governance.inheritance import settle_new, share_lock
 from lake.lake import Lake
@@ -29,9 +31,11 @@ from lake.names import ProductKey
 from lake.releases.drafts import Provenance
 from lake.releases.values import united
 from lake.rucio.client import batches
+from lake.rucio.opendata import OpenDataState, mirror, wanted_state
 from lake.storage.store import key_of
 
 _MANY = 5000
+_log = logging.getLogger(__name__)
 
 
 class ClosedWithOthers(Fatal):
@@ -84,6 +88,20 @@ def into_rucio(lake: Lake, product: ProductKey, dataset: str, files: Sequence[Fi
         rucio.close(scope, dataset)
     rucio.attach_dataset(scope, product.observation, dataset)
     rucio.ensure_locked_rule(scope, dataset)
+
+
+def into_opendata(lake: Lake, release: Release) -> None:
+    """Have Rucio show a release among its open data, where it is public.
+
+    One under embargo needs no record. What was published stays so, whatever becomes of this: `heliolake fsck`
+    names what is missing.
+    """
+    state = wanted_state(release.status, release.embargo_until, datetime.now(UTC))
+    if state is OpenDataState.PUBLIC:
+        try:
+            mirror(lake.rucio, (release.scope, release.dataset), state)
+        except HeliolakeLakeError as error:
+            _log.warning("%s:%s is published; %s", release.scope, release.dataset, error)
 
 
 def into_catalogue(

@@ -72,7 +72,9 @@ def publish(
         publishing.into_rucio(lake, draft.product, draft.dataset, files)
     with transaction(lake.sessions) as session:
         release = publishing.into_catalogue(session, draft.release_id, files, provenance or Provenance())
-        return describe(release, draft.product)
+        described = describe(release, draft.product)
+    publishing.into_opendata(lake, release)
+    return described
 
 
 def find_by_key(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | None:

@@ -100,7 +100,7 @@ class RucioClient:
 
     def ping(self) -> str:
         """Version of the server."""
-        return str(self._ask("asked for its version", lambda client: client.ping()["version"]))
+        return str(self.ask("asked for its version", lambda client: client.ping()["version"]))
 
     def ensure_scope(self, scope: str) -> None:
         """Make a scope unless it is there."""
@@ -110,12 +110,12 @@ class RucioClient:
                 client.add_scope(self._config.account, scope)
 
         if scope not in self._there:
-            self._ask(f"making the scope {scope}", make, absorb=("Duplicate",))
+            self.ask(f"making the scope {scope}", make, absorb=("Duplicate",))
             self._there.add(scope)
 
     def ensure_dataset(self, scope: str, name: str) -> bool:
         """Make a dataset unless it is there; True where it was made now."""
-        made = self._ask(
+        made = self.ask(
             f"making the dataset {scope}:{name}",
             lambda client: client.add_dataset(scope, name),
             absorb=("DataIdentifierAlreadyExists",),
@@ -126,7 +126,7 @@ class RucioClient:
         """Make a container unless it is there."""
         did = f"{scope}:{name}"
         if did not in self._there:
-            self._ask(
+            self.ask(
                 f"making the container {did}",
                 lambda client: client.add_container(scope, name),
                 absorb=("DataIdentifierAlreadyExists",),
@@ -140,7 +140,7 @@ class RucioClient:
             did = client.get_did(scope, name)
             return Collection(scope, name, did["type"], bool(did["open"]))
 
-        return self._ask(f"looking at {scope}:{name}", get, absorb=("DataIdentifierNotFound",))
+        return self.ask(f"looking at {scope}:{name}", get, absorb=("DataIdentifierNotFound",))
 
     def collections(self, scope: str, kind: str) -> list[Collection]:
         """All datasets or containers (`kind`: dataset, container) of a scope with their state."""
@@ -156,7 +156,7 @@ class RucioClient:
                 ]
             return found
 
-        return self._ask(f"listing the {kind}s of {scope}", get) or []
+        return self.ask(f"listing the {kind}s of {scope}", get) or []
 
     def scopes(self) -> list[str]:
         """Scopes of our account; a new server has none, which Rucio takes for an error."""
@@ -164,12 +164,12 @@ class RucioClient:
         def get(client: Any) -> list[str]:
             return list(client.list_scopes_for_account(self._config.account))
 
-        return self._ask("listing scopes", get, absorb=("ScopeNotFound",)) or []
+        return self.ask("listing scopes", get, absorb=("ScopeNotFound",)) or []
 
     def file_names(self, scope: str) -> list[str]:
         """Names of all files of a scope."""
         return (
-            self._ask(
+            self.ask(
                 f"listing the files of {scope}",
                 lambda client: list(client.list_dids(scope, [{}], did_type="file")),
             )
@@ -202,7 +202,7 @@ class RucioClient:
                     for file in batch
                 ],
             }
-            self._ask(
+            self.ask(
                 f"attaching {len(batch)} files to {scope}:{dataset}",
                 partial(_attach, attachment=attachment),
             )
@@ -211,7 +211,7 @@ class RucioClient:
         """Take files out of an open dataset (a draft that another attempt had filled otherwise)."""
         for batch in batches(files):
             dids = [{"scope": file_scope, "name": name} for file_scope, name in batch]
-            self._ask(
+            self.ask(
                 f"detaching {len(batch)} files from {scope}:{dataset}",
                 partial(_detach, scope=scope, dataset=dataset, dids=dids),
             )
@@ -219,7 +219,7 @@ class RucioClient:
     def attach_dataset(self, scope: str, container: str, dataset: str) -> None:
         """Put a dataset into a container of the same scope, unless it is in there."""
         attachment = {"scope": scope, "name": container, "dids": [{"scope": scope, "name": dataset}]}
-        self._ask(
+        self.ask(
             f"attaching {dataset} to {scope}:{container}",
             partial(_attach, attachment=attachment),
         )
@@ -228,7 +228,7 @@ class RucioClient:
         """Close a dataset; a closed one stays closed."""
         state = self.collection(scope, dataset)
         if state is not None and state.is_open:
-            self._ask(
+            self.ask(
                 f"closing {scope}:{dataset}",
                 lambda client: client.close(scope, dataset),
                 absorb=("UnsupportedStatus",),
@@ -247,7 +247,7 @@ class RucioClient:
                 [{"scope": scope, "name": dataset}], 1, self.rse, locked=True, comment=ACTIVITY
             )
 
-        self._ask(f"locking {scope}:{dataset}", ensure, absorb=("DuplicateRule",))
+        self.ask(f"locking {scope}:{dataset}", ensure, absorb=("DuplicateRule",))
 
     def files(self, scope: str, dataset: str) -> list[Replica]:
         """The files of a dataset."""
@@ -258,7 +258,7 @@ class RucioClient:
                 for row in client.list_files(scope, dataset)
             ]
 
-        return self._ask(f"listing the files of {scope}:{dataset}", get) or []
+        return self.ask(f"listing the files of {scope}:{dataset}", get) or []
 
     def files_of_many(
         self, datasets: Iterable[tuple[str, str]]
@@ -267,7 +267,7 @@ class RucioClient:
         found: dict[tuple[str, str], set[tuple[str, str]]] = {}
         for batch in batches(datasets):
             dids = [{"scope": scope, "name": name} for scope, name in batch]
-            rows = self._ask("listing the files of datasets", partial(_list_files, dids=dids))
+            rows = self.ask("listing the files of datasets", partial(_list_files, dids=dids))
             for row in rows or []:
                 parent = (row["parent_scope"], row["parent_name"])
                 found.setdefault(parent, set()).add((row["scope"], row["name"]))
@@ -286,7 +286,7 @@ class RucioClient:
                 }
                 for file in batch
             ]
-            self._ask(f"registering {len(batch)} replicas", partial(_add_replicas, rse=self.rse, files=rows))
+            self.ask(f"registering {len(batch)} replicas", partial(_add_replicas, rse=self.rse, files=rows))
 
     def mend_replicas(self, files: Sequence[Replica]) -> None:
         """Have files AVAILABLE on our storage element, whatever Rucio thought of their replicas.
@@ -296,7 +296,7 @@ class RucioClient:
         self.add_replicas(files)
         for batch in batches(files):
             rows = [{"scope": file.scope, "name": file.name, "state": "A"} for file in batch]
-            self._ask(f"mending {len(batch)} replicas", partial(_set_states, rse=self.rse, files=rows))
+            self.ask(f"mending {len(batch)} replicas", partial(_set_states, rse=self.rse, files=rows))
 
     def stuck_files(self, rule: Rule) -> list[tuple[str, str]]:
         """Files on our storage element that a rule waits for."""
@@ -308,12 +308,12 @@ class RucioClient:
                 if row["rse"] == self.rse and str(row["state"]) != "OK"
             ]
 
-        return self._ask(f"listing the locks of {rule.scope}:{rule.name}", get) or []
+        return self.ask(f"listing the locks of {rule.scope}:{rule.name}", get) or []
 
     def content(self, scope: str, container: str) -> list[str]:
         """Names of what a container holds; empty when there is none."""
         return (
-            self._ask(
+            self.ask(
                 f"listing {scope}:{container}",
                 lambda client: [row["name"] for row in client.list_content(scope, container)],
                 absorb=("DataIdentifierNotFound",),
@@ -325,7 +325,7 @@ class RucioClient:
         """Each file with its state on our storage element, None where it has no replica."""
         for batch in batches(dids, BATCH):
             wanted = [{"scope": scope, "name": name} for scope, name in batch]
-            rows = self._ask(
+            rows = self.ask(
                 "listing replicas",
                 partial(_list_replicas, dids=wanted),
             )
@@ -350,9 +350,9 @@ class RucioClient:
                 for row in client.list_replication_rules({"account": self._config.account})
             ]
 
-        return self._ask("listing rules", get) or []
+        return self.ask("listing rules", get) or []
 
-    def _ask(self, what: str, call: Callable[[Any], T], absorb: tuple[str, ...] = ()) -> T | None:
+    def ask(self, what: str, call: Callable[[Any], T], absorb: tuple[str, ...] = ()) -> T | None:
         """Call Rucio; `absorb` names the exceptions that mean the work is done already (None is returned)."""
         for pause in _BUSY_PAUSES:
             try:
