@@ -146,6 +146,17 @@ EQUIVALENT: Final[tuple[Equivalent, ...]] = (
         Equivalent(f"lake.ledger.{of}", "_MANY = 10000", "_MANY = 10001", "how many rows at once")
         for of in ("results", "run")
     ),
+    *(
+        Equivalent("lake.storage.s3", before, after, "how much is fetched, looked at or believed at once")
+        for before, after in (
+            ("_RANGE: Final = 8 << 20", "_RANGE: Final = 9 << 20"),
+            ("_RANGE: Final = 8 << 20", "_RANGE: Final = 8 << 21"),
+            ("_HEADER: Final = 1 << 18", "_HEADER: Final = 2 << 18"),
+            ("_HEADER: Final = 1 << 18", "_HEADER: Final = 1 << 19"),
+            ("_NAMESAKES: Final = 1000", "_NAMESAKES: Final = 1001"),
+            ("_SEEN: Final = 60.0", "_SEEN: Final = 61.0"),
+        )
+    ),
     Equivalent("lake.storage.posix", "_NAMESAKES = 1000000", "_NAMESAKES = 1000001", "never reached"),
     *(
         Equivalent("lake.fits.windows", f"{name} = {before}", f"{name} = {after}", "how much is held at once")

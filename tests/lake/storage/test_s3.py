@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from lake.storage import credentials, s3
 from lake.storage.credentials import Credentials
 from lake.storage.opening import open_store, stored_path
 from lake.storage.s3 import S3Store, s3_url
-from lake.storage.store import Ref, key_of
+from lake.storage.store import LOST_AND_FOUND, Ref, key_of
 from tests.objects import Objects
 
 KEY = key_of("s", "a.fits")
@@ -53,6 +56,14 @@ def test_what_one_request_cannot_take_is_refused_before_it_is_sent(
     store.put(KEY, bytes(1000))
 
 
+def test_one_request_takes_five_gibibytes_as_s3_says(objects: Objects) -> None:
+    store = objects.store(secrets.token_hex(6))
+    beyond = checksums(b"x")._replace(size=5 * 1024**3 + 1)
+    with pytest.raises(BadInput, match=f"{beyond.size} bytes, at most {5 * 1024**3}") as refusal:
+        store.put(KEY, b"x", beyond)
+    assert refusal.value.file == "a.fits"
+
+
 def test_bytes_that_are_not_those_summed_never_become_an_object(objects: Objects) -> None:
     store = objects.store(secrets.token_hex(6))
     with pytest.raises((Fatal, Retriable)):
@@ -61,14 +72,20 @@ def test_bytes_that_are_not_those_summed_never_become_an_object(objects: Objects
 
 
 class Heedless(BaseHTTPRequestHandler):
-    """A service that takes everything, whatever the condition."""
+    """A service that takes everything, whatever the condition: of those of `heeds` alone none holds."""
 
     protocol_version = "HTTP/1.1"
+    heeds: tuple[str, ...] = ()
+    seen: set[tuple[str, str]]
 
     def _take(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.send_response(200)
+        # What has no condition of its own, or is asked with that of the probe's first write, goes through.
+        unmet = any(name in self.headers for name in self.heeds) and (self.command, self.path) in self.seen
+        self.seen.add((self.command, self.path))
+        self.send_response(412 if unmet else 200)
         self.send_header("ETag", '"1"')
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -78,25 +95,106 @@ class Heedless(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def heedless() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Heedless)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_service_that_does_not_heed_conditions_is_refused_and_named(heedless: str, tmp_path: Path) -> None:
+@contextmanager
+def service(heeds: tuple[str, ...], folder: Path) -> Iterator[S3Store]:
+    """A store in a service that heeds some conditions only."""
     pytest.importorskip("s3fs", reason="s3fs is not installed")
-    url = s3_url("bucket", heedless)
-    file = tmp_path / "stores.json"
+    handler = type("Handler", (Heedless,), {"heeds": heeds, "seen": set()})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = s3_url("bucket", f"http://127.0.0.1:{server.server_port}")
+    file = folder / "stores.json"
     file.write_text(credentials.as_text({url: Credentials("a", "b")}))
     credentials.use(file)
-    store = S3Store(url)
-    with pytest.raises(Fatal, match="does not heed the condition If-None-Match") as refusal:
-        store.put(KEY, b"abc")
-    assert heedless.removeprefix("http://").replace(":", "%3A") in str(refusal.value)
+    try:
+        yield S3Store(url)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_service_that_does_not_heed_conditions_is_refused_and_named(tmp_path: Path) -> None:
+    with service((), tmp_path) as store:
+        for attempt in (lambda: store.put(KEY, b"abc"), store.try_out):
+            with pytest.raises(Fatal, match="does not heed the condition If-None-Match") as refusal:
+                attempt()
+            assert store.url in str(refusal.value)
+        with pytest.raises(Fatal, match="does not heed the condition If-Match"):
+            store.set_aside(KEY)
+
+
+def test_a_service_is_trusted_with_what_it_heeds_and_no_more(tmp_path: Path) -> None:
+    with service(("If-None-Match",), tmp_path) as store:
+        assert store.put(KEY, b"abc").adopted is False
+        store.try_out()
+        for attempt in (
+            lambda: store.set_aside(KEY),
+            lambda: store.put_back(KEY, checksums(b"abc"), lambda: [b"abc"]),
+        ):
+            with pytest.raises(Fatal, match="does not heed the condition If-Match"):
+                attempt()
+
+
+def test_trying_a_service_out_leaves_nothing_behind(objects: Objects) -> None:
+    store = objects.store(secrets.token_hex(6))
+    store.try_out()
+    assert [*store.scan(), *store.scan(LOST_AND_FOUND)] == []
+
+
+def test_a_listing_of_many_pages_is_read_to_its_end(
+    objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = objects.store(secrets.token_hex(6))
+    names = [key_of("s", f"{number}.fits") for number in range(5)]
+    for name in names:
+        store.put(name, name.encode())
+    genuine, pages = store._wire.call, []
+
+    def in_small_pages(method: str, **arguments: object) -> dict[str, object]:
+        pages.append(method)
+        return genuine(method, MaxKeys=2, **arguments)
+
+    monkeypatch.setattr(store._wire, "call", in_small_pages)
+    assert sorted(found.path for found in store.scan()) == sorted(names)
+    assert {found.path: found.size for found in store.scan("s")} == {name: len(name) for name in names}
+    assert pages == ["list_objects_v2"] * 6
+
+
+def test_a_bucket_is_made_where_there_is_none(objects: Objects) -> None:
+    store = objects.store("x", bucket=f"made-{secrets.token_hex(6)}")
+    assert not store.answers()
+    for _ in range(2):
+        store.make_bucket()
+        assert store.answers()
+    assert list(store.scan()) == []
+
+
+def test_an_object_is_a_file_that_is_read_where_it_is_asked(objects: Objects) -> None:
+    store = objects.store(secrets.token_hex(6))
+    store.put(KEY, b"0123456789")
+    with store.open(KEY) as file:
+        assert (file.readable(), file.seekable(), file.writable()) == (True, True, False)
+        assert (file.read(3), file.tell()) == (b"012", 3)
+        assert (file.seek(2, os.SEEK_CUR), file.read(2)) == (5, b"56")
+        assert (file.seek(-1, os.SEEK_END), file.read(9), file.read(9)) == (9, b"9", b"")
+        assert file.seek(20) == 20
+        assert file.read() == b""
+    buffered = store.open(KEY)
+    assert isinstance(buffered, io.BufferedReader)
+    assert buffered.detach().seek(-5) == 0, "a file begins at its beginning"
+
+
+def test_an_object_that_was_replaced_or_removed_is_not_read_on(objects: Objects) -> None:
+    store = objects.store(secrets.token_hex(6))
+    store.put(KEY, b"0123456789")
+    replaced, removed = store.open(KEY), store.open(KEY)
+    store.remove(KEY)
+    with pytest.raises(BadInput) as refusal:
+        removed.read()
+    assert refusal.value.code is Reason.MISSING_FILE
+    store.put(KEY, b"abcdefghij")
+    with pytest.raises(Retriable, match="was replaced while it was read"):
+        replaced.read()
 
 
 def test_a_wrong_key_a_missing_bucket_and_a_service_that_is_down_are_told_apart(objects: Objects) -> None:

@@ -317,6 +317,12 @@ def test_a_store_travels_small_and_without_its_credentials(store: Store, objects
     assert pickle.loads(pickle.dumps(store)).read(KEY) == b"abc"
 
 
+def test_a_store_shows_where_it_is(store: Store) -> None:
+    shown = repr(store)
+    assert shown.startswith(type(store).__name__)
+    assert store.url.removeprefix("file://") in shown
+
+
 def test_a_reference_is_one_word_and_a_plain_path_is_one_too(tmp_path: Path) -> None:
     ref = Ref("s3://b/?endpoint=http%3A%2F%2Fx", "s/ab/cd/ü #1.fits", "0" * 64)
     assert Ref.of_text(ref.text) == ref

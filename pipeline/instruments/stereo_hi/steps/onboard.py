@@ -32,7 +32,7 @@ _ICER: Final = range(90, 103)
 _ICER_FILTERS: Final = range(106, 113)
 _BIAS_SUBTRACTED: Final = 103
 #: After these codes the bias is gone already: subtracted on board, or by the summing buffers (§1, "Bias").
-_WITHOUT_BIAS: Final = frozenset({103, 37, 38})
+_WITHOUT_BIAS: Final = frozenset({_BIAS_SUBTRACTED, 37, 38})
 
 
 class OnboardParams(Params):

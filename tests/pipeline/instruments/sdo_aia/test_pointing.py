@@ -165,6 +165,11 @@ def test_frames_the_table_is_not_for_are_refused(image: Any, keyword: str, tmp_p
     assert caught.value.keyword == keyword
 
 
+def test_a_frame_that_was_turned_already_is_told_which_step_comes_too_late(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"already, .*; update_pointing works on level 1"):
+        updated(full(LVL_NUM=1.5), pointing_table(tmp_path))
+
+
 @pytest.mark.parametrize("cards", [{"X0_MP": None}, {"X0_MP": 2052.5}, {"CRPIX1": 4000.0}])
 def test_a_cutout_whose_place_on_the_detector_is_not_known_is_refused(
     cards: dict[str, Any], real_data: Path, tmp_path: Path

@@ -112,9 +112,10 @@ def test_a_beacon_image_is_multiplied_by_64_and_what_its_binning_divided(
 @pytest.mark.parametrize(
     ("codes", "cards", "level"),
     [
-        ((41, 34, 37, 7), {}, 0.0),
-        ((41, 34, 38, 7), {}, 0.0),
-        ((41, 103, 7), {}, 0.0),
+        *(
+            ((41, 34, code, 7), {"OFFSETCR": 0.0, "BIASMEAN": 30.0 / 29, "IPSUM": 1.0}, left)
+            for code, left in ((36, 1.0), (37, 0.0), (38, 0.0), (39, 1.0), (102, 1.0), (103, 0.0), (104, 1.0))
+        ),
         ((41, 7), {"OFFSETCR": 684.0}, 0.0),
         ((41, 7), {"OFFSETCR": 0.0, "BIASMEAN": 690.0, "IPSUM": 2.0}, (690.0 - 690.0 / 30) * 4),
         ((41, 7), {"OFFSETCR": 0.0, "BIASMEAN": 690.0, "IPSUM": 1.0}, 690.0 - 690.0 / 30),
