@@ -94,7 +94,7 @@ def is_service(issuer: InternalAccount, session: Session) -> bool:
 def _add(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session) -> Answer:
     given = _given(kwargs)
     for one in given:
-        reason = _register(issuer, one.get("rse"), one.get("dids") or (), session)
+        reason = _register(issuer, one, session)
         if reason:
             return reason
     return _former(given, session)
@@ -114,21 +114,20 @@ def _attach(issuer: InternalAccount, kwargs: Mapping[str, Any], session: Session
     for one in attachments:
         if published.is_file(one["scope"], one["name"], session):
             return "It is a file: files are put into datasets, not into each other."
-        reason = _register(issuer, one.get("rse"), one["dids"], session)
+        reason = _register(issuer, one, session)
         if reason:
             return reason
     return None
 
 
-def _register(
-    issuer: InternalAccount, rse: str | None, dids: Iterable[Mapping[str, Any]], session: Session
-) -> Answer:
+def _register(issuer: InternalAccount, one: Mapping[str, Any], session: Session) -> Answer:
     """Files attached with a storage element are made, with replicas; Rucio itself asks nobody about it."""
+    rse = one.get("rse") or one.get("rse_id")
     if rse is None:
         return None
     from rucio.core.permission import generic
 
-    files = [{**did, "scope": _internal(issuer, did["scope"])} for did in dids]
+    files = [{**did, "scope": _internal(issuer, did["scope"])} for did in one.get("dids") or ()]
     may = generic.perm_add_replicas(issuer, {"rse": rse}, session=session) and generic.perm_add_dids(
         issuer, {"dids": files}, session=session
     )

@@ -137,8 +137,9 @@ class RucioSettings:
             "alembic": {"cfg": str(self.alembic_file)},
             "policy": {"permission": "generic", "package": POLICY_PACKAGE},
             "opendata": {"rse_expression": self.rse},
-            # Anonymous users would learn existence, size and checksum of embargoed files from /redirect.
-            "api": {"endpoints_remove": "redirect, dirac, import, export"},
+            # Anonymous users would learn existence, size and checksum of embargoed files from /redirect, and
+            # every account could ask for a longer life of anything, which nobody is asked about.
+            "api": {"endpoints_remove": "redirect, dirac, import, export, lifetime_exceptions"},
             # By what was deleted the policy knows names that may not be used again.
             "deletion": {"archive_dids": "True"},
             "conveyor": {"scheme": "file", "user_transfers": "cms"},

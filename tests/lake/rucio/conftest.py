@@ -78,6 +78,12 @@ def draft(rucio: Any, home: Home, policy_scope: str) -> Content:
     return make_content(rucio, home.rse, policy_scope, published=False)
 
 
+@pytest.fixture(scope="session")
+def untouched_draft(rucio: Any, home: Home, policy_scope: str) -> Content:
+    """A draft for those who cannot change it."""
+    return make_content(rucio, home.rse, policy_scope, published=False)
+
+
 @pytest.fixture
 def make_release(rucio: Any, home: Home, policy_scope: str) -> Callable[[], Content]:
     """Make releases that no other test uses."""

@@ -25,9 +25,9 @@ def own_dataset(stranger: Any) -> str:
 
 @pytest.mark.parametrize("change", (CHANGES | NEVER).values(), ids=(CHANGES | NEVER).keys())
 def test_a_stranger_changes_neither_release_nor_draft(
-    change: Change, stranger: Any, published: Content, draft: Content
+    change: Change, stranger: Any, published: Content, untouched_draft: Content
 ) -> None:
-    for content in (published, draft):
+    for content in (published, untouched_draft):
         with pytest.raises(AccessDenied):
             change(stranger, content)
 
@@ -68,6 +68,25 @@ def test_a_stranger_plants_no_file_under_a_name_of_ours(
             plant(stranger, published.rse, file_entry(scope, f"{name}.fits", FALSE), name)
         with pytest.raises(DataIdentifierNotFound):
             rucio.get_did(scope, f"{name}.fits")
+
+
+def test_a_stranger_plants_no_file_by_the_number_of_a_storage_element(
+    stranger: Any, rucio: Any, home: Home, published: Content
+) -> None:
+    """The real client has no way to ask so."""
+    name = f"next{secrets.token_hex(4)}.fits"
+    asked = {
+        "scope": stranger.account,
+        "name": own_dataset(stranger),
+        "rse_id": rucio.get_rse(published.rse)["id"],
+        "dids": [file_entry(published.scope, name, FALSE)],
+    }
+    headers = {"X-Rucio-Auth-Token": stranger.auth_token}
+    url = f"{home.url('rucio')}/dids/attachments"
+    requests.post(url, json=[asked], headers=headers, timeout=10)
+    requests.post(url, json={"attachments": [asked]}, headers=headers, timeout=10)
+    with pytest.raises(DataIdentifierNotFound):
+        rucio.get_did(published.scope, name)
 
 
 def test_a_stranger_may_list_what_is_published_in_a_dataset_of_their_own(
@@ -130,6 +149,18 @@ def test_only_the_service_calls_replicas_suspicious(
             client.declare_suspicious_file_replicas(places(rucio, published), "a grudge")
 
 
+def test_nobody_deletes_metadata_that_others_set(
+    stranger: Any, admin: Any, rucio: Any, published: Content
+) -> None:
+    """Rucio itself asks nobody about it."""
+    key = f"label{secrets.token_hex(4)}"
+    rucio.set_metadata(published.scope, published.dataset, key, "ours")
+    for client in (stranger, admin, rucio):
+        with pytest.raises(AccessDenied, match="never deleted"):
+            client.delete_metadata(published.scope, published.dataset, key)
+    assert rucio.get_metadata(published.scope, published.dataset, plugin="JSON")[key] == "ours"
+
+
 def test_any_account_reads_every_record(stranger: Any, rucio: Any, draft: Content) -> None:
     """What Rucio cannot refuse; the README says so, and that such accounts are not for end users."""
     assert stranger.get_did(draft.scope, draft.dataset)["name"] == draft.dataset
@@ -141,7 +172,8 @@ def test_any_account_reads_every_record(stranger: Any, rucio: Any, draft: Conten
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["redirect/{scope}/{file}/metalink", "dirac/addfiles", "export/", "import/"]
+    "endpoint",
+    ["redirect/{scope}/{file}/metalink", "dirac/addfiles", "export/", "import/", "lifetime_exceptions/"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 def test_endpoints_that_tell_or_do_too_much_are_removed(
