@@ -33,6 +33,7 @@ class HeliolakeEntrypoint(BackendEntrypoint):  # type: ignore[misc]
         *,
         drop_variables: str | Iterable[str] | None = None,
         home: Path | str | None = None,
+        account: str | None = None,
         shape: Any = None,
         frames_per_block: int = 1,
         uncertainty: bool = False,
@@ -47,6 +48,8 @@ class HeliolakeEntrypoint(BackendEntrypoint):  # type: ignore[misc]
             Names of variables to leave out.
         home
             Folder of the home; else ``HELIOLAKE_HOME``, else ``~/.heliolake``.
+        account
+            As for `heliolake.connect`.
         shape, frames_per_block, uncertainty
             As for `heliolake.Observation.stack`.
 
@@ -60,7 +63,7 @@ class HeliolakeEntrypoint(BackendEntrypoint):  # type: ignore[misc]
         from heliolake.notebook import connect
 
         product = str(filename_or_obj).removeprefix(_PREFIX)
-        with connect(home) as lake:
+        with connect(home, account) as lake:
             stack = lake.product(product).stack(
                 shape, frames_per_block=frames_per_block, uncertainty=uncertainty
             )

@@ -17,7 +17,7 @@ from heliolake.selection import select
 from heliolake.tables import Rows
 from heliolake.times import moment
 from lake.errors import BadInput
-from lake.governance.policy import OPERATOR
+from lake.governance.known import principal, require_operator
 from lake.lake import Lake
 from lake.ledger import runs
 from lake.releases import quarantine as cases
@@ -35,16 +35,21 @@ if TYPE_CHECKING:
 Time = datetime | date | str
 
 
-def connect(home: Path | str | None = None) -> Connection:
+def connect(home: Path | str | None = None, account: str | None = None) -> Connection:
     """Open the lake of a home whose services run.
 
     Parameters
     ----------
     home
         Its folder; else ``HELIOLAKE_HOME``, else ``~/.heliolake``.
+    account
+        Act as this account, or as the ``"public"``: see and get what they would. By default whoever can open
+        the home owns it, and nothing is withheld.
 
     Raises
     ------
+    lake.errors.BadInput
+        When there is no such account.
     lake.errors.Unreachable
         When the services do not run; the message says how to start them.
 
@@ -53,7 +58,7 @@ def connect(home: Path | str | None = None) -> Connection:
     >>> lake = heliolake.connect()
     >>> lake.search(level="1")
     """
-    return Connection(Home.resolve(home))
+    return Connection(Home.resolve(home), account)
 
 
 class Connection:
@@ -63,11 +68,14 @@ class Connection:
     ----------
     home
         The home whose services run.
+    account
+        On whose behalf; the home's owner by default.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, account: str | None = None) -> None:
         self.home = home
         self.lake = Lake.open(home.lake_config())
+        self.principal = principal(self.lake, account)
 
     def __repr__(self) -> str:
         return f"<Heliolake at {self.home.path}>"
@@ -112,13 +120,14 @@ class Connection:
             until=_moment(until),
             status=status,
             pattern=observation,
+            principal=self.principal,
         )
         why = (
             ""
             if found
             else why_nothing(self.lake, instrument=instrument, level=wanted, observation=observation)
         )
-        return Results([Observation(self.lake, one) for one in found], why)
+        return Results([Observation(self.lake, one, self.principal) for one in found], why)
 
     def product(self, name: str) -> Observation:
         """The release ``PRODUCT`` or ``PRODUCT@v0001`` means.
@@ -128,7 +137,8 @@ class Connection:
         lake.errors.BadInput
             When there is none.
         """
-        return Observation(self.lake, finding.show(self.lake, name)["release"])
+        facts = finding.show(self.lake, name, self.principal)["release"]
+        return Observation(self.lake, facts, self.principal)
 
     def stack(
         self,
@@ -183,7 +193,7 @@ class Connection:
 
     def parents(self, release: Observation) -> list[str]:
         """The releases (``PRODUCT@vNNNN``) a release was made from."""
-        return list(finding.show(self.lake, release.name)["provenance"]["parents"])
+        return list(finding.show(self.lake, release.name, self.principal)["provenance"]["parents"])
 
     def process(
         self,
@@ -232,6 +242,7 @@ class Connection:
         from cluster.plan.standing import standing
         from cluster.run.process import process
 
+        require_operator(self.principal, "process")
         plan = self._planned(recipe, settings, since, until, observation, context)
         if settings and not replace:
             _require_no_surprise(standing(self.lake, plan))
@@ -243,6 +254,7 @@ class Connection:
                 on_progress=bar,
                 retry_quarantined=retry_quarantined,
                 keep_going=keep_going,
+                principal=self.principal,
             )
 
     def try_recipe(
@@ -285,7 +297,7 @@ class Connection:
         from cluster.run.trial import trial_stack
 
         plan = self._planned(recipe, settings, since, until, observation, context)
-        return trial_stack(self.lake, plan, OPERATOR, shape=shape, frames_per_block=frames_per_block)
+        return trial_stack(self.lake, plan, self.principal, shape=shape, frames_per_block=frames_per_block)
 
     def plan(
         self,
@@ -316,6 +328,7 @@ class Connection:
 
     def runs(self, limit: int = 20) -> Rows:
         """The last runs, newest first: which recipe, when, and what became of its units."""
+        require_operator(self.principal, "runs")
         return Rows(runs.runs(self.lake, limit=limit), ("run", "recipe", "status", "created", "units"))
 
     def quarantine(
@@ -332,6 +345,7 @@ class Connection:
         everything
             Settled cases as well.
         """
+        require_operator(self.principal, "quarantine")
         found = cases.listing(self.lake, stage=stage, run_id=run, resolved=everything)
         return Rows(found, ("file", "stage", "reason", "keyword", "found", "advice"))
 
@@ -350,10 +364,11 @@ class Connection:
         if settings:
             wanted = wanted.with_settings(settings)
         query = Query(_moment(since), _moment(until), observation)
-        return make_plan(self.lake, wanted, query, context=context)
+        return make_plan(self.lake, wanted, query, context=context, principal=self.principal)
 
     def cluster(self) -> Client:
         """A client of the home's Dask cluster, which then computes what is lazy."""
+        require_operator(self.principal, "cluster")
         from cluster.connect import connect
 
         return connect(self.home.scheduler(), as_default=True)

@@ -16,7 +16,8 @@ from heliolake.selection import select
 from heliolake.tables import headers_of
 from lake.entries import FileEntry
 from lake.errors import BadInput
-from lake.governance.policy import OPERATOR
+from lake.governance.policy import PUBLIC, Principal
+from lake.grant import Grant
 from lake.lake import Lake
 from lake.releases import search as finding
 from lake.storage.opening import stored_path
@@ -42,10 +43,13 @@ class Observation:
     facts
         As `lake.releases.search.search` describes it; every entry is an attribute too
         (``product``, ``level``, ``version``, ``status``, ``date_beg``, ``files``, ``did`` …).
+    principal
+        Who looks at it: bytes, places and checksums are given to those alone who may have them.
     """
 
-    def __init__(self, lake: Lake, facts: Mapping[str, Any]) -> None:
+    def __init__(self, lake: Lake, facts: Mapping[str, Any], principal: Principal = PUBLIC) -> None:
         self._lake = lake
+        self._principal = principal
         self.facts = dict(facts)
 
     def __getattr__(self, name: str) -> Any:
@@ -71,8 +75,14 @@ class Observation:
     @cached_property
     def entries(self) -> tuple[FileEntry, ...]:
         """What the lake knows of each file, in time order."""
-        found = finding.granted_files(self._lake, self.name, OPERATOR)
-        return tuple(sorted(found, key=lambda entry: (entry.date_beg is None, entry.date_beg, entry.name)))
+        return self._granted[1]
+
+    @cached_property
+    def _granted(self) -> tuple[Grant, tuple[FileEntry, ...]]:
+        """What opens the files, and the files."""
+        grant, found = finding.granted(self._lake, self.name, self._principal)
+        order = sorted(found, key=lambda entry: (entry.date_beg is None, entry.date_beg, entry.name))
+        return grant, tuple(order)
 
     @property
     def paths(self) -> list[Path]:
@@ -83,11 +93,12 @@ class Observation:
         lake.errors.BadInput
             When they lie in no folder; `get` copies them to one.
         """
-        return [stored_path(self._lake.ref(entry.scope, entry.name)) for entry in self.entries]
+        grant, entries = self._granted
+        return [stored_path(self._lake.ref(grant, entry.scope, entry.name)) for entry in entries]
 
     def get(self, folder: Path | str) -> list[Path]:
         """Copy the files to a folder, each verified with its checksum."""
-        return finding.get_files(self._lake, self.name, folder, OPERATOR)
+        return finding.get_files(self._lake, self.name, folder, self._principal)
 
     def headers(self, *keywords: str) -> pd.DataFrame:
         """The headers of the files as a table, one row each; no pixel is read.
@@ -97,7 +108,8 @@ class Observation:
         *keywords
             Which keywords; all by default.
         """
-        return headers_of(self._lake, self.entries, keywords)
+        grant, entries = self._granted
+        return headers_of(self._lake, grant, entries, keywords)
 
     def stack(
         self,
@@ -184,8 +196,9 @@ class Observation:
 
     def _source(self, entry: FileEntry) -> FrameSource:
         known = instruments().get(entry.scope)
+        grant, _ = self._granted
         return FrameSource(
-            loader=Loader(self._lake.ref(entry.scope, entry.name, entry.sha256), entry.image_hdu),
+            loader=Loader(self._lake.ref(grant, entry.scope, entry.name, entry.sha256), entry.image_hdu),
             source=entry.name,
             blank_is_missing=known.blank_is_missing if known else True,
             stored=stored_dims(entry, known),

@@ -13,6 +13,7 @@ from cluster.stack.cache import StackCache
 from cluster.stack.order import Order
 from heliolake.results import Observation
 from lake.errors import BadInput, Reason
+from lake.governance.policy import PUBLIC, Principal
 from lake.lake import Lake
 from lake.releases import search as finding
 
@@ -27,6 +28,7 @@ def releases(
     level: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    principal: Principal = PUBLIC,
 ) -> list[Observation]:
     """The releases that are meant: products by name, of a version or the ACTIVE ones, or by pattern.
 
@@ -38,6 +40,8 @@ def releases(
         ``PRODUCT``, ``PRODUCT@vNNNN``, or a pattern of ``*`` and ``?`` on observations; none means all.
     instrument, level, since, until
         Only releases that match these, where patterns or nothing was given.
+    principal
+        Who looks at them.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def releases(
     """
     named = [one for one in products if not _is_pattern(one)]
     patterns = [one for one in products if _is_pattern(one)]
-    found = [Observation(lake, finding.show(lake, one)["release"]) for one in named]
+    found = [Observation(lake, finding.show(lake, one, principal)["release"], principal) for one in named]
     everything: list[str | None] = [] if named else [None]
     for pattern in patterns or everything:
         matching = finding.search(
@@ -57,8 +61,9 @@ def releases(
             until=until,
             status="ACTIVE",
             pattern=pattern,
+            principal=principal,
         )
-        found += [Observation(lake, one) for one in matching]
+        found += [Observation(lake, one, principal) for one in matching]
     return found
 
 

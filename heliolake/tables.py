@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 from cluster.html import html_table, text_table
 from lake.entries import FileEntry
 from lake.fits.stored import stored_header
+from lake.grant import Grant
 from lake.lake import Lake
 from pipeline.frame import with_primary
 
@@ -75,15 +76,19 @@ class Rows(Sequence[Mapping[str, Any]]):
         return f"\n… and {more} more" if more > 0 else ""
 
 
-def headers_of(lake: Lake, files: Iterable[FileEntry], keywords: Sequence[str] = ()) -> pd.DataFrame:
+def headers_of(
+    lake: Lake, grant: Grant, files: Iterable[FileEntry], keywords: Sequence[str] = ()
+) -> pd.DataFrame:
     """The headers of images as a table; no pixel is read.
 
     Parameters
     ----------
     lake
         Where the files are.
+    grant
+        What opens the files.
     files
-        Whose headers; the caller has made sure that they may be read.
+        Whose headers.
     keywords
         Which keywords; all by default.
 
@@ -94,13 +99,13 @@ def headers_of(lake: Lake, files: Iterable[FileEntry], keywords: Sequence[str] =
     """
     import pandas as pd
 
-    rows = {file.name: _header(lake, file, keywords) for file in files}
+    rows = {file.name: _header(lake, grant, file, keywords) for file in files}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=list(keywords) or None)
     return table.rename_axis("file")
 
 
-def _header(lake: Lake, file: FileEntry, keywords: Sequence[str]) -> dict[str, Any]:
-    ref = lake.ref(file.scope, file.name)
+def _header(lake: Lake, grant: Grant, file: FileEntry, keywords: Sequence[str]) -> dict[str, Any]:
+    ref = lake.ref(grant, file.scope, file.name)
     header = stored_header(ref, file.image_hdu)
     if file.image_hdu:
         header = with_primary(header, stored_header(ref, 0))

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from lake.catalogue.session import open_engine, session_factory
 from lake.config import LakeConfig
+from lake.grant import Grant
 from lake.rucio.client import RucioClient
 from lake.storage import credentials
 from lake.storage.opening import open_store
@@ -57,12 +58,12 @@ class Lake:
             credentials.use(self.config.store_credentials)
         return open_store(self.config.store)
 
-    def ref(self, scope: str, name: str, sha256: str = "") -> Ref:
-        """A file on the storage element, as a worker is told of it."""
+    def ref(self, _grant: Grant, scope: str, name: str, sha256: str = "") -> Ref:
+        """A file on the storage element, as a worker is told of it; for those to whom it was granted."""
         return Ref(self.store.url, key_of(scope, name), sha256)
 
-    def place_of(self, scope: str, name: str) -> str:
-        """Where a file lies, for people."""
+    def place_of(self, _grant: Grant, scope: str, name: str) -> str:
+        """Where a file lies, for people to whom it was granted."""
         return self.store.place(key_of(scope, name))
 
     def close(self) -> None:

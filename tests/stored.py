@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.storage.opening import stored_path
 from lake.storage.posix import PosixStore
@@ -13,7 +14,7 @@ from lake.storage.store import Ref, Store
 
 def path_of(lake: Lake, scope: str, name: str) -> Path:
     """Path of a stored file, where files lie in a folder."""
-    return stored_path(lake.ref(scope, name))
+    return stored_path(lake.ref(CUSTODY, scope, name))
 
 
 def path_of_key(lake: Lake, key: str) -> Path:

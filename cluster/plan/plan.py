@@ -21,9 +21,11 @@ from lake.calibration import contexts
 from lake.calibration.choice import Choice, Context, choose
 from lake.entries import FileEntry
 from lake.errors import BadInput
+from lake.governance.policy import PUBLIC, Principal
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import inputs
+from lake.releases.access import require_inputs
 from pipeline import code
 from pipeline.grouping import Group, groups
 from pipeline.instrument import Instrument
@@ -90,6 +92,16 @@ class Plan:
             result.setdefault(unit.product, []).append(unit)
         return result
 
+    def parents(self) -> set[str]:
+        """The releases it reads."""
+        return {member.parent for unit in self.units for member in unit.members}
+
+    def reference_dids(self) -> set[str]:
+        """The references it reads."""
+        return {
+            one.did for unit in self.units for member in unit.members for one in member.references.values()
+        }
+
     def document(self) -> dict[str, Any]:
         """Plain data: shown by ``plan``, written by ``plan -o``, compared by ``plan --diff``."""
         return {
@@ -116,7 +128,14 @@ class Plan:
         ]
 
 
-def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context: int | None = None) -> Plan:
+def make_plan(
+    lake: Lake,
+    recipe: Recipe,
+    query: Query | None = None,
+    *,
+    context: int | None = None,
+    principal: Principal = PUBLIC,
+) -> Plan:
     """The plan of a recipe for the observations a query finds.
 
     Parameters
@@ -129,13 +148,15 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
         Which observations; all by default. An observation is always planned whole.
     context
         Number of the context of references; the current one by default.
+    principal
+        On whose behalf: inputs that they may not read are refused.
 
     Raises
     ------
     pipeline.errors.Fatal
         When the recipe is not valid.
     lake.errors.BadInput
-        When there is no such context.
+        When there is no such context, or an input may not be read.
     """
     query = query or Query()
     chosen = contexts.current(lake, recipe.instrument) if context is None else contexts.load(lake, context)
@@ -173,7 +194,9 @@ def make_plan(lake: Lake, recipe: Recipe, query: Query | None = None, *, context
         if one.file.unit_id is None
     ]
     number = None if chosen is None else chosen.number
-    return Plan(recipe, number, units, tuple(left_out), code.of_recipe(recipe))
+    made = Plan(recipe, number, units, tuple(left_out), code.of_recipe(recipe))
+    require_inputs(lake, principal, made.parents(), made.reference_dids())
+    return made
 
 
 def _groups(

@@ -23,6 +23,7 @@ from cluster.run.execute import DaskExecution
 from cluster.run.jobs import Edition, jobs_of, target_of
 from cluster.run.stacks import Manifest, Target
 from cluster.scheduler import Scheduler
+from lake.grant import Grant
 from lake.ledger.leases import take_over
 from lake.ledger.results import results
 from lake.ledger.run import Run
@@ -53,6 +54,7 @@ class Carrying:
 
     run: Run
     plan: Plan
+    grant: Grant
     total: int
     on_progress: Progress | None
     first: FirstFailures
@@ -134,7 +136,7 @@ class Carrying:
         known = results(self.lake, (unit.unit_id for unit in claimed))
         self._enter([_known(known[unit.unit_id]) for unit in claimed if unit.unit_id in known])
         work = [self.units[unit.unit_id] for unit in claimed if unit.unit_id not in known]
-        jobs = list(jobs_of(self.lake, self.plan.recipe, work, self._target))
+        jobs = list(jobs_of(self.lake, self.grant, self.plan.recipe, work, self._target))
         pending: list[Finished] = []
         # Closed here: the garbage collector would do it late, through a client that is closed already.
         with closing(execution(jobs)) as manifests:

@@ -13,6 +13,7 @@ from cluster.run.sources import frame_sources
 from cluster.run.stacks import Target
 from lake.checksums import Checksums
 from lake.entries import in_utc
+from lake.grant import Grant
 from lake.lake import Lake
 from lake.names import product_file
 from pipeline.recipe import Recipe
@@ -41,7 +42,11 @@ class Edition(NamedTuple):
 
 
 def jobs_of(
-    lake: Lake, recipe: Recipe, units: Iterable[PlannedUnit], target: Callable[[PlannedUnit], Target]
+    lake: Lake,
+    grant: Grant,
+    recipe: Recipe,
+    units: Iterable[PlannedUnit],
+    target: Callable[[PlannedUnit], Target],
 ) -> Iterator[Job]:
     """What a worker needs to carry out units; those of one piece of work with several outputs are one job.
 
@@ -49,6 +54,8 @@ def jobs_of(
     ----------
     lake, recipe, units
         What to do, and where the files lie.
+    grant
+        What opens their inputs.
     target
         Where what a unit gives is to go.
     """
@@ -58,7 +65,7 @@ def jobs_of(
     entry = instrument(recipe.instrument)
     for members in together.values():
         layout = layout_of(members[0].file, entry)
-        sources = frame_sources(lake, members[0], entry)
+        sources = frame_sources(lake, grant, members[0], entry)
         yield Job(sources, tuple(map(target, members)), layout.shape, layout.dims)
 
 

@@ -19,6 +19,7 @@ from cluster.run.open_run import open_run, take
 from cluster.run.remake import Remade, remake_lost
 from cluster.scheduler import Scheduler
 from lake.errors import BadInput
+from lake.governance.policy import PUBLIC, Principal
 from lake.lake import Lake
 from lake.ledger import runs
 from lake.ledger.owners import this_process
@@ -26,6 +27,7 @@ from lake.ledger.results import forget_lost, forget_quarantined, results
 from lake.ledger.run import Run
 from lake.ledger.units import Result
 from lake.names import ProductKey
+from lake.releases.access import require_inputs
 from lake.releases.releases import active_files
 from pipeline import code
 from pipeline.errors import Fatal
@@ -41,6 +43,7 @@ def process(
     on_progress: Progress | None = None,
     retry_quarantined: bool = False,
     keep_going: bool = False,
+    principal: Principal = PUBLIC,
 ) -> Report:
     """Carry out a plan, or go on with it where it was stopped.
 
@@ -58,6 +61,8 @@ def process(
         Try units again that were put aside.
     keep_going
         Put frames aside even where the first ones all fail alike, instead of stopping the run.
+    principal
+        On whose behalf: inputs that they may not read are refused.
 
     Returns
     -------
@@ -72,15 +77,16 @@ def process(
     pipeline.errors.Retriable, lake.errors.Retriable
         When a service is lost. The same command goes on later.
     lake.errors.BadInput
-        When another process is carrying out this very plan.
+        When another process is carrying out this very plan, or an input may not be read.
     """
     refuse_hopeless(lake, plan)
+    grant = require_inputs(lake, principal, plan.parents(), plan.reference_dids())
     known = results(lake, (unit.unit_id for unit in plan.units))
     if retry_quarantined:
         again = [name for name, result in known.items() if result.outcome == Status.QUARANTINED]
         forget_quarantined(lake, again)
         known = {name: result for name, result in known.items() if name not in set(again)}
-    remade = remake_lost(lake, scheduler, plan, known)
+    remade = remake_lost(lake, scheduler, plan, grant, known)
     # What cannot be made again as it was is made anew: its product gets its next version.
     forget_lost(lake, list(remade.other))
     known = {name: result for name, result in known.items() if name not in remade.other}
@@ -94,7 +100,7 @@ def process(
     releases = []
     if run is not None:
         first = FirstFailures(armed=not keep_going and not _ever_done(known))
-        releases = Carrying(run, plan, len(work), on_progress, first).carry_out(scheduler)
+        releases = Carrying(run, plan, grant, len(work), on_progress, first).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
 
 
@@ -105,6 +111,7 @@ def resume(
     *,
     on_progress: Progress | None = None,
     keep_going: bool = False,
+    principal: Principal = PUBLIC,
 ) -> Report:
     """Go on with a run by its id, whatever a plan of today would say.
 
@@ -127,14 +134,17 @@ def resume(
         code=document.get("code", {}),
     )
     _require_code_of_today(run_id, plan)
+    grant = require_inputs(lake, principal, plan.parents(), plan.reference_dids())
     known = results(lake, (unit.unit_id for unit in plan.units))
-    remade = remake_lost(lake, scheduler, plan, known)
+    remade = remake_lost(lake, scheduler, plan, grant, known)
     if remade.other and _all_active(lake, plan, remade):
-        return process(lake, scheduler, plan, on_progress=on_progress, keep_going=keep_going)
+        return process(
+            lake, scheduler, plan, on_progress=on_progress, keep_going=keep_going, principal=principal
+        )
     run = take(lake, told)
     run.replan(["failed"])
     first = FirstFailures(armed=not keep_going and not _ever_done(known))
-    releases = Carrying(run, plan, len(plan.units), on_progress, first).carry_out(scheduler)
+    releases = Carrying(run, plan, grant, len(plan.units), on_progress, first).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
 
 

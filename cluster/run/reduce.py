@@ -21,12 +21,15 @@ from lake.calibration import contexts, references
 from lake.calibration.choice import Context
 from lake.entries import FileEntry, from_iso, iso
 from lake.errors import BadInput
+from lake.governance.policy import PUBLIC, Principal
+from lake.grant import Grant
 from lake.lake import Lake
 from lake.ledger import runs
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
 from lake.ledger.units import REDUCTION, UnitSpec
 from lake.names import ProductKey
+from lake.releases.access import require_inputs
 from lake.releases.inputs import Input, active_inputs
 from lake.releases.releases import product_lock
 from lake.storage import volatile
@@ -113,6 +116,7 @@ def reduce_to_reference(
     *,
     valid: Validity | None = None,
     on_progress: Progress | None = None,
+    principal: Principal = PUBLIC,
 ) -> Made:
     """Make references from all frames a query finds, one per camera (what `kind.alike` tells apart).
 
@@ -132,6 +136,8 @@ def reduce_to_reference(
         Validity of the references; what the kind says by default, for most the days of the frames.
     on_progress
         Called with frames gone over, how many there are in all passes, and what is made.
+    principal
+        On whose behalf: frames that they may not read are refused.
 
     Returns
     -------
@@ -155,13 +161,19 @@ def reduce_to_reference(
         "code": dict(code.of_instrument(kind.instrument)),
         "groups": [group.document() for group in groups],
     }
+    grant = _granted(lake, document, principal)
     run = _open(lake, kind, groups, document)
     del groups  # from here on the ledger knows the frames
-    return _carry_out(run, scheduler, kind, document, on_progress)
+    return _carry_out(run, grant, scheduler, kind, document, on_progress)
 
 
 def resume_reduction(
-    lake: Lake, scheduler: Scheduler, run_id: str, *, on_progress: Progress | None = None
+    lake: Lake,
+    scheduler: Scheduler,
+    run_id: str,
+    *,
+    on_progress: Progress | None = None,
+    principal: Principal = PUBLIC,
 ) -> Made:
     """Go on with a reduction by the id of its run; see `reduce_to_reference`.
 
@@ -191,7 +203,14 @@ def resume_reduction(
             f"the software changed since run {run_id} was begun: {changed}. Its reference would be of two "
             f"kinds. Begin again: `heliolake reduce {kind.name}` with the same options"
         )
-    return _carry_out(take(lake, told, publishes=False), scheduler, kind, document, on_progress)
+    grant = _granted(lake, document, principal)
+    return _carry_out(take(lake, told, publishes=False), grant, scheduler, kind, document, on_progress)
+
+
+def _granted(lake: Lake, document: Mapping[str, Any], principal: Principal) -> Grant:
+    """What opens the frames of all groups."""
+    parents = {parent for group in document["groups"] for parent in group.get("parents", ())}
+    return require_inputs(lake, principal, parents)
 
 
 def _groups(lake: Lake, kind: ReductionKind, query: Query) -> list[_Group]:
@@ -240,6 +259,7 @@ def _open(lake: Lake, kind: ReductionKind, groups: Sequence[_Group], document: M
 
 def _carry_out(
     run: Run,
+    grant: Grant,
     scheduler: Scheduler,
     kind: ReductionKind,
     document: Mapping[str, Any],
@@ -250,7 +270,7 @@ def _carry_out(
         with connected(scheduler) as client:
             require_worker(client)
             frames = [group["frames"] for group in document["groups"]]
-            wholes = Reducing(run, kind, frames, on_progress).carry_out(client)
+            wholes = Reducing(run, grant, kind, frames, on_progress).carry_out(client)
         made = _register(run, kind, document, wholes)
         status, note = "done", ""
     except Exception as error:

@@ -26,6 +26,7 @@ from cluster.run.partials import CarryOut, Finish, Join, MapFrames, Piece, Scrat
 from cluster.run.stacks import FrameSource, Loader
 from lake.entries import FileEntry
 from lake.errors import Retriable as LakeRetriable
+from lake.grant import Grant
 from lake.ledger import leases
 from lake.ledger.run import Run
 from lake.ledger.units import Claimed, Finished, UnitSpec
@@ -122,6 +123,8 @@ class Reducing:
     ----------
     run
         The run, open.
+    grant
+        What opens its frames.
     kind
         The reduction.
     frames
@@ -131,9 +134,14 @@ class Reducing:
     """
 
     def __init__(
-        self, run: Run, kind: ReductionKind, frames: Sequence[int], on_progress: Progress | None
+        self,
+        run: Run,
+        grant: Grant,
+        kind: ReductionKind,
+        frames: Sequence[int],
+        on_progress: Progress | None,
     ) -> None:
-        self.run, self.kind, self.frames = run, kind, frames
+        self.run, self.grant, self.kind, self.frames = run, grant, kind, frames
         self.on_progress = on_progress
         self.scratch = Scratch(run.lake.store, run.id)
         self.entry = instrument(kind.instrument)
@@ -261,7 +269,7 @@ class Reducing:
 
     def _source(self, stored: Dims, scope: str, name: str, hdu: int, sha256: str, _begin: str) -> FrameSource:
         return FrameSource(
-            loader=Loader(self.run.lake.ref(scope, name, sha256), hdu),
+            loader=Loader(self.run.lake.ref(self.grant, scope, name, sha256), hdu),
             source=name,
             blank_is_missing=self.entry.blank_is_missing,
             stored=stored,

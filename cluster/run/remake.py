@@ -21,6 +21,7 @@ from cluster.run.stacks import Manifest
 from cluster.scheduler import Scheduler
 from lake.entries import FileEntry
 from lake.fsck import restore
+from lake.grant import Grant
 from lake.lake import Lake
 from lake.ledger.units import Result
 from lake.names import ProductKey, version_of
@@ -61,7 +62,9 @@ class Remade:
         return item
 
 
-def remake_lost(lake: Lake, scheduler: Scheduler, plan: Plan, known: Mapping[str, Result]) -> Remade:
+def remake_lost(
+    lake: Lake, scheduler: Scheduler, plan: Plan, grant: Grant, known: Mapping[str, Result]
+) -> Remade:
     """Make the files again that units of a plan gave before and the storage has no more.
 
     May be repeated: what is there is not made.
@@ -70,6 +73,8 @@ def remake_lost(lake: Lake, scheduler: Scheduler, plan: Plan, known: Mapping[str
     ----------
     lake, scheduler, plan
         As for `cluster.run.process.process`.
+    grant
+        What opens its inputs.
     known
         What its units gave.
 
@@ -94,7 +99,7 @@ def remake_lost(lake: Lake, scheduler: Scheduler, plan: Plan, known: Mapping[str
         else:
             wanted[unit.unit_id] = edition
     units = [unit for unit, _ in lost.values() if unit.unit_id in wanted]
-    jobs = jobs_of(lake, plan.recipe, units, lambda unit: target_of(lake, unit, wanted[unit.unit_id]))
+    jobs = jobs_of(lake, grant, plan.recipe, units, lambda unit: target_of(lake, unit, wanted[unit.unit_id]))
     for manifest in _carried_out(scheduler, plan, list(jobs)):
         unit, file = lost[manifest.unit]
         if manifest.outcome.status is Status.FAILED:

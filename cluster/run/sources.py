@@ -13,6 +13,7 @@ from cluster.plan.units import Member, PlannedUnit
 from cluster.run.stacks import FrameSource, Loader, with_last
 from lake.errors import HeliolakeLakeError
 from lake.fits.stored import stored_header
+from lake.grant import Grant
 from lake.lake import Lake
 from lake.names import split_did
 from pipeline.dims import IMAGE, Dims, Layout
@@ -43,24 +44,24 @@ def _headers(sources: Sequence[FrameSource], dims: Dims) -> Iterator[fits.Header
             yield with_primary(header, stored_header(ref)) if hdu else header
 
 
-def frame_sources(lake: Lake, unit: PlannedUnit, entry: Instrument) -> tuple[FrameSource, ...]:
+def frame_sources(lake: Lake, grant: Grant, unit: PlannedUnit, entry: Instrument) -> tuple[FrameSource, ...]:
     """What a worker needs to read a unit's files, with the references that were chosen for each."""
-    first, *others = (_frame_source(lake, member, entry) for member in unit.members)
+    first, *others = (_frame_source(lake, grant, member, entry) for member in unit.members)
     if unit.lacks:
         first = first.model_copy(update={"caveats": (*first.caveats, f"the group of files {unit.lacks}")})
     return first, *others
 
 
-def _frame_source(lake: Lake, member: Member, entry: Instrument) -> FrameSource:
+def _frame_source(lake: Lake, grant: Grant, member: Member, entry: Instrument) -> FrameSource:
     file = member.file
     references = {
         need: ReferenceFile(
-            need, chosen.did, lake.ref(*split_did(chosen.did), chosen.sha256).text, chosen.sha256
+            need, chosen.did, lake.ref(grant, *split_did(chosen.did), chosen.sha256).text, chosen.sha256
         )
         for need, chosen in member.references.items()
     }
     return FrameSource(
-        loader=Loader(lake.ref(file.scope, file.name, file.sha256), file.image_hdu),
+        loader=Loader(lake.ref(grant, file.scope, file.name, file.sha256), file.image_hdu),
         source=file.name,
         blank_is_missing=entry.blank_is_missing,
         stored=stored_dims(file, entry),

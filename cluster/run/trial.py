@@ -29,9 +29,10 @@ from cluster.run.stacks import Manifest, Target, open_stack
 from cluster.scheduler import Scheduler
 from lake.errors import BadInput, Fatal
 from lake.governance.policy import Principal
+from lake.grant import Grant
 from lake.lake import Lake
 from lake.names import trial_file
-from lake.releases.search import require_bytes_granted
+from lake.releases.access import require_inputs
 from lake.storage.opening import reached
 from pipeline import apply
 from pipeline.carrying import begins
@@ -72,10 +73,10 @@ def trial_stack(
     lake.errors.BadInput
         When nothing is found, an input may not be read, or frames have several shapes and none was named.
     """
-    _require(lake, plan, principal)
+    grant = _require(lake, plan, principal)
     entry = instrument(plan.recipe.instrument)
     chosen = _of_shape(plan, shape, entry)
-    sources = [source for unit in chosen for source in frame_sources(lake, unit, entry)]
+    sources = [source for unit in chosen for source in frame_sources(lake, grant, unit, entry)]
     members = len(chosen[0].members)
     layout = layout_of(chosen[0].file, entry)
     stack = open_stack(
@@ -127,7 +128,7 @@ def trial_products(
     lake.errors.Fatal
         When the folder cannot be made.
     """
-    _require(lake, plan, principal)
+    grant = _require(lake, plan, principal)
     folder = _made(folder)
     by_id = {unit.unit_id: unit for unit in plan.units}
     ended: dict[str, Manifest] = {}
@@ -135,7 +136,7 @@ def trial_products(
     say(0, len(by_id), "")
     with connected(scheduler) as client:
         execution = DaskExecution(client, plan.recipe)
-        with closing(execution(_jobs(lake, plan, folder))) as manifests:
+        with closing(execution(_jobs(lake, grant, plan, folder))) as manifests:
             for manifest in manifests:
                 ended[manifest.unit] = manifest
                 say(len(ended), len(by_id), by_id[manifest.unit].file.name)
@@ -151,7 +152,7 @@ def datetimes(dates: Iterable[datetime | None]) -> NDArray[np.datetime64]:
     return np.array(plain, dtype="datetime64[ns]")
 
 
-def _require(lake: Lake, plan: Plan, principal: Principal) -> None:
+def _require(lake: Lake, plan: Plan, principal: Principal) -> Grant:
     if not plan.units:
         raise BadInput(
             f"no file of {plan.recipe.instrument} level {plan.recipe.from_level} matches",
@@ -160,8 +161,7 @@ def _require(lake: Lake, plan: Plan, principal: Principal) -> None:
             advice="widen the query; `heliolake search` shows what there is",
         )
     refuse_hopeless(lake, plan)
-    for release in sorted({parent for unit in plan.units for parent in unit.parents}):
-        require_bytes_granted(lake, release, principal)
+    return require_inputs(lake, principal, plan.parents(), plan.reference_dids())
 
 
 def _of_shape(plan: Plan, shape: Shape | None, entry: Instrument) -> list[PlannedUnit]:
@@ -200,7 +200,7 @@ def _made(folder: Path) -> Path:
     return folder.resolve()
 
 
-def _jobs(lake: Lake, plan: Plan, folder: Path) -> Iterator[Job]:
+def _jobs(lake: Lake, grant: Grant, plan: Plan, folder: Path) -> Iterator[Job]:
     now = datetime.now(UTC)
 
     def target(unit: PlannedUnit) -> Target:
@@ -208,7 +208,7 @@ def _jobs(lake: Lake, plan: Plan, folder: Path) -> Iterator[Job]:
         name = trial_file(unit.file.stem, unit.product.level)
         return made.model_copy(update={"store": "", "folder": folder, "name": name, "version": 0})
 
-    return jobs_of(lake, plan.recipe, plan.units, target)
+    return jobs_of(lake, grant, plan.recipe, plan.units, target)
 
 
 def _item(unit: PlannedUnit, manifest: Manifest, folder: Path) -> Item:

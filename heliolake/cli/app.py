@@ -36,6 +36,14 @@ from heliolake.cli.common import Globals
 from heliolake.cli.exits import ExitCode, tell
 from lake.text import printable_lines
 
+ASKING = frozenset(
+    {
+        "account", "audit", "cite", "doi", "embargo", "get", "plan", "process", "search", "show", "stack",
+        "withdraw",
+    }
+)  # fmt: skip
+"""Commands that ask the policy what somebody may; all others are for the home's owner alone."""
+
 _ANYWHERE = {"--home": True, "--as": True, "--debug": False}
 """Global options, and whether a value follows them."""
 
@@ -145,6 +153,11 @@ def heliolake(
 
     Then: heliolake up, heliolake ingest FOLDER, heliolake process RECIPE, heliolake search.
     """
+    if account is not None and ctx.invoked_subcommand not in ASKING:
+        raise typer.BadParameter(
+            f"{ctx.invoked_subcommand} is the owner's alone; others may {', '.join(sorted(ASKING))}",
+            param_hint="--as",
+        )
     ctx.obj = Globals(home, debug, account)
 
 

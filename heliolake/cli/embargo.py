@@ -165,7 +165,7 @@ def show(ctx: typer.Context, target: About, instrument: OfInstrument = None, as_
     from lake.governance.target import Target
 
     with open_lake(ctx) as lake:
-        told = governing.show(lake, Target.of_text(target, instrument))
+        told = governing.show(lake, Target.of_text(target, instrument), principal_of(ctx, lake))
     if as_json:
         print_json(told)
         return
@@ -222,7 +222,7 @@ def due(
     from lake.governance import embargo as governing
 
     with open_lake(ctx) as lake:
-        found = governing.due(lake, timedelta(days=days))
+        found = governing.due(lake, timedelta(days=days), principal_of(ctx, lake))
     if as_json:
         print_json({"due": found})
     elif found:

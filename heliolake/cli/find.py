@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heliolake.cli.common import FIND, Json, ObservationPattern, Since, Until, open_lake
+from heliolake.cli.common import FIND, Json, ObservationPattern, Since, Until, open_lake, principal_of
 from heliolake.cli.complete import instrument_names, product_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import coloured, err, out, print_json, print_path, progress_bar, shown, table
@@ -79,6 +79,9 @@ def search(
             help="At most so many.",
         ),
     ] = None,
+    available: Annotated[
+        bool, typer.Option("--available", help="Only those whose files you may have now.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Find releases.
@@ -95,6 +98,8 @@ def search(
     with open_lake(ctx) as lake:
         found = find(
             lake,
+            principal=principal_of(ctx, lake),
+            available=available,
             instrument=instrument,
             level=level,
             since=since,
@@ -125,7 +130,7 @@ def show(ctx: typer.Context, product: ProductName, as_json: Json = False) -> Non
     from lake.releases.search import show as look
 
     with open_lake(ctx) as lake:
-        document = look(lake, product)
+        document = look(lake, product, principal_of(ctx, lake))
     if as_json:
         print_json(document)
     else:
@@ -152,7 +157,6 @@ def get(
       heliolake get stereo_hi:hi2a_s7_20110910.l1 -o out
       heliolake get stereo_hi:hi2a_s7_20110910.l1@v0001 -o out_v1
     """
-    from lake.governance.policy import OPERATOR
     from lake.releases.search import fetch, resolve
 
     done = 0
@@ -164,8 +168,7 @@ def get(
             done += 1
             bar(done, release.files, file.name)
 
-        # Who can open the home's lake owns it: nothing in it is withheld from them.
-        fetched = fetch(lake, product, output, OPERATOR, count)
+        fetched = fetch(lake, product, output, principal_of(ctx, lake), count)
     if as_json:
         print_json(
             {

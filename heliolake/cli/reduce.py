@@ -78,6 +78,7 @@ def reduce(
     from cluster.plan.plan import Query
     from cluster.run.reduce import reduce_to_reference, resume_reduction
     from lake.calibration import contexts
+    from lake.governance.policy import OWNER
     from pipeline.reduction import find_reduction
 
     asked = (name, instrument, since, until, observation, valid_from, valid_until)
@@ -89,11 +90,13 @@ def reduce(
     with open_lake(ctx) as lake, progress_bar(name or f"run {run}") as bar:
         scheduler = home_of(ctx).scheduler()
         if kind is None:
-            made = resume_reduction(lake, scheduler, str(run), on_progress=bar)
+            made = resume_reduction(lake, scheduler, str(run), on_progress=bar, principal=OWNER)
         else:
             query = Query(since, until, observation)
             valid = (valid_from, valid_until) if valid_from or valid_until else None
-            made = reduce_to_reference(lake, scheduler, kind, query, valid=valid, on_progress=bar)
+            made = reduce_to_reference(
+                lake, scheduler, kind, query, valid=valid, on_progress=bar, principal=OWNER
+            )
         if use:
             contexts.use(lake, made.context.number)
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heliolake.cli.common import FIND, GOVERN, Json, Since, Until, home_of, open_lake
+from heliolake.cli.common import FIND, GOVERN, Json, Since, Until, home_of, open_lake, principal_of
 from heliolake.cli.complete import product_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.find import OfInstrument, OfLevel
@@ -98,7 +98,15 @@ def stack(
         raise BadInput(f"{use!r} is not a use", keyword="--for", advice="frames or series", code=Reason.OTHER)
     sizes = parse_shape(shape) if shape else None
     with open_lake(ctx) as lake:
-        found = releases(lake, products or (), instrument=instrument, level=level, since=since, until=until)
+        found = releases(
+            lake,
+            products or (),
+            instrument=instrument,
+            level=level,
+            since=since,
+            until=until,
+            principal=principal_of(ctx, lake),
+        )
         chosen = select(found, shape=sizes, since=since, until=until, uncertainty=uncertainty)
         with progress_bar("stack") as bar:
             made = make_store(home_of(ctx), chosen.order(Use(use)), output, anew=anew, on_progress=bar)

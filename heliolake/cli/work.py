@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, command, home_of, open_lake
+from heliolake.cli.common import (
+    WORK,
+    Json,
+    ObservationPattern,
+    Since,
+    Until,
+    command,
+    home_of,
+    open_lake,
+    principal_of,
+)
 from heliolake.cli.complete import context_numbers, recipe_names, run_ids
 from heliolake.cli.complete import settings as settings_of
 from heliolake.cli.exits import ExitCode
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     from cluster.home.home import Home
     from cluster.plan.plan import Plan
     from cluster.report import Report
+    from lake.governance.policy import Principal
     from lake.lake import Lake
 
 _TOLD = 8
@@ -172,6 +183,7 @@ def plan(
             find_recipe(recipe, settings or ()),
             Query(since, until, observation, changed_since),
             context=context,
+            principal=principal_of(ctx, lake),
         )
         if not explain:  # which says why for one file, whatever holds for all
             refuse_hopeless(lake, made)
@@ -238,6 +250,7 @@ def process(
       heliolake process aia-l15 --set register.scale_arcsec=2.4 --trial -o try
     """
     from heliolake.recipes import require_recipe
+    from lake.governance.known import require_operator
 
     if recipe is None and run is None:
         raise typer.BadParameter("name a RECIPE, or a run to go on with: --run ID", param_hint="RECIPE")
@@ -253,17 +266,21 @@ def process(
         require_recipe(recipe)  # before anything that takes its time
     home = home_of(ctx)
     with open_lake(ctx) as lake:
+        principal = principal_of(ctx, lake)
+        if output is None:
+            require_operator(principal, "publishing")
         if run is not None:
-            report = _resumed(lake, home, run, keep_going=keep_going)
+            report = _resumed(lake, home, run, principal, keep_going=keep_going)
         else:
-            made = _planned(lake, str(recipe), settings, (since, until, observation, changed_since), context)
+            asked = (since, until, observation, changed_since)
+            made = _planned(lake, str(recipe), settings, asked, context, principal)
             if settings and not (trial or yes):
                 _ask_before_replacing(lake, made)
             if output is not None:
-                report = _tried(lake, home, made, output)
+                report = _tried(lake, home, made, output, principal)
             else:
                 again, bad = retry_quarantined, keep_going
-                report = _published(lake, home, made, retry_quarantined=again, keep_going=bad)
+                report = _published(lake, home, made, principal, retry_quarantined=again, keep_going=bad)
     if as_json:
         print_json(report.document())
     else:
@@ -274,23 +291,38 @@ def process(
 
 
 def _planned(
-    lake: Lake, recipe: str, settings: list[str] | None, asked: tuple[Any, ...], context: int | None
+    lake: Lake,
+    recipe: str,
+    settings: list[str] | None,
+    asked: tuple[Any, ...],
+    context: int | None,
+    principal: Principal,
 ) -> Plan:
     from cluster.plan.plan import Query, make_plan
     from heliolake.recipes import find_recipe
 
     with progress_bar(recipe):
-        return make_plan(lake, find_recipe(recipe, settings or ()), Query(*asked), context=context)
+        return make_plan(
+            lake,
+            find_recipe(recipe, settings or ()),
+            Query(*asked),
+            context=context,
+            principal=principal,
+        )
 
 
-def _resumed(lake: Lake, home: Home, run: str, *, keep_going: bool) -> Report:
+def _resumed(lake: Lake, home: Home, run: str, principal: Principal, *, keep_going: bool) -> Report:
     from cluster.run.process import resume
 
     with progress_bar(f"run {run}") as bar:
-        return resume(lake, home.scheduler(), run, on_progress=bar, keep_going=keep_going)
+        return resume(
+            lake, home.scheduler(), run, on_progress=bar, keep_going=keep_going, principal=principal
+        )
 
 
-def _published(lake: Lake, home: Home, made: Plan, *, retry_quarantined: bool, keep_going: bool) -> Report:
+def _published(
+    lake: Lake, home: Home, made: Plan, principal: Principal, *, retry_quarantined: bool, keep_going: bool
+) -> Report:
     from cluster.run.process import process as carry_out
 
     with progress_bar(made.recipe.name) as bar:
@@ -301,16 +333,15 @@ def _published(lake: Lake, home: Home, made: Plan, *, retry_quarantined: bool, k
             on_progress=bar,
             retry_quarantined=retry_quarantined,
             keep_going=keep_going,
+            principal=principal,
         )
 
 
-def _tried(lake: Lake, home: Home, made: Plan, folder: Path) -> Report:
+def _tried(lake: Lake, home: Home, made: Plan, folder: Path, principal: Principal) -> Report:
     from cluster.run.trial import trial_products
-    from lake.governance.policy import OPERATOR
 
     with progress_bar(f"trial of {made.recipe.name}") as bar:
-        # Who can open the home's lake owns it: nothing in it is withheld from them.
-        return trial_products(lake, home.scheduler(), made, folder, OPERATOR, on_progress=bar)
+        return trial_products(lake, home.scheduler(), made, folder, principal, on_progress=bar)
 
 
 def _ask_before_replacing(lake: Lake, made: Plan) -> None:

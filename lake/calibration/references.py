@@ -16,6 +16,7 @@ from lake.catalogue.session import transaction
 from lake.entries import FileEntry, in_utc, iso
 from lake.errors import BadInput, Reason
 from lake.fits.check import read_bytes
+from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.names import ProductKey, check_name, split_did, version_token
 from lake.releases.drafts import Provenance
@@ -152,7 +153,7 @@ def listing(lake: Lake, instrument: str | None = None, need: str | None = None) 
 
 def ref_of(lake: Lake, reference: ReferenceInfo) -> Ref:
     """The bytes of a reference."""
-    return lake.ref(*split_did(reference.did), reference.sha256)
+    return lake.ref(CUSTODY, *split_did(reference.did), reference.sha256)
 
 
 def info(row: Reference) -> ReferenceInfo:

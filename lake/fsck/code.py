@@ -20,6 +20,7 @@ from lake.catalogue.session import transaction
 from lake.errors import HeliolakeLakeError
 from lake.fits.stored import stored_header
 from lake.fsck.difference import DEEP_REPAIR, Difference, Look
+from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.ledger import results
 
@@ -38,7 +39,7 @@ def other_code(look: Look) -> Iterator[Difference]:
             if not planned:
                 continue
             try:
-                header = stored_header(look.lake.ref(one.scope, one.name))
+                header = stored_header(look.lake.ref(CUSTODY, one.scope, one.name))
             except HeliolakeLakeError:  # what cannot be read is told by the comparison of bytes
                 continue
             if wrong := _differences(planned, header):

@@ -18,6 +18,7 @@ from lake.fsck.cures import cure
 from lake.fsck.difference import Difference, Look
 from lake.fsck.orphans import taken_in_by
 from lake.fsck.picture import OPEN_RUN, Did, Picture, ReleaseFacts
+from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.names import ProductKey, version_of
 from lake.releases import publishing
@@ -147,7 +148,7 @@ def _into_rucio(lake: Lake, release: ReleaseFacts) -> None:
         row = session.get_one(Release, release.id)
         product = session.get_one(Product, row.product_id)
         key = ProductKey(release.scope, release.observation, product.level)
-    entries = files_of(lake, release.id)
+    entries = files_of(lake, CUSTODY, release.id)
     publishing.require_bytes(lake, entries)
     publishing.into_rucio(lake, key, release.dataset, entries)
     publishing.into_opendata(lake, row)

@@ -15,6 +15,7 @@ from lake.errors import BadInput, Retriable
 from lake.fits.stored import stored_header
 from lake.fsck.difference import Difference, Look
 from lake.fsck.picture import Did, Picture, ReleaseFacts, Span
+from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.names import level_token
 
@@ -168,7 +169,7 @@ def _mend_dates(look: Look, release: ReleaseFacts) -> None:
 
 
 def _mend_file_dates(look: Look, did: Did) -> None:
-    read = look.read_dates(look.lake.ref(*did)) if look.read_dates is not None else None
+    read = look.read_dates(look.lake.ref(CUSTODY, *did)) if look.read_dates is not None else None
     if read is None:
         return
     facts = look.picture.facts[did]
@@ -200,7 +201,7 @@ def _set_observation_dates(lake: Lake, key: Did) -> None:
 def _mend_result(lake: Lake, unit_id: str, did: Did) -> None:
     """Believe the file's header; a result that is no file of its unit goes, and the unit finds its own."""
     try:
-        said = str(stored_header(lake.ref(*did)).get("UNIT_ID", ""))
+        said = str(stored_header(lake.ref(CUSTODY, *did)).get("UNIT_ID", ""))
     except (BadInput, Retriable):
         said = ""
     with transaction(lake.sessions) as session:

@@ -230,12 +230,13 @@ def stamp_default(session: Session, observation: int, default: Default) -> None:
     session.flush()
 
 
-def show(lake: Lake, target: Target) -> dict[str, Any]:
-    """What is decided about something, by whom and why, and how its releases stand."""
+def show(lake: Lake, target: Target, principal: Principal) -> dict[str, Any]:
+    """What is decided about something, how its releases stand, and for its curators by whom and why."""
+    private = may(principal, Action.CURATE, Terms("ACTIVE", scope=target.scope), datetime.now(UTC))
     with transaction(lake.sessions) as session:
         ids = _require_known(session, target)
         rows = session.scalars(select(Embargo).where(*_about(target)).order_by(Embargo.id))
-        history = [_told(row) for row in rows]
+        history = [_told(row, private=private) for row in rows]
         held = {row.id: row for one in ids[:_MANY_SHOWN] for row in decided(session, one)}
         releases = session.execute(
             select(Release, Product.name)
@@ -248,14 +249,14 @@ def show(lake: Lake, target: Target) -> dict[str, Any]:
         return {
             "target": str(target),
             "observations": len(ids),
-            "decided": [_told(row) for row in held.values()],
+            "decided": [_told(row, private=private) for row in held.values()],
             "history": history,
             "releases": [
                 {
                     "release": f"{name}@v{release.version:04d}",
                     "status": release.status,
                     "embargo_until": iso(release.embargo_until),
-                    "embargo_holders": list(release.embargo_holders),
+                    "embargo_holders": list(release.embargo_holders) if private else [],
                     "under_embargo": release.embargo_until is not None and release.embargo_until > at,
                 }
                 for release, name in releases
@@ -263,8 +264,12 @@ def show(lake: Lake, target: Target) -> dict[str, Any]:
         }
 
 
-def due(lake: Lake, within: timedelta) -> list[dict[str, Any]]:
-    """Products whose embargo ends within some time, the next first; of several versions the ACTIVE one."""
+def due(lake: Lake, within: timedelta, principal: Principal) -> list[dict[str, Any]]:
+    """Products whose embargo ends within some time, the next first; of several versions the ACTIVE one.
+
+    Holders are named to the instruments' curators alone.
+    """
+    at = datetime.now(UTC)
     query = (
         select(Release, Product.name)
         .join(Product, Product.id == Release.product_id)
@@ -280,7 +285,9 @@ def due(lake: Lake, within: timedelta) -> list[dict[str, Any]]:
             {
                 "release": f"{name}@v{release.version:04d}",
                 "until": iso(release.embargo_until),
-                "holders": list(release.embargo_holders),
+                "holders": list(release.embargo_holders)
+                if may(principal, Action.CURATE, release, at)
+                else [],
             }
             for release, name in session.execute(query)
         ]
@@ -409,14 +416,14 @@ def _terms(row: Embargo) -> Terms:
     return Terms("ACTIVE", row.until, list(row.holders), row.scope)
 
 
-def _told(row: Embargo) -> dict[str, Any]:
+def _told(row: Embargo, *, private: bool) -> dict[str, Any]:
     target = Target(row.scope, row.observation, row.key, row.value)
     return {
         "target": str(target),
         "until": iso(row.until),
-        "holders": list(row.holders),
-        "reason": row.reason,
-        "by": row.decided_by,
+        "holders": list(row.holders) if private else [],
+        "reason": row.reason if private else "",
+        "by": row.decided_by if private else "",
         "decided": iso(row.decided),
     }
 

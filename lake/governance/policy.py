@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from lake.entries import in_utc
+from lake.grant import SEAL, Grant
 
 
 class Action(StrEnum):
@@ -95,10 +96,14 @@ GIVEN_OUT = ("ACTIVE", "SUPERSEDED")
 class Guarded(Protocol):
     """The facts of a release that decide (a row of the catalogue has them)."""
 
-    scope: str
-    status: str
-    embargo_until: datetime | None
-    embargo_holders: list[str]
+    @property
+    def scope(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def embargo_until(self) -> datetime | None: ...
+    @property
+    def embargo_holders(self) -> Sequence[str]: ...
 
 
 @dataclass
@@ -165,6 +170,44 @@ def may(principal: Principal, action: Action | str, release: Guarded, at: dateti
         return True
     if release.status not in GIVEN_OUT:
         return False
-    if release.embargo_until is None or in_utc(at) >= in_utc(release.embargo_until):
+    if not under_embargo(release, at):
         return True
     return principal.curator_of(release.scope) or not principal.holds.isdisjoint(release.embargo_holders)
+
+
+T = TypeVar("T", bound=Guarded)
+CUSTODY: Final = Grant(SEAL, "the lake")
+"""For the lake's own upkeep, on nobody's behalf: comparing, repairing, moving files. Never for giving out."""
+
+
+class NotGranted(Exception, Generic[T]):
+    """Somebody may not have what they ask for.
+
+    Parameters
+    ----------
+    refused
+        The releases they may not have.
+    """
+
+    def __init__(self, refused: Sequence[T]) -> None:
+        super().__init__(f"{len(refused)} releases may not be had")
+        self.refused = tuple(refused)
+
+
+def grant(principal: Principal, action: Action, releases: Iterable[T], at: datetime) -> Grant:
+    """What opens releases to somebody who may have all of them.
+
+    Raises
+    ------
+    NotGranted
+        When they may not have one of them.
+    """
+    refused = [one for one in releases if not may(principal, action, one, at)]
+    if refused:
+        raise NotGranted(refused)
+    return Grant(SEAL, principal.name)
+
+
+def under_embargo(release: Guarded, at: datetime) -> bool:
+    """Whether a release is not everybody's yet."""
+    return release.embargo_until is not None and in_utc(at) < in_utc(release.embargo_until)

@@ -15,10 +15,12 @@ from lake.catalogue.models import File, Observation, Product, Release, ReleaseFi
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
-from lake.governance.policy import PUBLIC, Action, Principal, may
+from lake.governance.policy import CUSTODY, PUBLIC, Action, NotGranted, Principal, grant, may
+from lake.grant import Grant
 from lake.lake import Lake
-from lake.names import ProductKey, level_token, parse_product, version_token
+from lake.names import ProductKey, level_token, parse_product
 from lake.releases import nearby
+from lake.releases.access import Asked, readable, require
 from lake.releases.releases import describe, entry
 from lake.releases.values import holding
 from lake.storage.files import sums_of_file
@@ -28,6 +30,8 @@ from lake.text import printable
 
 REFERENCE_SCOPE = "references"
 _LONGEST_SHOWN = 100
+_CONFIRMING = frozenset({"adler32", "md5", "sha256", "unit_id"})
+"""What of a file tells somebody who has not got it whether a file they have is the same."""
 STATUSES = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
 
 
@@ -41,6 +45,8 @@ def search(
     status: str | None = None,
     pattern: str | None = None,
     meta: dict[str, Any] | None = None,
+    principal: Principal = PUBLIC,
+    available: bool = False,
     limit: int | None = None,
     offset: int = 0,
 ) -> list[dict[str, Any]]:
@@ -62,6 +68,10 @@ def search(
         Shell pattern (`*`, `?`) on the product or, without colon, on the observation.
     meta
         Searchable values the observation has, alone or among others.
+    principal
+        Who asks: `available` says of each release whether they may have its bytes.
+    available
+        Only those.
     limit, offset
         For paging.
 
@@ -80,12 +90,17 @@ def search(
         )
     _refuse_unseen(instrument=instrument, level=level, status=status, observation=pattern)
     query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
+    if available:
+        query = query.where(readable(principal))
     if meta:
         query = query.where(*holding(Observation.meta, meta))
     query = query.order_by(Release.date_beg, Product.name, Release.version).offset(offset).limit(limit)
     with transaction(lake.sessions) as session:
+        at = _now()
         return [
-            describe(release, _key(observation, release)) for release, observation in session.execute(query)
+            describe(release, _key(observation, release))
+            | {"available": may(principal, Action.BYTES, release, at)}
+            for release, observation in session.execute(query)
         ]
 
 
@@ -127,8 +142,8 @@ def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
     return found[0]
 
 
-def files_of(lake: Lake, release_id: int) -> list[FileEntry]:
-    """Files of a release, by name."""
+def files_of(lake: Lake, _grant: Grant, release_id: int) -> list[FileEntry]:
+    """Files of a release, by name, with their checksums; for those to whom it was granted."""
     query = (
         select(File, UnitResult.refs)
         .join(ReleaseFile, ReleaseFile.file_id == File.id)
@@ -140,8 +155,11 @@ def files_of(lake: Lake, release_id: int) -> list[FileEntry]:
         return [entry(file, refs) for file, refs in session.execute(query)]
 
 
-def show(lake: Lake, product: str) -> dict[str, Any]:
-    """One release with its files and their caveats, its provenance and the other versions of its product."""
+def show(lake: Lake, product: str, principal: Principal = PUBLIC) -> dict[str, Any]:
+    """One release with its files and their caveats, its provenance and the other versions of its product.
+
+    Who may not have the bytes learns neither where they lie nor their checksums, which would confirm a guess.
+    """
     release, key = resolve(lake, product)
     query = (
         select(Release.version, Release.status, Release.published)
@@ -158,10 +176,7 @@ def show(lake: Lake, product: str) -> dict[str, Any]:
                 Observation.scope == key.scope, Observation.name == key.observation
             )
         )
-    files = [
-        file.as_dict() | {"did": file.did, "path": lake.place_of(file.scope, file.name)}
-        for file in files_of(lake, release.id)
-    ]
+    files = _shown_files(lake, release, principal)
     provenance = {
         "recipe": release.recipe,
         "recipe_version": release.recipe_version,
@@ -171,13 +186,27 @@ def show(lake: Lake, product: str) -> dict[str, Any]:
         "parents": list(release.parents),
     }
     return {
-        "release": describe(release, key),
+        "release": describe(release, key) | {"available": may(principal, Action.BYTES, release, _now())},
         "caveats": _caveats(files),
         "meta": dict(meta or {}),
         "versions": versions,
         "provenance": provenance,
         "files": files,
     }
+
+
+def _shown_files(lake: Lake, release: Release, principal: Principal) -> list[dict[str, Any]]:
+    """The files of a release, as far as somebody may know them."""
+    files = [file.as_dict() | {"did": file.did} for file in files_of(lake, CUSTODY, release.id)]
+    try:
+        given = grant(principal, Action.BYTES, [release], _now())
+    except NotGranted:
+        return [{name: value for name, value in file.items() if name not in _CONFIRMING} for file in files]
+    return [file | {"path": lake.place_of(given, file["scope"], file["name"])} for file in files]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _caveats(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -194,11 +223,13 @@ def granted_files(lake: Lake, product: str, principal: Principal = PUBLIC) -> li
     BadInput
         When the release is not found or may not be had.
     """
-    return files_of(lake, require_bytes_granted(lake, product, principal).id)
+    return granted(lake, product, principal)[1]
 
 
-def require_bytes_granted(lake: Lake, product: str, principal: Principal = PUBLIC) -> Release:
-    """The release that is meant, once it is certain that somebody may read its bytes.
+def granted(
+    lake: Lake, product: str, principal: Principal = PUBLIC, action: Action = Action.BYTES
+) -> tuple[Grant, list[FileEntry]]:
+    """What opens a release to somebody, and its files.
 
     Raises
     ------
@@ -206,9 +237,8 @@ def require_bytes_granted(lake: Lake, product: str, principal: Principal = PUBLI
         When the release is not found or may not be had.
     """
     release, key = resolve(lake, product)
-    if not may(principal, Action.BYTES, release, datetime.now(UTC)):
-        raise _not_allowed(release, key)
-    return release
+    given = require(lake, principal, [Asked.of(release, key.name)], action)
+    return given, files_of(lake, given, release.id)
 
 
 @dataclass(frozen=True)
@@ -377,20 +407,3 @@ def _like(pattern: str) -> str:
     """A shell pattern as a pattern of LIKE."""
     escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%").replace("?", "_")
-
-
-def _not_allowed(release: Release, key: ProductKey) -> BadInput:
-    name = f"{key.name}@{version_token(release.version)}"
-    if release.status == "WITHDRAWN":
-        return BadInput(
-            f"{name} was withdrawn and is not given out",
-            found=release.status,
-            advice="take the ACTIVE release of the product",
-            code=Reason.NOT_ALLOWED,
-        )
-    return BadInput(
-        f"{name} is under embargo until {iso(release.embargo_until)}",
-        found=release.status,
-        advice="wait for that date or ask the data centre for access",
-        code=Reason.NOT_ALLOWED,
-    )

@@ -20,6 +20,7 @@ import pytest
 from cluster.home.home import Home
 from cluster.home.process import ProcessRecord
 from cluster.services import records, status, up
+from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.releases import search
 from lake.rucio.server.settings import posix_protocol
@@ -230,7 +231,7 @@ def test_an_old_home_keeps_its_kind_and_says_so(here: Command, s3_home: Home) ->
 
 def test_workers_are_sent_no_credentials_and_nobody_prints_them(lake: Lake, s3_home: Home) -> None:
     secret = s3_home.secret("s3")
-    assert secret.encode() not in pickle.dumps((lake.store, lake.ref(SCOPE, "a.fits", "0" * 64)))
+    assert secret.encode() not in pickle.dumps((lake.store, lake.ref(CUSTODY, SCOPE, "a.fits", "0" * 64)))
     seen = [" ".join(process.cmdline()) for process in records.members(s3_home)]
     seen += [log.read_text(errors="replace") for log in s3_home.log.iterdir()]
     assert not [text for text in seen if secret in text]

@@ -219,7 +219,7 @@ def test_all_decisions_are_kept_with_who_took_them_and_why(lake: Lake, scope: st
     target = Target(scope, "one")
     put(lake, target, SOON, "ada", reason="first paper")
     embargo.extend(lake, target, LATER, reason="referee", principal=OWNER)
-    told = embargo.show(lake, target)
+    told = embargo.show(lake, target, OWNER)
     assert [(row["reason"], row["by"]) for row in told["history"]] == [
         ("first paper", "owner"),
         ("referee", "owner"),
@@ -238,7 +238,9 @@ def test_what_ends_soon_is_listed_the_next_first(lake: Lake, scope: str, publish
     names = [publish("one"), publish("two"), publish("three")]
     for observation, end in (("one", LATER), ("two", SOON), ("three", LATEST)):
         put(lake, Target(scope, observation), end)
-    listed = [one["release"] for one in embargo.due(lake, timedelta(days=250)) if scope in one["release"]]
+    listed = [
+        one["release"] for one in embargo.due(lake, timedelta(days=250), OWNER) if scope in one["release"]
+    ]
     assert listed == [names[1], names[0]]
 
 

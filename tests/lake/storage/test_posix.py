@@ -14,6 +14,7 @@ import pytest
 
 from lake.checksums import checksums
 from lake.errors import BadInput, Fatal, Reason, Retriable
+from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.storage.files import storage_error
 from lake.storage.posix import PosixStore
@@ -28,7 +29,7 @@ def test_bytes_lie_under_the_name_that_rucio_computes_itself(lake: Lake, scope: 
     names = ["a.fits", "20110910_114721_s7h2A.fts", "b-c_d.l1.v0001.fits"]
     answers = client.lfns2pfns(lake.rucio.rse, [f"{scope}:{name}" for name in names])
     for name in names:
-        assert answers[f"{scope}:{name}"].endswith(lake.place_of(scope, name))
+        assert answers[f"{scope}:{name}"].endswith(lake.place_of(CUSTODY, scope, name))
 
 
 def test_putting_bytes_gives_their_sums_and_leaves_no_leftover(tmp_path: Path) -> None:
