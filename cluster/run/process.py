@@ -29,6 +29,7 @@ from lake.ledger.units import Result
 from lake.names import ProductKey
 from lake.releases.access import require_inputs
 from lake.releases.releases import active_files
+from lake.releases.withdrawal import withdrawn_files
 from pipeline import code
 from pipeline.errors import Fatal
 from pipeline.outcome import Outcome, Status
@@ -199,6 +200,7 @@ def _up_to_date(
     if any(result is None for result in given):
         return False
     wanted = {result.file.did for result in given if result is not None and result.file is not None}
+    wanted -= withdrawn_files(lake, wanted).keys()
     active = {file.did for file in active_files(lake, product) if file.unit_id is not None}
     return wanted == active
 
@@ -207,13 +209,14 @@ def _items(lake: Lake, plan: Plan, run: Run | None, known: dict[str, Result]) ->
     """What became of every unit of the plan, in its order."""
     of_run = {one.unit_id: one for one in run.outcomes()} if run else {}
     made = results(lake, (unit.unit_id for unit in plan.units)) if run else known
+    gone = withdrawn_files(lake, {one.file.did for one in known.values() if one.file is not None})
     items = []
     for unit in plan.units:
         before, now = known.get(unit.unit_id), of_run.get(unit.unit_id)
         if before is not None:
             outcome = Outcome.model_validate(before.detail)
             state = "quarantined" if before.file is None else "skipped"
-            reason = outcome.reason if before.file is None else "made before, unchanged"
+            reason = outcome.reason if before.file is None else _unchanged(before.file.did, gone)
         elif now is not None:
             outcome = Outcome.model_validate(now.outcome.get("outcome", {}))
             state, reason = now.state, outcome.reason
@@ -221,6 +224,12 @@ def _items(lake: Lake, plan: Plan, run: Run | None, known: dict[str, Result]) ->
             raise Fatal(f"unit {unit.unit_id} of {unit.file.did} is in the plan and not in {run}")
         items.append(_item(unit, state, reason, outcome, made.get(unit.unit_id)))
     return items + [Item(entry.file, "skipped", reason=entry.reason) for entry in plan.left_out]
+
+
+def _unchanged(did: str, withdrawn: Mapping[str, str]) -> str:
+    if did in withdrawn:
+        return f"what it gives was withdrawn ({withdrawn[did]}); other settings or references make another"
+    return "made before, unchanged"
 
 
 def _item(unit: PlannedUnit, state: str, reason: str, outcome: Outcome, result: Result | None) -> Item:

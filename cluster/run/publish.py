@@ -19,6 +19,7 @@ from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.publishing import ClosedWithOthers, require_bytes
 from lake.releases.releases import active_files, find_by_key, product_lock, publish
 from lake.releases.values import united
+from lake.releases.withdrawal import withdrawn_files
 from pipeline.chain import BoundStep
 from pipeline.code import digest
 from pipeline.errors import Fatal, Retriable
@@ -86,6 +87,7 @@ class _Gathered:
     put_aside: dict[str, dict[str, Any]] = field(default_factory=dict)
     may_pass: int = 0
     failed: int = 0
+    withdrawn: int = 0
 
     @property
     def product(self) -> ProductKey:
@@ -98,6 +100,8 @@ class _Gathered:
         if self.put_aside:
             number = len(self.put_aside)
             found.append(f"{number} input files were put aside; see `heliolake quarantine`")
+        if self.withdrawn:
+            found.append(f"{self.withdrawn} files were withdrawn and are left out")
         return found
 
 
@@ -118,6 +122,10 @@ def _gather(run: Run, members: Sequence[PlannedUnit]) -> _Gathered:
             found.may_pass += 1
         else:
             found.failed += 1
+    # What was withdrawn for its content does not come back under another number.
+    gone = withdrawn_files(run.lake, [file.did for file in found.reused])
+    found.reused = [file for file in found.reused if file.did not in gone]
+    found.withdrawn = len(gone)
     return found
 
 

@@ -30,6 +30,7 @@ from heliolake.cli import (
     restore,
     services,
     stack,
+    withdraw,
     work,
 )
 from heliolake.cli.common import Globals
@@ -178,6 +179,7 @@ for group in (
     contexts,
     embargo,
     accounts,
+    withdraw,
     audit,
     doi,
 ):

@@ -119,17 +119,29 @@ def search(
         out().print("Nothing matches. [bold]heliolake search[/] without options lists all releases.")
 
 
-def show(ctx: typer.Context, product: ProductName, as_json: Json = False) -> None:
+def show(
+    ctx: typer.Context,
+    product: ProductName,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="What is different against the version before.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show one release: its files, what it was made from and with, its other versions.
 
     [bold]Examples[/]
 
       heliolake show stereo_hi:hi2a_s7_20110910.l1
       heliolake show stereo_hi:hi2a_s7_20110910.l1@v0001 --json
+      heliolake show stereo_hi:hi2a_s7_20110910.l1 --changes
     """
+    from lake.releases.changes import changes as compare
     from lake.releases.search import show as look
 
     with open_lake(ctx) as lake:
+        if changes:
+            _tell_changes(compare(lake, product), as_json=as_json)
+            return
         document = look(lake, product, principal_of(ctx, lake))
     if as_json:
         print_json(document)
@@ -187,6 +199,17 @@ def get(
         raise typer.Exit(ExitCode.WITH_PROBLEMS)
 
 
+def _tell_changes(document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    before = document["before"]
+    against = f" against {shown(before)}" if before else ""
+    out().print(f"[bold]{shown(document['release'])}[/]{against}", soft_wrap=True)
+    for one in document["changes"]:
+        out().print(f"  {shown(one['text'])}", soft_wrap=True)
+
+
 def _print_problems(fetched: Fetched) -> None:
     console = err()
     for one in fetched.problems:
@@ -194,6 +217,18 @@ def _print_problems(fetched: Fetched) -> None:
         console.print(f"[yellow]not fetched[/]  {shown(one.reason)} ({shown(where)})", soft_wrap=True)
     for advice in dict.fromkeys(one.advice for one in fetched.problems if one.advice):
         console.print(f"  [dim]→ {shown(advice)}[/]", soft_wrap=True)
+
+
+def _withdrawal(document: dict[str, Any]) -> str:
+    told = document["withdrawn"]
+    return f"{short_time(told['at'])} UTC: {told['reason']}" if told else ""
+
+
+def _embargo(release: dict[str, Any]) -> str:
+    if not release["under_embargo"]:
+        return ""
+    yours = "; you may have it" if release["available"] else ""
+    return f"until {short_time(release['embargo_until'])} UTC{yours}"
 
 
 def _print_release(document: dict[str, Any]) -> None:
@@ -213,6 +248,8 @@ def _print_release(document: dict[str, Any]) -> None:
         ("made from", ", ".join(provenance["parents"])),
         ("references", ", ".join(provenance["references"])),
         ("details", _details(document["meta"])),
+        ("withdrawn", _withdrawal(document)),
+        ("under embargo", _embargo(release)),
         *(("note", caveat) for caveat in release["caveats"]),
     ]
     rows = [(name, shown(value)) for name, value in facts if value not in (None, "")]

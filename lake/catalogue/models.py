@@ -214,6 +214,17 @@ class Embargo(Base):
     decided: Mapped[datetime] = _now()
 
 
+class Withdrawal(Base):
+    """Who withdrew a release when, and why; its status says that it is withdrawn."""
+
+    __tablename__ = "withdrawal"
+
+    release_id: Mapped[int] = mapped_column(ForeignKey("release.id"), primary_key=True)
+    reason: Mapped[str]
+    withdrawn_by: Mapped[str]
+    at: Mapped[datetime] = _now()
+
+
 class Activation(Base):
     """Which release of a product became the ACTIVE one when, and for which run; rows are only added."""
 

@@ -18,7 +18,7 @@ from lake.catalogue.models import Embargo, File, Observation, Product, Reference
 from lake.governance.policy import Terms, strictest
 from lake.rucio.client import batches
 
-_LOCK = 7_201_955_022
+_LOCK = 7_201_955_023  # not the one of the audit trail
 _MANY = 500
 
 

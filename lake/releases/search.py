@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select
 
-from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult
+from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult, Withdrawal
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
-from lake.governance.policy import CUSTODY, PUBLIC, Action, NotGranted, Principal, grant, may
+from lake.governance.policy import CUSTODY, PUBLIC, Action, NotGranted, Principal, grant, may, under_embargo
 from lake.grant import Grant
 from lake.lake import Lake
 from lake.names import ProductKey, level_token, parse_product
@@ -98,8 +98,7 @@ def search(
     with transaction(lake.sessions) as session:
         at = _now()
         return [
-            describe(release, _key(observation, release))
-            | {"available": may(principal, Action.BYTES, release, at)}
+            describe(release, _key(observation, release)) | _standing(release, principal, at)
             for release, observation in session.execute(query)
         ]
 
@@ -171,6 +170,8 @@ def show(lake: Lake, product: str, principal: Principal = PUBLIC) -> dict[str, A
             {"version": row.version, "status": row.status, "published": iso(row.published)}
             for row in session.execute(query)
         ]
+        said = session.get(Withdrawal, release.id)
+        withdrawn = None if said is None else {"at": iso(said.at), "reason": said.reason}
         meta = session.scalar(
             select(Observation.meta).where(
                 Observation.scope == key.scope, Observation.name == key.observation
@@ -186,7 +187,8 @@ def show(lake: Lake, product: str, principal: Principal = PUBLIC) -> dict[str, A
         "parents": list(release.parents),
     }
     return {
-        "release": describe(release, key) | {"available": may(principal, Action.BYTES, release, _now())},
+        "release": describe(release, key) | _standing(release, principal, _now()),
+        "withdrawn": withdrawn,
         "caveats": _caveats(files),
         "meta": dict(meta or {}),
         "versions": versions,
@@ -203,6 +205,14 @@ def _shown_files(lake: Lake, release: Release, principal: Principal) -> list[dic
     except NotGranted:
         return [{name: value for name, value in file.items() if name not in _CONFIRMING} for file in files]
     return [file | {"path": lake.place_of(given, file["scope"], file["name"])} for file in files]
+
+
+def _standing(release: Release, principal: Principal, at: datetime) -> dict[str, bool]:
+    """How a release stands at this moment, and to whom asks."""
+    return {
+        "under_embargo": under_embargo(release, at),
+        "available": may(principal, Action.BYTES, release, at),
+    }
 
 
 def _now() -> datetime:
