@@ -7,6 +7,7 @@ all decisions and from what they were made of (`lake.governance.inheritance`); t
 
 from __future__ import annotations
 
+import logging
 from calendar import monthrange
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,16 +21,20 @@ from sqlalchemy.orm import Session
 from lake.catalogue.models import Embargo, Observation, Product, Release
 from lake.catalogue.session import transaction
 from lake.entries import in_utc, iso
-from lake.errors import BadInput, Reason
+from lake.errors import BadInput, HeliolakeLakeError, Reason
 from lake.governance import audit
 from lake.governance.inheritance import Settled, decided, settle, take_lock
 from lake.governance.names import check_holders
 from lake.governance.policy import Action, Principal, Terms, may, strictest
 from lake.governance.target import Target
 from lake.lake import Lake
+from lake.rucio.opendata import Record, mirror_many, wanted_state
 from lake.text import printable
 
 _MOST_SHOWN = 3
+_MOST_MIRRORED = 1000
+"""Releases whose record in Rucio follows at once; of more, it is no command's business to wait for it."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,8 @@ def put(
         kept = [] if last is None or last.until is None else list(last.holders)
         what = "extend" if last is not None and last.until is not None and last.until < until else "set"
         row = _row(target, until, kept if given is None else given, reason, principal)
-        return _carry_out(session, target, row, ids, f"embargo.{what}")
+        decision = _carry_out(session, target, row, ids, f"embargo.{what}")
+    return _told_to_rucio(lake, decision)
 
 
 def extend(lake: Lake, target: Target, until: datetime, *, reason: str, principal: Principal) -> Decision:
@@ -167,7 +173,8 @@ def extend(lake: Lake, target: Target, until: datetime, *, reason: str, principa
                 "a shorter one is `heliolake embargo lift --at TIME`",
             )
         row = _row(target, until, terms.embargo_holders, reason, principal)
-        return _carry_out(session, target, row, ids, "embargo.extend")
+        decision = _carry_out(session, target, row, ids, "embargo.extend")
+    return _told_to_rucio(lake, decision)
 
 
 def lift(
@@ -200,7 +207,8 @@ def lift(
                 "`heliolake embargo extend` makes it longer",
             )
         row = _row(target, end, terms.embargo_holders if end else [], reason, principal)
-        return _carry_out(session, target, row, ids, "embargo.lift")
+        decision = _carry_out(session, target, row, ids, "embargo.lift")
+    return _told_to_rucio(lake, decision)
 
 
 def stamp_default(session: Session, observation: int, default: Default) -> None:
@@ -324,6 +332,20 @@ def _carry_out(
     decision = Decision(target, row.until, tuple(row.holders), row.reason, len(observations), changed)
     told = {"until": iso(row.until), "holders": list(row.holders), "reason": row.reason}
     audit.record(session, row.decided_by, what, str(target), {**told, "releases": len(changed)})
+    return decision
+
+
+def _told_to_rucio(lake: Lake, decision: Decision) -> Decision:
+    """Have Rucio's open data follow; what is not told now `heliolake fsck` names and tells."""
+    at = datetime.now(UTC)
+    wanted = {
+        (one.scope, one.dataset): Record(wanted_state(one.status, one.now.embargo_until, at))
+        for one in decision.changed[:_MOST_MIRRORED]
+    }
+    try:
+        mirror_many(lake.rucio, wanted)
+    except HeliolakeLakeError as error:
+        _log.warning("the decision holds; Rucio was not told: %s", error)
     return decision
 
 

@@ -28,6 +28,7 @@ class Settled:
 
     release: str
     scope: str
+    dataset: str
     status: str
     before: Terms
     now: Terms
@@ -143,7 +144,9 @@ def _settle_some(
         told.add(release.id)
         name = f"{product}@v{release.version:04d}"
         first = changed[release.id].before if release.id in changed else before
-        changed[release.id] = Settled(name, release.scope, release.status, first, terms_of(release))
+        changed[release.id] = Settled(
+            name, release.scope, release.dataset, release.status, first, terms_of(release)
+        )
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,16 +12,19 @@ from sqlalchemy import exists, func, select, tuple_
 
 from lake.catalogue.models import File, Product, Release, ReleaseFile, Withdrawal
 from lake.catalogue.session import transaction
-from lake.errors import BadInput, Reason
+from lake.errors import BadInput, HeliolakeLakeError, Reason
 from lake.governance import audit
+from lake.governance.doi import outbox
 from lake.governance.inheritance import descendants, take_lock
 from lake.governance.policy import GIVEN_OUT, Action, Principal, may
 from lake.lake import Lake
 from lake.names import split_did, version_token
 from lake.releases.search import resolve
 from lake.rucio.client import batches
+from lake.rucio.opendata import OpenDataState, mirror
 
 _MANY = 5000
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,14 @@ def withdraw(lake: Lake, product: str, *, reason: str, principal: Principal) -> 
             .order_by(Product.name, Release.version)
         )
         derived = tuple(f"{one.name}@{version_token(one.version)}" for one in rows)
+        session.flush()
+        outbox.withdrawn(session, [release.id], reason.strip())
         detail = {"reason": reason.strip(), "was": was, "derived": len(derived)}
         audit.record(session, principal.name, "withdraw", name, detail)
+    try:
+        mirror(lake.rucio, (found.scope, found.dataset), OpenDataState.SUSPENDED)
+    except HeliolakeLakeError as error:  # `heliolake fsck` tells it
+        _log.warning("%s is withdrawn; Rucio was not told: %s", name, error)
     return Withdrawn(name, was, reason.strip(), derived)
 
 
