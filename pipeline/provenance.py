@@ -22,7 +22,7 @@ from pipeline.chain import BoundStep
 from pipeline.coordinates import reordered
 from pipeline.dims import IMAGE, Dims
 from pipeline.frame import Frame
-from pipeline.kernels.statistics import PERCENTILES, count_combinations, selected, statistics
+from pipeline.kernels.statistics import PERCENTILES, Statistics, count_combinations, statistics
 from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality
 from pipeline.step import ReferenceFile, Step
 
@@ -151,13 +151,13 @@ def finish(frame: Frame, level: str) -> fits.Header:
     header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
     for name in _RAW_STATISTICS:
         header.remove(name, ignore_missing=True, remove_all=True)
-    measured = selected(frame.data, np.broadcast_to(frame.quality, frame.data.shape), NOT_MEASURED)
+    measured = statistics(frame.data, np.broadcast_to(frame.quality, frame.data.shape), NOT_MEASURED)
     for name, (value, comment) in _statistics_cards(measured):
         if value is None:
             header.remove(name, ignore_missing=True)
         else:
             header[name] = (value, comment)
-    _count_pixels(header, frame, measured.size)
+    _count_pixels(header, frame, measured.count)
     _write_caveats(header, frame.caveats)
     return header
 
@@ -171,8 +171,7 @@ def _write_caveats(header: fits.Header, caveats: Sequence[str]) -> None:
         header[f"CAVEAT{n}"] = sentence.encode("ascii", "replace").decode("ascii")
 
 
-def _statistics_cards(measured: np.ndarray) -> Iterator[tuple[str, tuple[float | None, str]]]:
-    found = statistics(measured)
+def _statistics_cards(found: Statistics) -> Iterator[tuple[str, tuple[float | None, str]]]:
     names = {
         "DATAMIN": (found.minimum, "minimum of the measured pixels"),
         "DATAMAX": (found.maximum, "maximum"),

@@ -240,13 +240,16 @@ def _read_file(source: FrameSource, url: str, layout: Layout, *, uncertainty: bo
             found=str(found.data.shape[::-1]),
             advice="run `heliolake fsck --deep`: the stored file may have changed",
         )
-    image, lost = found.data, ~np.isfinite(found.data)
-    if lost.any():
-        image[lost] = np.nan  # infinity is no brightness either
+    image, known = found.data, np.isfinite(found.data)
+    quality = np.zeros(image.shape, np.uint16)
+    if not known.all():
+        image[~known] = np.nan  # infinity is no brightness either
+        quality[~known] = np.uint16(Quality.MISSING)
     ours = "UNIT_ID" in found.header
     # The flags of our products stand in their first extension.
-    quality = _read_quality(url, hdu + 1, wanted, axes) if ours else lost * np.uint16(Quality.MISSING)
-    if found.blank is not None and source.blank_is_missing:
+    if ours:
+        quality = _read_quality(url, hdu + 1, wanted, axes)
+    if found.blank is not None and source.blank_is_missing and found.blank.any():
         quality[found.blank] |= np.uint16(Quality.MISSING)
     header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
     outcome = Outcome(caveats=tuple(dict.fromkeys((*source.caveats, *_monotony(image)))))

@@ -366,7 +366,7 @@ def _scale(raw: NDArray[Any], header: fits.Header, blank_is_missing: bool) -> Im
     else:
         # In double: 2**31 offsets and 32-bit integers do not fit the 24 bits of a float32 before they cancel.
         data = (raw * np.float64(scale) + np.float64(zero)).astype(np.float32)
-    if blank_is_missing and mask is not None:
+    if blank_is_missing and mask is not None and mask.any():
         data[mask] = np.nan
     for keyword in ("BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM"):
         header.remove(keyword, ignore_missing=True, remove_all=True)

@@ -15,7 +15,7 @@ def warm() -> None:
     from pipeline.kernels.deconvolve import richardson_lucy, transfer_function
     from pipeline.kernels.desmear import desmear
     from pipeline.kernels.resample import AffineMap, resample
-    from pipeline.kernels.statistics import count_combinations, selected, statistics
+    from pipeline.kernels.statistics import count_combinations, statistics
 
     image = np.ones((24, 40), np.float32)
     image[5, 7] = np.nan
@@ -26,7 +26,7 @@ def warm() -> None:
     richardson_lucy(whole, transfer_function(whole[:3, :3], (24, 40)), iterations=1, linear_start=2)
     filter_columns(np.zeros((LENGTH, 17), np.complex64), np.zeros((LENGTH, 17), np.float32))
     count_combinations(quality)
-    statistics(selected(image, quality, 2))
+    statistics(image, quality, 2)
     for kind in (np.float32, np.float64):
         desmear(whole.astype(kind), 1.0, 0.01, 0.02)
 

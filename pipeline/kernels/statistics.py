@@ -1,8 +1,8 @@
 """Statistics of an image in a few passes over memory.
 
 Order statistics are exact: they are found by a two-level counting sort on the
-bit patterns of the float32 values, which costs two reads of the image instead
-of a partial sort.
+bit patterns of the float32 values, in the same two reads of the image that the
+moments take anyway.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BINS: Final = 1 << 16
 
 @dataclass(frozen=True)
 class Statistics:
-    """Moments and percentiles of a set of pixels; NaN where they do not exist."""
+    """Moments and percentiles of a set of pixels, and how many they are; NaN where they do not exist."""
 
     minimum: float
     maximum: float
@@ -32,15 +32,20 @@ class Statistics:
     kurtosis: float
     mean_absolute_deviation: float
     percentiles: dict[int, float]
+    count: int
 
 
-def statistics(values: NDArray[Any]) -> Statistics:
-    """Statistics of finite values.
+def statistics(values: NDArray[Any], flags: NDArray[np.uint16] | None = None, refused: int = 0) -> Statistics:
+    """Statistics of the finite values none of whose `refused` bits is set.
 
     Parameters
     ----------
     values
-        Finite values of any shape; taken as float32.
+        Of any shape; taken as float32.
+    flags
+        Of the same shape; none are set by default.
+    refused
+        The bits of flags whose values do not count.
 
     Returns
     -------
@@ -50,57 +55,90 @@ def statistics(values: NDArray[Any]) -> Statistics:
         ``ceil(p/100·n)``: always one of the values.
     """
     flat = read_only(np.ascontiguousarray(values, dtype=np.float32).ravel())
-    if flat.size == 0:
+    marks = (
+        np.zeros(flat.size, np.uint16) if flags is None else np.ascontiguousarray(flags, np.uint16).ravel()
+    )
+    kept, low, high, total, coarse = _survey(flat, read_only(marks), np.uint16(refused))
+    if kept.size == 0:
         nan = float("nan")
-        return Statistics(nan, nan, nan, nan, nan, nan, nan, dict.fromkeys(PERCENTILES, nan))
-    low, high, mean, m2, m3, m4, mad = _moments(flat)
+        return Statistics(nan, nan, nan, nan, nan, nan, nan, dict.fromkeys(PERCENTILES, nan), 0)
+    mean = total / kept.size
+    ranks = np.array([max(0, -(-p * kept.size // 100) - 1) for p in PERCENTILES], dtype=np.int64)
+    wanted = np.unique(_buckets(coarse, ranks))
+    slot_of = np.full(_BINS, -1, dtype=np.int8)
+    slot_of[wanted] = np.arange(wanted.size)
+    m2, m3, m4, mad, fine = _closely(kept, mean, slot_of, wanted.size)
+    m2, m3, m4, mad = (one / kept.size for one in (m2, m3, m4, mad))
     rms = float(np.sqrt(m2))
     skewness = m3 / rms**3 if rms > 0 else float("nan")
     kurtosis = m4 / m2**2 - 3.0 if m2 > 0 else float("nan")
-    ranks = np.array([max(0, -(-p * flat.size // 100) - 1) for p in PERCENTILES], dtype=np.int64)
-    found = order_statistics(flat, ranks)
+    found = _at_ranks(ranks, coarse, slot_of, fine)
     percentiles = {p: float(value) for p, value in zip(PERCENTILES, found, strict=True)}
-    return Statistics(low, high, mean, rms, skewness, kurtosis, mad, percentiles)
+    return Statistics(low, high, mean, rms, skewness, kurtosis, mad, percentiles, kept.size)
 
 
-def selected(values: NDArray[np.float32], flags: NDArray[np.uint16], refused: int) -> NDArray[np.float32]:
-    """The finite values none of whose `refused` bits is set, flat and in order, in one pass."""
-    kept: NDArray[np.float32] = _selected(
-        read_only(np.ascontiguousarray(values, dtype=np.float32).ravel()),
-        read_only(np.ascontiguousarray(flags, dtype=np.uint16).ravel()),
-        np.uint16(refused),
-    )
-    return kept
+def _buckets(coarse: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The upper halves of the patterns that stand at ranks."""
+    return np.searchsorted(np.cumsum(coarse), ranks, side="right")
 
 
-def order_statistics(values: NDArray[np.float32], ranks: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The values at up to 127 ranks (0 = smallest) of a flat float32 array without NaN."""
-    keys = read_only(values.view(np.uint32))
-    high = _histogram_high(keys)
-    cumulative = np.cumsum(high)
-    buckets = np.searchsorted(cumulative, ranks, side="right")
-    wanted, slots = np.unique(buckets, return_inverse=True)
-    slot_of = np.full(_BINS, -1, dtype=np.int8)
-    slot_of[wanted] = np.arange(wanted.size)
-    low = np.cumsum(_histograms_low(keys, slot_of, wanted.size), axis=1)
+def _at_ranks(
+    ranks: NDArray[np.int64], coarse: NDArray[np.int64], slot_of: NDArray[np.int8], fine: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The values at ranks (0 = smallest), from how often each half of a pattern was seen."""
+    cumulative, low = np.cumsum(coarse), np.cumsum(fine, axis=1)
     result = np.empty(ranks.size, dtype=np.uint32)
-    for place, (rank, bucket, slot) in enumerate(zip(ranks, buckets, slots, strict=True)):
+    for place, (rank, bucket) in enumerate(zip(ranks, _buckets(coarse, ranks), strict=True)):
         before = cumulative[bucket - 1] if bucket else 0
-        result[place] = (int(bucket) << 16) | int(np.searchsorted(low[slot], rank - before, side="right"))
+        lower = np.searchsorted(low[slot_of[bucket]], rank - before, side="right")
+        result[place] = (int(bucket) << 16) | int(lower)
     return _from_sortable(result)
 
 
 @njit(cache=True, nogil=True)
-def _selected(
+def _survey(
     values: NDArray[np.float32], flags: NDArray[np.uint16], refused: np.uint16
-) -> NDArray[np.float32]:
+) -> tuple[NDArray[np.float32], float, float, float, NDArray[np.int64]]:
+    """The wanted values in order, lowest, highest, sum, and counts of the upper halves of patterns."""
     kept = np.empty(values.size, dtype=np.float32)
+    counts = np.zeros(_BINS, dtype=np.int64)
+    keys = values.view(np.uint32)
+    low, high, total = np.inf, -np.inf, 0.0
     count = 0
     for index in range(values.size):
         # Written always and counted only when wanted: a branch that follows the image is guessed wrong.
-        kept[count] = values[index]
-        count += np.isfinite(values[index]) & ((flags[index] & refused) == 0)
-    return kept[:count]
+        value = values[index]
+        good = np.isfinite(value) & ((flags[index] & refused) == 0)
+        kept[count] = value
+        count += good
+        number = np.float64(value)
+        total += number if good else 0.0
+        low = min(low, number if good else np.inf)
+        high = max(high, number if good else -np.inf)
+        counts[_sortable(keys[index]) >> np.uint32(16)] += good
+    return kept[:count], low, high, total, counts
+
+
+@njit(cache=True, nogil=True)
+def _closely(
+    values: NDArray[np.float32], mean: float, slot_of: NDArray[np.int8], slots: int
+) -> tuple[float, float, float, float, NDArray[np.int64]]:
+    """Sums of the powers of deviations, of their sizes, and the lower halves of patterns in some slots."""
+    counts = np.zeros((slots, _BINS), dtype=np.int64)
+    keys = values.view(np.uint32)
+    m2 = m3 = m4 = mad = 0.0
+    for index in range(values.size):
+        deviation = np.float64(values[index]) - mean
+        square = deviation * deviation
+        m2 += square
+        m3 += square * deviation
+        m4 += square * square
+        mad += abs(deviation)
+        pattern = _sortable(keys[index])
+        slot = slot_of[pattern >> np.uint32(16)]
+        if slot >= 0:
+            counts[slot, pattern & np.uint32(0xFFFF)] += 1
+    return m2, m3, m4, mad, counts
 
 
 @njit(cache=True, nogil=True)
@@ -109,25 +147,6 @@ def _sortable(key: np.uint32) -> np.uint32:
     if key & np.uint32(0x80000000):
         return np.uint32(~key)
     return np.uint32(key | np.uint32(0x80000000))
-
-
-@njit(cache=True, nogil=True)
-def _histogram_high(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
-    counts = np.zeros(_BINS, dtype=np.int64)
-    for key in keys:
-        counts[_sortable(key) >> np.uint32(16)] += 1
-    return counts
-
-
-@njit(cache=True, nogil=True)
-def _histograms_low(keys: NDArray[np.uint32], slot_of: NDArray[np.int8], slots: int) -> NDArray[np.int64]:
-    counts = np.zeros((slots, _BINS), dtype=np.int64)
-    for key in keys:
-        pattern = _sortable(key)
-        slot = slot_of[pattern >> np.uint32(16)]
-        if slot >= 0:
-            counts[slot, pattern & np.uint32(0xFFFF)] += 1
-    return counts
 
 
 def _from_sortable(patterns: NDArray[np.uint32]) -> NDArray[np.float32]:
@@ -145,29 +164,12 @@ def count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
 @njit(cache=True, nogil=True)
 def _count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
     counts = np.zeros(_BINS, dtype=np.int64)
+    clear = 0
     for flag in flags:
-        counts[flag] += 1
+        # Nearly all have none: each count in memory would wait for the one before.
+        if flag:
+            counts[flag] += 1
+        else:
+            clear += 1
+    counts[0] = clear
     return counts
-
-
-@njit(cache=True, nogil=True)
-def _moments(values: NDArray[np.float32]) -> tuple[float, float, float, float, float, float, float]:
-    low = np.float64(values[0])
-    high = low
-    total = 0.0
-    for value in values:
-        number = np.float64(value)
-        total += number
-        low = min(low, number)
-        high = max(high, number)
-    count = values.size
-    mean = total / count
-    m2 = m3 = m4 = mad = 0.0
-    for value in values:
-        deviation = np.float64(value) - mean
-        square = deviation * deviation
-        m2 += square
-        m3 += square * deviation
-        m4 += square * square
-        mad += abs(deviation)
-    return low, high, mean, m2 / count, m3 / count, m4 / count, mad / count

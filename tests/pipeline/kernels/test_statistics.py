@@ -12,8 +12,6 @@ from scipy import stats
 from pipeline.kernels.statistics import (
     PERCENTILES,
     count_combinations,
-    order_statistics,
-    selected,
     statistics,
 )
 
@@ -26,11 +24,12 @@ def test_percentiles_are_the_values_at_their_ranks(values: np.ndarray) -> None:
     assert (found.minimum, found.maximum) == (values.min(), values.max())
 
 
-def test_order_statistics_agree_with_sorting_across_signs_and_scales() -> None:
+def test_percentiles_agree_with_sorting_across_signs_and_scales() -> None:
     rng = np.random.default_rng(3)
     values = (rng.normal(size=5000) * 10.0 ** rng.integers(-20, 20, 5000)).astype(np.float32)
-    ranks = np.arange(0, 5000, 97)
-    np.testing.assert_array_equal(order_statistics(values, ranks), np.sort(values)[ranks])
+    found = statistics(values)
+    expected = np.percentile(values, PERCENTILES, method="inverted_cdf")
+    np.testing.assert_array_equal([found.percentiles[p] for p in PERCENTILES], expected)
 
 
 def test_moments_agree_with_scipy() -> None:
@@ -51,7 +50,7 @@ def test_flags_are_counted_by_their_combinations() -> None:
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_only_finite_values_without_a_refused_flag_are_selected(writable: bool) -> None:
+def test_only_finite_values_without_a_refused_flag_count(writable: bool) -> None:
     rng = np.random.default_rng(8)
     values = rng.normal(size=(40, 30)).astype(np.float32)
     values[rng.random(values.shape) < 0.2] = np.nan
@@ -60,8 +59,9 @@ def test_only_finite_values_without_a_refused_flag_are_selected(writable: bool) 
     for array in (values, flags):
         array.setflags(write=writable)
     expected = values[np.isfinite(values) & ((flags & np.uint16(5)) == 0)]
-    np.testing.assert_array_equal(selected(values, flags, 5), expected)
-    assert selected(values, flags, 15).size == np.count_nonzero(np.isfinite(values) & (flags == 0))
+    assert statistics(values, flags, 5) == statistics(expected)
+    assert statistics(values, flags, 5).count == expected.size
+    assert statistics(values, flags, 15).count == np.count_nonzero(np.isfinite(values) & (flags == 0))
 
 
 def test_what_does_not_exist_is_nan() -> None:
