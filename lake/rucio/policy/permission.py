@@ -125,15 +125,20 @@ def _register(issuer: InternalAccount, one: Mapping[str, Any], session: Session)
     rse = one.get("rse") or one.get("rse_id")
     if rse is None:
         return None
-    from rucio.core.permission import generic
-
     files = [{**did, "scope": _internal(issuer, did["scope"])} for did in one.get("dids") or ()]
-    may = generic.perm_add_replicas(issuer, {"rse": rse}, session=session) and generic.perm_add_dids(
-        issuer, {"dids": files}, session=session
-    )
-    if not (may or is_service(issuer, session)):
+    if not (is_service(issuer, session) or _may_register(issuer, rse, files, session)):
         return f"Only the service account may register files on {rse}."
     return _former(files, session)
+
+
+def _may_register(issuer: InternalAccount, rse: str, files: list[dict[str, Any]], session: Session) -> bool:
+    """Whether the generic policy would let somebody do the same in two steps."""
+    from rucio.core.permission import generic
+
+    return bool(
+        generic.perm_add_replicas(issuer, {"rse": rse}, session=session)
+        and generic.perm_add_dids(issuer, {"dids": files}, session=session)
+    )
 
 
 def _former(dids: Iterable[Mapping[str, Any]], session: Session) -> Answer:
