@@ -241,6 +241,28 @@ def test_fewer_bytes_than_an_hdu_has_after_the_last_one_are_a_caveat(rest: bytes
     assert code_of(PLAIN + rest.ljust(2880, b"x")) is Reason.CORRUPTED_HEADER
 
 
+@pytest.mark.parametrize("kind", [fits.ImageHDU, fits.CompImageHDU])
+@pytest.mark.parametrize(
+    ("pixels", "cards", "says"),
+    [
+        (np.full((40, 64), 7, np.uint16), {}, "all pixels of the raw image have the value 7"),
+        (np.full((40, 64), 7, np.int16), {"BSCALE": 0.5, "BZERO": 1.0}, "have the value 4.5"),
+        (np.full((1, 1), 7, np.int16), {}, "have the value 7"),
+        (np.full((40, 64), np.nan, np.float32), {}, "no pixel of the raw image is a number"),
+    ],
+)
+def test_an_image_of_one_value_or_none_is_told_as_it_is_scaled(
+    kind: Any, pixels: np.ndarray, cards: dict[str, float], says: str
+) -> None:
+    image = kind(pixels)
+    for keyword, value in cards.items():
+        image.header[keyword] = value
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(buffer)
+    caveats = check_bytes(buffer.getvalue(), "f").caveats
+    assert any(says in caveat for caveat in caveats), caveats
+
+
 def test_images_beside_the_one_that_is_taken_are_named() -> None:
     data = as_bytes(
         fits.PrimaryHDU(), fits.ImageHDU(COUNTS), fits.ImageHDU(COUNTS[:3]), fits.ImageHDU(COUNTS)

@@ -83,10 +83,14 @@ def test_tables_are_no_images_and_ask_for_no_limits_of_their_own(tmp_path: Path)
         return Limits()
 
     table = fits.BinTableHDU.from_columns([fits.Column("a", "J", array=[1, 2])], name="TABLE")
+    images = [
+        fits.ImageHDU(np.ones(shape, np.int16), name=name)
+        for name, shape in (("SPECTRUM", (9,)), ("POINT", (1, 1)))
+    ]
     path = tmp_path / "a.fits"
-    path.write_bytes(as_bytes(fits.PrimaryHDU(SMALL), table))
+    path.write_bytes(as_bytes(fits.PrimaryHDU(SMALL), table, *images, fits.ImageHDU(name="EMPTY")))
     read_checked(path, limits_of).close()
-    assert asked == ["primary"]
+    assert asked == ["primary", "SPECTRUM", "POINT"]
 
 
 @pytest.mark.parametrize("form", ["I5", "E12.5"])
