@@ -23,6 +23,7 @@ from cluster.run.execute import DaskExecution
 from cluster.run.jobs import Edition, jobs_of, target_of
 from cluster.run.stacks import Manifest, Target
 from cluster.scheduler import Scheduler
+from lake.governance.doi.headers import concept_doi
 from lake.grant import Grant
 from lake.ledger.leases import take_over
 from lake.ledger.results import results
@@ -59,6 +60,7 @@ class Carrying:
     on_progress: Progress | None
     first: FirstFailures
     drafts: dict[ProductKey, Draft] = field(default_factory=dict)
+    editions: dict[ProductKey, Edition] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     finished: int = 0
 
@@ -166,13 +168,14 @@ class Carrying:
             self.finished += accepted
 
     def _target(self, unit: PlannedUnit) -> Target:
-        draft = self._draft(unit.product)
-        return target_of(self.lake, unit, Edition(draft.version, draft.created, self.plan.context))
+        return target_of(self.lake, unit, self._edition(unit.product))
 
-    def _draft(self, product: ProductKey) -> Draft:
-        if product not in self.drafts:
-            self.drafts[product] = reserve(self.lake, product, self.run.id)
-        return self.drafts[product]
+    def _edition(self, product: ProductKey) -> Edition:
+        if product not in self.editions:
+            draft = self.drafts[product] = reserve(self.lake, product, self.run.id)
+            doi = concept_doi(self.lake, product, draft.created)
+            self.editions[product] = Edition(draft.version, draft.created, self.plan.context, doi=doi)
+        return self.editions[product]
 
     def _put_aside(self, unit: PlannedUnit, outcome: Outcome) -> None:
         case = quarantine.Case(

@@ -33,12 +33,15 @@ class Edition(NamedTuple):
         Number of the context of references.
     lost
         Checksums of a file of this edition that is made again.
+    doi
+        Concept DOI of the product, where it was registered when the version was begun.
     """
 
     version: int
     created: datetime
     context: int | None
     lost: Checksums | None = None
+    doi: str = ""
 
 
 def jobs_of(
@@ -86,6 +89,7 @@ def target_of(lake: Lake, unit: PlannedUnit, edition: Edition) -> Target:
         end=end,
         context=edition.context,
         lost=edition.lost,
+        doi=edition.doi,
     )
 
 

@@ -21,6 +21,7 @@ from cluster.run.stacks import Manifest
 from cluster.scheduler import Scheduler
 from lake.entries import FileEntry
 from lake.fsck import restore
+from lake.governance.doi.headers import concept_doi
 from lake.grant import Grant
 from lake.lake import Lake
 from lake.ledger.units import Result
@@ -134,7 +135,8 @@ def _edition(lake: Lake, product: ProductKey, file: FileEntry) -> Edition | None
     if version is None or release is None:
         return None
     created = datetime.fromisoformat(release["created"])
-    return Edition(version, created, release["context"], file.checksums)
+    doi = concept_doi(lake, product, created)
+    return Edition(version, created, release["context"], file.checksums, doi)
 
 
 def _carried_out(scheduler: Scheduler, plan: Plan, jobs: list[Job]) -> Iterator[Manifest]:

@@ -115,6 +115,7 @@ class Target(BaseModel):
     end: datetime | None = None
     context: int | None = None
     lost: Checksums | None = None
+    doi: str = ""
 
     @property
     def trial(self) -> bool:
@@ -418,6 +419,8 @@ def _stamp(header: Any, target: Target, axes: int) -> None:
     told = "a trial: in no release" if target.trial else "version of the release this file was made for"
     header["VERSION"] = (target.version, told)
     header["PARENTXT"] = ", ".join(target.parents)
+    if target.doi:
+        header["DOI"] = (target.doi, "of the product, in all its versions")
     header["UNIT_ID"] = (target.unit, "hash of inputs, recipe and references")
     if target.context is not None:
         header["VERS_CAL"] = (str(target.context), "context of calibration references")

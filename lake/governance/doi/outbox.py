@@ -152,5 +152,6 @@ def settle(session: Session, doi: Doi, told: Sequence[int], state: State, digest
     """The registry has confirmed a state, and metadata that hold the changes of these entries."""
     doi.known, doi.digest, doi.error, doi.confirmed = state.value, digest, "", now
     if state.public and doi.public_since is None:
-        doi.public_since = now
+        # By the clock that says when versions are begun.
+        doi.public_since = session.scalars(select(func.now())).one()
     session.execute(update(DoiOutbox).where(DoiOutbox.id.in_(told)).values(settled=now))
