@@ -241,7 +241,7 @@ def test_fewer_bytes_than_an_hdu_has_after_the_last_one_are_a_caveat(rest: bytes
     assert code_of(PLAIN + rest.ljust(2880, b"x")) is Reason.CORRUPTED_HEADER
 
 
-@pytest.mark.parametrize("kind", [fits.ImageHDU, fits.CompImageHDU])
+@pytest.mark.parametrize("kind", ["plain", "RICE_1", "GZIP_1"])
 @pytest.mark.parametrize(
     ("pixels", "cards", "says"),
     [
@@ -252,9 +252,9 @@ def test_fewer_bytes_than_an_hdu_has_after_the_last_one_are_a_caveat(rest: bytes
     ],
 )
 def test_an_image_of_one_value_or_none_is_told_as_it_is_scaled(
-    kind: Any, pixels: np.ndarray, cards: dict[str, float], says: str
+    kind: str, pixels: np.ndarray, cards: dict[str, float], says: str
 ) -> None:
-    image = kind(pixels)
+    image = fits.ImageHDU(pixels) if kind == "plain" else fits.CompImageHDU(pixels, compression_type=kind)
     for keyword, value in cards.items():
         image.header[keyword] = value
     buffer = io.BytesIO()

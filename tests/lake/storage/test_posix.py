@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,10 @@ from lake.checksums import checksums
 from lake.errors import BadInput, Fatal, Reason, Retriable
 from lake.governance.policy import CUSTODY
 from lake.lake import Lake
+from lake.storage import volatile
 from lake.storage.files import storage_error
 from lake.storage.posix import PosixStore
-from lake.storage.store import Ref, key_of
+from lake.storage.store import VOLATILE, Found, Ref, key_of
 from lake.storage.verify import is_whole
 from tests.lake.storage.folder import Put, copy_verified, put_bytes, scan
 
@@ -197,3 +200,39 @@ def test_what_is_gone_or_other_is_not_whole(tmp_path: Path) -> None:
     store.path(key).unlink()
     store.path(key).mkdir()  # something there that cannot be read as a file
     assert not is_whole(store, key, checksums(b"abc"))
+
+
+def test_what_vanishes_while_it_is_looked_at_is_not_whole(tmp_path: Path) -> None:
+    class Vanishing(PosixStore):
+        def stat(self, key: str) -> Found | None:
+            found = super().stat(key)
+            self.path(key).unlink()
+            return found
+
+    key = PosixStore(tmp_path).put(key_of("s", "a"), b"abc").key
+    assert not is_whole(Vanishing(tmp_path), key, checksums(b"abc"))
+
+
+def test_what_a_damaged_disk_does_not_give_is_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = PosixStore(tmp_path).put(key_of("s", "a"), b"abc").key
+
+    def damaged(_: Path) -> Iterator[bytes]:
+        yield b"a"
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("lake.storage.posix.blocks_of", damaged)
+    assert not is_whole(PosixStore(tmp_path), key, checksums(b"abc"))
+
+
+def test_the_folder_of_a_run_goes_with_what_it_kept_and_that_of_stored_data_stays(tmp_path: Path) -> None:
+    """Another may be about to store something there."""
+    store = PosixStore(tmp_path)
+    key = store.put(key_of("s", "a"), b"abc").key
+    volatile.begin(store, "run")
+    volatile.keep(store, "run", "partial", 1)
+    volatile.drop_all(store, "run")
+    store.remove(key)
+    assert store.path(key).parent.is_dir()
+    assert list((tmp_path / VOLATILE).iterdir()) == []
