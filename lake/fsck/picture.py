@@ -76,6 +76,7 @@ class ReleaseFacts:
     span: Span
     run: str | None
     embargo_until: datetime | None
+    published: datetime | None
 
     @property
     def did(self) -> str:
@@ -230,6 +231,7 @@ def _release_facts(row: Row[Any], files: frozenset[Did]) -> ReleaseFacts:
         Span(release.date_beg, release.date_end),
         release.run_id,
         release.embargo_until,
+        release.published,
     )
 
 

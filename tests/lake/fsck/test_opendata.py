@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from lake.catalogue.dois import Doi
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
 from lake.errors import Fatal
@@ -16,7 +17,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import reserve
 from lake.releases.releases import publish
-from lake.rucio.opendata import OpenDataState, mirror, record
+from lake.rucio.opendata import OpenDataState, Record, mirror, record
 from tests.lake.conftest import MakeFiles
 
 HOUR = timedelta(hours=1)
@@ -36,7 +37,7 @@ def change(lake: Lake, scope: str, **values: object) -> None:
 
 
 def look(lake: Lake, scope: str, *, repair: bool = False) -> dict[str, Any]:
-    found = fsck(lake, scopes=[scope], repair=repair)["differences"]
+    found = fsck(lake, scopes=[scope], repair=repair, grace_seconds=0)["differences"]
     assert all(one["repaired"] for one in found) or not repair
     return {one["kind"]: one["detail"] for one in found}
 
@@ -101,5 +102,61 @@ def test_a_publication_whose_record_failed_is_a_publication_and_mended(
     with monkeypatch.context() as patch:
         patch.setattr("lake.rucio.opendata._update", refuse)
         assert publish(lake, draft, make_files("a.fits"))["status"] == "ACTIVE"
+    assert fsck(lake, scopes=[scope])["differences"] == []  # its publisher may be at work
     assert set(look(lake, scope, repair=True)) == {"opendata"}
     assert state(lake, (scope, draft.dataset)) is OpenDataState.PUBLIC
+
+
+def give_doi(lake: Lake, scope: str, doi: str, *, public: bool = True) -> None:
+    """As if a registry had confirmed it."""
+    now = datetime.now(UTC)
+    with transaction(lake.sessions) as session:
+        one = session.scalars(select(Release).where(Release.scope == scope)).one()
+        session.add(
+            Doi(
+                doi=doi,
+                prefix=doi.partition("/")[0],
+                product_id=one.product_id,
+                release_id=one.id,
+                asked="registered",
+                known="registered" if public else "draft",
+                public_since=now if public else None,
+            )
+        )
+
+
+def test_a_doi_that_was_registered_comes_to_rucio(lake: Lake, release: tuple[str, str]) -> None:
+    doi = f"10.21348/{release[0]}"
+    give_doi(lake, release[0], doi)
+    assert "no DOI" in look(lake, release[0], repair=True)["opendata"]
+    assert record(lake.rucio, release) == Record(OpenDataState.PUBLIC, doi)
+    assert look(lake, release[0]) == {}
+    change(lake, release[0], status="WITHDRAWN")
+    look(lake, release[0], repair=True)
+    assert record(lake.rucio, release) == Record(OpenDataState.SUSPENDED, doi)
+
+
+def test_a_release_that_comes_under_embargo_keeps_its_doi(
+    lake: Lake, release: tuple[str, str], scope: str
+) -> None:
+    give_doi(lake, scope, f"10.21348/{scope}")
+    change(lake, scope, embargo_until=datetime.now(UTC) + HOUR)
+    look(lake, scope, repair=True)
+    assert record(lake.rucio, release) == Record(OpenDataState.SUSPENDED, f"10.21348/{scope}")
+    assert look(lake, scope) == {}
+
+
+@pytest.mark.parametrize(("prefix", "public"), [("10.5072", True), ("10.21348", False)])
+def test_a_doi_that_may_still_change_stays_away_from_rucio(
+    lake: Lake, release: tuple[str, str], prefix: str, public: bool
+) -> None:
+    give_doi(lake, release[0], f"{prefix}/{release[0]}", public=public)
+    assert look(lake, release[0]) == {}
+
+
+def test_another_doi_in_rucio_is_named_and_stays(lake: Lake, release: tuple[str, str]) -> None:
+    mirror(lake.rucio, release, OpenDataState.PUBLIC, f"10.21348/{release[0]}.other")
+    give_doi(lake, release[0], f"10.21348/{release[0]}")
+    (found,) = fsck(lake, scopes=[release[0]], repair=True)["differences"]
+    assert (found["kind"], found["repairable"], found["repaired"]) == ("opendata", False, False)
+    assert "stays" in found["detail"]
