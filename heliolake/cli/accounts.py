@@ -63,6 +63,12 @@ def add(
     operator: Annotated[
         bool, typer.Option("--operator", help="Runs the data centre: accounts, drafts, what is embargoed.")
     ] = False,
+    issuer: Annotated[
+        str, typer.Option("--issuer", metavar="URL", help="The OpenID provider it will log in with.")
+    ] = "",
+    subject: Annotated[
+        str, typer.Option("--subject", metavar="TEXT", help="What that provider calls it for ever (sub).")
+    ] = "",
     note: Words = "",
     as_json: Json = False,
 ) -> None:
@@ -75,6 +81,8 @@ def add(
     """
     from lake.governance import accounts
 
+    if bool(issuer) != bool(subject):
+        raise typer.BadParameter("--issuer and --subject go together", param_hint="--subject")
     with open_lake(ctx) as lake:
         made = accounts.add(
             lake,
@@ -82,6 +90,7 @@ def add(
             operator=operator,
             curates=_curates(curator, instrument),
             note=note,
+            identity=(issuer, subject) if issuer else None,
             principal=principal_of(ctx, lake),
         )
     _tell([made], as_json=as_json)
@@ -243,7 +252,7 @@ def token_make(
     """
     from lake.governance import tokens
 
-    scopes = [_scope(one) for one in scope or ["read"]]
+    scopes = [scope_of(one) for one in scope or ["read"]]
     with open_lake(ctx) as lake:
         made = tokens.make(lake, name, scopes, days=days, note=note, principal=principal_of(ctx, lake))
     if as_json:
@@ -317,7 +326,8 @@ def _curates(curator: bool | None, instruments: list[str] | None) -> list[str]:
     return instruments
 
 
-def _scope(text: str) -> Any:
+def scope_of(text: str) -> Any:
+    """What a token is to be good for, as it is typed."""
     from lake.governance.policy import Scope
 
     try:

@@ -10,16 +10,8 @@ from lake.text import printable
 
 _OF_EMBEDDED = frozenset(
     (
-        "alembic",
-        "bokeh",
-        "cryptography",
-        "datacite",
-        "gunicorn",
-        "matplotlib",
-        "PIL",
-        "rucio",
-        "sunpy",
-        "waitress",
+        *("alembic", "authlib", "bokeh", "cryptography", "datacite", "gunicorn", "joserfc"),
+        *("matplotlib", "PIL", "rucio", "sunpy", "waitress"),
     )
 )
 """Modules that only the extra `embedded` brings, or with all of their parts only it."""

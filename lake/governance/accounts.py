@@ -151,6 +151,7 @@ def add(
     operator: bool = False,
     curates: Sequence[str] = (),
     note: str = "",
+    identity: tuple[str, str] | None = None,
     principal: Principal,
 ) -> AccountEntry:
     """Make an account.
@@ -167,17 +168,27 @@ def add(
         Instruments it decides about; ``*`` for all.
     note
         Whose it is, in words.
+    identity
+        How an OpenID provider is called and calls it, for one who will log in that way.
     principal
         Who makes it.
 
     Raises
     ------
     BadInput
-        When the name is taken or cannot be one, or the principal may not.
+        When the name or the identity is taken or cannot be one, or the principal may not.
     """
     require(runs_accounts(principal), principal, "make accounts")
     with transaction(lake.sessions) as session:
-        made = create(session, name, operator=operator, curates=curates, note=note, by=principal.signature)
+        made = create(
+            session,
+            name,
+            operator=operator,
+            curates=curates,
+            note=note,
+            identity=identity,
+            by=principal.signature,
+        )
         return _entry(session, made)
 
 
@@ -202,10 +213,14 @@ def create(
     }
     if identity is not None:
         values |= {"issuer": identity[0], "subject": identity[1]}
-    made = insert(Account).values(values).on_conflict_do_nothing(index_elements=["name"])
-    if session.scalars(made.returning(Account.name)).first() is None:
+    made = insert(Account).values(values).on_conflict_do_nothing().returning(Account.name)
+    if session.scalars(made).first() is None:
+        known = session.get(Account, name) is not None
         raise BadInput(
-            "there is such an account already", keyword="name", found=name, code=Reason.NAME_CONFLICT
+            "there is such an account already" if known else "another account logs in that way already",
+            keyword="name" if known else "subject",
+            found=name if known else values["subject"],
+            code=Reason.NAME_CONFLICT,
         )
     told = {key: value for key, value in values.items() if key not in ("name", "created_by") and value}
     audit.record(session, by, "account.add", name, told)

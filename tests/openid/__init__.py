@@ -1,0 +1,1 @@
+"""A real OpenID provider for tests, and a browser that fills in its forms."""
