@@ -6,6 +6,7 @@ import argparse
 import os
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,8 +30,8 @@ def main() -> None:
         **report.about_machine(),
     }
     results: list[Row | Skipped] = []
-    with tempfile.TemporaryDirectory(prefix="heliolake-bench-") as scratch:
-        setting = Setting(options.quick, Path(scratch))
+    with tempfile.TemporaryDirectory(prefix="heliolake-bench-") as scratch, ExitStack() as until_end:
+        setting = Setting(options.quick, Path(scratch), until_end)
         for name in options.only or NAMES:
             for result in rows_of(name)(setting):
                 if isinstance(result, Row):

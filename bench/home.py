@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,13 +26,21 @@ _BLOCK: Final = 2880
 
 @contextmanager
 def running_home(setting: Setting, name: str) -> Iterator[Home]:
-    """A home in the scratch folder whose services run within the block."""
-    home = Home(setting.folder(f"home_{name}"))
-    up(home)
-    try:
+    """A home in the scratch folder whose services run within the block.
+
+    Of its own, so that what its processes took at most is the subject's; in a quick run, where that is not
+    judged, all subjects share one, which runs to the end.
+    """
+    folder = setting.scratch / f"home_{'all' if setting.quick else name}"
+    home = Home(folder)
+    if folder.exists():
         yield home
-    finally:
-        down(home)
+        return
+    folder.mkdir()
+    with ExitStack() as until_here:
+        (setting.until_end if setting.quick else until_here).callback(down, home)
+        up(home)
+        yield home
 
 
 class Told(NamedTuple):

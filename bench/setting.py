@@ -6,7 +6,8 @@ import importlib.util
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,10 +29,13 @@ class Setting:
         Small images and few rounds: shows that everything works, not how fast it is.
     scratch
         Folder for inputs and products; the caller removes it.
+    until_end
+        Closed by the caller when all rows are measured: what several of them share.
     """
 
     quick: bool
     scratch: Path
+    until_end: ExitStack = field(default_factory=ExitStack, compare=False)
 
     def pick(self, full: T, quick: T) -> T:
         """The value for a full or for a quick run."""

@@ -21,6 +21,8 @@ from pipeline.reduction import Origin, Reduced, ReductionKind, StackBlock
 
 _AIM: Final = Aim(ratio=0.8, text="cost per frame no higher than of a tenth")
 _MEGABYTE: Final = 1e6
+#: Of no other subject.
+_DAY: Final = 5_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def rows(setting: Setting) -> Iterator[Row | Skipped]:
     spans = {}
     with running_home(setting, "reductions") as home:
         for place, count in enumerate(counts):
-            paths = small_files(setting.folder(f"frames{count}"), count, 64, 100 * place, cards=20)
+            paths = small_files(setting.folder(f"frames{count}"), count, 64, _DAY + 100 * place, cards=20)
             command(home, "ingest", str(paths[0].parent), "--json")
             days = [path.stem.split("_")[2] for path in (paths[0], paths[-1])]
             spans[count] = [
