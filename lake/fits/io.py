@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lake.errors import BadInput, Reason, Retriable
 from lake.fits.check import QUALITY_EXTNAME, UNCERTAINTY_EXTNAME
 from lake.fits.header import clean_header
-from lake.fits.rice import rice_image
+from lake.fits.rice import rice_image, rice_streams
 from lake.fits.structure import BLOCK, add_sums, ones_complement_sum, walk
 from lake.fits.windows import Lying
 from lake.quiet import without_warnings
@@ -413,21 +413,29 @@ def _scientific(header: fits.Header) -> fits.Header:
 
 def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> bytes:
     """The QUALITY extension, Rice-compressed: mostly zeros, they shrink about a hundredfold."""
+    tile = _tile(quality.shape)
+    streams = rice_streams(quality, tile[-2] if len(tile) > 1 else 1)
+    sizes = [len(stream) for stream in streams]
+    table = _compressed_header(quality.shape, tile, extension)
+    table["NAXIS2"], table["PCOUNT"], table["TFORM1"] = len(sizes), sum(sizes), f"1PB({max(sizes)})"
+    places = np.cumsum([0, *sizes[:-1]])
+    data = b"".join((np.stack([sizes, places], axis=-1).astype(">i4").tobytes(), *streams))
+    return b"".join((_with_sums(table, ones_complement_sum(data)), data, b"\0" * (-len(data) % BLOCK)))
+
+
+def _compressed_header(shape: tuple[int, ...], tile: tuple[int, ...], extension: fits.Header) -> fits.Header:
+    """The header of compressed flags but for their bytes: astropy writes it of one pixel."""
+    pixel = np.zeros((1,) * len(shape), np.uint16)
     compressed = fits.CompImageHDU(
-        np.ascontiguousarray(quality, dtype=np.uint16),
-        extension,
-        compression_type="RICE_1",
-        tile_shape=_tile(quality.shape),
-        uint=True,
+        pixel, extension, compression_type="RICE_1", tile_shape=pixel.shape, uint=True
     )
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), compressed]).writeto(buffer)
-    content = buffer.getbuffer()
-    table = fits.Header.fromstring(bytes(content[BLOCK:]).split(b"END" + b" " * 77, 1)[0].decode("ascii"))
-    start = BLOCK + len(table.tostring().encode("ascii"))
-    size = table["NAXIS1"] * table["NAXIS2"] + table["PCOUNT"]
-    data = content[start : start + size]
-    return b"".join((_with_sums(table, ones_complement_sum(data)), data, b"\0" * (-size % BLOCK)))
+    content = buffer.getvalue()[BLOCK:]
+    table = fits.Header.fromstring(content.split(b"END" + b" " * 77, 1)[0].decode("ascii"))
+    for n, (axis, part) in enumerate(zip(reversed(shape), reversed(tile), strict=True), start=1):
+        table[f"ZNAXIS{n}"], table[f"ZTILE{n}"] = axis, part
+    return table
 
 
 def _tile(shape: tuple[int, ...]) -> tuple[int, ...]:

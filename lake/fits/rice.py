@@ -17,6 +17,8 @@ from lake.fits.structure import HduSpan
 from lake.fits.tables import array_columns, descriptors, heap_start
 from lake.fits.windows import HELD, Content
 
+#: Pixels of a block, unless a header says otherwise.
+_BLOCK: Final = 32
 #: Of an image's type: bits that state how a block is coded, and how many such codes there are
 #: (FITS standard 4.0, section 10.4.1).
 _CODES: Final = {16: (4, 14), 32: (5, 25)}
@@ -55,7 +57,7 @@ def _is_usual(header: fits.Header) -> bool:
         and header.get("TFIELDS") == 1
         and str(header.get("TTYPE1")).strip() == "COMPRESSED_DATA"
         and settings.get("BYTEPIX", 4) == header["ZBITPIX"] // 8
-        and settings.get("BLOCKSIZE", 32) > 0
+        and settings.get("BLOCKSIZE", _BLOCK) > 0
         and header.get("ZTILE1", header["ZNAXIS1"]) == header["ZNAXIS1"]
         and all(header.get(f"ZTILE{n}", 1) == 1 for n in range(3, header["ZNAXIS"] + 1))
     )
@@ -87,7 +89,9 @@ def _decoded(content: Content, span: HduSpan) -> NDArray[Any] | None:
     width = int(header["ZBITPIX"]) // 8
     pixels = np.empty(math.prod(shape), f"u{width}")
     bits, most = _CODES[header["ZBITPIX"]]
-    whole = decode(heap, starts, sizes, firsts, pixels, bits, most, _settings(header).get("BLOCKSIZE", 32))
+    whole = decode(
+        heap, starts, sizes, firsts, pixels, bits, most, _settings(header).get("BLOCKSIZE", _BLOCK)
+    )
     return pixels.view(f"i{width}").reshape(shape) if whole else None
 
 
@@ -95,3 +99,26 @@ def _first_pixels(pixels: int, plane: int, tile: int) -> NDArray[np.int64]:
     """Where each tile begins among all pixels, and where the last one ends."""
     starts = (np.arange(0, pixels, plane)[:, np.newaxis] + np.arange(0, plane, tile)).reshape(-1)
     return np.append(starts, pixels)
+
+
+def rice_streams(flags: NDArray[np.uint16], rows: int) -> list[bytes]:
+    """The streams of numbers without a sign, which FITS stores less 32768: tile by tile, in blocks of 32.
+
+    Parameters
+    ----------
+    flags
+        Of one axis, one tile; of more, planes of rows.
+    rows
+        Of a tile; the last of a plane may have fewer.
+    """
+    from lake.fits.rice_code import encode
+
+    planes = np.ascontiguousarray(flags, np.uint16).reshape(
+        -1, *(flags.shape[-2:] if flags.ndim > 1 else (1, flags.size))
+    )
+    planes = planes.view(np.int16)
+    planes.flags.writeable = False
+    tiles = (plane[first : first + rows].ravel() for plane in planes for first in range(0, len(plane), rows))
+    # A difference takes at most twice its 16 bits: a bit for each unit of what is counted, and those behind.
+    room = np.empty(4 * rows * flags.shape[-1] + _BLOCK, np.uint8)
+    return [room[: encode(tile, 1 << 15, _BLOCK, room)].tobytes() for tile in tiles]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lake.fits.io import read_image
+from lake.fits.io import build_product, read_image
 from lake.fits.rice import rice_image
 from lake.fits.structure import walk
 from lake.fits.windows import Held
@@ -110,3 +110,34 @@ def test_a_part_of_an_image_is_a_part_of_the_whole(tmp_path: Path) -> None:
     path.write_bytes(CONTENT)
     assert np.array_equal(read_image(str(path), 1).data, IMAGE)
     assert np.array_equal(read_image(str(path), 1, slice(3, 9)).data, IMAGE[3:9])
+
+
+@given(
+    st.sampled_from([(7,), (5, 9), (64, 31), (131, 70), (3, 65, 33)]),
+    st.sampled_from([1, 4, 300, 65_535]),
+    st.floats(0.0, 1.0),
+    st.integers(0, 2**32 - 1),
+)
+def test_flags_are_coded_to_the_very_bytes_that_astropy_writes(
+    shape: tuple[int, ...], most: int, share: float, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    flags = random.integers(0, most, shape, endpoint=True).astype(np.uint16)
+    flags[random.random(shape) > share] = 0
+    cards = fits.Header([("EXTNAME", "QUALITY", "name of this HDU"), ("CTYPE1", "HPLN-TAN"), ("BUNIT", "")])
+    rows = min(64, shape[-2]) if len(shape) > 1 else shape[-1]
+    tile = (*(1,) * (len(shape) - 2), rows, shape[-1]) if len(shape) > 1 else shape
+    expected = coded(flags, header=cards, tile_shape=tile, uint=True)
+    product = bytes(build_product(np.zeros(shape, np.float32), flags, fits.Header(), quality_header=cards))
+    (ours, cards_here), (theirs, cards_there) = _second(product), _second(expected)
+    assert ours == theirs
+    assert [card for card in cards_here if not card.startswith(("CHECKSUM", "DATASUM"))] == cards_there
+    with fits.open(io.BytesIO(product)) as hdus:
+        assert np.array_equal(hdus[1].data, flags)
+
+
+def _second(content: bytes) -> tuple[bytes, list[str]]:
+    """Data and cards of the second HDU, to the last byte."""
+    span = walk(Held(content), "f").spans[1]
+    text = content[span.header_start : span.data_start].split(b"END" + b" " * 77, 1)[0].decode("ascii")
+    return content[span.data_start : span.end], [text[n : n + 80] for n in range(0, len(text), 80)]
