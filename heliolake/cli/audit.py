@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heliolake.cli.common import GOVERN, Json, open_lake, parse_time
+from heliolake.cli.common import GOVERN, Json, open_lake, parse_time, principal_of, require_operator
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, shown
 from heliolake.cli.reports import short_time
@@ -69,6 +69,7 @@ def show(
     from lake.governance import audit as trail
 
     with open_lake(ctx) as lake:
+        require_operator(principal_of(ctx, lake), "the audit trail")
         found = trail.entries(
             lake, who=who, what=what, subject=subject, since=since, until=until, limit=limit + 1
         )
@@ -114,6 +115,7 @@ def verify(
         verdict = trail.inspect(anchors.exported(file), kept)
     else:
         with open_lake(ctx) as lake:
+            require_operator(principal_of(ctx, lake), "the audit trail")
             verdict = trail.verify(lake, kept)
     if as_json:
         print_json(_document(verdict))
@@ -138,6 +140,7 @@ def export(
 
     number = 0
     with open_lake(ctx) as lake:
+        require_operator(principal_of(ctx, lake), "the audit trail")
         try:
             with output.open("x") as stream:
                 for entry in trail.every(lake):
@@ -169,6 +172,7 @@ def anchor(
     from lake.governance import audit as trail
 
     with open_lake(ctx) as lake:
+        require_operator(principal_of(ctx, lake), "the audit trail")
         made = trail.anchor(lake)
     if output is not None:
         anchors.append(output, made)

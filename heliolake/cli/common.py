@@ -76,6 +76,13 @@ def principal_of(ctx: typer.Context, lake: Lake) -> Principal:
     return principal(lake, given.account)
 
 
+def require_operator(principal: Principal, what: str) -> None:
+    """Refuse what only those do who run the data centre."""
+    from lake.governance.known import require_operator as require
+
+    require(principal, what)
+
+
 def running_scheduler(ctx: typer.Context) -> Scheduler | None:
     """The Dask scheduler of the home, for work that can do without; None where it does not run."""
     from lake.errors import Unreachable

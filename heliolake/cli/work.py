@@ -19,6 +19,7 @@ from heliolake.cli.common import (
     home_of,
     open_lake,
     principal_of,
+    require_operator,
 )
 from heliolake.cli.complete import context_numbers, recipe_names, run_ids
 from heliolake.cli.complete import settings as settings_of
@@ -250,7 +251,6 @@ def process(
       heliolake process aia-l15 --set register.scale_arcsec=2.4 --trial -o try
     """
     from heliolake.recipes import require_recipe
-    from lake.governance.known import require_operator
 
     if recipe is None and run is None:
         raise typer.BadParameter("name a RECIPE, or a run to go on with: --run ID", param_hint="RECIPE")
