@@ -132,7 +132,7 @@ NOTEBOOK_METADATA: dict[str, Call] = {
     "Connection.product": lambda lake, to: _one(lake, to).facts,
     "Connection.parents": lambda lake, to: lake.parents(_one(lake, to)),
     "Observation.name": lambda lake, to: _one(lake, to).name,
-    "Results.to_pandas": lambda lake, to: _found(lake, to).to_pandas().to_json(),
+    "Results.to_pandas": lambda lake, to: _found(lake, to).to_pandas().to_csv(),
 }
 
 #: Calls that only those make who run the data centre.

@@ -154,7 +154,7 @@ def test_what_commands_tell_everybody_confirms_no_guess(
 
 
 @pytest.mark.parametrize("name", sorted(set(routes.GOVERNING) - {"audit script", "doi sync"}))
-@pytest.mark.parametrize("asker", ["public", "rt-stranger", "rt-holder", "rt-member"])
+@pytest.mark.parametrize("asker", ["public", "rt-member"])
 def test_who_is_no_curator_decides_nothing(
     here: Command, kept: dict[str, Kept], asker: str, name: str, tmp_path: Path
 ) -> None:
