@@ -12,7 +12,6 @@ from cluster.registry.server import serving
 from cluster.registry.shelf import Shelf
 from lake.governance.doi.office import Office
 from lake.governance.doi.registry import FILE, TEST_PREFIX, Citations, Registry, read, registry_of
-from pipeline.registry import instruments
 
 PRACTICE: Final = "HELIOLAKE.PRACTICE"
 _LANDING: Final = "https://example.org/practice/{doi}"  # a name reserved for what leads nowhere
@@ -47,6 +46,8 @@ def office_of(home: Home) -> Iterator[Office]:
 
 def _described(instrument: str) -> Mapping[str, Any]:
     """What an instrument's own description says of its data."""
+    from pipeline.registry import instruments  # slow, and not for whoever only looks
+
     known = instruments().get(instrument)
     if known is None:
         return {}

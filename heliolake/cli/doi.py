@@ -216,6 +216,22 @@ def cite(
         err().print(f"[yellow]note[/]  {shown(note)}", soft_wrap=True)
 
 
+def tell_registry(ctx: typer.Context, lake: Lake) -> None:
+    """Tell the registry what another command decided; what fails here is told, and waits for `doi sync`."""
+    from lake.governance.doi.reconcile import sync as reconcile
+    from lake.governance.doi.reconcile import undelivered
+
+    if not undelivered(lake):
+        return
+    from cluster.registry.opening import office_of
+
+    with office_of(home_of(ctx)) as office:
+        done = reconcile(lake, office, only=undelivered(lake))
+    for doi, state in done.told.items():
+        err().print(f"{shown(doi)} is {state}", soft_wrap=True)
+    _complain(done)
+
+
 def shown_lines(text: str) -> str:
     """Several lines of text from outside, as Rich markup."""
     return "\n".join(map(shown, text.split("\n")))
@@ -274,28 +290,30 @@ def _tell(
 def _print(ctx: typer.Context, office: Office, found: list[dict[str, Any]]) -> None:
     rows = [
         (
-            shown(one["doi"]),
+            f"[{'dim' if one['tombstone'] else 'bold'}]{shown(one['doi'])}[/]",
+            f"{one['state']}{' …' if one['waiting'] else ''}",
             shown(one["of"]),
-            one["state"] if one["state"] == one["asked"] else f"{one['state']} [dim]→ {one['asked']}[/]",
-            _word(one),
         )
         for one in found
     ]
-    out().print(table("", ("doi", "of", "state", ""), rows, fold=("", "of")))
-    err().print(f"[dim]{shown(office.registry.words)}[/]", soft_wrap=True)
+    out().print(table("", ("doi", "state", "of"), rows, fold=("of",)))
     for one in found:
-        if one["error"]:
-            err().print(f"[yellow]refused[/]  {shown(one['error'])}", soft_wrap=True)
-    if any(one["state"] == "registered" and one["findable_from"] for one in found):
-        err().print(f"At the end of the embargo: [bold]{command(ctx, 'doi sync')}[/]", soft_wrap=True)
+        for remark in _remarks(ctx, one):
+            out().print(f"{shown(one['doi'])}  {remark}", soft_wrap=True)
+    err().print(f"[dim]{shown(office.registry.words)}[/]", soft_wrap=True)
 
 
-def _word(one: dict[str, Any]) -> str:
+def _remarks(ctx: typer.Context, one: dict[str, Any]) -> Iterator[str]:
+    """What else there is to say of a DOI."""
     if one["tombstone"] is not None:
-        return f"[red]{one['status']}[/] {shown(one['tombstone'])}"
-    if one["state"] == "registered" and one["findable_from"]:
-        return f"findable from {one['findable_from'][:10]}"
-    return "concept" if one["concept"] else ""
+        yield f"[red]{one['status']}[/] {shown(one['tombstone'])}"
+    if one["findable_from"]:
+        when = one["findable_from"][:16].replace("T", " ")
+        yield f"under embargo: findable from {when} UTC, when [bold]{command(ctx, 'doi sync')}[/] is run"
+    if one["error"]:
+        yield f"[yellow]refused[/] {shown(one['error'])}"
+    elif one["waiting"]:
+        yield f"not told yet: [bold]{command(ctx, 'doi sync')}[/]"
 
 
 def _document(office: Office, done: Synced) -> dict[str, Any]:

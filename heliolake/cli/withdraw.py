@@ -9,6 +9,7 @@ import typer
 
 from heliolake.cli.common import GOVERN, Json, command, open_lake, principal_of
 from heliolake.cli.complete import product_names
+from heliolake.cli.doi import tell_registry
 from heliolake.cli.output import err, out, print_json, shown
 
 _SHOWN = 20
@@ -45,6 +46,7 @@ def withdraw(
         typer.confirm(f"Withdraw {product}? There is no way back.", abort=True, err=True)
     with open_lake(ctx) as lake:
         done = give_out_no_more(lake, product, reason=reason, principal=principal_of(ctx, lake))
+        tell_registry(ctx, lake)
     if as_json:
         print_json(done.as_dict())
         return

@@ -75,6 +75,20 @@ def test_what_is_hidden_says_why(here: Command, ingested: str) -> None:
     assert here("doi", "publish", f"{ingested}@v0001").code == 0
 
 
+def test_a_withdrawal_is_told_to_the_registry_at_once(here: Command, tmp_path: Path) -> None:
+    released = here("ingest", *simulated(tmp_path, 36)).code  # another day
+    product = "stereo_hi:hi2b_s4_20080614.l0@v0001"
+    assert (released, here("doi", "publish", product).code) == (0, 0)
+    withdrawn = here("withdraw", product, "--reason", "wrong header")
+    assert (withdrawn.code, "is registered" in withdrawn.err) == (0, True)
+    told = here("doi", "show", product)
+    assert "WITHDRAWN wrong header" in told.out
+    assert "findable from" not in told.out
+    refused = here("doi", "publish", product)
+    assert (refused.code, "stays with its tombstone" in refused.err) == (2, True)
+    assert "[withdrawn]" in here("cite", product).out
+
+
 @pytest.mark.parametrize(
     ("form", "begins"), [("bibtex", "@misc{https://doi.org/10.5072/"), ("ris", "TY  - DATA"), ("csl", "[")]
 )

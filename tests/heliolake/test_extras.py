@@ -30,6 +30,7 @@ ABSENT = (
         "sunpy",
         "waitress",
     ),
+    *("datacite", "idutils", "jsonresolver"),
     *("rucio.core", "rucio.db", "rucio.daemons", "rucio.web", "rucio.gateway", "rucio.transfertool"),
     *(
         "flask",
@@ -84,6 +85,7 @@ def without_extras(code: str, *arguments: str) -> subprocess.CompletedProcess[st
         *("heliolake", "heliolake.notebook", "heliolake.engine", "heliolake.stores", "heliolake.cli.app"),
         *("cluster.run.execute", "cluster.run.reduce", "cluster.stack.build", "cluster.connect"),
         *("lake.lake", "lake.releases.search", "lake.fits.check", "lake.catalogue", "pipeline.testing"),
+        *("lake.governance.doi.cite", "lake.releases.withdrawal", "cluster.registry.opening"),
     ],
 )
 def test_workers_and_notebooks_need_no_extra(module: str) -> None:

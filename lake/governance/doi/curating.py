@@ -123,8 +123,8 @@ def raise_to(lake: Lake, office: Office, subject: Subject, state: State, princip
     """
     mint(lake, office, subject, principal)
     with transaction(lake.sessions) as session:
-        doi = _existing(session, office, subject)
         facts = _facts(session, subject)
+        doi = _existing(session, office, subject, facts)
         if facts.withdrawn:
             raise BadInput(
                 f"{facts.name} was withdrawn: its DOI stays with its tombstone",
@@ -161,7 +161,8 @@ def hide(lake: Lake, office: Office, subject: Subject, reason: str, principal: P
     if not reason.strip() or not reason.isprintable():
         raise BadInput("a tombstone says why: give a reason in one line", keyword="--reason", found=reason)
     with transaction(lake.sessions) as session:
-        doi = _existing(session, office, subject)
+        facts = _facts(session, subject)
+        doi = _existing(session, office, subject, facts)
         if State(doi.asked) is State.DRAFT:
             raise BadInput(
                 f"{doi.doi} is a draft: nobody sees it, so there is nothing to hide",
@@ -174,7 +175,7 @@ def hide(lake: Lake, office: Office, subject: Subject, reason: str, principal: P
         outbox.note(session, subject.product_id, "hidden", office.registry.prefix)
         session.flush()
         told = {"doi": doi.doi, "reason": doi.tombstone}
-        audit.record(session, principal.name, "doi.hide", _facts(session, subject).name, told)
+        audit.record(session, principal.name, "doi.hide", facts.name, told)
 
 
 def named_with(lake: Lake, office: Office, subject: Subject) -> list[int]:
@@ -209,7 +210,7 @@ def described(office: Office, doi: Doi, facts: Facts, *, waiting: bool) -> dict[
         "concept": doi.release_id is None,
         "asked": doi.asked,
         "state": doi.known,
-        "findable_from": iso(facts.free_at) if doi.asked == State.FINDABLE else None,
+        "findable_from": iso(facts.free_at) if _awaits(doi) else None,
         "status": _status(doi, facts),
         "tombstone": doi.tombstone,
         "related": [{"relation": relation, "doi": other} for relation, other in facts.relations],
@@ -218,6 +219,11 @@ def described(office: Office, doi: Doi, facts: Facts, *, waiting: bool) -> dict[
         "error": doi.error,
         "practice": office.registry.practice,
     }
+
+
+def _awaits(doi: Doi) -> bool:
+    """Whether the clock alone keeps it from being found."""
+    return doi.tombstone is None and doi.asked == State.FINDABLE and doi.known != State.FINDABLE
 
 
 def _status(doi: Doi, facts: Facts) -> str:
@@ -230,7 +236,7 @@ def _status(doi: Doi, facts: Facts) -> str:
 def sent(lake: Lake, office: Office, subject: Subject) -> dict[str, Any]:
     """The metadata of a subject's DOI as they are to be sent now."""
     with transaction(lake.sessions) as session:
-        doi = _existing(session, office, subject)
+        doi = _existing(session, office, subject, _facts(session, subject))
         return due_of(office, doi, facts_of(session, [doi])[doi.id], datetime.now(UTC)).attributes
 
 
@@ -252,24 +258,27 @@ def require_curator(principal: Principal, subject: Subject) -> None:
         )
 
 
-def _existing(session: Session, office: Office, subject: Subject) -> Doi:
+def _existing(session: Session, office: Office, subject: Subject, facts: Facts) -> Doi:
     doi = outbox.find(session, office.registry.prefix, subject.product_id, subject.release_id)
     if doi is None:
-        name = _facts(session, subject).name
         option = "--concept " if subject.release_id is None else ""
         raise BadInput(
-            f"{name} has no DOI yet",
-            advice=f"heliolake doi mint {option}{name}",
+            f"{facts.name} has no DOI yet",
+            advice=f"heliolake doi mint {option}{facts.name}",
             code=Reason.NOT_FOUND,
         )
     return doi
 
 
 def _facts(session: Session, subject: Subject) -> Facts:
+    """What is known of a subject, which nobody withdraws until the transaction ends.
+
+    Locked are releases before DOIs, as a withdrawal does.
+    """
     query = select(Release).where(Release.product_id == subject.product_id, Release.status != "DRAFT")
     if subject.release_id is not None:
         query = query.where(Release.id == subject.release_id)
-    releases = session.scalars(query.order_by(Release.version)).all()
+    releases = session.scalars(query.order_by(Release.version).with_for_update(read=True)).all()
     return summed(subject.product, releases, concept=subject.release_id is None)
 
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.orm import Session
 
 from lake.catalogue.dois import Doi, DoiOutbox
 from lake.catalogue.session import transaction, unreachable
@@ -273,11 +272,7 @@ def _alone(lake: Lake, doi_id: int) -> Iterator[bool]:
                     connection.commit()
 
 
-def waiting(session: Session, prefix: str) -> int:
-    """How many changes the registry has not confirmed yet."""
-    query = (
-        select(func.count(func.distinct(DoiOutbox.doi_id)))
-        .join(Doi, Doi.id == DoiOutbox.doi_id)
-        .where(DoiOutbox.settled.is_(None), Doi.prefix == prefix)
-    )
-    return session.scalar(query) or 0
+def undelivered(lake: Lake) -> list[int]:
+    """Ids of the DOIs whose registry has not confirmed everything yet."""
+    with transaction(lake.sessions) as session:
+        return list(session.scalars(select(DoiOutbox.doi_id).where(DoiOutbox.settled.is_(None)).distinct()))
