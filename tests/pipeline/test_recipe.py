@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import math
+from pathlib import Path
 
 import pytest
 import yaml
@@ -208,3 +209,22 @@ def test_a_step_of_another_version_is_another_piece_of_work() -> None:
     )
     assert raised.document() == {**bound.document(), "version": bound.step.version + 1}
     assert bound.document() == {"step": "shift", "version": 3, "params": {"by": 2.0}, "assume": []}
+
+
+def test_a_recipe_that_cannot_be_read_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(Fatal, match=r"^recipe should be a mapping"):
+        Recipe.parse("- shift")
+    with pytest.raises(Fatal, match=r"^recipe .*none\.yaml cannot be read"):
+        Recipe.load(tmp_path / "none.yaml")
+
+
+def test_that_products_have_an_uncertainty_is_said_in_what_a_recipe_does() -> None:
+    recipe = next(one for one in recipes().values() if one.uncertainty or _can_carry(one))
+    assert recipe.with_settings({"uncertainty": True}).document()["uncertainty"] is True
+    assert "uncertainty" not in recipe.with_settings({"uncertainty": False}).document()
+
+
+def _can_carry(recipe: Recipe) -> bool:
+    with contextlib.suppress(Fatal):
+        return recipe.with_settings({"uncertainty": True}).uncertainty
+    return False
