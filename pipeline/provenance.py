@@ -211,6 +211,9 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
         # AIA's level 1 counts saturated pixels without saying which; 0 would deny them.
         header["NSATPIX"] = (raw, "saturated in the raw image; none is flagged")
         header.remove("PCT_SATP")
+        usable = max(0, header["NDATAPIX"] - raw)  # nor are they usable, whichever they are
+        header["NDATAPIX"] = usable
+        header["PCT_DATA"] = round(100.0 * usable / total, 4) if total else 0.0
 
 
 def quality_header(

@@ -331,7 +331,8 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
             described = replace(described, date_beg=target.begin, date_end=target.end or target.begin)
         axes = len(frame.dims)
         header = solarnet.complete(frame.header, entry, described, axes=axes)
-        _stamp(header, target, axes)
+        _stamp(header, target)
+        solarnet.settle(header, frame.data.shape)
         plane = frame.uncertainty
         product = build_product(
             frame.data,
@@ -351,7 +352,8 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
     except LakeFatal:
         raise
     except Exception as error:  # one frame that cannot be written never fails its block
-        log.exception("%s could not be written", target.name)
+        if not isinstance(error, (BadInput, LakeBadInput)):
+            log.exception("%s could not be written", target.name)
         return Manifest(unit=target.unit, outcome=Outcome.of_error(_in_pipeline_terms(error), step="write"))
     return Manifest(
         unit=target.unit,
@@ -410,7 +412,7 @@ def _put_trial(folder: Path, target: Target, product: memoryview) -> Checksums:
     return checksums(product)
 
 
-def _stamp(header: Any, target: Target, axes: int) -> None:
+def _stamp(header: Any, target: Target) -> None:
     """What only the lake knows of a product; the bytes of a unit never depend on when it was done again."""
     header["FILENAME"] = target.name
     header["DATE"] = (target.date, "when this version was planned, UTC")
@@ -425,7 +427,6 @@ def _stamp(header: Any, target: Target, axes: int) -> None:
     if target.context is not None:
         header["VERS_CAL"] = (str(target.context), "context of calibration references")
     header["EXTNAME"] = "IMAGE"
-    header["SOLARNET"] = (solarnet.grade(header, axes=axes), "1: fully, 0.5: partly SOLARNET conformant")
 
 
 def _in_pipeline_terms(error: Exception) -> Exception:

@@ -70,6 +70,19 @@ def excepted(hdu: Hdu) -> frozenset[str]:
     return frozenset(name.strip().upper() for name in hdu.text("SOLNETEX").split(",") if name.strip())
 
 
+def conflicting(hdu: Hdu) -> tuple[str, ...]:
+    """Keywords that mean something else than SOLARNET's, and may be named in SOLNETEX."""
+    mandatory = {name for need in needs() if need.of != "wanted" for name in need.names}
+    found = []
+    for name, value in hdu.values.items():
+        rule = rule_of(name)
+        if rule is None or value is None or name in mandatory or not rule.source.startswith("SOLARNET"):
+            continue
+        if not (isinstance(value, str) and not value.strip()) and not rule.allows(value):
+            found.append(name)
+    return tuple(found)
+
+
 def _needed(hdu: Hdu, file: FitsFile) -> Iterator[Finding]:
     for need in needs():
         if need.of == "every" or (hdu.index in file.observing and holds(need.when, hdu)):
