@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def check_file(path: Path, *, headers_only: bool = False) -> Report:
     path
         Any FITS file: plain, gzipped, compressed in tiles, of several HDUs, with tables.
     headers_only
-        Leave the pixels and their statistics alone.
+        Leave the pixels, their statistics and the sums of the bytes alone.
 
     Returns
     -------
@@ -36,7 +37,7 @@ def check_file(path: Path, *, headers_only: bool = False) -> Report:
         Also of a file that cannot be read, which has one finding then.
     """
     try:
-        with survey(path) as found:
+        with survey(path, summed=not headers_only) as found:
             file = FitsFile(tuple(map(_hdu_of, found.hdus)), name=path.name)
             findings = check_headers(file)
             if not headers_only:
@@ -44,6 +45,16 @@ def check_file(path: Path, *, headers_only: bool = False) -> Report:
     except BadInput as error:
         return unreadable(str(path), error.reason, error.found, error.advice)
     return report(file, str(path), findings)
+
+
+def tally(paths: Iterable[Path]) -> dict[str, int]:
+    """How many files are what by their headers, and how many errors they have together."""
+    found: Counter[str] = Counter()
+    for path in paths:
+        one = check_file(path, headers_only=True)
+        found[one.verdict.value] += 1
+        found["errors"] += one.counts()["errors"]
+    return dict(found)
 
 
 def _hdu_of(one: SurveyedHdu) -> Hdu:

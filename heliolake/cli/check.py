@@ -32,7 +32,7 @@ def check(
         typer.Argument(metavar="FILE...", help="FITS files, folders of them, or patterns in quotes."),
     ],
     headers: Annotated[
-        bool, typer.Option("--headers", help="Look at headers alone, not at the pixels and their statistics.")
+        bool, typer.Option("--headers", help="Look at headers alone, not at pixels, statistics, checksums.")
     ] = False,
     brief: Annotated[bool, typer.Option("--brief", help="Show errors and warnings only, no notes.")] = False,
     as_json: Json = False,

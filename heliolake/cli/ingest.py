@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,12 @@ def ingest(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Files, folders, or patterns in quotes.")
     ],
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Also count what SOLARNET's rules find in the headers; refuses nothing."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Recognise, check and register FITS files.
@@ -50,11 +57,24 @@ def ingest(
             say=note,
             embargoes=embargoes_of(home_of(ctx).path),
         )
+    if check:
+        from cluster.conformance import tally
+
+        report.more["solarnet"] = tally(Path(item.file) for item in report.items if item.outcome == "done")
     if as_json:
         print_json(report.document())
     else:
         print_report(report, noun="file")
+        if told := _solarnet(report.more.get("solarnet", {})):
+            err().print(f"{told}; [bold]heliolake check FILE[/] shows what is found.")
         if report.counts()["done"]:
             err().print(f"Next: [bold]{shown(command(ctx, 'recipes'))}[/] shows what can be made of them.")
     if not report.clean:
         raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _solarnet(counts: dict[str, int]) -> str:
+    """One line on how the files that were taken in stand to SOLARNET."""
+    errors = counts.get("errors", 0)
+    kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items() if kind != "errors")
+    return f"SOLARNET: {kinds}; {errors} error{'' if errors == 1 else 's'} in headers" if kinds else ""

@@ -41,7 +41,7 @@ class SurveyedHdu:
     kind
         ``image`` or ``table``, empty for others.
     sums
-        State of DATASUM and CHECKSUM: absent, valid or wrong.
+        State of DATASUM and CHECKSUM: absent, valid or wrong; unchecked where the bytes were not summed.
     """
 
     index: int
@@ -54,7 +54,8 @@ class SurveyedHdu:
 class Survey:
     """An open file; see `survey`."""
 
-    def __init__(self, content: Content, file: str) -> None:
+    def __init__(self, content: Content, file: str, *, summed: bool = True) -> None:
+        self._summed = summed
         self._content = content
         self._file = file
         self._spans = walk(content, file).spans
@@ -130,6 +131,8 @@ class Survey:
     def _sums(self, span: HduSpan) -> dict[str, str]:
         if not any(str(span.header.get(name, "")).strip() for name in ("DATASUM", "CHECKSUM")):
             return {"DATASUM": "absent", "CHECKSUM": "absent"}
+        if not self._summed:
+            return {name: "unchecked" for name in ("DATASUM", "CHECKSUM") if name in span.header}
         sums = []
         for start, end in ((span.header_start, span.data_start), (span.data_start, span.end)):
             total = 0
@@ -140,13 +143,15 @@ class Survey:
 
 
 @contextmanager
-def survey(path: Path) -> Iterator[Survey]:
+def survey(path: Path, *, summed: bool = True) -> Iterator[Survey]:
     """A FITS file, or a gzipped one, opened to be looked at.
 
     Parameters
     ----------
     path
         Of a regular file.
+    summed
+        Whether every byte is read for DATASUM and CHECKSUM; without, headers alone are.
 
     Raises
     ------
@@ -158,7 +163,7 @@ def survey(path: Path) -> Iterator[Survey]:
         packed = bytes(raw.read(0, len(GZIP))) == GZIP
         content: Content = Unpacked(raw, file, Limits().bytes) if packed else raw
         try:
-            found = Survey(content, file)
+            found = Survey(content, file, summed=summed)
             try:
                 yield found
             finally:

@@ -12,7 +12,7 @@ from astropy.io import fits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.conformance import check_file
+from cluster.conformance import check_file, tally
 from pipeline.solarnet_check.report import Report, Verdict
 from tests.pipeline.solarnet_check.headers import ABSENT, CUBE, SHAPE, SPECTRA, header
 
@@ -210,3 +210,19 @@ def test_no_header_is_too_hostile(
     found = check_file(path)
     assert found.document()["verdict"] in {verdict.value for verdict in Verdict}
     assert all(str(one) for one in found.findings)
+
+
+def test_files_are_counted_by_what_they_are(tmp_path: Path) -> None:
+    paths = [stored(tmp_path / "a.fits", image()), stored(tmp_path / "b.fits", image(PRSTEP1=2))]
+    (tmp_path / "c.fits").write_text("hello")
+    found = tally([*paths, tmp_path / "c.fits"])
+    assert found == {"conformant": 1, "partly conformant": 1, "unreadable": 1, "errors": 2}
+    assert tally([]) == {}
+
+
+def test_headers_alone_leave_the_bytes_unread(tmp_path: Path) -> None:
+    path = stored(tmp_path / "a.fits", image())
+    content = bytearray(path.read_bytes())
+    content[-2880 + 3] ^= 1
+    path.write_bytes(content)
+    assert named(check_file(path, headers_only=True)) == []

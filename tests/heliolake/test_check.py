@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 
 from heliolake.cli.exits import ExitCode
+from heliolake.cli.ingest import _solarnet
 from tests.cluster.test_conformance import image, stored
 from tests.heliolake.conftest import Command
 
@@ -70,3 +71,15 @@ def test_a_header_cannot_command_the_terminal(run: Command, tmp_path: Path) -> N
     said = run("check", str(path))
     assert said.code == ExitCode.WITH_PROBLEMS
     assert "\x1b" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("counts", "line"),
+    [
+        ({}, ""),
+        ({"conformant": 2, "errors": 0}, "SOLARNET: 2 conformant; 0 errors in headers"),
+        ({"not a SOLARNET file": 1, "errors": 1}, "SOLARNET: 1 not a SOLARNET file; 1 error in headers"),
+    ],
+)
+def test_ingest_tells_in_one_line(counts: dict[str, int], line: str) -> None:
+    assert _solarnet(counts) == line
