@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,6 +23,7 @@ audit = typer.Typer(
 )
 
 
+_EMPTY: Final[tuple[Any, ...]] = ("", None, [], {})
 Since = Annotated[
     Any, typer.Option("--since", parser=parse_time, metavar="TIME", help="Only entries from then on (UTC).")
 ]
@@ -189,7 +190,9 @@ def script() -> None:
 
 
 def _line(entry: Entry) -> str:
-    detail = ", ".join(f"{name}: {_value(value)}" for name, value in _pairs(entry.detail))
+    detail = ", ".join(
+        f"{name}: {_value(value)}" for name, value in _pairs(entry.detail) if value not in _EMPTY
+    )
     return (
         f"[dim]{entry.number:>6}  {short_time(entry.content()['time'])}[/]  {shown(entry.who)}  "
         f"[bold]{shown(entry.what)}[/]  {shown(entry.subject)}" + (f"  [dim]{detail}[/]" if detail else "")
@@ -229,7 +232,9 @@ def _print(verdict: Verdict, *, anchored: bool) -> None:
     if not verdict.sound:
         return
     plural = "y" if verdict.entries == 1 else "ies"
-    console.print(f"[green]Sound:[/] {verdict.entries} entr{plural}, head {verdict.head.hash}")
+    console.print(
+        f"[green]Sound:[/] {verdict.entries} entr{plural}, head {verdict.head.hash}", soft_wrap=True
+    )
     if not anchored:
         console.print(
             "[dim]Only an anchor shows whether a tail was cut off: heliolake audit anchor --help[/]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,10 +13,12 @@ from heliolake.cli.accounts import account, scope_of
 from heliolake.cli.common import home_of, open_lake
 from heliolake.cli.output import err, shown
 from heliolake.cli.reports import short_time
+from lake.errors import BadInput
 
 if TYPE_CHECKING:
     from lake.governance.openid.identity import Identity
     from lake.governance.openid.provider import Provider
+    from lake.lake import Lake
 
 _PATIENCE = 300.0  # seconds that a person has for a login in the browser
 
@@ -55,13 +58,14 @@ def login(
 
     scopes = [scope_of(one) for one in scope or ["read"]]
     home = home_of(ctx)
+    kept = home.path / "login.json"
     settings = ProviderSettings.read(home.path / "governance.yaml")
     with open_lake(ctx) as lake:
         provider = Provider(settings)
         identity = _elsewhere(provider) if device else _here(provider, browser=browser)
         made = log_in(lake, settings, identity, scopes)
-    kept = home.path / "login.json"
-    entry = made.entry
+        entry = made.entry
+        _retire(lake, kept, entry.account)
     document = {"account": entry.account, "token": made.text, "expires": entry.expires.isoformat()}
     write_private(kept, json.dumps(document) + "\n")
     until = short_time(document["expires"])
@@ -70,6 +74,19 @@ def login(
         f"until {until} UTC is kept in {shown(kept)}.",
         soft_wrap=True,
     )
+
+
+def _retire(lake: Lake, kept: Path, account: str) -> None:
+    """Revoke the token of the login before, which nobody will have any more."""
+    from lake.governance import tokens
+    from lake.governance.policy import Principal
+
+    try:
+        before = json.loads(kept.read_text())
+        if before["account"] == account:
+            tokens.revoke(lake, before["token"], principal=Principal(account))
+    except (OSError, ValueError, KeyError, TypeError, BadInput):
+        return  # there was none, or it is gone already
 
 
 def _here(provider: Provider, *, browser: bool) -> Identity:

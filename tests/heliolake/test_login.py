@@ -39,27 +39,30 @@ def provided(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     (home.path / "login.json").unlink(missing_ok=True)
 
 
-def test_a_login_in_the_browser_keeps_a_token(
+def test_a_login_in_the_browser_keeps_a_token_in_place_of_the_one_before(
     here: Command, provided: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ThreadPoolExecutor(1) as pool:
+    monkeypatch.setattr("heliolake.cli.login._PATIENCE", 60.0)
+    kept = provided.path / "login.json"
+    with ThreadPoolExecutor(1) as pool, Lake.open(provided.lake_config()) as lake:
 
         def browse(url: str) -> None:
             (back,) = parse_qs(urlsplit(url).query)["redirect_uri"]
             pool.submit(lambda: requests.get(log_in(url, PERSON, until=back), timeout=10))
 
         monkeypatch.setattr(webbrowser, "open", browse)
-        monkeypatch.setattr("heliolake.cli.login._PATIENCE", 60.0)
         said = here("account", "login")
-    assert said.code == 0, said.err
-    assert f"You are {PERSON}" in said.err
-    kept = provided.path / "login.json"
-    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    document = json.loads(kept.read_text())
-    assert document["token"] not in said.out + said.err
-    with Lake.open(provided.lake_config()) as lake:
-        found = accounts.authenticate(lake, document["token"])
-    assert (found.name, set(found.groups)) == (PERSON, {"kis"})
+        assert said.code == 0, said.err
+        assert f"You are {PERSON}" in said.err
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        token = json.loads(kept.read_text())["token"]
+        assert token not in said.out + said.err
+        found = accounts.authenticate(lake, token)
+        assert (found.name, set(found.groups)) == (PERSON, {"kis"})
+        assert here("account", "login").code == 0
+        with pytest.raises(BadInput, match="revoked"):
+            accounts.authenticate(lake, token)
+        assert accounts.authenticate(lake, json.loads(kept.read_text())["token"]).name == PERSON
 
 
 def test_a_login_from_elsewhere_shows_a_code(
