@@ -239,7 +239,7 @@ def _present() -> Iterator[None]:
         if getattr(error.orig, "sqlstate", "") not in _ABSENT:
             raise
         raise Fatal(
-            "This database has no audit trail that the service may write to, and without one nothing is done."
+            "This database has no audit trail that the service may write to; without one nothing is done. "
             "For a home run: heliolake up. For a database of its own let its administrator run what "
             "`heliolake audit script` prints."
         ) from error

@@ -360,7 +360,7 @@ def _row(
         until=until,
         holders=list(holders),
         reason=reason.strip(),
-        decided_by=principal.name,
+        decided_by=principal.signature,
     )
 
 

@@ -147,7 +147,7 @@ def _note(
     if held:
         with transaction(lake.sessions) as session:
             detail = {"action": action.value, "releases": held[:_KEPT], "number": len(held)}
-            audit.record(session, principal.name or "public", what, held[0], detail)
+            audit.record(session, principal.signature, what, held[0], detail)
 
 
 def _refusal(refused: Sequence[Asked]) -> BadInput:

@@ -101,7 +101,8 @@ def withdraw(lake: Lake, product: str, *, reason: str, principal: Principal) -> 
                 code=Reason.NOT_ALLOWED,
             )
         release.status = "WITHDRAWN"
-        session.add(Withdrawal(release_id=release.id, reason=reason.strip(), withdrawn_by=principal.name))
+        who = principal.signature
+        session.add(Withdrawal(release_id=release.id, reason=reason.strip(), withdrawn_by=who))
         rows = session.execute(
             select(Product.name, Release.version)
             .join(Product, Product.id == Release.product_id)
@@ -112,7 +113,7 @@ def withdraw(lake: Lake, product: str, *, reason: str, principal: Principal) -> 
         session.flush()
         outbox.withdrawn(session, [release.id], reason.strip())
         detail = {"reason": reason.strip(), "was": was, "derived": len(derived)}
-        audit.record(session, principal.name, "withdraw", name, detail)
+        audit.record(session, who, "withdraw", name, detail)
     try:
         mirror(lake.rucio, (found.scope, found.dataset), OpenDataState.SUSPENDED)
     except HeliolakeLakeError as error:  # `heliolake fsck` tells it

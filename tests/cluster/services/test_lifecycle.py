@@ -16,11 +16,16 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from cluster.home.home import Home
 from cluster.home.process import ProcessRecord
 from cluster.services import ServiceState, down, records, status, unprivileged, up
+from cluster.services.postgres import connect
+from lake.catalogue.session import transaction
 from lake.errors import Fatal
+from lake.governance import audit
+from lake.lake import Lake
 from tests.conftest import HOUSE, rucio_client, running_home
 
 NOBODY = 65534
@@ -96,6 +101,17 @@ def test_up_again_changes_nothing(own: Home) -> None:
     before = pids(own)
     up(own)
     assert pids(own) == before
+
+
+def test_a_home_made_before_there_was_an_audit_trail_gets_one(own: Home) -> None:
+    with connect(own, "heliolake") as database:
+        database.execute("DROP SCHEMA audit CASCADE")
+        database.execute("ALTER DATABASE heliolake OWNER TO heliolake")
+    up(own)
+    with Lake.open(own.lake_config()) as lake, transaction(lake.sessions) as session:
+        audit.record(session, "owner", "account.add", "somebody")
+        query = text("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'heliolake'")
+        assert session.scalar(query) == "heliolake_audit"
 
 
 def test_every_service_tells_where_it_is(own: Home) -> None:
