@@ -172,9 +172,14 @@ class Carrying:
 
     def _edition(self, product: ProductKey) -> Edition:
         if product not in self.editions:
-            draft = self.drafts[product] = reserve(self.lake, product, self.run.id)
+            members = self.products[product.name]
+            parents = sorted({parent for unit in members for parent in unit.parents})
+            refs = sorted({did for unit in members for did in unit.reference_dids})
+            draft = reserve(self.lake, product, self.run.id, parents=parents, refs=refs)
+            self.drafts[product] = draft
             doi = concept_doi(self.lake, product, draft.created)
-            self.editions[product] = Edition(draft.version, draft.created, self.plan.context, doi=doi)
+            edition = Edition(draft.version, draft.created, self.plan.context)
+            self.editions[product] = edition._replace(doi=doi, embargo=draft.embargo_stated)
         return self.editions[product]
 
     def _put_aside(self, unit: PlannedUnit, outcome: Outcome) -> None:

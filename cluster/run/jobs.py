@@ -35,6 +35,8 @@ class Edition(NamedTuple):
         Checksums of a file of this edition that is made again.
     doi
         Concept DOI of the product, where it was registered when the version was begun.
+    embargo
+        End of the embargo that held when the version was begun.
     """
 
     version: int
@@ -42,6 +44,7 @@ class Edition(NamedTuple):
     context: int | None
     lost: Checksums | None = None
     doi: str = ""
+    embargo: datetime | None = None
 
 
 def jobs_of(
@@ -83,14 +86,19 @@ def target_of(lake: Lake, unit: PlannedUnit, edition: Edition) -> Target:
         scope=unit.product.scope,
         name=product_file(unit.file.stem, unit.product.level, edition.version),
         version=edition.version,
-        date=in_utc(edition.created).replace(tzinfo=None).isoformat(timespec="milliseconds"),
+        date=_fits_time(edition.created),
         parents=tuple(file.did for file in unit.files),
         begin=begin,
         end=end,
         context=edition.context,
         lost=edition.lost,
         doi=edition.doi,
+        embargo="" if edition.embargo is None else _fits_time(edition.embargo),
     )
+
+
+def _fits_time(moment: datetime) -> str:
+    return in_utc(moment).replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 def span_of(unit: PlannedUnit) -> tuple[datetime | None, datetime | None]:

@@ -136,7 +136,9 @@ def _edition(lake: Lake, product: ProductKey, file: FileEntry) -> Edition | None
         return None
     created = datetime.fromisoformat(release["created"])
     doi = concept_doi(lake, product, created)
-    return Edition(version, created, release["context"], file.checksums, doi)
+    stated = release["embargo_stated"]
+    embargo = None if stated is None else datetime.fromisoformat(stated)
+    return Edition(version, created, release["context"], file.checksums, doi, embargo)
 
 
 def _carried_out(scheduler: Scheduler, plan: Plan, jobs: list[Job]) -> Iterator[Manifest]:

@@ -116,6 +116,7 @@ class Target(BaseModel):
     context: int | None = None
     lost: Checksums | None = None
     doi: str = ""
+    embargo: str = ""
 
     @property
     def trial(self) -> bool:
@@ -423,6 +424,9 @@ def _stamp(header: Any, target: Target) -> None:
     header["PARENTXT"] = ", ".join(target.parents)
     if target.doi:
         header["DOI"] = (target.doi, "of the product, in all its versions")
+    if target.embargo:
+        header["RELEASE"] = (target.embargo, "when its data are everybody's, UTC")
+        header["RELEASEC"] = "embargo when this file was made; the lake tells what holds now"
     header["UNIT_ID"] = (target.unit, "hash of inputs, recipe and references")
     if target.context is not None:
         header["VERS_CAL"] = (str(target.context), "context of calibration references")

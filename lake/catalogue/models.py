@@ -183,6 +183,7 @@ class Release(Base):
     caveats: Mapped[list[str]] = _empty_list()
     embargo_until: Mapped[datetime | None]
     embargo_holders: Mapped[list[str]] = _empty_list()
+    embargo_stated: Mapped[datetime | None]
 
 
 class Embargo(Base):

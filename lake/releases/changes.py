@@ -113,9 +113,11 @@ def _steps(calls: Any) -> dict[str, Mapping[str, Any]]:
     """The parameters of each step of a recipe; a step that is done again is `NAME#2`."""
     found: dict[str, Mapping[str, Any]] = {}
     for call in calls:
-        name = str(call.get("step", call.get("name", "")))
+        if not call.get("enabled", True):
+            continue
+        name = str(call["step"])
         number = sum(one.partition("#")[0] == name for one in found)
-        found[name if not number else f"{name}#{number + 1}"] = dict(call.get("parameters", {}))
+        found[name if not number else f"{name}#{number + 1}"] = dict(call.get("params", {}))
     return found
 
 

@@ -16,6 +16,7 @@ from lake.catalogue.models import Observation, Product, Release
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
 from lake.governance.embargo import Default
+from lake.governance.inheritance import settle_new
 from lake.lake import Lake
 from lake.names import ProductKey, check_name, check_scope, release_name
 
@@ -38,6 +39,8 @@ class Draft:
         What the caller identifies the content by.
     created
         When it was reserved. Headers may use it as DATE: a second attempt then makes the same bytes.
+    embargo_stated
+        The end of the embargo that held then, for headers too; what holds once it is published may differ.
     """
 
     release_id: int
@@ -46,6 +49,7 @@ class Draft:
     dataset: str
     key: str
     created: datetime
+    embargo_stated: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ def content_key(files: Sequence[FileEntry]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def reserve(lake: Lake, product: ProductKey, key: str) -> Draft:
+def reserve(
+    lake: Lake, product: ProductKey, key: str, *, parents: Sequence[str] = (), refs: Sequence[str] = ()
+) -> Draft:
     """Reserve the next version of a product, or get the one that was reserved for the same key.
 
     Parameters
@@ -106,6 +112,8 @@ def reserve(lake: Lake, product: ProductKey, key: str) -> Draft:
         Observation and level; both are registered when new.
     key
         What identifies the content to be published (a hash of its units, for instance).
+    parents, refs
+        Releases and references it is to be made of, where its headers have to state their embargo.
 
     Returns
     -------
@@ -131,10 +139,15 @@ def reserve(lake: Lake, product: ProductKey, key: str) -> Draft:
                 level=product.level,
                 dataset=release_name(product.observation, product.level, row.last_version),
                 draft_key=key,
+                parents=list(parents),
+                refs=list(refs),
             )
             session.add(release)
             session.flush()
             session.refresh(release)
+            settle_new(session, release)
+            release.embargo_stated = release.embargo_until
+            session.flush()
         return _draft(release, product)
 
 
@@ -176,4 +189,12 @@ def _product(session: Session, product: ProductKey) -> Product:
 
 
 def _draft(release: Release, product: ProductKey) -> Draft:
-    return Draft(release.id, product, release.version, release.dataset, release.draft_key, release.created)
+    return Draft(
+        release.id,
+        product,
+        release.version,
+        release.dataset,
+        release.draft_key,
+        release.created,
+        release.embargo_stated,
+    )

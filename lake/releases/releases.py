@@ -239,6 +239,7 @@ def describe(release: Release, product: ProductKey) -> dict[str, Any]:
         "run": release.run_id,
         "caveats": list(release.caveats),
         "embargo_until": iso(release.embargo_until),
+        "embargo_stated": iso(release.embargo_stated),
     }
 
 

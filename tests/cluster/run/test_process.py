@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,20 @@ from cluster.run.process import process, resume
 from cluster.services import status, up
 from lake.catalogue.models import UnitResult
 from lake.catalogue.session import transaction
-from lake.errors import Retriable
+from lake.errors import BadInput, Retriable
 from lake.fsck import code as fsck_code
 from lake.fsck.code import other_code
 from lake.fsck.compare import fsck
 from lake.fsck.difference import Look
 from lake.fsck.picture import take_picture
+from lake.governance import embargo
+from lake.governance.policy import OWNER
+from lake.governance.target import Target
 from lake.lake import Lake
 from lake.ledger import runs
 from lake.releases import search
+from lake.releases.changes import changes
+from lake.releases.withdrawal import withdraw
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.instruments.stereo_hi.simulate import SimulationConfig, write_series
@@ -234,6 +240,9 @@ from cluster.home.home import Home
 from cluster.plan.plan import Query, make_plan
 from cluster.run.process import process, resume
 from cluster.services import status, up
+from lake.governance import embargo
+from lake.governance.policy import OWNER
+from lake.governance.target import Target
 from lake.lake import Lake
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
@@ -411,3 +420,51 @@ def other_code_of(lake: Lake, *, repair: bool = False) -> list[dict[str, Any]]:
             assert one.repair is not None
             one.commands = one.repair() or ()
     return [one.as_dict() for one in found]
+
+
+def test_products_of_what_is_under_embargo_are_and_say_so_and_come_back_the_same(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    ingest(lake, aia_series(tmp_path, at(2015, 8, 21), 1))
+    until = datetime(2999, 1, 1, tzinfo=UTC)
+    target = Target("sdo_aia", "aia171_20150821")
+    embargo.put(lake, target, until, reason="first paper", principal=OWNER)
+    recipe = recipes()[RECIPE]
+    with pytest.raises(BadInput, match="under embargo until"):
+        make_plan(lake, recipe, Query(observation="aia171_20150821"))
+    plan = make_plan(lake, recipe, Query(observation="aia171_20150821"), principal=OWNER)
+    with pytest.raises(BadInput, match="under embargo until"):
+        process(lake, home.scheduler(), plan)
+    assert counted(process(lake, home.scheduler(), plan, principal=OWNER)) == {"done": 1}
+    (made,) = search.search(lake, instrument="sdo_aia", level="1.5", pattern="aia171_20150821")
+    assert made["embargo_until"] == "2999-01-01T00:00:00.000Z"
+    (file,) = search.granted_files(lake, made["product"], OWNER)
+    path = path_of(lake, file.scope, file.name)
+    assert fits.getheader(path)["RELEASE"] == "2999-01-01T00:00:00.000"
+    embargo.lift(lake, target, reason="published", principal=OWNER)
+    before = path.read_bytes()
+    path.unlink()
+    again = process(lake, home.scheduler(), plan, principal=OWNER)
+    assert again.more["put_back"] == [file.did]
+    assert path.read_bytes() == before
+
+
+def test_what_was_withdrawn_is_not_published_again_by_the_same_settings(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    observation = "aia171_20150822"
+    ingest(lake, aia_series(tmp_path, at(2015, 8, 22), 1))
+    processed(home, lake, observation)
+    withdraw(lake, f"sdo_aia:{observation}.l15@v0001", reason="a wrong pointing", principal=OWNER)
+    report = processed(home, lake, observation)
+    assert counted(report) == {"skipped": 1}
+    assert "was withdrawn (a wrong pointing)" in report.items[0].reason
+    assert report.more["releases"] == []
+    processed(home, lake, observation, register__scale_arcsec=2.4)
+    assert released(lake, observation) == [(1, "WITHDRAWN", 1), (2, "ACTIVE", 1)]
+    told = changes(lake, f"sdo_aia:{observation}.l15")
+    assert told["before"] == f"sdo_aia:{observation}.l15@v0001"
+    assert {
+        "kind": "parameter",
+        "text": "register.scale_arcsec is 2.4 (was the default)",
+    } in told["changes"]

@@ -18,7 +18,7 @@ from lake.governance.policy import OWNER, Principal, Terms
 from lake.governance.target import Target
 from lake.lake import Lake
 from lake.names import ProductKey
-from lake.releases.drafts import Provenance
+from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.releases import extend
 
 MakeFiles = Callable[..., list[FileEntry]]
@@ -263,3 +263,16 @@ def test_a_target_is_what_a_person_writes(text: str, instrument: str | None, mea
 def test_what_names_nothing_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="not clear"):
         Target.of_text(text)
+
+
+def test_a_version_that_is_begun_states_the_embargo_of_that_moment_for_its_headers(
+    lake: Lake, scope: str, publish: Publish
+) -> None:
+    raw = publish("one")
+    put(lake, Target(scope, "one"), SOON)
+    key = ProductKey(scope, "map", "1")
+    begun = reserve(lake, key, "k", parents=[raw])
+    embargo.extend(lake, Target(scope, "one"), LATER, reason="delay", principal=OWNER)
+    assert begun.embargo_stated == SOON
+    assert reserve(lake, key, "k", parents=[raw]) == begun
+    discard(lake, key, "k")
