@@ -51,7 +51,8 @@ CREATE TABLE IF NOT EXISTS audit.entry (
 CREATE INDEX IF NOT EXISTS ix_entry_time ON audit.entry (time);
 CREATE INDEX IF NOT EXISTS ix_entry_subject ON audit.entry (subject, number);
 
--- One writer at a time, numbers without gaps, each entry behind the newest: a chain has no branches.
+-- One writer at a time, numbers without gaps, each entry behind the newest and of this minute: a chain has no
+-- branches, and nothing in it is dated back.
 CREATE OR REPLACE FUNCTION audit.continue_chain() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -62,6 +63,10 @@ BEGIN
     IF NEW.number <> coalesce(head.number, 0) + 1 OR NEW.previous <> coalesce(head.hash, repeat('0', 64)) THEN
         RAISE EXCEPTION 'Entry % does not continue the audit trail, which ends with entry %.',
             NEW.number, coalesce(head.number, 0) USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF NEW.time NOT BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp() THEN
+        RAISE EXCEPTION 'Entry % is not of this minute.', NEW.number
+            USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
 END

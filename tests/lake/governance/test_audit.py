@@ -159,6 +159,15 @@ def test_the_database_takes_no_entry_that_does_not_continue_the_chain(
         service.execute(statement)
 
 
+@pytest.mark.parametrize("when", ["now() - interval '1 hour'", "now() + interval '1 hour'"])
+def test_the_database_takes_no_entry_that_is_dated_back_or_ahead(guarded: Lake, when: str) -> None:
+    statement = text(
+        f"INSERT INTO audit.entry VALUES (10, {when}, 'eve', 'embargo.lift', 'x', '{{}}', :p, :h)"  # noqa: S608
+    ).bindparams(p=audit.head(guarded).hash, h="a" * 64)
+    with pytest.raises(DBAPIError, match="not of this minute"), guarded.engine.begin() as service:
+        service.execute(statement)
+
+
 @pytest.mark.parametrize(
     "change",
     [
