@@ -106,7 +106,7 @@ def mint(lake: Lake, office: Office, subject: Subject, principal: Principal) -> 
             _check(session, office, doi)
             session.add(DoiOutbox(doi_id=doi.id, because="minted"))
             session.flush()
-            audit.record(session, principal.name, "doi.mint", facts.name, {"doi": doi.doi})
+            audit.record(session, principal.signature, "doi.mint", facts.name, {"doi": doi.doi})
 
 
 def raise_to(lake: Lake, office: Office, subject: Subject, state: State, principal: Principal) -> None:
@@ -146,7 +146,7 @@ def raise_to(lake: Lake, office: Office, subject: Subject, state: State, princip
             outbox.note(session, subject.product_id, f"to be {state}", office.registry.prefix)
             session.flush()
             what = "doi.publish" if state is State.FINDABLE else "doi.register"
-            audit.record(session, principal.name, what, facts.name, {"doi": doi.doi})
+            audit.record(session, principal.signature, what, facts.name, {"doi": doi.doi})
 
 
 def hide(lake: Lake, office: Office, subject: Subject, reason: str, principal: Principal) -> None:
@@ -175,7 +175,7 @@ def hide(lake: Lake, office: Office, subject: Subject, reason: str, principal: P
         outbox.note(session, subject.product_id, "hidden", office.registry.prefix)
         session.flush()
         told = {"doi": doi.doi, "reason": doi.tombstone}
-        audit.record(session, principal.name, "doi.hide", facts.name, told)
+        audit.record(session, principal.signature, "doi.hide", facts.name, told)
 
 
 def named_with(lake: Lake, office: Office, subject: Subject) -> list[int]:
