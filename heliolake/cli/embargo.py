@@ -200,7 +200,10 @@ def show(ctx: typer.Context, target: About, instrument: OfInstrument = None, as_
     if standing:
         out().print(
             table(
-                "Releases", ("release", "status", "under embargo until", "holders"), rows, fold=("release",)
+                "Releases",
+                ("release", "status", "under embargo until", "holders"),
+                standing,
+                fold=("release",),
             )
         )
     if len(told["releases"]) > _SHOWN:

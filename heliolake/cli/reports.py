@@ -43,7 +43,7 @@ def release_table(releases: list[dict[str, Any]], title: str = "") -> Any:
         (
             shown(entry["product"]),
             f"v{entry['version']:04d}",
-            coloured(entry["status"]),
+            _standing(entry),
             entry["files"],
             short_time(entry["date_beg"])[:16],
         )
@@ -52,6 +52,12 @@ def release_table(releases: list[dict[str, Any]], title: str = "") -> Any:
     if len(releases) > _SHOWN:
         rows.append((f"… and {len(releases) - _SHOWN} more (--json has all)", "", "", "", ""))
     return table(title, ("product", "version", "status", ">files", "begins (UTC)"), rows, fold=("product",))
+
+
+def _standing(entry: dict[str, Any]) -> str:
+    """The status of a release, and whether it is not everybody's yet."""
+    status = coloured(entry["status"])
+    return f"{status}, [yellow]embargo[/]" if entry.get("under_embargo") else status
 
 
 def short_time(text: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from heliolake.cli.common import GOVERN, Json, command, open_lake, principal_of
+from heliolake.cli.common import GOVERN, Json, open_lake, principal_of
 from heliolake.cli.complete import product_names
 from heliolake.cli.doi import tell_registry
 from heliolake.cli.output import err, out, print_json, shown
@@ -56,5 +56,4 @@ def withdraw(
     if len(done.derived) > _SHOWN:
         out().print(f"  [dim]… and {len(done.derived) - _SHOWN} more (--json has them)[/]")
     if done.was == "ACTIVE":
-        again = command(ctx, "process RECIPE")
-        err().print(f"Its product has no active release now; {shown(again)} with better settings makes one.")
+        err().print("Its product has no active release now; the next one that is ingested or processed is.")
