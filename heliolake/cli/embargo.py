@@ -253,7 +253,7 @@ def _tell(decision: Decision, *, as_json: bool) -> None:
         out().print(f"  {shown(one['release'])}  {now}", soft_wrap=True)
     if len(decision.changed) > _SHOWN:
         out().print(f"  [dim]… and {len(decision.changed) - _SHOWN} more (--json has them)[/]")
-    if not about:
+    if not about and decision.until is not None:
         out().print("Nothing has this value yet; what comes will be under this embargo.")
 
 

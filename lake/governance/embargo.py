@@ -238,6 +238,14 @@ def stamp_default(session: Session, observation: int, default: Default) -> None:
     session.flush()
 
 
+def concerns(session: Session, values: Iterable[str]) -> bool:
+    """Whether anything was ever decided about searchable values of these names."""
+    names = list(values)
+    return (
+        bool(names) and session.scalar(select(Embargo.id).where(Embargo.key.in_(names)).limit(1)) is not None
+    )
+
+
 def show(lake: Lake, target: Target, principal: Principal) -> dict[str, Any]:
     """What is decided about something, how its releases stand, and for its curators by whom and why."""
     private = may(principal, Action.CURATE, Terms("ACTIVE", scope=target.scope), datetime.now(UTC))

@@ -25,7 +25,7 @@ from lake.catalogue.session import transaction
 from lake.entries import FileEntry
 from lake.errors import Fatal, HeliolakeLakeError
 from lake.governance import embargo
-from lake.governance.inheritance import settle_new, share_lock
+from lake.governance.inheritance import settle, settle_new, share_lock, take_lock
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance
@@ -108,7 +108,7 @@ def into_catalogue(
     session: Session, release_id: int, files: Sequence[FileEntry], provenance: Provenance
 ) -> Release:
     """Everything the catalogue learns from a publication, within the caller's transaction."""
-    share_lock(session)
+    decided_upon = _lock(session, provenance)
     product_id = session.scalars(select(Release.product_id).where(Release.id == release_id)).one()
     product = session.get_one(Product, product_id, with_for_update=True)
     release = session.get_one(Release, release_id, with_for_update=True)
@@ -127,10 +127,31 @@ def into_catalogue(
         embargo.stamp_default(session, product.observation_id, provenance.embargo)
     # Asked at this moment, not when the work was planned: an embargo that was set meanwhile holds.
     settle_new(session, release)
+    if decided_upon:
+        settle(session, _releases_of(session, product.observation_id))
     _activate(session, product, release)
     session.flush()
     session.refresh(release)
     return release
+
+
+def _lock(session: Session, provenance: Provenance) -> bool:
+    """Hold back decisions; tells whether there are any about values that come in.
+
+    These may put older releases of the observation under embargo, and what was made of them: then nothing
+    else may be published meanwhile.
+    """
+    if not embargo.concerns(session, provenance.observation_meta):
+        share_lock(session)
+        if not embargo.concerns(session, provenance.observation_meta):  # still, now that none can be taken
+            return False
+    take_lock(session)
+    return True
+
+
+def _releases_of(session: Session, observation_id: int) -> list[int]:
+    query = select(Release.id).join(Product).where(Product.observation_id == observation_id)
+    return list(session.scalars(query.where(Release.status != "DRAFT")))
 
 
 def _add_files(session: Session, files: Sequence[FileEntry]) -> dict[tuple[str, str], int]:

@@ -276,3 +276,14 @@ def test_a_version_that_is_begun_states_the_embargo_of_that_moment_for_its_heade
     assert begun.embargo_stated == SOON
     assert reserve(lake, key, "k", parents=[raw]) == begun
     discard(lake, key, "k")
+
+
+def test_a_value_that_comes_in_late_puts_older_releases_and_what_was_made_of_them_under_embargo(
+    lake: Lake, scope: str, publish: Publish, terms: Look
+) -> None:
+    put(lake, Target(scope, key="proposal", value="P3"), LATER)
+    old = publish("one", observation_meta={"proposal": "P2"})
+    made = publish("film", "1", parents=[old])
+    assert terms(made).embargo_until is None
+    publish("one", observation_meta={"proposal": "P3"})
+    assert [terms(name).embargo_until for name in (old, made)] == [LATER, LATER]
