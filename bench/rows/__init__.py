@@ -23,6 +23,7 @@ NAMES: Final = (
     "series",
     "ingest",
     "reductions",
+    "access",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

@@ -79,6 +79,7 @@ GOVERNING: dict[str, Words] = {
     "account add": lambda to: ["account", "add", "Not A Name"],
     "account show": lambda to: ["account", "show", "nobody"],
     "account change": lambda to: ["account", "change", "nobody", "--note", "x"],
+    "account login": lambda to: ["account", "login"],
     "account suspend": lambda to: ["account", "suspend", "nobody", *_WHY],
     "account resume": lambda to: ["account", "resume", "nobody"],
     "account list": lambda to: ["account", "list"],
