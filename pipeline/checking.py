@@ -54,7 +54,7 @@ def check(folder: Path) -> Checked:
         That of ``instrument.yaml``, or of a package that holds one such folder.
     """
     try:
-        folder = _described_in(folder)
+        folder = described_in(folder)
         entry = read_description(folder)
     except Fatal as error:
         return Checked(folder.name, (str(error),))
@@ -73,7 +73,8 @@ def check(folder: Path) -> Checked:
     return Checked(entry.name, tuple(problems), notes, *names)
 
 
-def _described_in(folder: Path) -> Path:
+def described_in(folder: Path) -> Path:
+    """The folder of `instrument.yaml`: the one given, or the only one below it that has one."""
     if (folder / "instrument.yaml").exists():
         return folder
     below = sorted(path.parent for path in folder.glob("*/instrument.yaml")) or sorted(

@@ -192,6 +192,7 @@ def _check(which: str, *, as_json: bool) -> None:
             raise Fatal(f"there is neither a folder nor an instrument {which}. {choices(which, known())}")
         folder = known()[which].folder
     found = check(folder)
+    found = found._replace(problems=(*found.problems, *_about_citing(folder)))
     if as_json:
         print_json(found._asdict())
     else:
@@ -204,6 +205,19 @@ def _check(which: str, *, as_json: bool) -> None:
         out().print(f"[bold]{shown(found.name)}[/]  {verdict}", soft_wrap=True)
     if found.problems:
         raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _about_citing(folder: Path) -> list[str]:
+    """What a description says of how its data are cited, and cannot be; the pipeline does not judge that."""
+    from lake.governance.doi.citation import mistakes
+    from pipeline.checking import described_in
+    from pipeline.errors import HeliolakeError
+    from pipeline.registry import read_description
+
+    try:
+        return mistakes(read_description(described_in(folder)).citation)
+    except HeliolakeError:  # it cannot be read, which has been said
+        return []
 
 
 def _print_recipe(document: dict[str, Any]) -> None:

@@ -182,3 +182,14 @@ def _installed(run: Command, tmp_path: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: night\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[heliolake.instruments]\nnight_camera = heliolake_night_camera\n")
     return site
+
+
+def test_a_check_says_what_cannot_be_said_of_how_data_are_cited(run: Command, tmp_path: Path) -> None:
+    run("new", "instrument", "cited_camera", "-o", tmp_path)
+    path = tmp_path / "cited_camera" / "instrument.yaml"
+    text = path.read_text()
+    path.write_text(f"{text}\ncitation: {{creators: [{{name: A team}}], subjects: [corona]}}\n")
+    assert run("instruments", "--check", path.parent).code == 0
+    path.write_text(f"{text}\ncitation: {{creators: [{{family: Doe, orcid: '0000-0002-1825-0098'}}]}}\n")
+    said = run("instruments", "--check", path.parent)
+    assert (said.code, "citation.creators.0.orcid" in said.out) == (1, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 TEST_CREATOR: Final = "TEST VALUE (no creator is configured)"
 TEST_PUBLISHER: Final = "TEST VALUE (no publisher is configured)"
@@ -143,6 +143,19 @@ class Citation(_Said):
 def with_test_values(said: Mapping[str, Any]) -> dict[str, Any]:
     """What is said, with test values marked as such for what is required and not said."""
     return {"creators": [{"name": TEST_CREATOR}], "publisher": {"name": TEST_PUBLISHER}, **said}
+
+
+def mistakes(said: Mapping[str, Any]) -> list[str]:
+    """What of something said cannot be, a sentence each; what is not said may be said elsewhere."""
+    try:
+        Citation.model_validate({"title": "", **said})
+    except ValidationError as error:
+        return [
+            f"citation.{'.'.join(map(str, one['loc']))}: {one['msg']}, not {one['input']!r}"
+            for one in error.errors()
+            if not (len(one["loc"]) == 1 and one["loc"][0] not in said)
+        ]
+    return []
 
 
 def _checks(orcid: str) -> bool:
