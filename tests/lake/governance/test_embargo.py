@@ -20,6 +20,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.releases import extend
+from lake.releases.releases import publish as publish_release
 
 MakeFiles = Callable[..., list[FileEntry]]
 Publish = Callable[..., str]
@@ -287,3 +288,18 @@ def test_a_value_that_comes_in_late_puts_older_releases_and_what_was_made_of_the
     assert terms(made).embargo_until is None
     publish("one", observation_meta={"proposal": "P3"})
     assert [terms(name).embargo_until for name in (old, made)] == [LATER, LATER]
+
+
+def test_an_embargo_that_is_set_while_something_is_made_holds_for_it(
+    lake: Lake, scope: str, publish: Publish, make_files: MakeFiles, terms: Look
+) -> None:
+    raw = publish("one")
+    key = ProductKey(scope, "film", "1")
+    begun = reserve(lake, key, "k", parents=[raw])
+    put(lake, Target(scope, "one"), LATER, "ada")
+    publish_release(lake, begun, make_files("film.fits", level="1"), Provenance(parents=[raw]))
+    assert begun.embargo_stated is None
+    assert (terms(f"{key.name}@v0001").embargo_until, terms(f"{key.name}@v0001").embargo_holders) == (
+        LATER,
+        ["ada"],
+    )
