@@ -236,6 +236,8 @@ def stamp_default(session: Session, observation: int, default: Default) -> None:
         )
     )
     session.flush()
+    detail = {"until": iso(end), "months": default.months}
+    audit.record(session, "instrument", "embargo.default", f"{about.scope}:{about.name}", detail)
 
 
 def concerns(session: Session, values: Iterable[str]) -> bool:
@@ -386,9 +388,9 @@ def _require_known(session: Session, target: Target) -> list[int]:
                 code=Reason.NOT_FOUND,
             )
         return found
-    alone = Observation.meta.contains({target.key: target.value})
-    among = Observation.meta.contains({target.key: [target.value]})
-    return list(session.scalars(query.where(or_(alone, among))))
+    forms = [form for value in (target.value, str(target.value)) for form in (value, [value])]
+    has = or_(*(Observation.meta.contains({target.key: form}) for form in forms))
+    return list(session.scalars(query.where(has)))
 
 
 def _require_no_earlier(

@@ -107,12 +107,10 @@ def _decided_by_value(observation: int) -> Select[tuple[Embargo]]:
         .where(Embargo.key != "")
         .group_by(Embargo.scope, Embargo.key, cast(Embargo.value, String))
     )
-    has = or_(
-        Observation.meta.contains(func.jsonb_build_object(Embargo.key, Embargo.value)),
-        Observation.meta.contains(
-            func.jsonb_build_object(Embargo.key, func.jsonb_build_array(Embargo.value))
-        ),
-    )
+    # A person who types 12 means the number and the text alike: headers have either.
+    as_text = func.to_jsonb(Embargo.value.op("#>>")(text("'{}'::text[]")))
+    forms = [form for value in (Embargo.value, as_text) for form in (value, func.jsonb_build_array(value))]
+    has = or_(*(Observation.meta.contains(func.jsonb_build_object(Embargo.key, form)) for form in forms))
     return (
         select(Embargo)
         .join(Observation, and_(or_(Embargo.scope == "", Embargo.scope == Observation.scope), has))

@@ -139,6 +139,16 @@ def test_an_embargo_on_a_proposal_reaches_all_that_belong_to_it_those_to_come_in
     assert {terms(name).embargo_until for name in (one, late, both)} == {None}
 
 
+def test_a_number_that_is_typed_means_the_text_of_a_header_too(
+    lake: Lake, scope: str, publish: Publish, terms: Look
+) -> None:
+    as_text = publish("text", observation_meta={"campaign": "12"})
+    as_number = publish("number", observation_meta={"campaign": [11, 12]})
+    decision = put(lake, Target.of_text("campaign=12", scope), LATER)
+    assert decision.observations == 2
+    assert [terms(name).embargo_until for name in (as_text, as_number)] == [LATER, LATER]
+
+
 def test_an_instruments_default_counts_from_the_end_of_the_observation_and_moves_with_it_only(
     lake: Lake, scope: str, make_files: MakeFiles, terms: Look
 ) -> None:
