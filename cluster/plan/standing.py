@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from cluster.plan.plan import Plan
 from cluster.plan.refusals import lacking
+from lake.entries import iso
+from lake.governance.inheritance import of_inputs
 from lake.lake import Lake
 from lake.ledger import results
 from lake.names import ProductKey
@@ -50,10 +53,14 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a plan stands, as a whole and by product; `lacking` as `cluster.plan.refusals` counts it."""
+    """Where a plan stands, as a whole and by product; `lacking` as `cluster.plan.refusals` counts it.
+
+    `embargo_until` is the last end of the embargoes that its products would inherit now.
+    """
 
     products: tuple[ProductStanding, ...]
     lacking: Mapping[str, int]
+    embargo_until: datetime | None = None
 
     @property
     def new(self) -> int:
@@ -81,6 +88,7 @@ class Standing:
             "done": self.done,
             "put_aside": self.put_aside,
             "lacking": dict(self.lacking),
+            "embargo_until": iso(self.embargo_until),
             "products": [asdict(one) for one in self.products],
         }
 
@@ -102,7 +110,8 @@ def standing(lake: Lake, plan: Plan) -> Standing:
         _of(lake, product, [unit.unit_id for unit in of_product], known, active.get(product.name))
         for product, of_product in members.items()
     )
-    return Standing(tuple(found), lacking(plan))
+    held = of_inputs(lake, plan.parents(), plan.reference_dids())
+    return Standing(tuple(found), lacking(plan), held.embargo_until)
 
 
 def _of(

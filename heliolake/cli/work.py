@@ -25,7 +25,7 @@ from heliolake.cli.complete import context_numbers, recipe_names, run_ids
 from heliolake.cli.complete import settings as settings_of
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, progress_bar, shown, table
-from heliolake.cli.reports import print_report
+from heliolake.cli.reports import print_report, short_time
 
 if TYPE_CHECKING:
     from cluster.home.home import Home
@@ -402,6 +402,9 @@ def print_plan(document: dict[str, Any]) -> None:
     if rows:
         heads = ("product", ">files", ">new", ">done", "active", "what comes")
         console.print(table("", heads, rows, fold=("product", "what comes")))
+    if stands.get("embargo_until"):
+        until = short_time(stands["embargo_until"])
+        console.print(f"As decided now, the last of the products is under embargo until {until} UTC.")
     for need, number in stands["lacking"].items():
         console.print(f"[yellow]{number} files lack the reference {shown(need)} and will be put aside[/]")
     for entry in document["left_out"]:

@@ -15,7 +15,9 @@ from sqlalchemy import Select, String, and_, cast, func, or_, select, text, tupl
 from sqlalchemy.orm import Session
 
 from lake.catalogue.models import Embargo, File, Observation, Product, Reference, Release, ReleaseFile
+from lake.catalogue.session import transaction
 from lake.governance.policy import Terms, strictest
+from lake.lake import Lake
 from lake.rucio.client import batches
 
 _LOCK = 7_201_955_023  # not the one of the audit trail
@@ -74,6 +76,24 @@ def settle_new(session: Session, release: Release) -> None:
     """Give a release that is being published the terms that hold now; nothing was made of it yet."""
     at = session.scalars(select(func.now())).one()
     release.embargo_until, release.embargo_holders = strictest(_sources(session, release), at)
+
+
+def of_inputs(lake: Lake, releases: Collection[str], references: Collection[str] = ()) -> Terms:
+    """The embargo that would hold now for something made of all of these.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    releases
+        By name, ``PRODUCT@vNNNN``.
+    references
+        By DID.
+    """
+    with transaction(lake.sessions) as session:
+        at = session.scalars(select(func.now())).one()
+        until, holders = strictest(_of_inputs(session, releases, references), at)
+    return Terms("DRAFT", until, holders)
 
 
 def descendants(session: Session, releases: Collection[int]) -> list[int]:
@@ -160,15 +180,7 @@ def _sources(session: Session, release: Release) -> Iterator[Terms]:
     ).one()
     for one in decided(session, observation):
         yield _terms(one)
-    parents = set(release.parents)
-    if release.refs:
-        for reference in session.scalars(select(Reference).where(Reference.did.in_(release.refs))):
-            parents |= set(reference.parents)
-        for kept_in in set(session.scalars(_observations_of(release.refs))):
-            yield from (_terms(one) for one in decided(session, kept_in))
-    for several in batches(sorted(_keys(parents)), _MANY):
-        named = select(Release).join(Product).where(tuple_(Product.name, Release.version).in_(several))
-        yield from (terms_of(one) for one in session.scalars(named))
+    yield from _of_inputs(session, release.parents, release.refs)
     before = session.scalar(
         select(Release)
         .where(
@@ -181,6 +193,19 @@ def _sources(session: Session, release: Release) -> Iterator[Terms]:
     )
     if before is not None:
         yield terms_of(before)
+
+
+def _of_inputs(session: Session, releases: Collection[str], references: Collection[str]) -> Iterator[Terms]:
+    """The terms of releases, of what references were made of, and decisions about the references."""
+    parents = set(releases)
+    if references:
+        for reference in session.scalars(select(Reference).where(Reference.did.in_(references))):
+            parents |= set(reference.parents)
+        for kept_in in set(session.scalars(_observations_of(references))):
+            yield from (_terms(one) for one in decided(session, kept_in))
+    for several in batches(sorted(_keys(parents)), _MANY):
+        named = select(Release).join(Product).where(tuple_(Product.name, Release.version).in_(several))
+        yield from (terms_of(one) for one in session.scalars(named))
 
 
 def _observations_of(dids: Iterable[str]) -> Select[tuple[int]]:

@@ -22,6 +22,7 @@ from astropy.io import fits
 from cluster.home.home import Home
 from cluster.intake.ingest import ingest
 from cluster.plan.plan import Plan, Query, make_plan
+from cluster.plan.standing import standing
 from cluster.report import Report
 from cluster.run.process import process, resume
 from cluster.services import status, up
@@ -433,6 +434,7 @@ def test_products_of_what_is_under_embargo_are_and_say_so_and_come_back_the_same
     with pytest.raises(BadInput, match="under embargo until"):
         make_plan(lake, recipe, Query(observation="aia171_20150821"))
     plan = make_plan(lake, recipe, Query(observation="aia171_20150821"), principal=OWNER)
+    assert standing(lake, plan).embargo_until == until
     with pytest.raises(BadInput, match="under embargo until"):
         process(lake, home.scheduler(), plan)
     assert counted(process(lake, home.scheduler(), plan, principal=OWNER)) == {"done": 1}
