@@ -19,8 +19,8 @@ def moment(when: datetime | date | str) -> datetime:
         when = datetime(when.year, when.month, when.day)  # noqa: DTZ001 - its zone is set below
     try:
         found = when if isinstance(when, datetime) else datetime.fromisoformat(when)
-    except (ValueError, TypeError) as error:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError) as error:
         raise BadInput(
             f"{when!r} is not a time; write 2011-09-10 or 2011-09-10T11:47:21", code=Reason.BAD_KEYWORD
         ) from error
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

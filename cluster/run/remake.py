@@ -27,6 +27,7 @@ from lake.lake import Lake
 from lake.ledger.units import Result
 from lake.names import ProductKey, version_of
 from lake.releases.releases import find_version
+from lake.releases.withdrawal import withdrawn_files
 from lake.storage.store import key_of
 from pipeline.outcome import Status
 
@@ -89,6 +90,9 @@ def remake_lost(
         for unit in plan.units
         if (file := _file_of(known, unit)) is not None and not _has_its_size(lake, file)
     }
+    # What was withdrawn and is lost stays lost: made anew it would be published under another name.
+    gone = withdrawn_files(lake, [file.did for _, file in lost.values()])
+    lost = {unit_id: (unit, file) for unit_id, (unit, file) in lost.items() if file.did not in gone}
     remade = Remade()
     if not lost:
         return remade

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heliolake.cli.common import FIND, GOVERN, Json, command, home_of, open_lake, principal_of
+from heliolake.cli.common import (
+    FIND,
+    GOVERN,
+    Json,
+    command,
+    home_of,
+    open_lake,
+    principal_of,
+    require_operator,
+)
 from heliolake.cli.complete import product_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, shown, table
@@ -177,6 +186,7 @@ def sync(
     from lake.governance.doi.reconcile import sync as reconcile
 
     with _at_work(ctx) as (lake, office):
+        require_operator(principal_of(ctx, lake), "telling the registry")
         done = reconcile(lake, office, thorough=thorough)
         if as_json:
             print_json(_document(office, done))
@@ -242,8 +252,10 @@ def _at_work(ctx: typer.Context) -> Iterator[tuple[Lake, Office]]:
     """The lake of the home and its registry."""
     from cluster.registry.opening import office_of
 
-    with open_lake(ctx) as lake, office_of(home_of(ctx)) as office:
-        yield lake, office
+    with open_lake(ctx) as lake:
+        principal_of(ctx, lake)  # nobody acts as an account that is not there, or suspended
+        with office_of(home_of(ctx)) as office:
+            yield lake, office
 
 
 def _subject(lake: Lake, product: str, *, concept: bool) -> Subject:

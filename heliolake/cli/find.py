@@ -139,10 +139,11 @@ def show(
     from lake.releases.search import show as look
 
     with open_lake(ctx) as lake:
+        principal = principal_of(ctx, lake)
         if changes:
             _tell_changes(compare(lake, product), as_json=as_json)
             return
-        document = look(lake, product, principal_of(ctx, lake))
+        document = look(lake, product, principal)
     if as_json:
         print_json(document)
     else:

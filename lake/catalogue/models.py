@@ -191,7 +191,7 @@ class Embargo(Base):
 
     It is about an observation (`scope`, `observation`), or about all that have a searchable value (`key`,
     `value`; `scope` "" means of any instrument). `until` NULL says that there is none (any more).
-    `by_default` marks what an instrument's description asked for; any decision of a person comes before it.
+    `by_default` marks what an instrument's description asked for, `lifts` what was to shorten an embargo.
     """
 
     __tablename__ = "embargo"
@@ -211,6 +211,7 @@ class Embargo(Base):
     holders: Mapped[list[str]] = _empty_list()
     reason: Mapped[str]
     by_default: Mapped[bool] = mapped_column(server_default=text("false"))
+    lifts: Mapped[bool] = mapped_column(server_default=text("false"))
     decided_by: Mapped[str]
     decided: Mapped[datetime] = _now()
 

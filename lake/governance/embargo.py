@@ -206,7 +206,7 @@ def lift(
                 end,
                 "`heliolake embargo extend` makes it longer",
             )
-        row = _row(target, end, terms.embargo_holders if end else [], reason, principal)
+        row = _row(target, end, terms.embargo_holders if end else [], reason, principal, lifts=True)
         decision = _carry_out(session, target, row, ids, "embargo.lift")
     return _told_to_rucio(lake, decision)
 
@@ -360,7 +360,13 @@ def _told_to_rucio(lake: Lake, decision: Decision) -> Decision:
 
 
 def _row(
-    target: Target, until: datetime | None, holders: Iterable[str], reason: str, principal: Principal
+    target: Target,
+    until: datetime | None,
+    holders: Iterable[str],
+    reason: str,
+    principal: Principal,
+    *,
+    lifts: bool = False,
 ) -> Embargo:
     return Embargo(
         scope=target.scope,
@@ -370,6 +376,7 @@ def _row(
         until=until,
         holders=list(holders),
         reason=reason.strip(),
+        lifts=lifts,
         decided_by=principal.signature,
     )
 

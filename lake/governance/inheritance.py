@@ -107,7 +107,11 @@ def descendants(session: Session, releases: Collection[int]) -> list[int]:
 
 
 def decided(session: Session, observation: int) -> list[Embargo]:
-    """The decisions about an observation that hold: those of people, or else the instrument's default."""
+    """The decisions about an observation that hold: those of people, else the instrument's default.
+
+    The default gives way to what people decided about the observation, to what lifts, and to an embargo that
+    reaches as far. One that ends before it, perhaps long ago, does not set it aside.
+    """
     own = session.scalars(
         select(Embargo)
         .join(Observation, (Observation.scope == Embargo.scope) & (Observation.name == Embargo.observation))
@@ -116,8 +120,15 @@ def decided(session: Session, observation: int) -> list[Embargo]:
         .limit(1)
     ).one_or_none()
     by_value = list(session.scalars(_decided_by_value(observation)))
-    explicit = [*([own] if own is not None and not own.by_default else []), *by_value]
-    return explicit or ([own] if own is not None else [])
+    if own is None or (own.by_default and any(_sets_aside(one, own) for one in by_value)):
+        return by_value
+    return [own, *by_value]
+
+
+def _sets_aside(decision: Embargo, default: Embargo) -> bool:
+    if decision.lifts or decision.until is None or default.until is None:
+        return True
+    return decision.until >= default.until
 
 
 def _decided_by_value(observation: int) -> Select[tuple[Embargo]]:
@@ -235,7 +246,12 @@ def _descendants(session: Session, releases: Collection[int]) -> Iterator[int]:
     """Releases that inherit from others at once."""
     yield from _made_of(session, releases)
     for several in batches(sorted(releases), _MANY):
-        before = select(Release.product_id, Release.version).where(Release.id.in_(several)).subquery()
+        before = (
+            select(Release.product_id, func.min(Release.version).label("version"))
+            .where(Release.id.in_(several))
+            .group_by(Release.product_id)
+            .subquery()
+        )
         yield from session.scalars(
             select(Release.id).join(
                 before,

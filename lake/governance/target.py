@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from lake.errors import BadInput, Reason
@@ -9,6 +10,8 @@ from lake.names import parse_product
 from lake.text import printable
 
 _LONGEST = 200
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_BROKEN = re.compile(r"-?(0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,14 @@ def _observation(whole: str, name: str) -> str:
 
 
 def _plain(value: str) -> str | int | float:
-    """A value as headers have it: a number where it reads as one."""
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
+    """A value as headers have it: a number where it is written as one, else, or in quotes, a text."""
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        return value[1:-1]
+    if _WHOLE.fullmatch(value):
+        return int(value)
+    if _BROKEN.fullmatch(value):
+        number = float(value)
+        return int(number) if number.is_integer() else number
     return value
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from lake.catalogue.models import Activation, File, Product, Release, ReleaseFile
 from lake.catalogue.session import transaction
+from lake.governance.inheritance import share_lock
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.publishing import make_active
@@ -111,6 +112,7 @@ def reactivate(
         The release as `search` lists it; None when there is none.
     """
     with transaction(lake.sessions) as session:
+        share_lock(session)
         row = session.scalar(select(Product).where(Product.name == product.name).with_for_update())
         if row is None:
             return None

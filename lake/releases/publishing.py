@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,9 +23,10 @@ from lake.catalogue.models import (
 )
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
-from lake.errors import Fatal, HeliolakeLakeError
+from lake.errors import Fatal, HeliolakeLakeError, Retriable
 from lake.governance import embargo
 from lake.governance.inheritance import settle, settle_new, share_lock, take_lock
+from lake.governance.policy import GIVEN_OUT
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance
@@ -100,6 +101,11 @@ def into_opendata(lake: Lake, release: Release) -> None:
     if state is OpenDataState.PUBLIC:
         try:
             mirror(lake.rucio, (release.scope, release.dataset), state)
+            with transaction(lake.sessions) as session:
+                row = session.get_one(Release, release.id)
+                state = wanted_state(row.status, row.embargo_until, datetime.now(UTC))
+            if state is not OpenDataState.PUBLIC:  # somebody decided otherwise meanwhile
+                mirror(lake.rucio, (release.scope, release.dataset), state)
         except HeliolakeLakeError as error:
             _log.warning("%s:%s is published; %s", release.scope, release.dataset, error)
 
@@ -108,7 +114,7 @@ def into_catalogue(
     session: Session, release_id: int, files: Sequence[FileEntry], provenance: Provenance
 ) -> Release:
     """Everything the catalogue learns from a publication, within the caller's transaction."""
-    decided_upon = _lock(session, provenance)
+    alone = _lock(session, release_id, provenance)
     product_id = session.scalars(select(Release.product_id).where(Release.id == release_id)).one()
     product = session.get_one(Product, product_id, with_for_update=True)
     release = session.get_one(Release, release_id, with_for_update=True)
@@ -119,6 +125,7 @@ def into_catalogue(
         insert(ReleaseFile).on_conflict_do_nothing(),
         [{"release_id": release_id, "file_id": one} for one in ids.values()],
     )
+    _refuse_withdrawn(session, ids.values())
     _add_results(session, files, ids, provenance)
     _fill(release, files, provenance)
     _update_observation(session, product.observation_id, files, provenance)
@@ -127,26 +134,61 @@ def into_catalogue(
         embargo.stamp_default(session, product.observation_id, provenance.embargo)
     # Asked at this moment, not when the work was planned: an embargo that was set meanwhile holds.
     settle_new(session, release)
-    if decided_upon:
-        settle(session, _releases_of(session, product.observation_id))
     _activate(session, product, release)
     session.flush()
+    if alone:
+        settle(session, _releases_of(session, product.observation_id))
     session.refresh(release)
     return release
 
 
-def _lock(session: Session, provenance: Provenance) -> bool:
-    """Hold back decisions; tells whether there are any about values that come in.
+def _lock(session: Session, release_id: int, provenance: Provenance) -> bool:
+    """Hold back decisions; tells whether other releases of the observation are to be settled too.
 
-    These may put older releases of the observation under embargo, and what was made of them: then nothing
-    else may be published meanwhile.
+    That is so where values come in about which something was decided, and where a later version was
+    published before: then nothing else may be published meanwhile.
     """
-    if not embargo.concerns(session, provenance.observation_meta):
+    if not _reaches_others(session, release_id, provenance):
+        held = session.begin_nested()
         share_lock(session)
-        if not embargo.concerns(session, provenance.observation_meta):  # still, now that none can be taken
+        if not _reaches_others(session, release_id, provenance):  # still, now that nothing can be decided
+            held.commit()
             return False
+        held.rollback()  # gives the lock back: two that wait for more of it would wait for each other
     take_lock(session)
     return True
+
+
+def _reaches_others(session: Session, release_id: int, provenance: Provenance) -> bool:
+    draft = session.get_one(Release, release_id)
+    later = select(Release.id).where(
+        Release.product_id == draft.product_id, Release.version > draft.version, Release.status != "DRAFT"
+    )
+    if session.scalar(later.limit(1)) is not None:
+        return True
+    known = select(Observation.meta).join(Product, Product.observation_id == Observation.id)
+    before = session.scalars(known.where(Product.id == draft.product_id)).one()
+    after = united([before, provenance.observation_meta])
+    return embargo.concerns(session, [name for name in after if after[name] != before.get(name)])
+
+
+def _refuse_withdrawn(session: Session, files: Collection[int]) -> None:
+    """Refuse files that were withdrawn while they were on their way into another release."""
+    given_out = (
+        select(ReleaseFile.file_id)
+        .join(Release, Release.id == ReleaseFile.release_id)
+        .where(ReleaseFile.file_id == File.id, Release.status.in_(GIVEN_OUT))
+    )
+    for several in batches(files, _MANY):
+        withdrawn = (
+            select(File.name)
+            .join(ReleaseFile, ReleaseFile.file_id == File.id)
+            .join(Release, Release.id == ReleaseFile.release_id)
+            .where(File.id.in_(several), Release.status == "WITHDRAWN", ~exists(given_out))
+        )
+        name = session.scalar(withdrawn.limit(1))
+        if name is not None:
+            raise Retriable(f"{name} was withdrawn while it was published; run the same command again")
 
 
 def _releases_of(session: Session, observation_id: int) -> list[int]:

@@ -90,6 +90,8 @@ def search(
         )
     _refuse_unseen(instrument=instrument, level=level, status=status, observation=pattern)
     query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
+    if not principal.operator:
+        query = query.where(Release.status != "DRAFT")
     if available:
         query = query.where(readable(principal))
     if meta:

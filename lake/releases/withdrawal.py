@@ -112,6 +112,7 @@ def withdraw(lake: Lake, product: str, *, reason: str, principal: Principal) -> 
         derived = tuple(f"{one.name}@{version_token(one.version)}" for one in rows)
         session.flush()
         outbox.withdrawn(session, [release.id], reason.strip())
+        session.flush()  # what waits for others' rows does so before the audit trail is held
         detail = {"reason": reason.strip(), "was": was, "derived": len(derived)}
         audit.record(session, who, "withdraw", name, detail)
     try:

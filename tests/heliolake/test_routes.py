@@ -153,7 +153,7 @@ def test_what_commands_tell_everybody_confirms_no_guess(
             assert not leaks(release, said.out, said.err, *map(Path.read_text, written(tmp_path))), name
 
 
-@pytest.mark.parametrize("name", sorted(set(routes.GOVERNING) - {"audit script", "doi sync"}))
+@pytest.mark.parametrize("name", sorted(set(routes.GOVERNING) - {"audit script"}))
 @pytest.mark.parametrize("asker", ["public", "rt-member"])
 def test_who_is_no_curator_decides_nothing(
     here: Command, kept: dict[str, Kept], asker: str, name: str, tmp_path: Path

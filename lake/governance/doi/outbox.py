@@ -43,7 +43,7 @@ def find(session: Session, prefix: str, product_id: int, release_id: int | None)
     """The DOI of a release, or (None) of a product; locked against others who decide about it."""
     query = select(Doi).where(Doi.prefix == prefix, Doi.product_id == product_id)
     query = query.where(Doi.release_id.is_(None) if release_id is None else Doi.release_id == release_id)
-    return session.scalar(query.with_for_update())
+    return session.scalar(query.with_for_update(key_share=True))
 
 
 def decide(
@@ -105,7 +105,9 @@ def withdrawn(session: Session, release_ids: Sequence[int], reason: str = "") ->
     """
     products = set(session.scalars(select(Release.product_id).where(Release.id.in_(release_ids))))
     why = reason or "the release was withdrawn"
-    for doi in session.scalars(select(Doi).where(Doi.release_id.in_(release_ids)).with_for_update()):
+    for doi in session.scalars(
+        select(Doi).where(Doi.release_id.in_(release_ids)).with_for_update(key_share=True)
+    ):
         _bury(session, doi, why)
     for product_id in sorted(products):
         left = session.scalar(
@@ -115,7 +117,7 @@ def withdrawn(session: Session, release_ids: Sequence[int], reason: str = "") ->
         )
         if not left:
             concept = select(Doi).where(Doi.product_id == product_id, Doi.release_id.is_(None))
-            for doi in session.scalars(concept.with_for_update()):
+            for doi in session.scalars(concept.with_for_update(key_share=True)):
                 _bury(session, doi, f"all releases were withdrawn; the last: {why}")
         note(session, product_id, "withdrawn")
 

@@ -227,12 +227,12 @@ def _due(lake: Lake, office: Office, doi_id: int, now: datetime) -> Due:
 
 def _forget(lake: Lake, doi_id: int) -> None:
     with transaction(lake.sessions) as session:
-        session.get_one(Doi, doi_id, with_for_update=True).digest = ""
+        session.get_one(Doi, doi_id, with_for_update={"key_share": True}).digest = ""
 
 
 def _settle(lake: Lake, doi_id: int, due: Due, state: State, now: datetime) -> None:
     with transaction(lake.sessions) as session:
-        doi = session.get_one(Doi, doi_id, with_for_update=True)
+        doi = session.get_one(Doi, doi_id, with_for_update={"key_share": True})
         before = doi.known
         outbox.settle(session, doi, due.entries, state, due.digest, now)
         if state != before:
@@ -243,7 +243,7 @@ def _settle(lake: Lake, doi_id: int, due: Due, state: State, now: datetime) -> N
 
 def _remember(lake: Lake, doi_id: int, why: str) -> None:
     with transaction(lake.sessions) as session:
-        session.get_one(Doi, doi_id, with_for_update=True).error = why
+        session.get_one(Doi, doi_id, with_for_update={"key_share": True}).error = why
 
 
 def _name(lake: Lake, doi_id: int) -> str:

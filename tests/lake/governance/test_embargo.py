@@ -11,7 +11,7 @@ from sqlalchemy import select
 from lake.catalogue.models import Product, Reference, Release
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry, iso
-from lake.errors import BadInput
+from lake.errors import BadInput, Retriable
 from lake.governance import embargo
 from lake.governance.embargo import Default
 from lake.governance.policy import OWNER, Principal, Terms
@@ -21,6 +21,7 @@ from lake.names import ProductKey
 from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.releases import extend
 from lake.releases.releases import publish as publish_release
+from lake.releases.withdrawal import withdraw
 
 MakeFiles = Callable[..., list[FileEntry]]
 Publish = Callable[..., str]
@@ -174,6 +175,45 @@ def test_a_decision_of_a_person_comes_before_the_instruments_default(
     assert terms(f"{key.name}@v0001").embargo_until is None
 
 
+def test_an_embargo_on_a_proposal_that_ends_before_the_default_does_not_cut_it(
+    lake: Lake, scope: str, make_files: MakeFiles, terms: Look
+) -> None:
+    put(lake, Target(scope, key="proposal", value="P4"), SOON, "ada")
+    key = ProductKey(scope, "day", "0")
+    meta = {"proposal": "P4"}
+    extend(lake, key, make_files("a.fits"), Provenance(embargo=Default(1200), observation_meta=meta))
+    assert terms(f"{key.name}@v0001").embargo_until == datetime(2120, 1, 1, 0, 1, tzinfo=UTC)
+    embargo.lift(
+        lake, Target(scope, key="proposal", value="P4"), at=NOW + timedelta(50), reason="x", principal=OWNER
+    )
+    assert terms(f"{key.name}@v0001").embargo_until == NOW + timedelta(50)
+
+
+def test_what_was_withdrawn_on_its_way_is_not_published(
+    lake: Lake, scope: str, make_files: MakeFiles, publish: Publish
+) -> None:
+    key = ProductKey(scope, "one", "0")
+    files = make_files("a.fits", "b.fits")
+    extend(lake, key, files[:1])
+    begun = reserve(lake, key, "k")
+    withdraw(lake, f"{key.name}@v0001", reason="wrong", principal=OWNER)
+    with pytest.raises(Retriable, match="was withdrawn while it was published"):
+        publish_release(lake, begun, files)
+
+
+def test_a_version_that_is_published_late_hands_its_embargo_to_those_before_it_in_time(
+    lake: Lake, scope: str, publish: Publish, make_files: MakeFiles, terms: Look
+) -> None:
+    held, free = publish("held"), publish("free")
+    put(lake, Target(scope, "held"), LATER)
+    key = ProductKey(scope, "map", "1")
+    late = reserve(lake, key, "late", parents=[held])
+    publish("map", "1", parents=[free])
+    assert terms(f"{key.name}@v0002").embargo_until is None
+    publish_release(lake, late, make_files("late.fits", level="1"), Provenance(parents=[held]))
+    assert terms(f"{key.name}@v0002").embargo_until == LATER
+
+
 def test_an_end_that_would_come_earlier_is_refused_unless_it_is_said(
     lake: Lake, scope: str, publish: Publish, terms: Look
 ) -> None:
@@ -264,6 +304,13 @@ def test_what_ends_soon_is_listed_the_next_first(lake: Lake, scope: str, publish
         ("proposal=P7", None, Target("", "", "proposal", "P7")),
         ("gris:proposal=P7", None, Target("gris", "", "proposal", "P7")),
         ("campaign=12", "gris", Target("gris", "", "campaign", 12)),
+        ("campaign=-1.50", "gris", Target("gris", "", "campaign", -1.5)),
+        ("campaign=2.0", "gris", Target("gris", "", "campaign", 2)),
+        ("campaign=0123", "gris", Target("gris", "", "campaign", "0123")),
+        ("campaign=2024_1", "gris", Target("gris", "", "campaign", "2024_1")),
+        ("campaign=12E3", "gris", Target("gris", "", "campaign", "12E3")),
+        ("campaign=nan", "gris", Target("gris", "", "campaign", "nan")),
+        ('campaign="12"', "gris", Target("gris", "", "campaign", "12")),
     ],
 )
 def test_a_target_is_what_a_person_writes(text: str, instrument: str | None, meant: Target) -> None:

@@ -102,7 +102,8 @@ def test_a_time_span_finds_what_overlaps_it_with_its_end_excluded(lake: Lake, fi
 def test_drafts_are_listed_only_when_asked_for(lake: Lake, filled: str) -> None:
     reserve(lake, ProductKey(filled, "hi1_a", "1"), "k3")
     assert "hi1_a.l1.v0003" not in found(lake, filled)
-    assert found(lake, filled, status="DRAFT") == ["hi1_a.l1.v0003"]
+    assert found(lake, filled, status="DRAFT") == []
+    assert found(lake, filled, status="DRAFT", principal=OPERATOR) == ["hi1_a.l1.v0003"]
 
 
 def test_an_unknown_status_is_refused_with_those_there_are(lake: Lake) -> None:
