@@ -192,7 +192,14 @@ def _sources(session: Session, release: Release) -> Iterator[Terms]:
     for one in decided(session, observation):
         yield _terms(one)
     yield from _of_inputs(session, release.parents, release.refs)
-    before = session.scalar(
+    before = version_before(session, release)
+    if before is not None:
+        yield terms_of(before)
+
+
+def version_before(session: Session, release: Release) -> Release | None:
+    """The published version of the same product that a release follows; None where it is the first."""
+    return session.scalar(
         select(Release)
         .where(
             Release.product_id == release.product_id,
@@ -202,8 +209,6 @@ def _sources(session: Session, release: Release) -> Iterator[Terms]:
         .order_by(Release.version.desc())
         .limit(1)
     )
-    if before is not None:
-        yield terms_of(before)
 
 
 def _of_inputs(session: Session, releases: Collection[str], references: Collection[str]) -> Iterator[Terms]:

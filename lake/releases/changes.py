@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from lake.catalogue.models import File, Plan, Release, ReleaseFile, Run, UnitResult
 from lake.catalogue.session import transaction
+from lake.governance.inheritance import version_before
 from lake.lake import Lake
 from lake.names import version_token
 from lake.releases.search import resolve
@@ -55,16 +56,7 @@ def changes(lake: Lake, product: str) -> dict[str, Any]:
     """
     release, key = resolve(lake, product)
     with transaction(lake.sessions) as session:
-        before = session.scalar(
-            select(Release)
-            .where(
-                Release.product_id == release.product_id,
-                Release.version < release.version,
-                Release.status != "DRAFT",
-            )
-            .order_by(Release.version.desc())
-            .limit(1)
-        )
+        before = version_before(session, release)
         if before is None:
             told = [("file", "the first version")]
         else:
