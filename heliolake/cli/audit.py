@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -143,10 +145,14 @@ def export(
     with open_lake(ctx) as lake:
         require_operator(principal_of(ctx, lake), "the audit trail")
         try:
-            with output.open("x") as stream:
+            # Under its name only when it is whole: the beginning of a trail would verify as a sound one.
+            with NamedTemporaryFile("w", dir=output.parent, prefix=f".{output.name}.") as stream:
                 for entry in trail.every(lake):
                     stream.write(trail.line(entry) + "\n")
                     number += 1
+                stream.flush()
+                os.fsync(stream.fileno())
+                os.link(stream.name, output)
         except FileExistsError:
             raise BadInput("it exists already", file=str(output), advice="name a new file with -o.") from None
     err().print(f"{number} entries written to {shown(output)}", soft_wrap=True)

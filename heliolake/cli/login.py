@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,9 +66,10 @@ def login(
         identity = _elsewhere(provider) if device else _here(provider, browser=browser)
         made = log_in(lake, settings, identity, scopes)
         entry = made.entry
-        _retire(lake, kept, entry.account)
-    document = {"account": entry.account, "token": made.text, "expires": entry.expires.isoformat()}
-    write_private(kept, json.dumps(document) + "\n")
+        document = {"account": entry.account, "token": made.text, "expires": entry.expires.isoformat()}
+        before = _kept_before(kept)
+        write_private(kept, json.dumps(document) + "\n")
+        _retire(lake, before)  # only now: one of the two is kept whatever happens between
     until = short_time(document["expires"])
     err().print(
         f"You are [bold]{shown(entry.account)}[/]. A token good for {', '.join(entry.scopes)} "
@@ -76,17 +78,24 @@ def login(
     )
 
 
-def _retire(lake: Lake, kept: Path, account: str) -> None:
-    """Revoke the token of the login before, which nobody will have any more."""
+def _kept_before(kept: Path) -> tuple[str, str]:
+    """Account and token of the login before; empty where there was none."""
+    try:
+        before = json.loads(kept.read_text())
+        return str(before["account"]), str(before["token"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""
+
+
+def _retire(lake: Lake, before: tuple[str, str]) -> None:
+    """Revoke the token of the login before, which nobody has any more."""
     from lake.governance import tokens
     from lake.governance.policy import Principal
 
-    try:
-        before = json.loads(kept.read_text())
-        if before["account"] == account:
-            tokens.revoke(lake, before["token"], principal=Principal(account))
-    except (OSError, ValueError, KeyError, TypeError, BadInput):
-        return  # there was none, or it is gone already
+    account, token = before
+    if token:
+        with suppress(BadInput):  # it is gone already
+            tokens.revoke(lake, token, principal=Principal(account))
 
 
 def _here(provider: Provider, *, browser: bool) -> Identity:

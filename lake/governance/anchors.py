@@ -19,8 +19,12 @@ _PATIENCE: Final = 30.0  # seconds for whoever keeps anchors to answer
 
 def append(path: Path, anchor: Mapping[str, Any]) -> None:
     """Write an anchor behind those a file holds, one a line."""
-    with path.open("a") as stream:
-        stream.write(json.dumps(anchor) + "\n")
+    with path.open("a+b") as stream:
+        torn = False
+        if stream.tell() > 0:
+            stream.seek(-1, os.SEEK_END)
+            torn = stream.read(1) != b"\n"  # a writer before died: its line is not to spoil this one
+        stream.write(b"\n" * torn + json.dumps(anchor).encode() + b"\n")
         stream.flush()
         os.fsync(stream.fileno())
 
@@ -35,9 +39,9 @@ def send(url: str, anchor: Mapping[str, Any]) -> None:
     Retriable
         When nobody answers.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise BadInput("anchors are sent to addresses of http or https", keyword="--url", found=url)
     shown = urlsplit(url)._replace(netloc=urlsplit(url).netloc.rpartition("@")[2], query="").geturl()
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise BadInput("anchors are sent to addresses of http or https", keyword="--url", found=shown)
     try:
         answer = requests.post(url, json=dict(anchor), timeout=_PATIENCE, allow_redirects=False)
     except requests.RequestException as error:
@@ -45,7 +49,7 @@ def send(url: str, anchor: Mapping[str, Any]) -> None:
             f"{shown} does not answer ({type(error).__name__}); the anchor was not kept there. "
             "Try again with the same `heliolake audit anchor`, or write it to a file with -o."
         ) from None
-    if not answer.ok or answer.is_redirect:
+    if not requests.codes.ok <= answer.status_code < requests.codes.multiple_choices:
         raise BadInput(
             f"{shown} did not take the anchor",
             keyword="status",

@@ -37,6 +37,7 @@ END
 $$;
 
 CREATE SCHEMA IF NOT EXISTS audit AUTHORIZATION heliolake_audit;
+ALTER SCHEMA audit OWNER TO heliolake_audit;
 
 CREATE TABLE IF NOT EXISTS audit.entry (
     number   bigint PRIMARY KEY CHECK (number > 0),

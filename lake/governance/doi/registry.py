@@ -6,12 +6,13 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lake.errors import BadInput, Fatal, Reason
+from lake.governance.addresses import found_in, guarded_address
 from lake.governance.doi.citation import Citation, with_test_values
 
 TEST_PREFIX: Final = "10.5072"
@@ -43,7 +44,7 @@ class RegistrySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(pattern=r"^https?://\S+$")
+    url: Annotated[str, Field(pattern=r"^https?://\S+$"), AfterValidator(guarded_address)]
     repository: str = Field(min_length=1)
     password_file: Path
     prefix: str = Field(pattern=r"^10\.\d{4,5}$")
@@ -196,7 +197,7 @@ def registry_of(settings: object, file: Path, namespace: str) -> Registry:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(["doi", *map(str, first["loc"])])
-        raise Fatal(f"{file}: {where} is not right: {first['msg']} (found: {first['input']!r}).") from None
+        raise Fatal(f"{file}: {where} is not right: {first['msg']} {found_in(first)}.") from None
     return Registry(
         given.url,
         given.repository,

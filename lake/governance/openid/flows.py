@@ -166,7 +166,8 @@ def begin_device(provider: Provider) -> DeviceBegun:
     except requests.RequestException as error:
         raise unreachable(settings.issuer, error) from None
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise _refused("it knows no login from elsewhere for this client", told) from None
+        said = told.get("error", "an incomplete answer") if isinstance(told, dict) else "no object"
+        raise _refused("it knows no login from elsewhere for this client", said) from None
 
 
 def finish_device(

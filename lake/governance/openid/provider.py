@@ -8,9 +8,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
+import urllib3
 
 from lake.errors import Fatal, Retriable
-from lake.governance.openid.settings import ProviderSettings, guarded_address
+from lake.governance.addresses import guarded_address
+from lake.governance.openid.settings import ProviderSettings
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet
@@ -109,7 +111,7 @@ class Provider:
             if len(text) > _LARGEST:
                 raise Fatal(f"{url} answers with more than a megabyte; is it an OpenID provider?")
             found = requests.compat.json.loads(text)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise unreachable(self.settings.issuer, error) from None
         except ValueError as error:
             raise Fatal(f"{url} does not answer with JSON; is it an OpenID provider?") from error

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lake.errors import BadInput, Fatal
+from lake.governance.addresses import found_in, guarded_address
 from lake.governance.names import check_account
 from lake.text import printable
 
@@ -22,29 +21,6 @@ SECTION: Final = "login"
 VARIABLE: Final = "HELIOLAKE_LOGIN_"
 """What the same settings begin with in the environment, which goes before the file."""
 _PRIVATE: Final = 0o077
-
-
-def guarded_address(url: str) -> str:
-    """The address, once it is certain that nobody on the way can read or change what is sent there.
-
-    Raises
-    ------
-    ValueError
-        When it is neither of https nor of this very machine.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and parts.hostname and _is_loopback(parts.hostname):
-        return url
-    raise ValueError("an address of https is needed (http only on this very machine)")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _groups(named: dict[str, str] | None) -> dict[str, str] | None:
@@ -102,9 +78,7 @@ class ProviderSettings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise Fatal(
-                f"{where}, {place}: {first['msg']} (found {printable(str(first['input']))[:80]!r})."
-            ) from error
+            raise Fatal(f"{where}, {place}: {first['msg']}{found_in(first)}.") from None
 
     def secret(self) -> str:
         """The client's secret, '' for a public client.
