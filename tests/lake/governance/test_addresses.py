@@ -34,7 +34,7 @@ def test_the_registry_is_reached_by_https_or_on_this_machine() -> None:
 def test_a_secret_under_a_wrong_name_is_not_repeated(tmp_path: Path, login: str) -> None:
     file = tmp_path / "governance.yaml"
     file.write_text(f"login: {login}\n")
-    with pytest.raises(Fatal, match="governance.yaml") as refused:
+    with pytest.raises(Fatal, match="governance") as refused:
         ProviderSettings.read(file)
     assert SECRET not in str(refused.value)
     assert refused.value.__cause__ is None
@@ -45,12 +45,8 @@ def test_an_anchor_behind_a_torn_line_keeps_a_line_of_its_own(tmp_path: Path) ->
     anchors.append(file, {"number": 1, "hash": "a"})
     file.write_bytes(file.read_bytes() + b'{"numb')
     anchors.append(file, {"number": 2, "hash": "b"})
-    assert [
-        json.loads(line) for line in (file.read_text().splitlines()[0], file.read_text().splitlines()[2])
-    ] == [
-        {"number": 1, "hash": "a"},
-        {"number": 2, "hash": "b"},
-    ]
+    first, _, last = file.read_text().splitlines()
+    assert (json.loads(first)["number"], json.loads(last)["number"]) == (1, 2)
 
 
 def test_an_address_that_is_none_is_told_without_its_password() -> None:
