@@ -43,57 +43,46 @@ _WITHOUT: Final = "HELIOLAKE_TESTS_WITHOUT_SERVICES"
 _LARGEST_FILE: Final = 1 << 34
 _HI, _AIA = "pipeline.instruments.stereo_hi.steps", "pipeline.instruments.sdo_aia.steps"
 _HI_TESTS, _AIA_TESTS = "tests/pipeline/instruments/stereo_hi", "tests/pipeline/instruments/sdo_aia"
-_LEDGER_TESTS = ("tests/lake/ledger/test_run.py", "tests/lake/ledger/test_owners.py")
+#: Tests in which several modules of a room are met together.
+_LEDGER = tuple(f"tests/lake/ledger/test_{of}.py" for of in ("run", "runs", "leases", "results"))
 _STORED = tuple(
     f"tests/lake/storage/test_{of}.py" for of in ("durability", "posix", "put_back", "store", "volatile")
 )
-#: Modules whose tests are measured, with the tests that are to notice.
+#: Modules whose tests are measured, with the tests that are to notice besides those that mirror the module.
 MODULES: Final[dict[str, tuple[str, ...]]] = {
-    "lake.governance.policy": ("tests/lake/governance/test_policy.py",),
-    "lake.calibration.choice": ("tests/lake/calibration/test_choice.py",),
-    "lake.fits.check": (
-        "tests/lake/fits/test_limits.py",
-        "tests/lake/fits/test_check.py",
-        "tests/lake/fits/test_memory.py",
-    ),
-    "lake.fits.tables": ("tests/lake/fits/test_tables.py", "tests/lake/fits/test_check.py"),
-    "lake.fits.windows": ("tests/lake/fits/test_windows.py", "tests/lake/fits/test_memory.py"),
-    "lake.ledger.leases": _LEDGER_TESTS,
-    "lake.ledger.owners": _LEDGER_TESTS[1:],
-    "lake.ledger.results": _LEDGER_TESTS,
-    "lake.ledger.run": _LEDGER_TESTS,
-    "lake.ledger.runs": _LEDGER_TESTS,
-    "lake.names": ("tests/lake/test_names.py",),
+    "lake.governance.policy": (),
+    "lake.calibration.choice": (),
+    "lake.fits.check": ("tests/lake/fits/test_limits.py", "tests/lake/fits/test_memory.py"),
+    "lake.fits.tables": ("tests/lake/fits/test_check.py",),
+    "lake.fits.windows": ("tests/lake/fits/test_memory.py",),
+    "lake.ledger.leases": _LEDGER,
+    "lake.ledger.owners": (),
+    "lake.ledger.results": _LEDGER,
+    "lake.ledger.run": _LEDGER,
+    "lake.ledger.runs": _LEDGER,
+    "lake.names": (),
     "lake.storage.posix": _STORED,
     "lake.storage.files": _STORED,
-    "lake.storage.s3": ("tests/lake/storage/test_s3.py", *_STORED[3:]),
+    "lake.storage.s3": _STORED[3:],
     "lake.storage.verify": _STORED,
-    "pipeline.grouping": ("tests/pipeline/test_grouping.py", "tests/pipeline/test_gather.py"),
+    "pipeline.grouping": ("tests/pipeline/test_gather.py",),
     "pipeline.kernels.affine": (
-        "tests/pipeline/kernels/test_affine.py",
         "tests/pipeline/kernels/test_resample.py",
         f"{_AIA_TESTS}/test_register.py",
     ),
-    "pipeline.kernels.desmear": (
-        "tests/pipeline/kernels/test_desmear.py",
-        "tests/pipeline/kernels/test_desmear_limits.py",
-    ),
-    "pipeline.outcome": ("tests/pipeline/test_outcome.py",),
-    "pipeline.provenance": ("tests/pipeline/test_provenance.py", "tests/pipeline/test_gather.py"),
-    "pipeline.quality": ("tests/pipeline/test_quality.py",),
-    "pipeline.recipe": (
-        "tests/pipeline/test_recipe.py",
-        "tests/pipeline/test_gather.py",
-        "tests/pipeline/test_uncertainty.py",
-        "tests/pipeline/test_completeness.py",
-        "tests/pipeline/test_unit_chain.py",
-        "tests/pipeline/test_checking.py",
+    "pipeline.kernels.desmear": ("tests/pipeline/kernels/test_desmear_limits.py",),
+    "pipeline.outcome": (),
+    "pipeline.provenance": ("tests/pipeline/test_gather.py",),
+    "pipeline.quality": (),
+    "pipeline.recipe": tuple(
+        f"tests/pipeline/test_{of}.py"
+        for of in ("gather", "uncertainty", "completeness", "unit_chain", "checking")
     ),
     "pipeline.running": tuple(
         f"tests/pipeline/test_{of}.py"
         for of in ("apply", "gather", "uncertainty", "completeness", "cubes", "testing")
     ),
-    "pipeline.solarnet": ("tests/pipeline/test_solarnet.py",),
+    "pipeline.solarnet": (),
     f"{_AIA}.pointing": (f"{_AIA_TESTS}/test_pointing.py",),
     f"{_HI}.calibrate": (f"{_HI_TESTS}/test_calibrate.py",),
     f"{_HI}.cosmics": (f"{_HI_TESTS}/test_cosmics.py",),
@@ -255,7 +244,7 @@ def _measured(modules: Sequence[str], count: int | None, seed: int) -> int:
         if module not in _SERVED:
             os.environ[_WITHOUT] = "1"
         started = time.monotonic()
-        if not _passes(None, MODULES[module], 10 * _PATIENCE):
+        if not _passes(None, _tests_of(module), 10 * _PATIENCE):
             print(f"{module}: its tests fail without any change", flush=True)
             return 2
         survives = partial(_survives, patience=_PATIENCE + _TIMES * (time.monotonic() - started))
@@ -382,7 +371,14 @@ def _spared(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def _survives(mutant: Mutant, patience: float) -> bool:
-    return _passes(mutant, MODULES[mutant.module], patience)
+    return _passes(mutant, _tests_of(mutant.module), patience)
+
+
+def _tests_of(module: str) -> tuple[str, ...]:
+    """The tests that mirror a module, where there are such, and the others that are to notice."""
+    room, _, name = module.rpartition(".")
+    mirror = f"tests/{room.replace('.', '/')}/test_{name}.py"
+    return tuple(dict.fromkeys([*([mirror] if (HOUSE / mirror).exists() else []), *MODULES[module]]))
 
 
 def _passes(mutant: Mutant | None, tests: tuple[str, ...], patience: float) -> bool:
@@ -422,10 +418,9 @@ def _run_tests(mutant: Mutant | None, tests: tuple[str, ...], folder: Path) -> N
         settings.register_profile(
             "mutants", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate], deadline=None
         )
-        there = [name for name in tests if (HOUSE / name).exists()]
         options = ["-x", "-q", "-p", "no:cacheprovider", "--basetemp", str(folder / "pytest")]
         options += ["--hypothesis-profile", "mutants"]
-        code = int(pytest.main([*options, *there]))
+        code = int(pytest.main([*options, *tests]))
     finally:
         os._exit(code)
 

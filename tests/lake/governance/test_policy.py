@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lake.governance.policy import OPERATOR, OWNER, PUBLIC, Action, Principal, Scope, Terms, may, strictest
+from lake.governance.policy import (
+    CUSTODY,
+    OPERATOR,
+    OWNER,
+    PUBLIC,
+    Action,
+    NotGranted,
+    Principal,
+    Scope,
+    Terms,
+    grant,
+    may,
+    strictest,
+)
 
 STATUSES = st.sampled_from(["DRAFT", "ACTIVE", "SUPERSEDED", "WITHDRAWN"])
 TIMES = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -174,6 +187,19 @@ def test_actions_are_called_as_audit_and_routes_name_them() -> None:
     assert [action.value for action in Action] == ["metadata", "preview", "bytes", "curate"]
 
 
+def test_scopes_are_called_as_tokens_name_them() -> None:
+    assert [scope.value for scope in Scope] == ["read", "write", "curate"]
+    assert Principal("ada").scopes == set(Scope)
+    assert PUBLIC.scopes == {Scope.READ}
+
+
+def test_a_principal_is_shown_and_signs_by_its_name_and_whoever_acts_for_it() -> None:
+    assert (PUBLIC.signature, PUBLIC.shown) == ("public", "the public")
+    ada = Principal("ada", by="operator")
+    assert (ada.signature, ada.shown) == ("ada (by operator)", "ada")
+    assert Principal("ada").signature == "ada"
+
+
 def test_the_operator_and_the_public_are_who_they_are_called() -> None:
     assert (OPERATOR.name, OPERATOR.operator) == ("operator", True)
     assert (OWNER.name, OWNER.operator, OWNER.curator_of("any")) == ("owner", True, True)
@@ -199,3 +225,13 @@ def test_an_embargo_that_ended_keeps_nobody_out_of_what_is_made_now() -> None:
     assert strictest([under(-1, "ada"), Terms("ACTIVE")], NOON) == (None, [])
     assert strictest([under(0, "ada"), under(5, "bo")], NOON) == (NOON + timedelta(days=5), ["bo"])
     assert strictest([], NOON) == (None, [])
+
+
+def test_a_grant_is_for_somebody_who_may_have_every_release_and_names_the_others_otherwise() -> None:
+    free, held, closed = Terms("ACTIVE"), under(1, "ada"), under(1)
+    assert grant(Principal("ada"), Action.BYTES, [free, held], NOON).who == "ada"
+    assert grant(PUBLIC, Action.BYTES, [], NOON).who == ""
+    with pytest.raises(NotGranted, match=r"^2 releases may not be had$") as refusal:
+        grant(PUBLIC, Action.BYTES, [held, free, closed], NOON)
+    assert refusal.value.refused == (held, closed)
+    assert CUSTODY.who == "the lake"
