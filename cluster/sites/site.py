@@ -1,0 +1,271 @@
+"""What a site is: a storage element, its store, and a way to a Dask scheduler beside it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+
+HOME: Final = "home"
+"""Name of the site that every home is by itself: its own storage and its own scheduler."""
+EVERYTHING: Final = "all"
+_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_RSE: Final = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,62}")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LocalDask(_Model):
+    """A Dask cluster of this machine, started and stopped with the home's services.
+
+    Attributes
+    ----------
+    workers
+        Worker processes, each of one thread; one per core of the machine where it is not said.
+    """
+
+    kind: Literal["local"] = "local"
+    workers: PositiveInt | None = None
+
+
+class AddressDask(_Model):
+    """A scheduler that somebody else runs.
+
+    Attributes
+    ----------
+    address
+        ``tls://HOST:PORT`` (or ``tcp://``, which lets in whoever reaches the port).
+    ca, certificate, key
+        PEM files for ``tls://``: who signs the cluster's certificates, and what this client shows.
+    """
+
+    kind: Literal["address"] = "address"
+    address: Annotated[str, Field(pattern=r"^(tls|tcp)://[^\s]+:\d+$")]
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> AddressDask:
+        parts = (self.ca, self.certificate, self.key)
+        if self.address.startswith("tls:") and None in parts:
+            raise ValueError("tls:// needs ca, certificate and key")
+        return self
+
+
+class GatewayDask(_Model):
+    """Clusters made by a Dask Gateway.
+
+    Attributes
+    ----------
+    address, proxy
+        Addresses of the gateway, and of its proxy for schedulers where it is another.
+    auth
+        How this client says who it is: ``basic`` with a file of the password, ``jupyterhub`` or ``kerberos``.
+    password_file
+        For ``basic``.
+    options
+        Options of the cluster, as the gateway's administrator defined them.
+    workers
+        How many workers to ask for.
+    """
+
+    kind: Literal["gateway"] = "gateway"
+    address: str
+    proxy: str | None = None
+    auth: Literal["basic", "jupyterhub", "kerberos"] = "basic"
+    username: str | None = None
+    password_file: Path | None = None
+    options: dict[str, str | int | float | bool] = {}
+    workers: PositiveInt = 1
+
+
+class KubernetesDask(_Model):
+    """A cluster that the Dask operator of a Kubernetes keeps: found by name, made where there is none.
+
+    Attributes
+    ----------
+    namespace, cluster
+        Where, and name of the ``DaskCluster``.
+    image, workers, memory, cpus
+        Of the pods, where it has to be made.
+    """
+
+    kind: Literal["kubernetes"] = "kubernetes"
+    namespace: str = "default"
+    cluster: str = "heliolake"
+    image: str = ""
+    workers: PositiveInt = 1
+    memory: str = "4Gi"
+    cpus: str = "1"
+
+
+class BatchDask(_Model):
+    """Workers that are jobs of a batch system, started through dask-jobqueue.
+
+    Attributes
+    ----------
+    kind
+        ``slurm`` or ``pbs``.
+    queue, account, walltime, memory
+        As the batch system calls them; memory of one worker as ``4GiB``.
+    workers
+        Jobs of one worker each.
+    interface
+        Network interface of the scheduler that the nodes reach.
+    folder
+        Folder shared by this machine and the nodes, private to the account, for the certificates.
+    """
+
+    kind: Literal["slurm", "pbs"]
+    queue: str | None = None
+    account: str | None = None
+    walltime: str = "02:00:00"
+    memory: str = "4GiB"
+    workers: PositiveInt = 1
+    interface: str | None = None
+    folder: Path | None = None
+    prologue: tuple[str, ...] = ()
+
+
+Dask = Annotated[
+    LocalDask | AddressDask | GatewayDask | KubernetesDask | BatchDask, Field(discriminator="kind")
+]
+
+
+class Site(_Model):
+    """One site as ``sites.yaml`` describes it.
+
+    Attributes
+    ----------
+    rse
+        Name of its storage element in Rucio.
+    storage
+        ``posix`` or ``s3`` for one that this home runs for it, else the URL of its store.
+    credentials
+        File of the credentials for the store, on the machines that read it.
+    dask
+        Its scheduler.
+    drained
+        Gets no new work; its data stay and are read.
+    embargoed
+        What may lie there while it is under embargo: ``all``, or names of instruments.
+    egress
+        Seconds by which one gigabyte fetched from here counts as more than its way takes; for networks that
+        are paid for.
+    """
+
+    rse: str
+    storage: str = "posix"
+    credentials: Path | None = None
+    dask: Dask = LocalDask()
+    drained: bool = False
+    embargoed: Literal["all"] | tuple[str, ...] = EVERYTHING
+    egress: Annotated[float, Field(ge=0)] = 0.0
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this home runs its storage."""
+        return self.storage in ("posix", "s3")
+
+    def may_hold(self, scope: str) -> bool:
+        """Whether data of an instrument may lie here while they are under embargo."""
+        return self.embargoed == EVERYTHING or scope in self.embargoed
+
+    @field_validator("rse")
+    @classmethod
+    def _an_rse(cls, rse: str) -> str:
+        if not _RSE.fullmatch(rse):
+            raise ValueError(f"{rse!r} is no name of a storage element: capitals, digits, - and _")
+        return rse
+
+    @model_validator(mode="after")
+    def _whole(self) -> Site:
+        if not self.embedded and "://" not in self.storage:
+            raise ValueError(f"storage {self.storage!r} is neither posix, s3 nor the URL of a store")
+        return self
+
+
+class Link(_Model):
+    """How fast bytes get from one site to another.
+
+    Attributes
+    ----------
+    source, target
+        Names of sites.
+    bandwidth
+        Bytes per second.
+    """
+
+    source: str
+    target: str
+    bandwidth: Annotated[float, Field(gt=0)]
+
+
+class Copies(_Model):
+    """How many copies of an instrument's products there are to be, and where they may lie.
+
+    Attributes
+    ----------
+    copies
+        How many.
+    sites
+        Names of the sites among which they are; all where none is named.
+    """
+
+    copies: PositiveInt = 1
+    sites: tuple[str, ...] = ()
+
+
+class Sites(_Model):
+    """All that ``sites.yaml`` says.
+
+    Attributes
+    ----------
+    sites
+        By name; the one called `HOME` is the home itself.
+    links
+        Where nothing is said of a way, `bandwidth` holds.
+    bandwidth
+        Bytes per second.
+    copies
+        By instrument; ``default`` is for the others.
+    """
+
+    sites: dict[str, Site] = {}
+    links: tuple[Link, ...] = ()
+    bandwidth: Annotated[float, Field(gt=0)] = 100e6
+    copies: dict[str, Copies] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> Sites:
+        for name in self.sites:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a site: small letters, digits and -")
+        rses = [site.rse for site in self.sites.values()]
+        if twice := {rse for rse in rses if rses.count(rse) > 1}:
+            raise ValueError(f"two sites have the storage element {min(twice)}")
+        named = {name for link in self.links for name in (link.source, link.target)}
+        named |= {name for rule in self.copies.values() for name in rule.sites}
+        if strange := named - self.sites.keys() - {HOME}:
+            raise ValueError(f"there is no site {min(strange)!r}")
+        return self
+
+    def seconds(self, source: str, target: str, size: int) -> float:
+        """How long bytes take from one site to another, what they cost included."""
+        if source == target:
+            return 0.0
+        speed = next(
+            (one.bandwidth for one in self.links if (one.source, one.target) == (source, target)),
+            self.bandwidth,
+        )
+        egress = self.sites[source].egress if source in self.sites else 0.0
+        return size / speed + egress * size / 1e9
+
+    def copies_of(self, scope: str) -> Copies:
+        """How many copies of an instrument's products there are to be."""
+        return self.copies.get(scope) or self.copies.get("default") or Copies()
