@@ -324,6 +324,13 @@ class Unit(Base):
             "position",
             postgresql_where=text("state IN ('planned', 'leased')"),
         ),
+        Index(
+            "ix_unit_open_at_site",
+            "run_id",
+            "site",
+            "position",
+            postgresql_where=text("state IN ('planned', 'leased') AND site <> ''"),
+        ),
         Index("ix_unit_run_id_product", "run_id", "product"),
         Index("ix_unit_leased", "lease_owner", postgresql_where=text("state = 'leased'")),
     )
@@ -332,6 +339,7 @@ class Unit(Base):
     unit_id: Mapped[str] = mapped_column(primary_key=True)
     position: Mapped[int]
     product: Mapped[str]
+    site: Mapped[str] = mapped_column(server_default="")
     state: Mapped[str] = mapped_column(server_default=text("'planned'"))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     lease_owner: Mapped[str | None]

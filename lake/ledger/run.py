@@ -92,11 +92,12 @@ class Run:
             session.flush()
             # COPY, not INSERT: a million units in seconds and constant memory.
             cursor = session.connection().connection.cursor()
-            statement = "COPY unit (run_id, unit_id, position, product, payload) FROM STDIN"
+            statement = "COPY unit (run_id, unit_id, position, product, site, payload) FROM STDIN"
             with cursor.copy(statement) as rows:
                 position = 0
                 for position, unit in enumerate(units, start=1):
-                    rows.write_row((run_id, unit.unit_id, position, unit.product, to_json(unit.payload)))
+                    payload = to_json(unit.payload)
+                    rows.write_row((run_id, unit.unit_id, position, unit.product, unit.site, payload))
             if position > _MANY:  # else the first claims are planned for the table as it was: all is read
                 session.execute(text("ANALYZE unit"))
         return cls(lake, run_id, owner)
@@ -124,13 +125,26 @@ class Run:
         """Prolong our leases while the block lasts."""
         return leases.kept(self.lake, self.owner)
 
-    def claim(self, count: int, lease_seconds: float = LEASE_SECONDS) -> list[Claimed]:
-        """Lease up to `count` units that nobody works on, in order; those of ended leases are included."""
+    def claim(
+        self, count: int, lease_seconds: float = LEASE_SECONDS, *, site: str | None = None
+    ) -> list[Claimed]:
+        """Lease up to `count` units that nobody works on, in order; those of ended leases are included.
+
+        Parameters
+        ----------
+        count
+            How many.
+        lease_seconds
+            For how long.
+        site
+            Only units that are to be done there; of all sites where it is None.
+        """
+        there = "" if site is None else "AND site = :site AND site <> ''"
         statement = text(
-            """
+            f"""
             WITH picked AS (
                 SELECT unit_id FROM unit
-                WHERE run_id = :run_id AND state IN ('planned', 'leased')
+                WHERE run_id = :run_id AND state IN ('planned', 'leased') {there}
                   AND (state = 'planned' OR lease_until < now())
                 ORDER BY position LIMIT :count FOR UPDATE SKIP LOCKED
             )
@@ -138,9 +152,10 @@ class Run:
                             lease_until = now() + make_interval(secs => :seconds)
             FROM picked WHERE unit.run_id = :run_id AND unit.unit_id = picked.unit_id
             RETURNING unit.position, unit.unit_id, unit.product, unit.attempts, unit.payload
-            """
+            """  # noqa: S608 - one of two texts of ours
         )
         values = {"run_id": self.id, "count": count, "owner": self.owner, "seconds": lease_seconds}
+        values |= {} if site is None else {"site": site}
         with transaction(self.lake.sessions) as session:
             rows = sorted(session.execute(statement, values).all(), key=lambda row: int(row.position))
         return [Claimed(row.unit_id, row.product, row.attempts, row.payload) for row in rows]

@@ -25,11 +25,14 @@ class UnitSpec:
         Name of the product it belongs to.
     payload
         Plain data the executor needs to do it.
+    site
+        Where it is to be done; '' where the run has one site.
     """
 
     unit_id: str
     product: str
     payload: Mapping[str, Any] = field(default_factory=dict)
+    site: str = ""
 
 
 @dataclass(frozen=True)
