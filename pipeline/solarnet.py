@@ -34,7 +34,7 @@ _AXIS_NAMES: Final = {
 
 
 def complete(
-    header: fits.Header, instrument: Instrument, description: Description, *, axes: int = 2
+    header: fits.Header, instrument: Instrument, description: Description, *, axes: int
 ) -> fits.Header:
     """A copy of a finished frame's header with the SOLARNET keywords that can be known.
 
@@ -70,8 +70,9 @@ def complete(
         value = _value(result, rule)
         if keyword not in result and value is not None:
             result[keyword] = (value, rule.comment)
-    if "NBIN1" in result and "NBIN2" in result:
-        result.setdefault("NBIN", result["NBIN1"] * result["NBIN2"])
+    binned = [result.get(f"NBIN{axis}") for axis in range(1, axes + 1)]
+    if all(isinstance(factor, int) for factor in binned):
+        result.setdefault("NBIN", math.prod(binned))
     for axis in range(1, axes + 1):
         name = _AXIS_NAMES.get(str(result.get(f"CTYPE{axis}", ""))[:4].upper())
         if name:
@@ -128,7 +129,7 @@ def _except_others_words(header: fits.Header) -> None:
 def _value(header: fits.Header, rule: SolarnetRule) -> str | int | float | None:
     """What a rule says of a header; `None` where its source is absent."""
     value = rule.value if rule.value is not None else header.get(rule.keyword)
-    if value is None or isinstance(value, fits.card.Undefined):
+    if value is None:
         return None
     if rule.map:
         return rule.map.get(str(value).strip())

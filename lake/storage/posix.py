@@ -260,8 +260,8 @@ class PosixStore:
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
 
-    def _keep(self, path: Path, known: tuple[int, int]) -> str:
-        """Link a file into the lost and found; '' where it is not the one that was looked at any more."""
+    def _keep(self, path: Path, known: tuple[int, int]) -> str | None:
+        """Link a file into the lost and found; None where it is not the one that was looked at any more."""
         target = self.root / LOST_AND_FOUND / path.relative_to(self.root)
         make_folders(target.parent, self.root)
         for number in range(_NAMESAKES):
@@ -273,12 +273,12 @@ class PosixStore:
                     return self._key(kept)  # a repair that died here had kept it already
                 continue
             except FileNotFoundError:
-                return ""
+                return None
             if identity(kept) == known:
                 sync_folder(kept.parent)
                 return self._key(kept)
             kept.unlink()
-            return ""
+            return None
         raise Fatal(f"The folder {target.parent} is full of {target.name}. Look through it, and empty it.")
 
     def _key(self, path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 
@@ -217,6 +218,8 @@ def test_a_long_name_is_cut_so_that_those_of_its_products_fit() -> None:
         cut = lake_name("a" + longest + suffix)
         assert cut.endswith(suffix)
         assert original_name(cut) is None
+        hashed = hashlib.sha256(f"a{longest}".encode()).hexdigest()[:32]
+        assert cut == f"{longest[:-35]}.--{hashed}{suffix}", "what was kept once is called so for ever"
     of_ours = f"{longest}.l12p34ABCD.v000000001.fits"
     assert lake_name(of_ours) == of_ours, "as long as a name may be"
     assert stem_of(lake_name("ä" * 120 + ".fits")) == stem_of(lake_name("ä" * 120 + ".fits.gz"))

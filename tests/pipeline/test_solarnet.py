@@ -28,11 +28,11 @@ WRITTEN: dict[str, Any] = {
 }
 
 
-def completed(**changes: Any) -> fits.Header:
+def completed(axes: int = 2, **changes: Any) -> fits.Header:
     header = level1_header((64, 64), **changes)
     header.update(WRITTEN)
     aia = instrument("sdo_aia")
-    return solarnet.complete(header, aia, aia.describe(header))
+    return solarnet.complete(header, aia, aia.describe(header), axes=axes)
 
 
 def settled(**changes: Any) -> fits.Header:
@@ -83,12 +83,29 @@ def test_cards_with_other_meanings_are_named() -> None:
     assert header["SOLNETEX"] == "PLANNER, CAMERA, CADENCE"
     solarnet.settle(header, (64, 64))
     assert header["SOLARNET"] == 1.0
+    assert completed(CAMERA=3, SOLNETEX="CAMERA, PLANNER")["SOLNETEX"] == "CAMERA, PLANNER"
 
 
-def test_a_matrix_stands_without_an_old_rotation() -> None:
-    matrix = {"PC1_1": 1.0, "PC1_2": 0.0, "PC2_1": 0.0, "PC2_2": 1.0}
-    assert "CROTA2" not in completed(**matrix, CROTA2=0.1)
-    assert completed(CROTA2=0.1)["CROTA2"] == 0.1
+@pytest.mark.parametrize("element", ["PC1_1", "PC1_2", "PC2_1", "CD1_1"])
+def test_a_matrix_stands_without_an_old_rotation(element: str) -> None:
+    rotations = ("CROTA", "CROTA1", "CROTA2")
+    old = dict.fromkeys(rotations, 0.1)
+    assert [completed(**old).get(name) for name in rotations] == [0.1] * 3
+    assert not set(rotations) & set(completed(**old, **{element: 1.0}))
+    header = level1_header((64, 64), **old, **{element: 1.0})
+    header.extend([("CROTA2", 0.2)], unique=False)
+    aia = instrument("sdo_aia")
+    assert "CROTA2" not in solarnet.complete(header, aia, aia.describe(header), axes=2)
+
+
+def test_of_every_axis_it_is_said_how_many_pixels_were_put_together() -> None:
+    assert completed()["OBS_HDU"] == 1
+    assert completed()["NBIN"] == 1
+    assert completed(NBIN1=2, NBIN2=3)["NBIN"] == 6
+    assert completed(NBIN1=2, NBIN2=3, NBIN=7)["NBIN"] == 7
+    assert completed(axes=3, NBIN1=2, NBIN2=3, NBIN3=4)["NBIN"] == 24
+    assert "NBIN" not in completed(axes=3, NBIN1=2, NBIN2=3)
+    assert "NBIN" not in completed(NBIN1=2, NBIN2="three")
 
 
 def test_the_span_of_the_observation_is_that_of_the_exposure() -> None:
@@ -125,6 +142,7 @@ def test_a_unit_of_wavelengths_that_is_no_power_of_ten_is_left(written: str) -> 
         ("DEC--TAN", "Declination"),
         ("WAVE", "Wavelength"),
         ("AWAV", "Wavelength in air"),
+        ("FREQ", "Frequency"),
         ("STOKES", "Stokes parameter"),
         ("TIME", None),
     ],
@@ -134,6 +152,11 @@ def test_an_axis_is_called_what_its_type_says(axis: int, kind: str, name: str | 
     header = completed(**{f"CTYPE{axis}": kind})
     assert header.get(f"CNAME{axis}") == name
     assert completed(**{f"CTYPE{axis}": kind, f"CNAME{axis}": "mine"})[f"CNAME{axis}"] == "mine"
+
+
+def test_axes_that_the_data_lack_are_called_nothing() -> None:
+    assert "CNAME3" not in completed(CTYPE3="STOKES")
+    assert completed(axes=3, CTYPE3="STOKES")["CNAME3"] == "Stokes parameter"
 
 
 RULES = {
@@ -151,7 +174,8 @@ def ruled(**cards: Any) -> fits.Header:
     """A header completed by these rules alone."""
     aia = instrument("sdo_aia")
     header = level1_header((64, 64), **cards)
-    return solarnet.complete(header, aia.model_copy(update={"solarnet": RULES}), aia.describe(header))
+    bare = aia.model_copy(update={"solarnet": RULES})
+    return solarnet.complete(header, bare, aia.describe(header), axes=2)
 
 
 def test_rules_give_copy_scale_and_translate_values() -> None:

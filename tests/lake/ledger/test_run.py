@@ -157,17 +157,17 @@ def test_units_that_ended_in_some_way_are_planned_again_and_no_others(lake: Lake
     assert [one.state for one in other.outcomes()] == [*ends, "planned"]
 
 
-@pytest.mark.parametrize("publishes", [True, False])
+@pytest.mark.parametrize(("options", "first"), [({}, 5), ({"publishes": False}, 0)])
 def test_who_goes_on_does_again_what_was_done_for_a_release_given_up(
-    lake: Lake, run: Run, scope: str, publishes: bool
+    lake: Lake, run: Run, scope: str, options: dict[str, bool], first: int
 ) -> None:
     """Of a release that this very run reserved, what was done is kept; without releases all is."""
     mine = held(run, next(ELSEWHERE))
     mine.finish([Finished(unit.unit_id, "done") for unit in mine.claim(7)])
     reserve(lake, ProductKey(scope, "o1", "1"), run.id)
-    run.adopt(publishes=publishes)
+    run.adopt(**options)
     done = [one.unit_id for one in run.outcomes() if one.state == "done"]
-    assert done == [f"{scope}-{number:06d}" for number in range(5 if publishes else 0, 7)]
+    assert done == [f"{scope}-{number:06d}" for number in range(first, 7)]
 
 
 def test_who_goes_on_gets_back_what_an_earlier_attempt_of_the_same_process_held(run: Run) -> None:

@@ -22,8 +22,8 @@ def test_a_run_is_listed_with_its_counts_and_its_end(lake: Lake, run: Run) -> No
         10,
     )
     held(run, "somebody").adopt()
-    assert runs.find_run(lake, run.id)["status"] == "running"
-    assert runs.find_run(lake, run.id)["finished"] is None
+    adopted = runs.find_run(lake, run.id)
+    assert [adopted[name] for name in ("status", "owner", "finished")] == ["running", "somebody", None]
 
 
 def test_a_run_that_does_not_exist_is_said_so(lake: Lake) -> None:
