@@ -123,6 +123,12 @@ EQUIVALENT: Final[tuple[Equivalent, ...]] = (
     Equivalent(
         "lake.ledger.owners", ">= _CLOCK_TOLERANCE", "> _CLOCK_TOLERANCE", "no clock is known to the last bit"
     ),
+    Equivalent(
+        "lake.ledger.run",
+        "Unit.lease_until > func.now()",
+        "Unit.lease_until >= func.now()",
+        "no lease is met in the very microsecond in which it ends",
+    ),
     *(
         Equivalent("lake.ledger.leases", before, after, "how long a lease is, and how often it is prolonged")
         for before, after in (

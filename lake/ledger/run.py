@@ -94,11 +94,10 @@ class Run:
             cursor = session.connection().connection.cursor()
             statement = "COPY unit (run_id, unit_id, position, product, site, payload) FROM STDIN"
             with cursor.copy(statement) as rows:
-                position = 0
-                for position, unit in enumerate(units, start=1):
+                for position, unit in enumerate(units):
                     payload = to_json(unit.payload)
                     rows.write_row((run_id, unit.unit_id, position, unit.product, unit.site, payload))
-            if position > _MANY:  # else the first claims are planned for the table as it was: all is read
+            if cursor.rowcount > _MANY:  # else the first claims are planned for the table as it was, and read all
                 session.execute(text("ANALYZE unit"))
         return cls(lake, run_id, owner)
 
@@ -210,7 +209,7 @@ class Run:
         with transaction(self.lake.sessions) as session:
             return changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
 
-    def replan_given_up(self) -> int:
+    def replan_given_up(self) -> None:
         """Plan units of a run again that were done for a release that is neither published nor reserved now.
 
         Their files carry a version that is never given again (see `lake.releases.drafts.discard`).
@@ -220,7 +219,7 @@ class Run:
             Unit.run_id == self.id, Unit.state == "done", Unit.product.not_in(kept)
         )
         with transaction(self.lake.sessions) as session:
-            return changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
+            session.execute(statement.values(state="planned", outcome=None, finished=None))
 
     def has_live_lease(self) -> bool:
         """Whether anybody has lately said that they work on units of a run."""

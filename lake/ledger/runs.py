@@ -17,13 +17,10 @@ from lake.ledger.units import STATES
 from lake.releases import nearby
 
 
-def runs(lake: Lake, limit: int = 100, status: str | None = None) -> list[dict[str, Any]]:
-    """Runs, newest first, with the number of units in each state."""
-    query = select(Run).order_by(Run.created.desc()).limit(limit)
-    if status is not None:
-        query = query.where(Run.status == status)
+def runs(lake: Lake, *, limit: int) -> list[dict[str, Any]]:
+    """The last runs, newest first, with the number of units in each state."""
     with transaction(lake.sessions) as session:
-        found = list(session.scalars(query))
+        found = list(session.scalars(select(Run).order_by(Run.created.desc()).limit(limit)))
         numbers = _numbers(session, [run.id for run in found])
     return [_describe(run) | {"units": numbers[run.id]} for run in found]
 

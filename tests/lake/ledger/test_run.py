@@ -5,11 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from lake.errors import Fatal
 from lake.lake import Lake
+from lake.ledger import run as ledger
 from lake.ledger import runs
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
@@ -20,7 +23,8 @@ from tests.lake.ledger.hands import ELSEWHERE, held, make_run
 
 
 def test_a_run_begins_with_all_units_planned(lake: Lake, run: Run, scope: str) -> None:
-    assert run.counts()["planned"] == 10
+    empty = dict.fromkeys(("leased", "done", "skipped", "quarantined", "failed"), 0)
+    assert run.counts() == {"planned": 10} | empty
     shown = runs.find_run(lake, run.id)
     assert (shown["status"], shown["plan"], shown["document"]) == ("running", scope, {"recipe": "r"})
 
@@ -32,7 +36,26 @@ def test_a_run_that_cannot_be_entered_whole_is_not_entered_at_all(lake: Lake, sc
 
     with pytest.raises(ValueError, match="broke off"):
         Run.create(lake, scope, {}, "r", breaking(), this_process())
-    assert all(one["plan"] != scope for one in runs.runs(lake))
+    assert all(one["plan"] != scope for one in runs.runs(lake, limit=20))
+
+
+@pytest.mark.parametrize(("count", "looked_at"), [(0, False), (3, False), (4, True)])
+def test_a_table_that_many_units_were_added_to_is_looked_at_before_the_first_claim(
+    lake: Lake, scope: str, monkeypatch: pytest.MonkeyPatch, count: int, looked_at: bool
+) -> None:
+    monkeypatch.setattr(ledger, "_MANY", 3)
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    engine = lake.sessions.kw["bind"]
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        make_run(lake, scope, count)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert ("ANALYZE unit" in statements) == looked_at
 
 
 def test_units_are_claimed_in_order_with_their_payload(lake: Lake, run: Run) -> None:
@@ -181,12 +204,20 @@ def test_a_run_gets_a_name_that_no_other_has_and_a_longer_one_if_need_be(
     lake: Lake, scope: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letter = chr(0x4E00 + secrets.randbelow(20_000))  # one that no other run is called by
-    monkeypatch.setattr(secrets, "choice", lambda _: letter)
+    offered: list[str] = []
+    monkeypatch.setattr(secrets, "choice", lambda letters: (offered.extend(letters), letter)[1])
 
     def create() -> str:
         return Run.create(lake, scope, {}, "r", [], this_process()).id
 
-    assert [create().partition("-")[2] for _ in range(3)] == [letter * 4, letter * 6, letter * 8]
+    today = datetime.now(UTC)
+    days = {f"{day:%Y%m%d}" for day in (today, today + timedelta(hours=1))}  # midnight may be near
+    names = [create().partition("-") for _ in range(3)]
+    assert [letters for _, _, letters in names] == [letter * 4, letter * 6, letter * 8]
+    assert {day for day, _, _ in names} <= days
+    once = offered[: len(set(offered))]
+    assert set(once) == set(offered), "each is as likely as another"
+    assert not set("ilo01") & set(offered), "none is mistaken for another"
     with pytest.raises(Fatal, match="No free run id"):
         create()
     assert len(runs.runs_of_plan(lake, scope)) == 3

@@ -15,7 +15,7 @@ from tests.lake.ledger.hands import ELSEWHERE, held, make_run
 
 def test_a_run_is_listed_with_its_counts_and_its_end(lake: Lake, run: Run) -> None:
     run.end("failed", "a service was lost")
-    (listed,) = [one for one in runs.runs(lake) if one["run"] == run.id]
+    (listed,) = [one for one in runs.runs(lake, limit=20) if one["run"] == run.id]
     assert (listed["status"], listed["note"], listed["units"]["planned"]) == (
         "failed",
         "a service was lost",
@@ -50,7 +50,7 @@ def test_of_a_run_all_is_told_that_is_known(lake: Lake, run: Run, scope: str) ->
     }
     assert shown == whole | {"units": numbers, "document": {"recipe": "r"}}
     assert runs.runs_of_plan(lake, scope) == [whole | {"created": created}]
-    (listed,) = [one for one in runs.runs(lake) if one["run"] == run.id]
+    (listed,) = [one for one in runs.runs(lake, limit=20) if one["run"] == run.id]
     assert listed == whole | {"created": created, "units": numbers}
     run.end("done")
     assert runs.find_run(lake, run.id)["finished"] >= created
@@ -60,13 +60,5 @@ def test_runs_come_newest_first_as_many_as_are_asked_for(lake: Lake, scope: str)
     first, second = (make_run(lake, scope, 1) for _ in range(2))
     assert [one["run"] for one in runs.runs_of_plan(lake, scope)] == [second.id, first.id]
     assert len(runs.runs(lake, limit=1)) == 1
-    named = [one["run"] for one in runs.runs(lake)]
+    named = [one["run"] for one in runs.runs(lake, limit=20)]
     assert named.index(second.id) < named.index(first.id)
-
-
-def test_runs_of_one_status_are_listed_alone(lake: Lake, scope: str) -> None:
-    first, second = (make_run(lake, scope, 1) for _ in range(2))
-    first.end("stopped")
-    stopped = [one["run"] for one in runs.runs(lake, status="stopped")]
-    assert first.id in stopped
-    assert second.id not in stopped
