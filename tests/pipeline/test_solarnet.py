@@ -28,7 +28,7 @@ WRITTEN: dict[str, Any] = {
 }
 
 
-def completed(axes: int = 2, **changes: Any) -> fits.Header:
+def completed(*, axes: int = 2, **changes: Any) -> fits.Header:
     header = level1_header((64, 64), **changes)
     header.update(WRITTEN)
     aia = instrument("sdo_aia")
@@ -89,10 +89,11 @@ def test_cards_with_other_meanings_are_named() -> None:
 @pytest.mark.parametrize("element", ["PC1_1", "PC1_2", "PC2_1", "CD1_1"])
 def test_a_matrix_stands_without_an_old_rotation(element: str) -> None:
     rotations = ("CROTA", "CROTA1", "CROTA2")
-    old = dict.fromkeys(rotations, 0.1)
+    old: dict[str, Any] = dict.fromkeys(rotations, 0.1)
     assert [completed(**old).get(name) for name in rotations] == [0.1] * 3
-    assert not set(rotations) & set(completed(**old, **{element: 1.0}))
-    header = level1_header((64, 64), **old, **{element: 1.0})
+    new = {**old, element: 1.0}
+    assert not set(rotations) & set(completed(**new))
+    header = level1_header((64, 64), **new)
     header.extend([("CROTA2", 0.2)], unique=False)
     aia = instrument("sdo_aia")
     assert "CROTA2" not in solarnet.complete(header, aia, aia.describe(header), axes=2)
@@ -149,9 +150,10 @@ def test_a_unit_of_wavelengths_that_is_no_power_of_ten_is_left(written: str) -> 
 )
 @pytest.mark.parametrize("axis", [1, 2])
 def test_an_axis_is_called_what_its_type_says(axis: int, kind: str, name: str | None) -> None:
-    header = completed(**{f"CTYPE{axis}": kind})
-    assert header.get(f"CNAME{axis}") == name
-    assert completed(**{f"CTYPE{axis}": kind, f"CNAME{axis}": "mine"})[f"CNAME{axis}"] == "mine"
+    cards: dict[str, Any] = {f"CTYPE{axis}": kind}
+    assert completed(**cards).get(f"CNAME{axis}") == name
+    cards[f"CNAME{axis}"] = "mine"
+    assert completed(**cards)[f"CNAME{axis}"] == "mine"
 
 
 def test_axes_that_the_data_lack_are_called_nothing() -> None:

@@ -90,7 +90,7 @@ def test_its_brightness_is_that_of_a_science_sum_of_the_same_camera(beacon: Fram
 def test_the_product_conforms_to_solarnet_and_makes_a_map_with_a_mask(beacon: Frame, tmp_path: Path) -> None:
     product, _ = level_1(beacon)
     hi = instrument("stereo_hi")
-    header = solarnet.complete(product.header, hi, hi.describe(product.header))
+    header = solarnet.complete(product.header, hi, hi.describe(product.header), axes=2)
     header.update(WRITTEN)
     solarnet.settle(header, product.data.shape)
     assert header["SOLARNET"] == 1.0
