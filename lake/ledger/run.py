@@ -97,7 +97,7 @@ class Run:
                 for position, unit in enumerate(units):
                     payload = to_json(unit.payload)
                     rows.write_row((run_id, unit.unit_id, position, unit.product, unit.site, payload))
-            if cursor.rowcount > _MANY:  # else the first claims are planned for the table as it was, and read all
+            if cursor.rowcount > _MANY:  # else first claims, planned for the table as it was, read all of it
                 session.execute(text("ANALYZE unit"))
         return cls(lake, run_id, owner)
 
