@@ -292,6 +292,10 @@ def recipes() -> dict[str, Recipe]:
     return found
 
 
+_PARTS: Final[dict[int | str, type[BaseModel]]] = {"steps": StepCall, "group_by": GroupBy}
+"""What stands in a recipe's entries that have entries of their own."""
+
+
 def _yes_or_no(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise Fatal(f"setting {key}={shortly(value)}: it is either true or false")
@@ -317,6 +321,6 @@ def _explain(error: ValidationError, model: type[BaseModel]) -> str:
     """What does not fit in a recipe, or in the parameters of a step."""
 
     def known(place: Place) -> type[BaseModel]:
-        return StepCall if model is Recipe and len(place) > 1 else model
+        return _PARTS.get(place[0], model) if model is Recipe else model
 
     return explained(error, known, "parameter" if issubclass(model, Params) else "entry")

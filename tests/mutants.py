@@ -44,7 +44,7 @@ _LARGEST_FILE: Final = 1 << 34
 _HI, _AIA = "pipeline.instruments.stereo_hi.steps", "pipeline.instruments.sdo_aia.steps"
 _HI_TESTS, _AIA_TESTS = "tests/pipeline/instruments/stereo_hi", "tests/pipeline/instruments/sdo_aia"
 #: Tests in which several modules of a room are met together.
-_LEDGER = tuple(f"tests/lake/ledger/test_{of}.py" for of in ("run", "runs", "leases", "results"))
+_LEDGER = tuple(f"tests/lake/ledger/test_{of}.py" for of in ("run", "runs", "leases", "results", "sites"))
 _STORED = tuple(
     f"tests/lake/storage/test_{of}.py" for of in ("durability", "posix", "put_back", "store", "volatile")
 )
@@ -76,7 +76,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "pipeline.quality": (),
     "pipeline.recipe": tuple(
         f"tests/pipeline/test_{of}.py"
-        for of in ("gather", "uncertainty", "completeness", "unit_chain", "checking")
+        for of in ("gather", "uncertainty", "completeness", "unit_chain", "checking", "cubes")
     ),
     "pipeline.running": tuple(
         f"tests/pipeline/test_{of}.py"

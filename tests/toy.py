@@ -229,6 +229,8 @@ class PileParams(Params):
         output_dims=lambda params, dims: ("scan", *dims[1:]), dims=("y", "x"))
 def pile(frames, params: PileParams, references):
     """The frames behind one another."""
+    if frames[0].header.get("PLACED"):
+        frames[0].header["CTYPE3"] = "SCAN"
     return frames[0].replace(
         data=np.stack([frame.data for frame in frames]),
         quality=np.stack([frame.quality for frame in frames]),

@@ -13,7 +13,7 @@ from pipeline import Frame, Recipe, stack_of
 from pipeline.apply import apply, layouts_behind
 from pipeline.errors import Fatal
 from pipeline.outcome import Outcome, Status
-from pipeline.running import run_chain
+from pipeline.running import run_chain, run_gather
 from pipeline.stack import frames_of, outcome_at, part
 from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
 from tests.toy import TRIPLET, toy_frame
@@ -117,6 +117,12 @@ class TestGathering:
         assert made["image"].dims == ("time", "scan", "y", "x")
         assert made["image"].values[0, :, 0, 0].tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
 
+    def test_axes_of_what_is_made_are_numbered_anew_where_the_step_did_not(self) -> None:
+        for said, names in ({}, [None, "DROPPED"]), ({"PLACED": True}, ["SCAN", None]):
+            frames = [toy_frame(SCAN="a", NSTEPS=2, CTYPE3="DROPPED", **said) for _ in range(2)]
+            frame = run_gather(frames, Recipe.parse(PILE).bind()[-1], [{}] * 2)
+            assert [frame.header.get(f"CTYPE{axis}") for axis in (3, 4)] == names
+
     def test_how_many_belong_together_has_to_be_known(self) -> None:
         with pytest.raises(Fatal, match="members=N"):
             computed([toy_frame()], recipe=PILE)
@@ -177,6 +183,7 @@ class TestRecipes:
             ),
             ("  - {step: weigh}\n", "", "no step that makes one frame of several"),
             ("  - {step: weigh}\n", "  - {step: weigh}\n  - {step: pile}\n", "only one step can gather"),
+            ("members:", "mebers:", r"group_by\.mebers: no such entry. Did you mean members"),
             ("member: position", "member: positon", "no searchable value 'positon'"),
             ("glance: Q1", "glence: Q1", "none of its steps makes the output 'glence'"),
             ("glance: Q1", 'glance: "1"', "needs a level of its own"),
@@ -191,4 +198,9 @@ class TestRecipes:
     def test_what_belongs_together_and_what_is_kept_name_the_work(self) -> None:
         document = Recipe.parse(TRIPLET).document()
         assert document["outputs"] == {"glance": "Q1"}
-        assert document["group_by"]["members"] == [1, 2, 3]
+        assert document["group_by"] == {
+            "values": ["camera"],
+            "member": "position",
+            "members": [1, 2, 3],
+            "within": 60.0,
+        }, "what is not said is no part of it, so that units keep their names when there is more to say"

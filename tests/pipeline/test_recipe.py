@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipeline import Recipe
 from pipeline.errors import Fatal
@@ -200,6 +201,24 @@ def test_only_the_step_that_assumes_what_another_demands_is_told_so() -> None:
     way_out = "set photometric_calibration.without_flat to true for MSB without one"
     assert demanded == {"flat_field": {"flat": way_out}}
     assert {bound.step.name: bound.assume for bound in chain} == {**assumed, "flat_field": frozenset()}
+
+
+def test_what_a_recipe_does_is_written_in_the_same_words_for_ever() -> None:
+    """Else what was made is taken for something else, and made again."""
+    steps = [
+        {"step": "shift", "version": 3, "params": {"by": 2.0}, "assume": []},
+        {"step": "scale", "version": 1, "params": {}, "assume": ["gain"]},
+    ]
+    levels = {"from_level": "0", "to_level": "1"}
+    assert Recipe.parse(RECIPE).document() == {"instrument": "toy", **levels, "steps": steps}
+
+
+def test_a_recipe_that_was_checked_stays_as_it_is() -> None:
+    recipe = Recipe.parse(RECIPE)
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.version = 2
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.steps[0].enabled = False
 
 
 def test_a_step_of_another_version_is_another_piece_of_work() -> None:
