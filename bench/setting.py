@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
 
-from cluster.services.compute import compute_environment
+from cluster.workers import compute_environment
 
 T = TypeVar("T")
 

@@ -49,12 +49,10 @@ def connect(scheduler: Scheduler, *, as_default: bool = False) -> Client:
         When the scheduler does not answer.
     """
     try:
-        security = shared_key(scheduler.key) if scheduler.key is not None else None
+        security = scheduler.security or (shared_key(scheduler.key) if scheduler.key is not None else None)
         return Client(scheduler.address, timeout=10, set_as_default=as_default, security=security)
     except (OSError, TimeoutError) as error:
-        raise Retriable(
-            f"the Dask scheduler at {scheduler} does not answer; run `heliolake up`, then this again"
-        ) from error
+        raise Retriable(f"the Dask scheduler at {scheduler} does not answer; {scheduler.advice}") from error
 
 
 def shared_key(pem: Path) -> Security:

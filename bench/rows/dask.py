@@ -16,7 +16,7 @@ from bench.measure import Aim, Row, Sample, Skipped, duration
 from bench.residual import DEFAULT
 from bench.setting import Setting
 from cluster.run.execute import DaskExecution
-from cluster.services.dask_main import SETTINGS
+from cluster.workers import SETTINGS
 from pipeline.recipe import Recipe
 
 _WORKERS: Final = 2

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
 
 import psutil
 
 from cluster.home.home import Home
 from cluster.services.base import Service, fetch, python
+from cluster.workers import compute_environment
 from lake.storage import cache, credentials
-
-_ONE_THREAD = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "BLIS")
 
 
 class Dask(Service):
@@ -74,19 +71,3 @@ def store_environment(home: Home) -> dict[str, str]:
 def worker_count() -> int:
     """One worker per core this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-#: glibc returns large arrays to the kernel at once, and Dask asks it to return small ones too; every image
-#: then costs tens of thousands of page faults, a third of a worker's time. A worker keeps its memory instead.
-_KEEP_MEMORY: Final = {
-    "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": "100000000",
-    "MALLOC_TRIM_THRESHOLD_": str(2**30),
-}
-
-
-def compute_environment() -> dict[str, str]:
-    """Variables for every process that computes."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    threads = {f"{library}_NUM_THREADS": "1" for library in _ONE_THREAD}
-    return threads | _KEEP_MEMORY | {"NUMBA_CACHE_DIR": str(cache / "heliolake" / "numba")}

@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Final
 
 import dask
 import psutil
@@ -18,31 +17,10 @@ from distributed.security import Security
 
 from cluster.connect import shared_key
 from cluster.home.process import write_private
+from cluster.workers import SETTINGS
 
 _MEMORY_SHARE = 0.8
 """Share of the machine's memory the workers may use together; the rest is for the other services."""
-
-SETTINGS: Final[dict[str, Any]] = {
-    "distributed.worker.multiprocessing-method": "spawn",
-    # Fused tasks are named by 115 letters and four digits of a hash. Two stacks of a notebook whose names
-    # differ later than that could share a task, and one get the images of the other.
-    "optimization.fuse.active": False,
-    # A lost worker is replaced at once; work it held is tried elsewhere before it is given up.
-    "distributed.scheduler.allowed-failures": 3,
-    # The profiler looks at every thread a hundred times a second otherwise, and every process at its own
-    # clock fifty times, also when nothing runs: a tenth of a core.
-    "distributed.worker.profile.interval": "100ms",
-    "distributed.admin.tick.interval": "500ms",
-    # Pages that every user of the machine can open: no logs, no folders, no code; workers have none at all.
-    "distributed.scheduler.http.routes": [
-        "cluster.services.dask_pages",
-        "distributed.http.health",
-        "distributed.http.statics",
-    ],
-    "distributed.worker.http.routes": [],
-    "distributed.worker.preload": ["cluster.services.plain_logs"],
-}
-"""What the cluster does otherwise than Dask's defaults."""
 
 
 def main(scheduler_port: int, dashboard_port: int, workers: int, folder: str, key: Path) -> None:

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from cluster.home.home import Home
 from cluster.services import installed, ports, records, rucio
 from cluster.services.base import Service, ServiceState, launch, python
-from cluster.services.compute import Dask, compute_environment
+from cluster.services.compute import Dask
 from cluster.services.objects import SeaweedFS, program
 from cluster.services.parts import require_parts
 from cluster.services.postgres import Postgres
 from cluster.services.rucio import RucioDaemons, RucioServer
+from cluster.workers import compute_environment
 
 POSTGRES, SERVER, DAEMONS, DASK = Postgres(), RucioServer(), RucioDaemons(), Dask()
 OBJECTS = SeaweedFS()

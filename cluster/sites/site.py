@@ -6,17 +6,36 @@ import re
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 HOME: Final = "home"
 """Name of the site that every home is by itself: its own storage and its own scheduler."""
 EVERYTHING: Final = "all"
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$"
 _RSE: Final = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,62}")
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _whole(path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise ValueError(f"{path} is no whole path: it would be another file for every command")
+    return path
+
+
+WholePath = Annotated[Path, AfterValidator(_whole)]
 
 
 class LocalDask(_Model):
@@ -32,7 +51,19 @@ class LocalDask(_Model):
     workers: PositiveInt | None = None
 
 
-class AddressDask(_Model):
+class _Remote(_Model):
+    """A cluster elsewhere, whose workers may have to be waited for.
+
+    Attributes
+    ----------
+    patience
+        Seconds to wait for the first worker: as long as a job may stand in the queue.
+    """
+
+    patience: PositiveInt = 600
+
+
+class AddressDask(_Remote):
     """A scheduler that somebody else runs.
 
     Attributes
@@ -45,9 +76,9 @@ class AddressDask(_Model):
 
     kind: Literal["address"] = "address"
     address: Annotated[str, Field(pattern=r"^(tls|tcp)://[^\s]+:\d+$")]
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    ca: WholePath | None = None
+    certificate: WholePath | None = None
+    key: WholePath | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> AddressDask:
@@ -57,7 +88,7 @@ class AddressDask(_Model):
         return self
 
 
-class GatewayDask(_Model):
+class GatewayDask(_Remote):
     """Clusters made by a Dask Gateway.
 
     Attributes
@@ -66,8 +97,12 @@ class GatewayDask(_Model):
         Addresses of the gateway, and of its proxy for schedulers where it is another.
     auth
         How this client says who it is: ``basic`` with a file of the password, ``jupyterhub`` or ``kerberos``.
-    password_file
+    username, password_file
         For ``basic``.
+    token_file
+        For ``jupyterhub``; without it the variable ``JUPYTERHUB_API_TOKEN`` has the token.
+    cluster
+        Name of a cluster that others keep; without it one is made, and closed by the last run that uses it.
     options
         Options of the cluster, as the gateway's administrator defined them.
     workers
@@ -75,16 +110,24 @@ class GatewayDask(_Model):
     """
 
     kind: Literal["gateway"] = "gateway"
-    address: str
-    proxy: str | None = None
+    address: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    proxy: Annotated[str, Field(pattern=r"^(tls|tcp|gateway)://[^\s]+:\d+$")] | None = None
     auth: Literal["basic", "jupyterhub", "kerberos"] = "basic"
     username: str | None = None
-    password_file: Path | None = None
+    password_file: WholePath | None = None
+    token_file: WholePath | None = None
+    cluster: str | None = None
     options: dict[str, str | int | float | bool] = {}
     workers: PositiveInt = 1
 
+    @model_validator(mode="after")
+    def _whole(self) -> GatewayDask:
+        if self.auth == "basic" and self.password_file is None:
+            raise ValueError("basic needs a password_file")
+        return self
 
-class KubernetesDask(_Model):
+
+class KubernetesDask(_Remote):
     """A cluster that the Dask operator of a Kubernetes keeps: found by name, made where there is none.
 
     Attributes
@@ -93,18 +136,34 @@ class KubernetesDask(_Model):
         Where, and name of the ``DaskCluster``.
     image, workers, memory, cpus
         Of the pods, where it has to be made.
+    secret
+        Name of a Kubernetes secret with ``ca.crt``, ``tls.crt`` and ``tls.key`` for scheduler and workers;
+        without it the scheduler lets in whoever reaches its port.
+    ca, certificate, key
+        PEM files for this client, of the same authority as the secret.
     """
 
     kind: Literal["kubernetes"] = "kubernetes"
-    namespace: str = "default"
-    cluster: str = "heliolake"
+    namespace: Annotated[str, Field(pattern=_LABEL)] = "default"
+    cluster: Annotated[str, Field(pattern=_LABEL)] = "heliolake"
     image: str = ""
     workers: PositiveInt = 1
-    memory: str = "4Gi"
-    cpus: str = "1"
+    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[KMGT]i$")] = "4Gi"
+    cpus: Annotated[str, Field(pattern=r"^\d+(\.\d+)?m?$")] = "1"
+    secret: Annotated[str, Field(pattern=_LABEL)] | None = None
+    ca: WholePath | None = None
+    certificate: WholePath | None = None
+    key: WholePath | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> KubernetesDask:
+        parts = (self.ca, self.certificate, self.key)
+        if self.secret and None in parts:
+            raise ValueError("a secret needs ca, certificate and key of this client")
+        return self
 
 
-class BatchDask(_Model):
+class BatchDask(_Remote):
     """Workers that are jobs of a batch system, started through dask-jobqueue.
 
     Attributes
@@ -119,17 +178,26 @@ class BatchDask(_Model):
         Network interface of the scheduler that the nodes reach.
     folder
         Folder shared by this machine and the nodes, private to the account, for the certificates.
+    python
+        Python of the nodes, with the same packages; by default the one that runs here.
+    scratch
+        Folder of each node for what its worker's memory does not hold.
+    prologue, directives
+        Lines before the worker's command (``module load …``), and for the head of the job (``--qos=night``).
     """
 
     kind: Literal["slurm", "pbs"]
     queue: str | None = None
     account: str | None = None
-    walltime: str = "02:00:00"
-    memory: str = "4GiB"
+    walltime: Annotated[str, Field(pattern=r"^\d{1,4}:[0-5]\d:[0-5]\d$")] = "02:00:00"
+    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)?\s?[KMGT]i?B$")] = "4GiB"
     workers: PositiveInt = 1
     interface: str | None = None
-    folder: Path | None = None
+    folder: WholePath | None = None
+    python: str | None = None
+    scratch: WholePath | None = None
     prologue: tuple[str, ...] = ()
+    directives: tuple[str, ...] = ()
 
 
 Dask = Annotated[
@@ -161,7 +229,7 @@ class Site(_Model):
 
     rse: str
     storage: str = "posix"
-    credentials: Path | None = None
+    credentials: WholePath | None = None
     dask: Dask = LocalDask()
     drained: bool = False
     embargoed: Literal["all"] | tuple[str, ...] = EVERYTHING
