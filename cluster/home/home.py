@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cluster.home.elsewhere import FILE, LakeSettings, settings_of
 from cluster.home.process import PRIVATE_FILE, ProcessRecord, write_private
 from cluster.scheduler import Scheduler
 from lake.config import LakeConfig
@@ -95,7 +96,8 @@ class Home:
     @property
     def rse(self) -> str:
         """Name of the home's storage element."""
-        return RSE
+        outside = self.outside
+        return outside.rse if outside else RSE
 
     @property
     def rse_root(self) -> Path:
@@ -108,6 +110,11 @@ class Home:
         return self.path / "s3"
 
     @property
+    def outside(self) -> LakeSettings | None:
+        """Where the lake of the home runs, when its services are not of this home."""
+        return settings_of(self.path)
+
+    @property
     def kind(self) -> str:
         """What the home keeps its files in; homes made before there was a choice, and those to come, in a
         folder."""
@@ -116,6 +123,8 @@ class Home:
     @property
     def store_url(self) -> str:
         """URL of the home's store."""
+        if outside := self.outside:
+            return outside.store
         if self.kind == "posix":
             return self.rse_root.as_uri()
         return s3_url(BUCKET, self.url("s3"), region="us-east-1")
@@ -136,8 +145,14 @@ class Home:
         Raises
         ------
         Fatal
-            When the folder cannot be made, or cannot be a home, or is one of another kind.
+            When the folder cannot be made, or cannot be a home, or is one of another kind, or its services
+            run elsewhere.
         """
+        if self.outside:
+            raise Fatal(
+                f"The services of the home {self.path} run elsewhere, as {FILE} in it says. "
+                "Start them there, or name another home with --home."
+            )
         if kind not in ("", *KINDS):
             raise Fatal(f"There is no storage of the kind {kind!r}; there are {' and '.join(KINDS)}.")
         if kind and self._state_file.exists() and kind != self.kind:
@@ -186,7 +201,9 @@ class Home:
 
     @property
     def identity(self) -> str:
-        """A random name by which processes of this home are told from those of any other."""
+        """A random name that tells this home from any other; the lake's where its services run elsewhere."""
+        if outside := self.outside:
+            return outside.name
         return str(self._read(self._state_file).get("id", ""))
 
     def port(self, name: str) -> int | None:
@@ -223,6 +240,8 @@ class Home:
         Unreachable
             When the services of the home are not running.
         """
+        if outside := self.outside:
+            return outside.config(self.path)
         needed = ("postgres", "rucio") if self.kind == "posix" else ("postgres", "rucio", "seaweedfs")
         self._require(*needed)
         return LakeConfig(
@@ -253,6 +272,11 @@ class Home:
 
     def _require(self, *services: str) -> None:
         missing = [name for name in services if not ProcessRecord.alive_in(self.run, name)]
+        if missing and self.outside:
+            raise Unreachable(
+                f"The services of the home {self.path} run elsewhere, as {FILE} in it says, "
+                f"and {' and '.join(missing)} is none of them."
+            )
         if missing:
             usual = Path("~/.heliolake").expanduser().resolve()
             option = "" if self.path == usual else f" --home {self.path}"

@@ -10,6 +10,7 @@ from cluster.home.home import Home
 from cluster.registry.rules import PracticeRegistry
 from cluster.registry.server import serving
 from cluster.registry.shelf import Shelf
+from lake.errors import Fatal
 from lake.governance.doi.office import Office
 from lake.governance.doi.registry import FILE, TEST_PREFIX, Citations, Registry, read, registry_of
 
@@ -27,7 +28,7 @@ def office_of(home: Home) -> Iterator[Office]:
     Raises
     ------
     Fatal
-        When `governance.yaml` is not right.
+        When `governance.yaml` is not right, or is silent in a home whose services run elsewhere.
     """
     file = home.path / FILE
     said = read(file)
@@ -36,6 +37,11 @@ def office_of(home: Home) -> Iterator[Office]:
     if not practice:
         yield Office(registry_of(said["doi"], file, home.identity), citations)
         return
+    if home.outside:
+        raise Fatal(
+            f"{file} names no registry of DOIs, and a lake that is shared does not practise. "
+            "Give it a section `doi`; heliolake doi --help has an example."
+        )
     rules = PracticeRegistry(Shelf(home.path / "registry"), PRACTICE, home.secret("registry"), TEST_PREFIX)
     with serving(rules) as server:
         registry = Registry(

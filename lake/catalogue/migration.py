@@ -8,11 +8,12 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from lake.catalogue.session import open_engine, unreachable
+from lake.errors import Fatal
 
 _LOCK = 7_201_955_021  # any constant of our own: two commands that start together must not both migrate
 
 
-def migrate(database_url: str) -> None:
+def migrate(database_url: str) -> bool:
     """Run all migrations that the database lacks; returns at once when there are none.
 
     Parameters
@@ -20,15 +21,23 @@ def migrate(database_url: str) -> None:
     database_url
         SQLAlchemy URL of the catalogue.
 
+    Returns
+    -------
+    bool
+        Whether there were any.
+
     Raises
     ------
     Retriable
         When the database does not answer.
+    Fatal
+        When a newer Heliolake has migrated it.
     """
     # Of the extra `embedded`: who only asks a catalogue does not need it.
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
 
     engine = open_engine(database_url)
     config = Config()
@@ -37,14 +46,20 @@ def migrate(database_url: str) -> None:
     try:
         with engine.connect() as connection:
             if _revision(connection) == head:
-                return
+                return False
             connection.rollback()
             with connection.begin():
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+                return True
     except OperationalError as error:
         raise unreachable(error, engine) from error
+    except CommandError as error:  # a revision that is not among ours
+        raise Fatal(
+            f"The catalogue {engine.url.database} has a form that this Heliolake does not know: a newer one "
+            "has migrated it. Run that one, or restore a copy of the database from before."
+        ) from error
     finally:
         engine.dispose()
 

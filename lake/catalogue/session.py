@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import CursorResult, Engine, create_engine, make_url
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from lake.errors import Fatal, Retriable
@@ -26,9 +26,15 @@ def open_engine(database_url: str) -> Engine:
     Raises
     ------
     Fatal
-        When the URL names another database engine.
+        When it is no URL, or names another database engine.
     """
-    url = make_url(database_url)
+    try:
+        url = make_url(database_url)
+    except ArgumentError:  # says what it found, which may be a password
+        raise Fatal(
+            "The database's address is no URL. Give postgresql://ROLE:PASSWORD@HOST/DATABASE, with what is "
+            "special in the password written as %XX."
+        ) from None
     if url.get_backend_name() != "postgresql":
         raise Fatal(f"The catalogue needs PostgreSQL; the URL names {url.get_backend_name()}.")
     # pre_ping: a database that was restarted (or healed) must not cost the next command an error.

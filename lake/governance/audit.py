@@ -95,6 +95,17 @@ def script() -> str:
     return resources.files("lake.governance").joinpath("audit.sql").read_text()
 
 
+def present(session: Session) -> bool:
+    """Whether the database has a trail that the service can write to."""
+    try:
+        session.execute(select(_ENTRY.c.number).limit(0))
+        return bool(session.execute(select(func.has_table_privilege("audit.entry", "INSERT"))).scalar_one())
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", "") not in _ABSENT:
+            raise
+        return False
+
+
 def record(
     session: Session, who: str, what: str, subject: str, detail: Mapping[str, Any] | None = None
 ) -> None:

@@ -101,7 +101,7 @@ OWNERS = frozenset(
     {
         "demo", "up", "down", "status", "ingest", "reduce", "runs", "quarantine", "cache", "recipes", "steps",
         "instruments", "check", "fsck", "restore", "new instrument", "context add", "context list",
-        "context show", "context diff", "context use",
+        "context show", "context diff", "context use", "migrate",
     }
 )  # fmt: skip
 
