@@ -40,7 +40,7 @@ def _inside(start: float, step: float, last: int, width: int) -> tuple[int, int]
     """First and one-past-last j in 0..width with 0 ≤ start + step·j ≤ last, within `EDGE_TOLERANCE`."""
     low, high = -EDGE_TOLERANCE, last + EDGE_TOLERANCE
     if abs(step) < 1e-12:
-        return (0, width) if low <= start <= high else (0, 0)
+        return 0, width if low <= start <= high else 0
     near, far = (low - start) / step, (high - start) / step
     if step < 0.0:
         near, far = far, near

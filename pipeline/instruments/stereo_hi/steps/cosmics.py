@@ -99,7 +99,7 @@ def find_report(data: NDArray[np.float32], count: int, expected: Corner) -> Repo
     if not 1 < count < data.shape[1]:
         return None
     other: Corner = "last" if expected == "first" else "first"
-    lines = {corner: _line(data, corner)[: count + 1] for corner in (expected, other)}
+    lines = {corner: _line(data, corner) for corner in (expected, other)}
     for corner, line in lines.items():
         if line[count] == count:
             return Report(corner, line[:count][::-1].copy(), recovered=False)

@@ -159,6 +159,10 @@ def test_half_of_the_bias_is_met_to_a_fiftieth(percentile: float, factor: float)
         ((105, 94), 2),
         ((113, 94), 2),
         ((94,), 1),  # nothing stands before it
+        ((41, 34, 94), 2),  # it stands last,
+        ((41, 94, 34), 1),
+        ((41, 108, 94), 1),  # and its filter right before it
+        ((108, 41, 94), 2),
     ],
 )
 def test_icer_and_its_filters_are_known_by_their_codes(codes: tuple[int, ...], factor: float) -> None:
