@@ -18,10 +18,10 @@ from lake.checksums import checksums
 from lake.errors import BadInput, Fatal, Reason, Retriable
 from lake.governance.policy import CUSTODY
 from lake.lake import Lake
-from lake.storage import volatile
+from lake.storage import files, volatile
 from lake.storage.files import storage_error
 from lake.storage.posix import PosixStore
-from lake.storage.store import VOLATILE, Found, Ref, key_of
+from lake.storage.store import LOST_AND_FOUND, VOLATILE, Found, Ref, key_of
 from lake.storage.verify import is_whole
 from tests.lake.storage.folder import Put, copy_verified, put_bytes, scan
 
@@ -110,9 +110,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from lake.storage.posix import PosixStore
-from lake.storage.posix import PosixStore
-from lake.storage.store import Ref, key_of
-from lake.storage.verify import is_whole
+from lake.storage.store import key_of
 print("ready", flush=True)
 for number in range(10**6):
     PosixStore(Path(sys.argv[1])).put(key_of("s", f"f{number}.fits"), bytes([number % 256]) * 400_000)
@@ -236,3 +234,52 @@ def test_the_folder_of_a_run_goes_with_what_it_kept_and_that_of_stored_data_stay
     store.remove(key)
     assert store.path(key).parent.is_dir()
     assert list((tmp_path / VOLATILE).iterdir()) == []
+
+
+def test_a_file_on_its_way_is_named_as_what_its_writer_left(tmp_path: Path) -> None:
+    store = PosixStore(tmp_path)
+    on_its_way: list[Found] = []
+
+    def parts() -> Iterator[bytes]:
+        yield b"a"
+        on_its_way.extend(store.scan())
+        yield b"bc"
+
+    store.put_windows(key_of("s", "a.fits"), parts(), checksums(b"abc"))
+    (found,) = on_its_way
+    assert (found.size, found.writer) == (1, os.getpid())
+    assert "a.fits" in found.path
+
+
+def test_it_is_told_why_a_file_cannot_be_begun() -> None:
+    """Not that what was never begun could not be cleared away."""
+    with pytest.raises(Fatal, match="storage refuses") as refusal:
+        PosixStore(Path("/sys")).put("a", b"abc")  # nobody makes files there
+    assert "No such file" not in str(refusal.value)
+
+
+def test_a_file_that_is_exchanged_while_it_is_set_aside_is_kept_as_it_is_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PosixStore(tmp_path)
+    key = store.put(key_of("s", "a"), b"abc").key
+    seen: list[Path] = []
+
+    def identity(path: Path) -> tuple[int, int] | None:
+        seen.append(path)
+        return (0, 0) if len(seen) == 1 else files.identity(path)
+
+    monkeypatch.setattr("lake.storage.posix.identity", identity)
+    assert store.set_aside(key) == f"{LOST_AND_FOUND}/{key}"
+    assert [one.name for one in (tmp_path / LOST_AND_FOUND).rglob("*") if one.is_file()] == ["a"]
+
+
+def test_a_file_that_another_sets_aside_too_is_set_aside(tmp_path: Path) -> None:
+    class Overtaken(PosixStore):
+        def _keep(self, path: Path, known: tuple[int, int]) -> str | None:
+            kept = super()._keep(path, known)
+            path.unlink()
+            return kept
+
+    key = PosixStore(tmp_path).put(key_of("s", "a"), b"abc").key
+    assert Overtaken(tmp_path).set_aside(key) == f"{LOST_AND_FOUND}/{key}"

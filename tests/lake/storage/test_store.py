@@ -323,6 +323,17 @@ def test_a_store_shows_where_it_is(store: Store) -> None:
     assert store.url.removeprefix("file://") in shown
 
 
+def test_a_store_that_is_there_answers(store: Store) -> None:
+    assert store.answers() is True
+
+
+def test_what_is_removed_is_gone_and_may_be_gone_already(store: Store) -> None:
+    store.put(KEY, b"abc")
+    for _ in range(2):
+        store.remove(KEY)
+        assert store.stat(KEY) is None
+
+
 def test_a_reference_is_one_word_and_a_plain_path_is_one_too(tmp_path: Path) -> None:
     ref = Ref("s3://b/?endpoint=http%3A%2F%2Fx", "s/ab/cd/ü #1.fits", "0" * 64)
     assert Ref.of_text(ref.text) == ref
