@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from lake.text import listed
 
 QUALITY_EXTNAME = "QUALITY"  # of the flags beside an image, in our products
 UNCERTAINTY_EXTNAME = "UNCERT"  # of the standard deviations beside it; the name astropy.nddata looks for
-_EVERYTHING: Final = 1 << 62  # more bytes than any file has
+_EVERYTHING: Final = sys.maxsize  # more bytes than any file has
 
 #: What is said of a file whose bytes cannot be compared with anything: most archives' raw files.
 UNVERIFIED: Final = (
@@ -218,7 +219,7 @@ def _open(path: Path) -> tuple[Content, tuple[int, int]]:
             until_read.pop_all()  # it stays open
             return Lying(file, status.st_size), _state(status)
         data = b""
-        while len(data) <= HELD and (more := file.read(HELD + 1 - len(data))):
+        while len(data) <= HELD and (more := file.read(HELD)):
             data += more
     if len(data) > HELD:
         raise changed(str(path))
@@ -289,6 +290,7 @@ class _Check:
 
     def _admit(self, span: HduSpan) -> None:
         """Refuse an HDU that is too large, by the rules of the instrument once a header names it."""
+        self._shape_of(span)
         if span.index == 0:
             self.primary = span.header
         if span.index == 0 or _is_image(span):
@@ -302,13 +304,16 @@ class _Check:
     def _require_size(self, span: HduSpan) -> None:
         if span.end > self.limits.bytes:
             raise too_large(self.file, f"{span.end} bytes", f"{self.limits.bytes} bytes")
-        try:
-            shape = image_shape(span.header)
-        except (TypeError, ValueError, fits.VerifyError) as error:
-            raise bad_header(span.index, self.file, str(error)) from error
+        shape = self._shape_of(span)
         if math.prod(shape) > self.limits.pixels:
             found = f"{' x '.join(map(str, shape[::-1]))} pixels"
             raise too_large(self.file, found, f"{self.limits.pixels} pixels")
+
+    def _shape_of(self, span: HduSpan) -> tuple[int, ...]:
+        try:
+            return image_shape(span.header)
+        except (TypeError, ValueError, fits.VerifyError) as error:
+            raise bad_header(span.index, self.file, str(error)) from error
 
     def _pass(self, spans: Sequence[HduSpan]) -> tuple[Checksums, list[Pixels], tuple[dict[str, str], ...]]:
         """Checksums of the file, what its images' pixels are, and the state of each HDU's own sums."""
@@ -395,18 +400,17 @@ class _Check:
 
 def _is_image(span: HduSpan) -> bool:
     """Whether an HDU holds an image, a spectrum or a cube, compressed or not."""
-    try:
-        shape = image_shape(span.header)
-    except (TypeError, ValueError, fits.VerifyError):
-        return False
+    shape = image_shape(span.header)
     return len(shape) > 0 and math.prod(shape) > 0
 
 
 def check_scaling(span: HduSpan, file: str) -> None:
     """Refuse BSCALE and BZERO that make no numbers of the stored ones; decoders give NaN or zeros."""
     for keyword in ("BSCALE", "BZERO"):
+        if keyword not in span.header:
+            continue
         try:
-            value = span.header.get(keyword, 1.0)
+            value = span.header[keyword]
             number = float(value)
         except (fits.VerifyError, TypeError, ValueError):
             value, number = "no number", math.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
@@ -113,12 +114,13 @@ def test_compressed_images_read_and_their_header_is_the_images(kind: str) -> Non
     assert checked.header["BITPIX"] == 16
 
 
+@pytest.mark.parametrize("pixels", [COUNTS, COUNTS[0]], ids=["image", "spectrum"])
 @pytest.mark.parametrize("hdu", [0, 1, 2])
-def test_the_primary_header_is_given_whichever_hdu_has_the_image(hdu: int) -> None:
+def test_the_primary_header_is_given_whichever_hdu_has_the_image(hdu: int, pixels: np.ndarray) -> None:
     cards = fits.Header([("TELESCOP", "MINE"), ("ODD", "kept")])
     empty = [fits.ImageHDU() for _ in range(hdu - 1)]
-    image = [fits.ImageHDU(COUNTS, fits.Header([("EXPTIME", 3.0)]))] if hdu else []
-    data = as_bytes(fits.PrimaryHDU(None if hdu else COUNTS, cards), *empty, *image)
+    image = [fits.ImageHDU(pixels, fits.Header([("EXPTIME", 3.0)]))] if hdu else []
+    data = as_bytes(fits.PrimaryHDU(None if hdu else pixels, cards), *empty, *image)
     checked = check_bytes(data.replace(b"'kept    '", b"nan       "), "f")
     assert checked.image_hdu == hdu
     assert checked.primary_header["TELESCOP"] == "MINE"
@@ -470,6 +472,28 @@ def test_a_file_that_the_system_will_not_read_is_unreadable() -> None:
     with pytest.raises(BadInput) as refusal:
         read_checked(unreadable)
     assert refusal.value.code is Reason.UNREADABLE
+    assert refusal.value.found == os.strerror(errno.EIO)
+
+
+def test_what_needs_no_decoding_is_not_read_a_second_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits, "open", lambda *_, **__: pytest.fail("opened again"))
+    assert check_bytes(PLAIN, "f").shape == (40, 64)
+
+
+@pytest.mark.parametrize("window", [4, 1440, 2880, 4096])
+def test_a_file_is_seen_alike_however_little_is_looked_at_at_once(
+    monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    """Sums of text whose last padding is missing, and pixels that end before their last block does."""
+    text = fits.TableHDU.from_columns([fits.Column("c", "I5", array=list(range(700)))])
+    alike = fits.ImageHDU(np.full((20, 36), 7, np.int16))
+    data = as_bytes(fits.PrimaryHDU(COUNTS), alike, text, checksum=True)
+    monkeypatch.setattr("lake.fits.windows.WINDOW", window)
+    for content in (data, data.rstrip(b" ")):
+        assert {tuple(sums.values()) for sums in check_bytes(content, "f").sums} == {("valid", "valid")}
+    seen = check_bytes(as_bytes(fits.PrimaryHDU(), alike, checksum=True)[:-1], "f")
+    assert any("have the value 7" in caveat for caveat in seen.caveats)
+    assert set(seen.sums[1].values()) == {"valid"}
 
 
 def test_the_bytes_given_back_are_those_of_the_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import mmap
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from astropy.io import fits
 
 from lake.errors import BadInput, Reason
-from lake.fits.check import Limits, check_bytes, read_bytes, read_checked
+from lake.fits.check import Limits, check_bytes, opened, read_bytes, read_checked
 from tests.lake.fits.test_check import as_bytes
 
 SMALL = np.ones((10, 20), np.int16)
@@ -158,7 +159,7 @@ def test_a_file_larger_than_any_may_be_is_refused_before_it_is_read_and_not_left
 def test_a_file_that_grows_while_it_is_read_is_read_as_far_as_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, grown: int, taken: bool
 ) -> None:
-    """A file of the size it had when it was opened; the kernel gives it three bytes at a time."""
+    """A file of the size it had when it was opened; the kernel gives it five bytes at a time."""
     monkeypatch.setattr("lake.fits.check.HELD", 10)
     path = tmp_path / "a"
     path.write_bytes(b"x" * size)
@@ -166,7 +167,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_as_far_as_is_held(
     class Slow(io.FileIO):
         def read(self, size: int | None = -1, /) -> bytes:
             os.truncate(path, grown)
-            return super().read(min(3, size or 0))
+            return super().read(min(5, size or 0))
 
     monkeypatch.setattr(Path, "open", lambda path, *_, **__: Slow(path))
     if taken:
@@ -174,3 +175,29 @@ def test_a_file_that_grows_while_it_is_read_is_read_as_far_as_is_held(
     else:
         with pytest.raises(BadInput, match="changed while it was read"):
             read_bytes(path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_large_file_is_open_once_while_it_is_needed_and_never_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
+) -> None:
+    """A mapped file that shrinks would end the process."""
+    for module in ("check", "windows"):
+        monkeypatch.setattr(f"lake.fits.{module}.HELD", 10)
+    monkeypatch.setattr(mmap, "mmap", lambda *_, **__: pytest.fail("mapped"))
+    whole = as_bytes(fits.PrimaryHDU(), fits.CompImageHDU(SMALL))
+    path = tmp_path / "a.fits"
+    path.write_bytes(gzip.compress(whole) if packed else whole)
+
+    def files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    before = files()
+    checked = read_checked(path, folder=tmp_path)
+    assert (checked.shape, files()) == ((10, 20), before + 1)
+    checked.close()
+    assert files() == before
+    with opened(path) as raw:
+        assert bytes(raw.read(0, 2)) == path.read_bytes()[:2]
+    assert code_of(path, Limits(pixels=1)) is Reason.TOO_LARGE
+    assert files() == before
