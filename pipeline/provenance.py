@@ -136,7 +136,7 @@ def gathered(header: fits.Header, members: Sequence[fits.Header]) -> fits.Header
     before = [card for card in members[0].cards if _PROVENANCE.fullmatch(card.keyword)]
     for card in before:
         if card.keyword not in result:
-            result.append(card, end=True)
+            result.append(card)
     for name in {card.keyword for one in members for card in one.cards if card.keyword.startswith("PRREF")}:
         named = (str(one[name]).split(", ") for one in members if name in one)
         result[name] = ", ".join(dict.fromkeys(did for dids in named for did in dids))

@@ -285,15 +285,16 @@ def run_gather(
         When the step writes into an array that it was given, or loses the uncertainty of the frames.
     """
     entry = bound.step
-    units = [_taken_unit(frame, entry) for frame in frames]
     first = frames[0]
-    for frame, unit in zip(frames, units, strict=True):
-        if (frame.data.shape, frame.dims, unit) != (first.data.shape, first.dims, units[0]):
+    wanted = _taken_unit(first, entry)
+    for frame in frames:
+        unit = _taken_unit(frame, entry)
+        if (frame.data.shape, frame.dims, unit) != (first.data.shape, first.dims, wanted):
             raise BadInput(
                 f"step {entry.name} makes one frame of {len(frames)} that are alike in shape and unit",
                 file=frame.source,
                 keyword="NAXIS, BUNIT",
-                found=f"{frame.data.shape} {unit}; {first.data.shape} {units[0]} in {first.source}",
+                found=f"{frame.data.shape} {unit}; {first.data.shape} {wanted} in {first.source}",
                 advice="correct the recipe's group_by so that such files are not put together",
             )
     given, chosen = _choose(first, bound, {**_all(references), **references[0]})
@@ -315,7 +316,7 @@ def run_gather(
     if result.dims != first.dims and same_axes(first.header, header):
         header = reordered(header, first.dims, result.dims)
     if entry.gives is not None:
-        header["BUNIT"] = (entry.unit_after(bound.params, units[0]), "unit of the image")
+        header["BUNIT"] = (entry.unit_after(bound.params, wanted), "unit of the image")
     provenance.record(header, bound, given, modes=result.modes, uncertain=result.uncertainty is not None)
     caveats = dict.fromkeys(caveat for frame in (*shielded, result) for caveat in frame.caveats)
     result = _with_recorded_outputs(result, frames, bound, given)
