@@ -141,6 +141,7 @@ EQUIVALENT: Final[tuple[Equivalent, ...]] = (
         Equivalent(f"lake.ledger.{of}", "_MANY = 10000", "_MANY = 10001", "how many rows at once")
         for of in ("results", "run")
     ),
+    Equivalent("lake.storage.s3", "self._seen > _SEEN", "self._seen >= _SEEN", "no clock stands still"),
     *(
         Equivalent("lake.storage.s3", before, after, "how much is fetched, looked at or believed at once")
         for before, after in (

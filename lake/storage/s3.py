@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import io
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -70,7 +71,7 @@ class S3Store:
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         self._wire = Wire(url, options.get("endpoint", ""), options.get("region", ""), self._bucket)
         self._lacks: tuple[str, ...] | None = None
-        self._seen = -_SEEN
+        self._seen = -math.inf
 
     def __repr__(self) -> str:
         return f"S3Store({self._url!r})"
@@ -341,7 +342,7 @@ class S3Store:
         try:
             if self._takes("put_object", Body=b"2", IfNoneMatch="*", **name):
                 yield "If-None-Match"
-            other = '"00000000000000000000000000000000"'
+            other = f'"{0:032}"'
             if self._takes("put_object", Body=b"3", IfMatch=other, **name) or self._takes(
                 "delete_object", IfMatch=other, **name
             ):

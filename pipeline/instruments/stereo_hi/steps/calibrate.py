@@ -107,7 +107,8 @@ def read_flat(path: str) -> Flat:
         values = np.asarray(hdus[0].data, dtype=np.float32)
     rectified = str(header.get("RECTIFY")).strip() in ("True", "T")  # some files have it as text
     behind = str(header.get("OBSRVTRY", "")).strip() == "STEREO_B"
-    return Flat(values, int(header.get("P1COL", 51)) > 1, rectified and behind)
+    untrimmed = "P1COL" in header and int(header["P1COL"]) <= 1
+    return Flat(values, not untrimmed, rectified and behind)
 
 
 def _fitted(flat: Flat, frame: Frame, did: str) -> NDArray[np.float32]:
@@ -264,5 +265,5 @@ def _middle(frame: Frame) -> datetime:
 
 def _is_single_polarised(frame: Frame) -> bool:
     """POLAR = 1001 stands for total brightness of which one of two exposures is at hand (§1: × 2)."""
-    polar = frame.keyword("POLAR", float, default=-1.0)
+    polar = frame.keyword("POLAR", float, default=math.nan)
     return polar == 1001 and frame.keyword("SEB_PROG", str, default="") != "DOUBLE"

@@ -186,6 +186,22 @@ def test_a_file_that_is_no_pointing_table_says_so(text: str, tmp_path: Path) -> 
         updated(full(), {"pointing_table": reference("pointing_table", path)})
 
 
+@pytest.mark.parametrize(
+    "old",
+    [
+        {"PC1_1": 1.0, "PC1_2": 0.0, "PC2_1": 0.0, "PC2_2": 1.0},
+        {"CD1_1": 0.6, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.6},
+        {"CROTA1": 3.0, "XCEN": 1.0, "YCEN": 2.0},
+    ],
+)
+def test_what_was_said_of_the_old_pointing_is_gone_however_often_it_was_said(
+    old: dict[str, float], tmp_path: Path
+) -> None:
+    frame = full(**old, CROTA2=0.0)
+    frame.header.extend(old.items(), unique=False)
+    assert not set(old) & set(updated(frame, pointing_table(tmp_path)).header)
+
+
 def test_every_card_of_the_pointing_is_of_the_new_one_or_gone(tmp_path: Path) -> None:
     old = {"CRVAL1": 12.0, "CRVAL2": -7.0, "R_SUN": 1.0, "INST_ROT": 9.0, "IMSCL_MP": 9.0, "X0_MP": 1.0}
     turned = {"CROTA1": 3.0, "CD1_1": 0.6, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.6, "RSUN_OBS": 970.0}

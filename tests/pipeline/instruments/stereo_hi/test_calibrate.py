@@ -18,7 +18,7 @@ from sunpy.util.exceptions import SunpyMetadataWarning
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.stereo_hi import tables
-from pipeline.instruments.stereo_hi.steps.calibrate import diffuse_correction
+from pipeline.instruments.stereo_hi.steps.calibrate import diffuse_correction, read_flat
 from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, flagged
 from pipeline.recipe import recipes_of
@@ -74,7 +74,7 @@ def test_a_flat_that_says_nothing_of_itself_is_trimmed_and_lies_as_read_out(tmp_
     np.testing.assert_allclose(result.data, frame.data * flat, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("shape", "left"), [((1024, 1088), 25), ((2048, 2176), 50)])
+@pytest.mark.parametrize(("shape", "left"), [((1024, 1088), 25), ((2056, 2176), 50)])
 def test_the_underscan_of_an_untrimmed_flat_is_left_out(
     tmp_path: Path, shape: tuple[int, int], left: int
 ) -> None:
@@ -84,6 +84,13 @@ def test_the_underscan_of_an_untrimmed_flat_is_left_out(
     step = shape[0] // 1024
     first = flat[0, left : left + step].mean()
     np.testing.assert_allclose(result.data[:, 0], frame.data[:, 0] * first, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("column", "trimmed"), [(0, False), (1, False), (2, True), (51, True)])
+def test_a_flat_that_begins_behind_the_first_column_is_trimmed(
+    tmp_path: Path, column: int, trimmed: bool
+) -> None:
+    assert read_flat(str(flat_file(tmp_path, np.ones((4, 4)), P1COL=column))).trimmed is trimmed
 
 
 def test_a_flat_of_another_size_is_refused(tmp_path: Path) -> None:
