@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from tests.openid.provider import absent, install
+from tests.npm import absent
+from tests.openid.provider import install
 
 if absent():
     print(f"{absent()} Tests with a real OpenID provider will be skipped.", file=sys.stderr)

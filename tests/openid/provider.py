@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -15,19 +11,15 @@ from typing import Any, Self
 
 import pytest
 
+from tests import npm
+
 HERE = Path(__file__).resolve().parent
 _FILES = ("package.json", "package-lock.json", "provider.mjs")
 
 
-def absent() -> str:
-    """What this machine lacks for it, in a sentence; '' when all is there."""
-    lacking = [program for program in ("node", "npm") if shutil.which(program) is None]
-    return f"There is no {' and no '.join(lacking)} here." if lacking else ""
-
-
 def require() -> None:
     """Skip the test that asks, with the reason, where the provider cannot be had."""
-    reason = absent()
+    reason = npm.absent()
     if not reason:
         try:
             install()
@@ -38,30 +30,14 @@ def require() -> None:
 
 
 def install() -> Path:
-    """The folder it is installed in, in the cache of whoever runs this; made at first use.
+    """The folder it is installed in; made at first use.
 
     Raises
     ------
     subprocess.CalledProcessError
         When npm cannot install it.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "heliolake" / "openid"
-    cache.mkdir(parents=True, exist_ok=True)
-    content = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in _FILES)).hexdigest()
-    folder = cache / content[:16]
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.exists():
-            return folder
-        made = cache / f"{folder.name}.new"
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir()
-        for name in _FILES:
-            shutil.copy(HERE / name, made)
-        words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        subprocess.run(words, cwd=made, check=True, capture_output=True, timeout=240)
-        made.rename(folder)
-    return folder
+    return npm.install(HERE, _FILES)
 
 
 class OpenIdProvider:
