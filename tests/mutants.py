@@ -163,6 +163,10 @@ EQUIVALENT: Final[tuple[Equivalent, ...]] = (
             ("HELD: Final", "40 << 20", "40 << 21"),
         )
     ),
+    *(
+        Equivalent("pipeline.kernels.desmear", f"{name}: True", f"{name}: False", "how it is compiled")
+        for name in ("'cache'", "'nogil'")
+    ),
     Equivalent("pipeline.kernels.desmear", "_LINES: Final = 4", "_LINES: Final = 5", "lines in one pass"),
 )
 #: Imported once, before the first change: libraries of others take most of a test run's first seconds.

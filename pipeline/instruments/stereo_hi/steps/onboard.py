@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -84,7 +85,7 @@ def undo_onboard_processing(frame: Frame, params: OnboardParams, references: Ref
         header.add_history("icerdiv2: image x 2")
     codes = facts.codes(frame)
     halvings *= halving_factor(codes, undone=_is_true(header.get("DIV2CORR")))
-    divisions = division_factor(codes, summed=_ipsum(frame) > 0)
+    divisions = division_factor(codes, summed=frame.keyword("IPSUM", float, default=math.inf) > 0)
     if facts.is_beacon(frame):
         divisions *= params.beacon_gain
         header["BCNGAIN"] = (params.beacon_gain, "factor beyond the published 64 (beacon image)")
@@ -148,10 +149,6 @@ def _was_halved_for_icer(frame: Frame) -> bool:
 
 def _is_true(value: object) -> bool:
     return value is True or str(value).strip() == "T"
-
-
-def _ipsum(frame: Frame) -> float:
-    return frame.keyword("IPSUM", float, default=1.0)
 
 
 @step(

@@ -63,6 +63,7 @@ def test_a_lost_report_is_minus_one_and_leaves_the_image_alone() -> None:
     assert result.header["CRTOTAL"] == -1
     np.testing.assert_array_equal(result.data, frame.data)
     assert any("not found" in caveat for caveat in result.caveats)
+    assert result.modes == ("REPORT-NOT-FOUND",)
     # It may stand at either corner: 30 counts and the counter.
     doubtful = flagged(result.quality, Quality.LOW_CONFIDENCE)
     assert doubtful[-1, -31:].all()

@@ -52,6 +52,7 @@ def test_the_image_is_multiplied_and_stays_floating() -> None:
     result = apply_step("undo_onboard_processing", frame)
     np.testing.assert_array_equal(result.data, frame.data * 12)
     assert result.header["SEBFACT"] == 12
+    assert list(result.header["HISTORY"])[-1] == "on-board processing undone: x 12"
 
 
 @pytest.mark.parametrize(
@@ -91,10 +92,12 @@ def test_the_conditional_halving_before_icer_is_recognised(
     result = apply_step("undo_onboard_processing", frame)
     np.testing.assert_array_equal(result.data, frame.data * factor)
     assert (result.header["DIV2CORR"] is True) == (factor == 2)
+    assert ("icerdiv2: image x 2" in str(result.header.get("HISTORY", ""))) == (factor == 2)
 
 
-def test_a_halving_the_ground_has_undone_is_not_undone_again() -> None:
-    frame = coded(1, 94, DATAP01=342.0, BIASMEAN=684.0, DIV2CORR=True)
+@pytest.mark.parametrize("said", [True, "T "])
+def test_a_halving_the_ground_has_undone_is_not_undone_again(said: bool | str) -> None:
+    frame = coded(1, 94, DATAP01=342.0, BIASMEAN=684.0, DIV2CORR=said)
     np.testing.assert_array_equal(apply_step("undo_onboard_processing", frame).data, frame.data)
 
 
@@ -106,6 +109,7 @@ def test_a_beacon_image_is_multiplied_by_64_and_what_its_binning_divided(
     result = apply_step("undo_onboard_processing", frame, **gain)
     np.testing.assert_array_equal(result.data, frame.data * factor)
     assert result.header["BCNGAIN"] == factor / 64
+    assert "BEACON" in result.modes
     assert any("rests on one HI-2 image" in caveat for caveat in result.caveats)
 
 
@@ -117,6 +121,7 @@ def test_a_beacon_image_is_multiplied_by_64_and_what_its_binning_divided(
             for code, left in ((36, 1.0), (37, 0.0), (38, 0.0), (39, 1.0), (102, 1.0), (103, 0.0), (104, 1.0))
         ),
         ((41, 7), {"OFFSETCR": 684.0}, 0.0),
+        ((41, 7), {"OFFSETCR": 0.5}, 0.0),
         ((41, 7), {"OFFSETCR": 0.0, "BIASMEAN": 690.0, "IPSUM": 2.0}, (690.0 - 690.0 / 30) * 4),
         ((41, 7), {"OFFSETCR": 0.0, "BIASMEAN": 690.0, "IPSUM": 1.0}, 690.0 - 690.0 / 30),
         ((41, 7), {"OFFSETCR": 0.0, "N_IMAGES": 1}, 0.0),
