@@ -234,3 +234,11 @@ def test_a_frame_without_a_date_is_told_of_the_references_in_order_of_their_numb
     places = [why.find(one.did) for one in items]
     assert 0 < places[0] < places[1] < places[2]
     assert places[3] == -1
+
+
+def test_where_references_are_few_the_nearest_is_named_even_where_it_is_for_another_file() -> None:
+    for number, few in ((50, True), (51, False)):
+        context = context_of(*(spikes_of(f"f{one}") for one in range(number)))
+        why = choose(context, "hi", "spikes", None, {"FILENAME": "g"}).why
+        assert ("nearest is" in why) is few
+        assert (f"its {number} are for other files" in why) is not few

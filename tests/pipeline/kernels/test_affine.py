@@ -87,18 +87,31 @@ def test_flags_that_are_there_already_stay() -> None:
     assert (found == 257).all()
 
 
-@pytest.mark.parametrize(
-    ("position", "filled"),
-    [((0.4, 0.4), True), ((0.6, 0.4), False), ((0.4, 0.6), False), ((0.6, 0.6), False)],
-)
-def test_a_sample_counts_as_filled_where_the_nearest_pixel_was(
-    position: tuple[float, float], filled: bool
-) -> None:
-    plane = np.zeros((2, 2), np.uint16)
-    plane[0, 0] = FILLED
+def flags_at(plane: NDArray[np.uint16], x: float, y: float) -> int:
+    """Flags of one sample."""
     found = np.zeros((1, 1), np.uint16)
-    sample_flags(surrounded(plane), np.eye(2), np.array(position), found)
-    assert bool(found[0, 0] & FILLED) is filled
+    sample_flags(surrounded(plane), np.eye(2), np.array([x, y]), found)
+    return int(found[0, 0])
+
+
+@pytest.mark.parametrize("y", [0.4, 0.5, 0.6])
+@pytest.mark.parametrize("x", [0.4, 0.5, 0.6])
+def test_a_sample_counts_as_filled_where_the_nearest_pixel_was(x: float, y: float) -> None:
+    """In the middle between two it is the later one."""
+    for pixel in np.ndindex(2, 2):
+        plane = np.zeros((2, 2), np.uint16)
+        plane[pixel] = FILLED
+        assert bool(flags_at(plane, x, y) & FILLED) is (pixel == (y >= 0.5, x >= 0.5))
+
+
+@pytest.mark.parametrize("row", [0, 1])
+@pytest.mark.parametrize("column", [0, 1])
+def test_a_sample_within_a_thousandth_of_a_pixel_sees_that_one_alone(row: int, column: int) -> None:
+    plane = np.array([[1, 2], [4, 8]], np.uint16)
+    thousandth = np.float32(1e-3)
+    beside = [float(thousandth), float(np.float32(1) - thousandth)]
+    assert flags_at(plane, beside[column], beside[row]) == plane[row, column]
+    assert flags_at(plane, 0.002, 0.998) == 15
 
 
 @pytest.mark.parametrize("corner", [(0.0, 0.0), (4.0, 3.0), (0.0, 3.0), (4.0, 0.0)])
