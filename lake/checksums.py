@@ -7,6 +7,8 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
+
 # Small enough to stay in the processor's cache while three sums look at it, so that memory is read once.
 _BLOCK = 1 << 18
 # From this size on a thread more is worth its start.
@@ -71,11 +73,13 @@ def checksums(data: bytes | bytearray | memoryview) -> Checksums:
     Checksums
         Size in bytes, adler32 (8 hex digits), md5 and sha256.
     """
-    view = memoryview(data).cast("B")
+    view = memoryview(data).cast("B").toreadonly()
     if len(view) < _LARGE:
         summer = Summer()
         summer.add(view)
         return summer.result()
+    from lake.sums_code import adler32
+
     # Half of the time goes into md5: where a second core has nothing to do, it takes none. hashlib and zlib
     # let other threads run meanwhile.
     with ThreadPoolExecutor(1, "md5") as beside:
@@ -83,6 +87,6 @@ def checksums(data: bytes | bytearray | memoryview) -> Checksums:
         adler, sha = 1, hashlib.sha256()
         for start in range(0, len(view), _BLOCK):
             block = view[start : start + _BLOCK]
-            adler = zlib.adler32(block, adler)
+            adler = adler32(np.frombuffer(block, np.uint8), adler)
             sha.update(block)
-        return Checksums(len(view), f"{adler & 0xFFFFFFFF:08x}", md5.result().hexdigest(), sha.hexdigest())
+        return Checksums(len(view), f"{adler:08x}", md5.result().hexdigest(), sha.hexdigest())

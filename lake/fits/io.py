@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -21,13 +22,14 @@ from lake.errors import BadInput, Reason, Retriable
 from lake.fits.check import QUALITY_EXTNAME, UNCERTAINTY_EXTNAME
 from lake.fits.header import clean_header
 from lake.fits.rice import rice_image, rice_streams
-from lake.fits.structure import BLOCK, add_sums, ones_complement_sum, walk
+from lake.fits.structure import BLOCK, add_sums, folded, ones_complement_sum, walk
 from lake.fits.windows import Lying
 from lake.quiet import without_warnings
 
 # A tile costs the writer far more than its pixels: tiles of one row, the usual ones, would double the time.
 _TILE_ROWS = 64
 _IMAGE = 2  # axes
+_LARGE = 1 << 22  # bytes that are worth compiled code
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLANK|BSCALE|BZERO|CHECKSUM|DATASUM|"
     r"TFIELDS|THEAP|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)[0-9]+|"
@@ -319,9 +321,21 @@ def _write_hdu(part: _Part, place: NDArray[np.uint8]) -> None:
     header, data = part
     start = len(header.tostring())
     end = start + 4 * data.size
-    place[start:end].view(">f4").reshape(data.shape)[...] = data
+    total = _store(data, place[start:end])
     place[end:] = 0
-    place[:start] = np.frombuffer(_with_sums(header, ones_complement_sum(place[start:end].data)), np.uint8)
+    place[:start] = np.frombuffer(_with_sums(header, total), np.uint8)
+
+
+def _store(data: NDArray[np.float32], place: NDArray[np.uint8]) -> int:
+    """Write numbers in the byte order of FITS; the ones' complement sum of their bytes."""
+    if sys.byteorder == "big" or data.nbytes < _LARGE:
+        place.view(">f4").reshape(data.shape)[...] = data
+        return ones_complement_sum(place.data)
+    from lake.sums_code import store_float32
+
+    values = np.ascontiguousarray(data, np.float32).reshape(-1).view(np.uint32)
+    values.flags.writeable = False
+    return folded(store_float32(values, place.view(np.uint32)))
 
 
 def _section(hdu: Any, number: int, rows: slice | None, path: Path, axes: int) -> NDArray[Any]:

@@ -122,6 +122,11 @@ def ones_complement_sum(data: bytes | memoryview) -> int:
     total = int(np.frombuffer(view[:whole], dtype=">u4").sum(dtype=np.uint64))
     if whole < len(view):
         total += int.from_bytes(bytes(view[whole:]).ljust(4, b"\0"), "big")
+    return folded(total)
+
+
+def folded(total: int) -> int:
+    """A sum of numbers of 32 bits as a ones' complement sum: what is carried over is added below."""
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)
     return total

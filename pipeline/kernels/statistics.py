@@ -18,6 +18,14 @@ from pipeline.read_only import read_only
 
 PERCENTILES: Final = (1, 10, 25, 50, 75, 90, 95, 98, 99)
 _BINS: Final = 1 << 16
+#: Values looked at again and again while they are in the cache next to the processor.
+_CHUNK: Final = 4096
+#: Sums that run side by side.
+_LANES: Final = 256
+_SPARE: Final = 15
+_SIGN: Final = np.uint32(0x80000000)
+#: All bits of it are set in what is no finite number.
+_EXPONENT: Final = np.uint32(0x7F800000)
 
 
 @dataclass(frozen=True)
@@ -58,23 +66,26 @@ def statistics(values: NDArray[Any], flags: NDArray[np.uint16] | None = None, re
     marks = (
         np.zeros(flat.size, np.uint16) if flags is None else np.ascontiguousarray(flags, np.uint16).ravel()
     )
-    kept, low, high, total, coarse = _survey(flat, read_only(marks), np.uint16(refused))
+    kept = np.empty(flat.size, np.float32)
+    kept = read_only(kept[: _select(flat, read_only(marks), np.uint16(refused), kept)])
     if kept.size == 0:
         nan = float("nan")
         return Statistics(nan, nan, nan, nan, nan, nan, nan, dict.fromkeys(PERCENTILES, nan), 0)
+    total, extremes, coarse = _survey(kept)
+    low, high = (float(value) for value in _from_sortable(extremes))
     mean = total / kept.size
     ranks = np.array([max(0, -(-p * kept.size // 100) - 1) for p in PERCENTILES], dtype=np.int64)
     wanted = np.unique(_buckets(coarse, ranks))
     slot_of = np.full(_BINS, -1, dtype=np.int8)
     slot_of[wanted] = np.arange(wanted.size)
-    m2, m3, m4, mad, fine = _closely(kept, mean, slot_of, wanted.size)
-    m2, m3, m4, mad = (one / kept.size for one in (m2, m3, m4, mad))
+    powers, fine = _closely(kept, mean, slot_of, wanted.size)
+    m2, m3, m4, mad = powers / kept.size
     rms = float(np.sqrt(m2))
-    skewness = m3 / rms**3 if rms > 0 else float("nan")
-    kurtosis = m4 / m2**2 - 3.0 if m2 > 0 else float("nan")
+    skewness = float(m3) / rms**3 if rms > 0 else float("nan")
+    kurtosis = float(m4 / m2**2) - 3.0 if m2 > 0 else float("nan")
     found = _at_ranks(ranks, coarse, slot_of, fine)
     percentiles = {p: float(value) for p, value in zip(PERCENTILES, found, strict=True)}
-    return Statistics(low, high, mean, rms, skewness, kurtosis, mad, percentiles, kept.size)
+    return Statistics(low, high, mean, rms, skewness, kurtosis, float(mad), percentiles, kept.size)
 
 
 def _buckets(coarse: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -96,62 +107,118 @@ def _at_ranks(
 
 
 @njit(cache=True, nogil=True)
-def _survey(
-    values: NDArray[np.float32], flags: NDArray[np.uint16], refused: np.uint16
-) -> tuple[NDArray[np.float32], float, float, float, NDArray[np.int64]]:
-    """The wanted values in order, lowest, highest, sum, and counts of the upper halves of patterns."""
-    kept = np.empty(values.size, dtype=np.float32)
-    counts = np.zeros(_BINS, dtype=np.int64)
-    keys = values.view(np.uint32)
-    low, high, total = np.inf, -np.inf, 0.0
+def _select(
+    values: NDArray[np.float32], flags: NDArray[np.uint16], refused: np.uint16, kept: NDArray[np.float32]
+) -> int:
+    """Copy the wanted values in order; how many they are."""
     count = 0
-    for index in range(values.size):
-        # Written always and counted only when wanted: a branch that follows the image is guessed wrong.
-        value = values[index]
-        good = np.isfinite(value) & ((flags[index] & refused) == 0)
-        kept[count] = value
-        count += good
-        number = np.float64(value)
-        total += number if good else 0.0
-        low = min(low, number if good else np.inf)
-        high = max(high, number if good else -np.inf)
-        counts[_sortable(keys[index]) >> np.uint32(16)] += good
-    return kept[:count], low, high, total, counts
+    for first in range(0, values.size, _CHUNK):
+        some, marks = values[first : first + _CHUNK], flags[first : first + _CHUNK]
+        keys = some.view(np.uint32)
+        marked, without = np.uint16(0), np.uint32(0)
+        for index in range(marks.size):
+            marked |= marks[index]
+        for index in range(keys.size):
+            without += np.uint32((keys[index] & _EXPONENT) == _EXPONENT)
+        if without == 0 and (marked & refused) == 0:
+            kept[count : count + some.size] = some
+            count += some.size
+            continue
+        for index in range(some.size):
+            # Written always and counted only when wanted: a branch that follows the image is guessed wrong.
+            kept[count] = some[index]
+            count += ((keys[index] & _EXPONENT) != _EXPONENT) & ((marks[index] & refused) == 0)
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _survey(
+    values: NDArray[np.float32],
+) -> tuple[float, NDArray[np.uint32], NDArray[np.int64]]:
+    """Sum, patterns of the lowest and the highest value, and counts of the upper halves of patterns."""
+    # Neighbours are much alike, and a count in memory waits for the one before: there are two of each.
+    even, odd = np.zeros(_BINS, dtype=np.uint32), np.zeros(_BINS, dtype=np.uint32)
+    sums = np.zeros(_LANES)
+    patterns, upper = np.empty(_CHUNK, np.uint32), np.empty(_CHUNK, np.uint16)
+    low, high = np.uint32(0xFFFFFFFF), np.uint32(0)
+    for first in range(0, values.size, _CHUNK):
+        some = values[first : first + _CHUNK]
+        _sortable(some.view(np.uint32), patterns, upper)
+        for index in range(some.size):
+            low, high = min(low, patterns[index]), max(high, patterns[index])
+        for start in range(0, some.size, _LANES):
+            _add(some[start : start + _LANES], sums)
+        for index in range(0, some.size - 1, 2):
+            even[upper[index]] += np.uint32(1)
+            odd[upper[index + 1]] += np.uint32(1)
+        if some.size % 2:
+            even[upper[some.size - 1]] += np.uint32(1)
+    counts = np.empty(_BINS, np.int64)
+    for index in range(_BINS):
+        counts[index] = np.int64(even[index]) + np.int64(odd[index])
+    return sums.sum(), np.array([low, high], dtype=np.uint32), counts
 
 
 @njit(cache=True, nogil=True)
 def _closely(
     values: NDArray[np.float32], mean: float, slot_of: NDArray[np.int8], slots: int
-) -> tuple[float, float, float, float, NDArray[np.int64]]:
-    """Sums of the powers of deviations, of their sizes, and the lower halves of patterns in some slots."""
-    counts = np.zeros((slots, _BINS), dtype=np.int64)
-    keys = values.view(np.uint32)
-    m2 = m3 = m4 = mad = 0.0
-    for index in range(values.size):
-        deviation = np.float64(values[index]) - mean
-        square = deviation * deviation
-        m2 += square
-        m3 += square * deviation
-        m4 += square * square
-        mad += abs(deviation)
-        pattern = _sortable(keys[index])
-        slot = slot_of[pattern >> np.uint32(16)]
-        if slot >= 0:
-            counts[slot, pattern & np.uint32(0xFFFF)] += 1
-    return m2, m3, m4, mad, counts
+) -> tuple[NDArray[np.float64], NDArray[np.uint32]]:
+    """Sums of the powers of deviations and of their sizes, and the lower halves of patterns in some slots."""
+    # What is in no slot is counted too, in spare places: a branch would be guessed wrong.
+    spare = slots * _BINS
+    counts = np.zeros(spare + _SPARE + 1, dtype=np.uint32)
+    sums = np.zeros((4, _LANES))
+    patterns, upper = np.empty(_CHUNK, np.uint32), np.empty(_CHUNK, np.uint16)
+    for first in range(0, values.size, _CHUNK):
+        some = values[first : first + _CHUNK]
+        _sortable(some.view(np.uint32), patterns, upper)
+        for start in range(0, some.size, _LANES):
+            _add_powers(some[start : start + _LANES], mean, sums[0], sums[1], sums[2], sums[3])
+        for index in range(some.size):
+            slot = np.int64(slot_of[upper[index]])
+            place = slot * _BINS + np.int64(patterns[index] & np.uint32(0xFFFF))
+            counts[place if slot >= 0 else spare + (index & _SPARE)] += np.uint32(1)
+    return sums.sum(axis=1), counts[:spare].reshape((slots, _BINS))
+
+
+# Sums run side by side, for a sum waits for the one before; as many on every machine, so that all give the
+# same last digit.
+@njit(cache=True, nogil=True)
+def _add(values: NDArray[np.float32], sums: NDArray[np.float64]) -> None:
+    for lane in range(values.size):
+        sums[lane] += np.float64(values[lane])
 
 
 @njit(cache=True, nogil=True)
-def _sortable(key: np.uint32) -> np.uint32:
-    # IEEE 754: flipping the sign bit (or all bits of a negative number) orders patterns like the numbers.
-    if key & np.uint32(0x80000000):
-        return np.uint32(~key)
-    return np.uint32(key | np.uint32(0x80000000))
+def _add_powers(
+    values: NDArray[np.float32],
+    mean: float,
+    second: NDArray[np.float64],
+    third: NDArray[np.float64],
+    fourth: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+) -> None:
+    for lane in range(values.size):
+        deviation = np.float64(values[lane]) - mean
+        square = deviation * deviation
+        second[lane] += square
+        third[lane] += square * deviation
+        fourth[lane] += square * square
+        sizes[lane] += abs(deviation)
+
+
+@njit(cache=True, nogil=True)
+def _sortable(keys: NDArray[np.uint32], patterns: NDArray[np.uint32], upper: NDArray[np.uint16]) -> None:
+    """IEEE 754: flipping the sign bit (or all bits of a negative number) orders patterns like the numbers."""
+    for index in range(keys.size):
+        key = keys[index]
+        pattern = key ^ (np.uint32(np.int32(key) >> np.int32(31)) | _SIGN)
+        patterns[index] = pattern
+        upper[index] = np.uint16(pattern >> np.uint32(16))
 
 
 def _from_sortable(patterns: NDArray[np.uint32]) -> NDArray[np.float32]:
-    top = np.uint32(0x80000000)
-    original = np.where(patterns & top, patterns ^ top, ~patterns).astype(np.uint32)
+    original = np.where(patterns & _SIGN, patterns ^ _SIGN, ~patterns).astype(np.uint32)
     return original.view(np.float32)
 
 
@@ -164,12 +231,17 @@ def count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
 @njit(cache=True, nogil=True)
 def _count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:
     counts = np.zeros(_BINS, dtype=np.int64)
-    clear = 0
-    for flag in flags:
-        # Nearly all have none: each count in memory would wait for the one before.
-        if flag:
-            counts[flag] += 1
-        else:
-            clear += 1
-    counts[0] = clear
+    for first in range(0, flags.size, _CHUNK):
+        some = flags[first : first + _CHUNK]
+        marked = np.uint16(0)
+        for index in range(some.size):
+            marked |= some[index]
+        clear = some.size
+        if marked:
+            for flag in some:
+                # Nearly all have none: each count in memory would wait for the one before.
+                if flag:
+                    counts[flag] += 1
+                    clear -= 1
+        counts[0] += clear
     return counts

@@ -272,3 +272,14 @@ def test_an_uncertainty_of_another_shape_is_refused() -> None:
             fits.Header(),
             uncertainty=Uncertainty(image[:2], fits.Header()),
         )
+
+
+def test_a_large_product_holds_its_values_and_right_sums() -> None:
+    data = np.random.default_rng(6).normal(0.0, 1e3, (1100, 1000)).astype(np.float32)
+    data[3, 4:9] = np.nan
+    for image in (data, data[::-1]):
+        content = bytes(build_product(image, np.zeros(image.shape, np.uint16), HEADER))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what astropy has to say of a wrong sum
+            with fits.open(io.BytesIO(content), checksum=True) as hdus:
+                np.testing.assert_array_equal(hdus[0].data, image)
