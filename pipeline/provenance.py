@@ -198,22 +198,25 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
     def number(flags: Quality) -> int:
         return int(counts[(combinations & int(flags)) != 0].sum())
 
+    def share(count: int) -> float:
+        return round(100.0 * count / total, 4) if total else 0.0
+
     total = frame.data.size - number(MASKED)
     unmeasured = frame.data.size - number(NOT_MEASURED) - measured  # NaN without a flag
     cards = [("NDATAPIX", "PCT_DATA", frame.data.size - number(UNUSABLE) - unmeasured, "usable pixels")]
-    cards += [(name, share, number(flags), f"pixels flagged {flags.name}") for name, share, flags in CLASSES]
+    for name, percent, flags in CLASSES:
+        cards.append((name, percent, number(flags), f"pixels flagged {flags.name}"))
     raw = header.get("NSATPIX")
     header["NTOTPIX"] = (total, "pixels that are not masked")
-    for name, share, count, comment in cards:
+    for name, percent, count, comment in cards:
         header[name] = (count, comment)
-        header[share] = (round(100.0 * count / total, 4) if total else 0.0, f"[%] {name}/NTOTPIX")
+        header[percent] = (share(count), f"[%] {name}/NTOTPIX")
     if header["NSATPIX"] == 0 and isinstance(raw, int) and raw > 0:
         # AIA's level 1 counts saturated pixels without saying which; 0 would deny them.
         header["NSATPIX"] = (raw, "saturated in the raw image; none is flagged")
         header.remove("PCT_SATP")
         usable = max(0, header["NDATAPIX"] - raw)  # nor are they usable, whichever they are
-        header["NDATAPIX"] = usable
-        header["PCT_DATA"] = round(100.0 * usable / total, 4) if total else 0.0
+        header["NDATAPIX"], header["PCT_DATA"] = usable, share(usable)
 
 
 def quality_header(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -247,9 +248,13 @@ def test_only_a_number_of_saturated_pixels_is_believed(raw: object) -> None:
     assert (header["NSATPIX"], header["PCT_SATP"]) == (0, 0.0)
 
 
-def test_one_saturated_pixel_that_the_raw_header_counts_is_not_denied() -> None:
-    header = finished(cards={"NSATPIX": 1})
-    assert header["NSATPIX"] == 1
+@pytest.mark.parametrize(("raw", "usable", "share"), [(1, 31, 96.875), (32, 0, 0.0), (731, 0, 0.0)])
+def test_saturated_pixels_that_the_raw_header_counts_are_not_usable(
+    raw: int, usable: int, share: float
+) -> None:
+    header = finished(cards={"NSATPIX": raw})
+    assert header["NSATPIX"] == raw
+    assert (header["NDATAPIX"], header["PCT_DATA"]) == (usable, share)
     assert header.comments["NSATPIX"] == "saturated in the raw image; none is flagged"
 
 
@@ -341,6 +346,14 @@ def test_a_step_is_recorded_with_what_it_is_and_its_parameters() -> None:
         "PRLIB2B": ("numpy", ""),
         "PRVER2B": (np.__version__, ""),
     }
+
+
+def test_the_comment_of_a_step_with_a_long_name_fits_into_its_card() -> None:
+    bound = Recipe.parse(RECIPE).bind()[0]
+    long = bound.model_copy(update={"step": dataclasses.replace(bound.step, name="x" * 60)})
+    header = fits.Header()
+    provenance.record(header, long, {})
+    assert header.comments["PRPVER1"] == f"version of {'x' * 29}"
 
 
 def test_the_way_in_which_a_step_was_done_is_recorded() -> None:
