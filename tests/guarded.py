@@ -59,6 +59,11 @@ class Guarded:
     def __exit__(self, *_: object) -> None:
         self.process.communicate()
 
+    def kill(self) -> None:
+        """End the command without a chance to clean up, as the kernel does when there is no memory left."""
+        for one in psutil.Process(self.process.pid).children():
+            one.kill()
+
     @property
     def runs(self) -> bool:
         """Whether it has not come to an end."""

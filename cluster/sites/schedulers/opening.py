@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.scheduler import Scheduler
-from cluster.sites.schedulers import address, batch
+from cluster.sites.schedulers import address, batch, gateway
 from cluster.sites.schedulers.fitness import made_fit
 from cluster.sites.site import AddressDask, BatchDask, Dask, GatewayDask, KubernetesDask
 from lake.errors import Fatal
@@ -63,6 +63,9 @@ def _way(
     match dask:
         case AddressDask():
             yield address.reached(dask)
+        case GatewayDask():
+            with gateway.running(dask, folder) as scheduler:
+                yield scheduler
         case BatchDask():
             with batch.running(dask, folder) as scheduler:
                 yield scheduler

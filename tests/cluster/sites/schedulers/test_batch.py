@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from cluster.connect import connected
@@ -148,8 +147,7 @@ def test_no_job_outlives_a_run_that_is_killed(slurm: Slurm, tmp_path: Path) -> N
     with started as run:
         until(lambda: "open" in run.said() or not run.runs)
         assert slurm.jobs("running"), run.said()
-        for one in psutil.Process(run.process.pid).children():
-            one.kill()
+        run.kill()
         until(lambda: not slurm.jobs("running,completing,pending"))
 
 
