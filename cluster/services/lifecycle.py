@@ -51,7 +51,8 @@ def up(home: Home, *, storage: str = "", on_progress: Progress | None = None) ->
     Fatal
         When a service cannot be started; the message says which and shows the end of its log.
     """
-    require_parts()
+    if not home.outside:  # whose services run elsewhere; `create` says so
+        require_parts()
     say = on_progress or (lambda _sentence: None)
     if storage == "s3" and not home.exists:
         program()  # said before anything is made
