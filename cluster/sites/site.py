@@ -134,6 +134,8 @@ class KubernetesDask(_Remote):
     ----------
     namespace, cluster
         Where, and name of the ``DaskCluster``.
+    kubeconfig, context
+        Which Kubernetes, and as whom; by default what ``KUBECONFIG`` or the account of the pod says.
     image, workers, memory, cpus
         Of the pods, where it has to be made.
     secret
@@ -146,6 +148,8 @@ class KubernetesDask(_Remote):
     kind: Literal["kubernetes"] = "kubernetes"
     namespace: Annotated[str, Field(pattern=_LABEL)] = "default"
     cluster: Annotated[str, Field(pattern=_LABEL)] = "heliolake"
+    kubeconfig: WholePath | None = None
+    context: str | None = None
     image: str = ""
     workers: PositiveInt = 1
     memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)?[KMGT]i$")] = "4Gi"

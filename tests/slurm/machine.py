@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import pytest
 
-from tests.guarded import Guarded
+from tests.guarded import Guarded, free_ports
 
 PACKAGES: Final = ("slurmctld", "slurmd", "slurm-client", "munge")
 _PROGRAMS: Final = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scancel")
@@ -88,7 +88,7 @@ class Slurm:
         key.write_bytes(secrets.token_bytes(1024))
         host = socket.gethostname().partition(".")[0]
         self.conf.write_text(
-            _CONF.format(host=host, user=getpass.getuser(), ports=_free_ports(2), folder=self.folder)
+            _CONF.format(host=host, user=getpass.getuser(), ports=free_ports(2), folder=self.folder)
         )
         own = ("socket=munge.sock", "pid-file=munge.pid", "log-file=munge.log", "seed-file=munge.seed")
         files = [f"--{one.replace('=', f'={self.folder}/', 1)}" for one in own]
@@ -137,11 +137,3 @@ class Slurm:
                 said = {one.name: one.read_text()[-500:] for one in self.folder.glob("*.said")}
                 raise AssertionError(f"SLURM did not start: {said}")
             time.sleep(0.1)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster.scheduler import Scheduler
-from cluster.sites.schedulers import address, batch, gateway
+from cluster.sites.schedulers import address, batch, gateway, kubernetes
 from cluster.sites.schedulers.fitness import made_fit
 from cluster.sites.site import AddressDask, BatchDask, Dask, GatewayDask, KubernetesDask
 from lake.errors import Fatal
@@ -51,23 +51,22 @@ def opened(
         yield home
         return
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _way(dask, folder, environment) as scheduler:
+    with _way(dask, folder) as scheduler:
         made_fit(scheduler, environment, dask.patience)
         yield scheduler
 
 
 @contextmanager
-def _way(
-    dask: AddressDask | GatewayDask | KubernetesDask | BatchDask, folder: Path, environment: Mapping[str, str]
-) -> Iterator[Scheduler]:
+def _way(dask: AddressDask | GatewayDask | KubernetesDask | BatchDask, folder: Path) -> Iterator[Scheduler]:
     match dask:
         case AddressDask():
             yield address.reached(dask)
         case GatewayDask():
             with gateway.running(dask, folder) as scheduler:
                 yield scheduler
+        case KubernetesDask():
+            with kubernetes.running(dask, folder) as scheduler:
+                yield scheduler
         case BatchDask():
             with batch.running(dask, folder) as scheduler:
                 yield scheduler
-        case _:
-            raise Fatal(f"a Dask cluster of kind {dask.kind} cannot be opened yet")

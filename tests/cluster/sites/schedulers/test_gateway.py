@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ from cluster.workers import worker_environment
 from lake.errors import Fatal, Retriable
 from pipeline.outcome import Status
 from tests.cluster.run.test_execute import carried_out, job
-from tests.guarded import Guarded
+from tests.guarded import Guarded, free_ports
 from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
 
 for needed in ("dask_gateway", "dask_gateway_server"):
@@ -90,7 +89,7 @@ def served(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("gateway")
-    api, web, tcp = _free_ports(3)
+    api, web, tcp = free_ports(3)
     places = {"api": api, "web": web, "tcp": tcp, "folder": folder, "python": sys.executable}
     config = folder / "config.py"
     config.write_text(_CONFIG.format(environment=worker_environment(), **places))
@@ -118,14 +117,6 @@ def _await(served: Served, server: Guarded) -> None:
             time.sleep(0.2)
         else:
             return
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 @pytest.mark.slow
