@@ -67,3 +67,19 @@ def test_embargoed_data_go_where_they_may() -> None:
     assert NORTH.may_hold("sdo_aia")
     assert not NORTH.may_hold("stereo_hi")
     assert SOUTH.may_hold("stereo_hi")
+
+
+def test_what_the_page_about_sites_describes_can_be_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sites.md").read_text()
+    blocks = [part.partition("```")[0] for part in page.split("```yaml\n")[1:]]
+    kinds = []
+    for number, block in enumerate(blocks):
+        (tmp_path / f"{number}.yaml").write_text(block)
+        kinds += [site.dask.kind for site in file.read(tmp_path / f"{number}.yaml").sites.values()]
+    assert kinds == ["address", "slurm", "gateway", "kubernetes"]
+
+
+def test_a_path_that_depends_on_where_a_command_is_given_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sites.yaml").write_text("sites: {a: {rse: N, credentials: keys/s3.json}}")
+    with pytest.raises(Fatal, match=r"sites\.a\.credentials: keys/s3\.json is no whole path"):
+        file.read(tmp_path / "sites.yaml")
