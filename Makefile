@@ -5,6 +5,10 @@ WRITABLE := $(shell test -w . && echo yes)
 WORK   ?= $(if $(WRITABLE),.,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heliolake/checkout)
 VENV   ?= $(WORK)/.venv
 BIN    := $(VENV)/bin
+# Processes that share the tests; each that needs services starts its own. 0: none besides pytest's.
+JOBS   ?= 0
+# File by file as they lie there: what takes long comes first, small files level out the end. One that crashes ends the run.
+SHARED := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 ifeq ($(WRITABLE),yes)
 install = $(PIP) --editable '.$(1)'
@@ -17,7 +21,7 @@ endif
 
 help:
 	@echo "make demo    everything once, on small real and simulated data, with a picture at the end"
-	@echo "make test    the tests (HELIOLAKE_DATA=DIR: with real observation files)"
+	@echo "make test    the tests (JOBS=2: in two processes; HELIOLAKE_DATA=DIR: with real observation files)"
 	@echo "make openid  install the OpenID provider that some tests need (node and npm); else they skip"
 	@echo "make slurm   install the SLURM that some tests need (root, on Debian or Ubuntu); else they skip"
 	@echo "make helm    install Helm, which the tests of the chart need (node and npm); else they skip"
@@ -47,7 +51,7 @@ demo: $(VENV)/.run
 	$(BIN)/heliolake demo --output $(WORK)/demo-out $(if $(HELIOLAKE_DATA),--data $(HELIOLAKE_DATA))
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) $(SHARED)
 
 openid: $(VENV)/.test
 	$(BIN)/python -m tests.openid

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,27 +55,40 @@ def running(name: str) -> Home | None:
     return Home(Path(folder) / name) if folder else None
 
 
-class running_home:  # noqa: N801 -- used like a function
+@contextmanager
+def running_home(path: Path, storage: str = "") -> Iterator[Home]:
     """A home whose services run within a ``with`` block and end with it, or with the test process."""
+    home = Home(path)
+    with ending_with_tests(home):
+        up(home, storage=storage)
+        yield home
 
-    def __init__(self, path: Path, storage: str = "") -> None:
-        self.home = Home(path)
-        self.storage = storage
 
-    def __enter__(self) -> Home:
-        # Reads until our end of the pipe is closed, which happens even when the tests are killed.
-        self.watcher = subprocess.Popen(
-            [sys.executable, "-c", _STOP_WHEN_TESTS_END, str(self.home.path)],
-            stdin=subprocess.PIPE,
-            cwd=HOUSE,
-            start_new_session=True,
-        )
-        up(self.home, storage=self.storage)
-        return self.home
+@contextmanager
+def ending_with_tests(home: Home) -> Iterator[None]:
+    """Whatever services of a home are started within the block end with it, or with the test process."""
+    # Reads until our end of the pipe is closed, which happens even when the tests are killed.
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", _STOP_WHEN_TESTS_END, str(home.path)],
+        stdin=subprocess.PIPE,
+        cwd=HOUSE,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        down(home)
+        watcher.communicate()
 
-    def __exit__(self, *_: object) -> None:
-        down(self.home)
-        self.watcher.communicate()
+
+def carried_out(command: Sequence[str], **where: Any) -> subprocess.CompletedProcess[str]:
+    """A command that starts services and stops them: `subprocess.run` would not give it the time to when
+    the tests are interrupted, and it with them."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **where
+    ) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 @pytest.fixture(scope="session")

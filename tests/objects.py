@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from cluster.home.home import Home
-from cluster.services import down
 from cluster.services.lifecycle import OBJECTS
 from cluster.services.objects import program
 from lake.errors import Fatal
 from lake.storage import credentials
 from lake.storage.credentials import Credentials
 from lake.storage.s3 import S3Store, s3_url
+from tests.conftest import ending_with_tests
 
 
 class Objects:
@@ -31,18 +32,19 @@ class Objects:
     def __init__(self, folder: Path, running: Home | None = None) -> None:
         self.home = running or Home(folder / "objects")
         self.stores = folder / "stores.json"
-        self._ends = running is None
+        self._ours = running is None
+        self._until_end = ExitStack()
 
     def __enter__(self) -> Objects:
-        if self._ends:
+        if self._ours:
+            self._until_end.enter_context(ending_with_tests(self.home))
             self.home.create("s3")
             OBJECTS.start(self.home)
         credentials.use(self.stores)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ends:
-            down(self.home)
+        self._until_end.close()
 
     def store(self, prefix: str, *, bucket: str = "heliolake", key: str = "") -> S3Store:
         """A store of its own below a prefix."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import HOUSE
+from tests.conftest import HOUSE, carried_out
 
 # Every row, of which some start services of their own.
 pytestmark = pytest.mark.timeout(1200)
@@ -22,7 +21,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a quick run."""
     folder = tmp_path_factory.mktemp("bench")
     command = [sys.executable, "-m", "bench", "--quick", "--out", str(folder)]
-    done = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
+    done = carried_out(command, cwd=HOUSE)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return folder
 

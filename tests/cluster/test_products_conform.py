@@ -41,7 +41,11 @@ MADE: dict[str, list[tuple[str, Callable[[], Frame], dict[str, Any]]]] = {
         ("aia-l15", lambda: aia_frame(CAMERA=3, NSATPIX=7), {}),
     ],
 }
-CASES = [case for cases in MADE.values() for case in cases]
+CASES = [
+    pytest.param(*case, id=f"{case[0]}-{number}")
+    for cases in MADE.values()
+    for number, case in enumerate(cases)
+]
 
 
 def product(folder: Path, recipe: str, frame: Frame, settings: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +78,7 @@ def test_every_instrument_with_recipes_is_tried() -> None:
     assert {one.instrument for one in recipes().values()} & ours == set(MADE)
 
 
-@pytest.mark.parametrize(("recipe", "frame", "settings"), CASES, ids=str)
+@pytest.mark.parametrize(("recipe", "frame", "settings"), CASES)
 def test_products_conform(
     tmp_path: Path, recipe: str, frame: Callable[[], Frame], settings: dict[str, Any]
 ) -> None:

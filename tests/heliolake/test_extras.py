@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -79,18 +80,37 @@ def without_extras(code: str, *arguments: str) -> subprocess.CompletedProcess[st
     )
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        *("heliolake", "heliolake.notebook", "heliolake.engine", "heliolake.stores", "heliolake.cli.app"),
-        *("cluster.run.execute", "cluster.run.reduce", "cluster.stack.build", "cluster.connect"),
-        *("lake.lake", "lake.releases.search", "lake.fits.check", "lake.catalogue", "pipeline.testing"),
-        *("lake.governance.doi.cite", "lake.releases.withdrawal", "cluster.registry.opening"),
-    ],
+MODULES = (
+    *("heliolake", "heliolake.notebook", "heliolake.engine", "heliolake.stores", "heliolake.cli.app"),
+    *("cluster.run.execute", "cluster.run.reduce", "cluster.stack.build", "cluster.connect"),
+    *("lake.lake", "lake.releases.search", "lake.fits.check", "lake.catalogue", "pipeline.testing"),
+    *("lake.governance.doi.cite", "lake.releases.withdrawal", "cluster.registry.opening"),
 )
-def test_workers_and_notebooks_need_no_extra(module: str) -> None:
-    done = without_extras(f"import {module}")
+
+IMPORTING = """
+import importlib, json, sys, traceback
+failed = {}
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        failed[name] = traceback.format_exc()
+print(json.dumps(failed))
+"""
+
+
+@pytest.fixture(scope="module")
+def failed() -> dict[str, str]:
+    """Modules that cannot be imported without extras, and why."""
+    done = without_extras(IMPORTING, *MODULES)
+    found: dict[str, str] = json.loads(done.stdout or "{}")
     assert done.returncode == 0, done.stderr
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_workers_and_notebooks_need_no_extra(failed: dict[str, str], module: str) -> None:
+    assert module not in failed, failed[module]
 
 
 def test_every_instrument_and_recipe_loads_without_extras() -> None:

@@ -35,4 +35,5 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
     claims: () => ({ sub: id, preferred_username: id, ...JSON.parse(readFileSync(people))[id] }),
   }),
 })
+process.stdin.resume().on('end', () => process.exit()) // whoever started it is gone
 provider.listen(Number(port), '127.0.0.1', () => console.log('ready'))

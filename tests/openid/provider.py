@@ -70,7 +70,12 @@ class OpenIdProvider:
         """Start it, with keys of its own; it forgets whatever was before."""
         words = ("node", "provider.mjs", str(self.port), str(self.people_file), str(self.behind))
         self.process = subprocess.Popen(
-            words, cwd=install(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            words,
+            cwd=install(),
+            stdin=subprocess.PIPE,  # it ends with us, however we end
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert self.process.stdout is not None
         assert "ready\n" in iter(self.process.stdout.readline, ""), "the provider did not start"

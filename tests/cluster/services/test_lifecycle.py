@@ -26,7 +26,7 @@ from lake.catalogue.session import transaction
 from lake.errors import Fatal
 from lake.governance import audit
 from lake.lake import Lake
-from tests.conftest import HOUSE, rucio_client, running_home
+from tests.conftest import HOUSE, carried_out, ending_with_tests, rucio_client, running_home
 
 NOBODY = 65534
 UP = "import sys; from cluster.home.home import Home; from cluster.services import up; up(Home(sys.argv[1]))"
@@ -219,13 +219,13 @@ def test_a_first_start_that_is_killed_again_and_again_is_cured_by_starting_again
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     interrupted = Home(tmp_path_factory.mktemp("interrupted"))
-    for patience in (0.3, 0.7, 1.5, 3.0):
-        command = subprocess.Popen([sys.executable, "-c", UP, str(interrupted.path)], cwd=HOUSE)
-        time.sleep(patience)
-        command.kill()
-        command.wait()
-    with running_home(interrupted.path):
-        assert {state.state for state in status(interrupted)} == {"running"}
+    with ending_with_tests(interrupted):
+        for patience in (0.3, 0.7, 1.5, 3.0):
+            command = subprocess.Popen([sys.executable, "-c", UP, str(interrupted.path)], cwd=HOUSE)
+            time.sleep(patience)
+            command.kill()
+            command.wait()
+        assert {state.state for state in up(interrupted)} == {"running"}
         assert rucio_client(interrupted).whoami()["account"] == "root"
     assert records.members(interrupted) == []
 
@@ -243,13 +243,10 @@ def test_an_ordinary_user_can_do_it_too() -> None:
     )
     become = [sys.executable, "-I", "-S", unprivileged.__file__, str(NOBODY), str(NOBODY)]
     try:
-        result = subprocess.run(
+        result = carried_out(
             [*become, sys.executable, "-c", code, str(folder / "home")],
             cwd=HOUSE,
             env=os.environ | {"HOME": str(folder), "XDG_CACHE_HOME": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
         )
     finally:
         shutil.rmtree(folder)

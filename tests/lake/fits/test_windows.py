@@ -44,8 +44,10 @@ def test_a_second_part_that_is_cut_off_is_missed() -> None:
     assert refusal.value.code is Reason.TRUNCATED
 
 
-@pytest.mark.parametrize("before", [b"", gzip.compress(b"first")])
-@pytest.mark.parametrize("strange", [b"no gzip at all", zlib.compress(b"packed in another way")])
+@pytest.mark.parametrize("before", [b"", gzip.compress(b"first")], ids=["alone", "after a part"])
+@pytest.mark.parametrize(
+    "strange", [b"no gzip at all", zlib.compress(b"packed in another way")], ids=["text", "zlib"]
+)
 def test_what_follows_a_part_and_is_none_is_damage(before: bytes, strange: bytes) -> None:
     with pytest.raises(BadInput) as refusal:
         unpacked(before + strange)

@@ -11,7 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -244,7 +243,6 @@ def rank(state: str) -> int:
     return ["none", "draft", "registered", "findable"].index(state)
 
 
-@pytest.mark.timeout(600)
 def test_every_history_ends_as_it_was_decided(lake: Lake) -> None:
     Histories.lake = lake
     run_state_machine_as_test(
