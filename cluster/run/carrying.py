@@ -21,10 +21,12 @@ from cluster.run import publish
 from cluster.run.alike import AllAlike, FirstFailures
 from cluster.run.execute import DaskExecution
 from cluster.run.jobs import Edition, jobs_of, target_of
+from cluster.run.orders import Cancelled, Orders
 from cluster.run.stacks import Manifest, Target
 from cluster.scheduler import Scheduler
 from lake.governance.doi.headers import concept_doi
 from lake.grant import Grant
+from lake.ledger.control import give_up
 from lake.ledger.leases import take_over
 from lake.ledger.results import results
 from lake.ledger.run import Run
@@ -68,9 +70,18 @@ class Carrying:
         self.lake = self.run.lake
         self.units = {unit.unit_id: unit for unit in self.plan.units}
         self.products = {product.name: members for product, members in self.plan.by_product().items()}
+        self.orders = Orders(self.run)
 
     def carry_out(self, scheduler: Scheduler) -> list[dict[str, Any]]:
-        """Work until no unit is left, publish what is complete; the releases made."""
+        """Work until no unit is left, publish what is complete; the releases made.
+
+        Waits while the run is paused.
+
+        Raises
+        ------
+        cluster.run.orders.Cancelled
+            When it was given up.
+        """
         releases: list[dict[str, Any]] = []
         counts = self.run.counts()
         self.finished = sum(counts.values()) - counts["planned"] - counts["leased"]
@@ -80,9 +91,10 @@ class Carrying:
         try:
             self._tell("")
             with self.run.kept(), connected(scheduler) as client:
-                execution = DaskExecution(client, self.plan.recipe)
+                execution = DaskExecution(client, self.plan.recipe, asked=self.orders)
                 for claimed in self._claims():
                     self._work(claimed, execution)
+                    self.orders.require()
                     releases += self._publish({unit.product for unit in claimed})
                 releases += self._publish()
             failed = self.run.counts()["failed"]
@@ -92,6 +104,8 @@ class Carrying:
             if isinstance(error, AllAlike):
                 status = "failed"
                 self._give_up_drafts()
+            if isinstance(error, Cancelled):
+                give_up(self.lake, self.run.id)
             raise
         finally:
             self.run.give_back()
@@ -118,6 +132,8 @@ class Carrying:
             # our own heartbeat would keep it from everybody for ever.
             if lost := self.run.give_back():
                 log.error("%d units of run %s had no end; they are done again", lost, self.run.id)
+            if self.orders.wait_through(self._tell):
+                rounds.clear()
             claimed = self.run.claim(BATCH)
             rounds.update(unit.unit_id for unit in claimed)
             if claimed and max(rounds.values()) > _ROUNDS:
@@ -128,7 +144,7 @@ class Carrying:
                 )
             if claimed:
                 yield claimed
-            elif not self.run.counts()["leased"]:
+            elif not self.run.left():
                 return
             else:
                 time.sleep(_WAIT)
@@ -140,15 +156,22 @@ class Carrying:
         work = [self.units[unit.unit_id] for unit in claimed if unit.unit_id not in known]
         jobs = list(jobs_of(self.lake, self.grant, self.plan.recipe, work, self._target))
         pending: list[Finished] = []
+        seen: set[str] = set()
         # Closed here: the garbage collector would do it late, through a client that is closed already.
         with closing(execution(jobs)) as manifests:
             for manifest in manifests:
+                seen.add(manifest.unit)
                 pending += self._accept(self.first.passed(manifest))
                 if len(pending) >= _FLUSH:
                     self._enter(pending)
                     pending = []
                 self._tell(self.units[manifest.unit].file.name, len(pending) + self.first.waiting)
-        self._enter([*pending, *self._accept(self.first.rest())])
+        if seen < {unit.unit_id for unit in work}:  # held up: what was not begun is done later, and
+            self.first.rest()  # so is what says nothing by itself
+            self._enter(pending)
+            self.run.give_back()
+        else:
+            self._enter([*pending, *self._accept(self.first.rest())])
 
     def _accept(self, manifests: Sequence[Manifest]) -> list[Finished]:
         for manifest in manifests:

@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 from distributed import Client, Future, KilledWorker, wait
 
 from cluster.connect import submit_whole
+from cluster.run.orders import EVERY, Asked, Order, go
 from cluster.run.stacks import FrameSource, Manifest, Target, open_stack, written
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
@@ -88,11 +89,17 @@ class DaskExecution:
         What to do with every frame.
     worker_memory
         Memory of one worker in bytes; found out from the cluster by default.
+    asked
+        What is asked of us meanwhile: no block is begun while it is to pause, and all are left when it is to
+        be given up.
     """
 
-    def __init__(self, client: Client, recipe: Recipe, *, worker_memory: int | None = None) -> None:
+    def __init__(
+        self, client: Client, recipe: Recipe, *, worker_memory: int | None = None, asked: Asked = go
+    ) -> None:
         self.client = client
         self.recipe = recipe
+        self.asked = asked
         self.name = task_name(recipe)
         chain = recipe.bind()
         self.factor = memory_factor(chain, uncertainty=recipe.uncertainty)
@@ -103,7 +110,7 @@ class DaskExecution:
         self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
 
     def __call__(self, jobs: Iterable[Job]) -> Generator[Manifest]:
-        """Carry out jobs; a manifest for each, as they finish.
+        """Carry out jobs; a manifest for each that was begun, as they finish.
 
         Raises
         ------
@@ -118,10 +125,16 @@ class DaskExecution:
         running: dict[Future, list[Job]] = {}
         try:
             while waiting or running:
+                if (asked := self.asked()) is not Order.GO:
+                    waiting.clear()
+                if asked is Order.CANCEL:
+                    return
                 while waiting and self._may_start(waiting[0], running.values()):
                     block = waiting.popleft()
                     running[self._submit(block)] = block
                 future = self._first_ended(running)
+                if future is None:
+                    continue
                 block = running.pop(future)
                 for job, manifests in self._settle(future, block, waiting):
                     if _try_again(job, manifests):
@@ -131,22 +144,22 @@ class DaskExecution:
         finally:
             self.client.cancel(list(running), force=True)
 
-    def _first_ended(self, running: Collection[Future]) -> Future:
-        """One of the blocks that came to an end; a cluster without any worker is not waited for for ever.
+    def _first_ended(self, running: Collection[Future]) -> Future | None:
+        """One of the blocks that came to an end, or none within a moment.
 
         Raises
         ------
         pipeline.errors.Retriable
             When no worker is left and none comes back.
         """
-        while True:
-            try:
-                with self.client.as_current():
-                    return next(iter(wait(list(running), PATIENCE, "FIRST_COMPLETED").done))
-            except CancelledError as error:
-                raise _lost() from error
-            except TimeoutError:
-                self._require_worker()
+        try:
+            with self.client.as_current():
+                return next(iter(wait(list(running), EVERY, "FIRST_COMPLETED").done))
+        except CancelledError as error:
+            raise _lost() from error
+        except TimeoutError:
+            self._require_worker()
+            return None
 
     def _require_worker(self) -> None:
         try:

@@ -13,7 +13,7 @@ from lake.lake import Lake
 from lake.ledger import runs
 from lake.ledger.owners import is_dead, this_process
 from lake.ledger.run import Run
-from lake.ledger.units import UnitSpec
+from lake.ledger.units import ENDED, UnitSpec
 from lake.names import ProductKey
 from lake.releases.releases import find_by_key, product_lock
 
@@ -45,7 +45,7 @@ def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quara
     # Two commands given at once would both find no run and make one each.
     with product_lock(lake, ProductKey("plans", plan.id, "0")):
         for told in runs.runs_of_plan(lake, plan.id):
-            if told["status"] != "done" and _can_go_on(lake, told, work):
+            if told["status"] not in ENDED and _can_go_on(lake, told, work):
                 run = take(lake, told)
                 run.replan(["failed", *(["quarantined"] if retry_quarantined else [])])
                 return run
@@ -55,7 +55,7 @@ def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quara
 
 
 def take(lake: Lake, told: Mapping[str, Any], *, publishes: bool = True) -> Run:
-    """Make a run ours, as it is listed, unless the process that carries it out is alive.
+    """Make a run ours, as it is listed, unless the process that carries it out is alive, or it is held up.
 
     Parameters
     ----------
@@ -88,15 +88,26 @@ def _can_go_on(lake: Lake, told: Mapping[str, Any], work: Sequence[PlannedUnit])
 
 
 def require_free(lake: Lake, told: Mapping[str, Any]) -> None:
-    """Refuse a run that a living process carries out.
+    """Refuse a run that a living process carries out, or that somebody holds up or gave up.
 
     Raises
     ------
     BadInput
         When it does.
     """
-    owner = str(told["owner"])
-    if told["status"] != "running" or owner == this_process() or is_dead(owner):
+    owner, status = str(told["owner"]), told["status"]
+    if status == "paused":
+        raise BadInput(
+            f"run {told['run']} is paused",
+            advice=f"`heliolake runs resume {told['run']}` goes on with it; "
+            f"`heliolake runs cancel {told['run']}` gives it up",
+        )
+    if status == "cancelled":
+        raise BadInput(
+            f"run {told['run']} was cancelled",
+            advice="give the recipe and its options to begin a new one",
+        )
+    if status != "running" or owner == this_process() or is_dead(owner):
         return
     # A process of another host, or of this one under another name, cannot be looked at: its leases tell.
     if not owner.startswith(f"{socket.gethostname()}:") and not _is_worked_on(lake, told):

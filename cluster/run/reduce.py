@@ -27,7 +27,7 @@ from lake.lake import Lake
 from lake.ledger import runs
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
-from lake.ledger.units import REDUCTION, UnitSpec
+from lake.ledger.units import ENDED, REDUCTION, UnitSpec
 from lake.names import ProductKey
 from lake.releases.access import require_inputs
 from lake.releases.inputs import Input, active_inputs
@@ -246,6 +246,8 @@ def _open(lake: Lake, kind: ReductionKind, groups: Sequence[_Group], document: M
     salt = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     with product_lock(lake, ProductKey("plans", salt, "0")):
         for told in runs.runs_of_plan(lake, salt):
+            if told["status"] in ENDED:
+                continue
             require_free(lake, told)
             if told["status"] in ("running", "stopped"):
                 return take(lake, told, publishes=False)

@@ -22,6 +22,7 @@ from uuid import uuid4
 from distributed import Client, Future, KilledWorker, wait
 
 from cluster.plan.layouts import layout_of, stored_dims
+from cluster.run.orders import EVERY, Order, Orders
 from cluster.run.partials import CarryOut, Finish, Join, MapFrames, Piece, Scratch, Whole
 from cluster.run.stacks import FrameSource, Loader
 from lake.entries import FileEntry
@@ -143,6 +144,7 @@ class Reducing:
     ) -> None:
         self.run, self.grant, self.kind, self.frames = run, grant, kind, frames
         self.on_progress = on_progress
+        self.orders = Orders(run)
         self.scratch = Scratch(run.lake.store, run.id)
         self.entry = instrument(kind.instrument)
         self._made: dict[str, Kept] = {}
@@ -166,10 +168,12 @@ class Reducing:
             When a worker refuses, or is killed over the same piece again.
         pipeline.errors.Retriable, lake.errors.Retriable
             When a service is lost. The same command goes on later.
+        cluster.run.orders.Cancelled
+            When the run was given up; while it is paused we wait.
         """
         for attempt in range(_ATTEMPTS):
             try:
-                with leases.kept(self.run.lake, self.run.owner):
+                with self.run.kept():
                     return self._carry_out(client)
             except NotKept as error:
                 if attempt == _ATTEMPTS - 1:
@@ -186,9 +190,10 @@ class Reducing:
         self._tell()
         while True:
             self.run.give_back()  # what an earlier round lost sight of
+            self.orders.wait_through(self._tell)
             if claimed := self.run.claim(_CLAIMED):
                 self._work(client, claimed)
-            elif not self.run.counts()["leased"]:
+            elif not self.run.left():
                 break
             else:
                 time.sleep(_WAIT)
@@ -207,9 +212,9 @@ class Reducing:
         self._made = {unit: Kept(told["name"], told["sha256"]) for unit, told in done.items()}
         self._over = sum(told.get("frames", 0) for told in done.values())
 
-    def _tell(self) -> None:
+    def _tell(self, what: str = "") -> None:
         if self.on_progress:
-            self.on_progress(self._over, sum(self.frames) * self.kind.passes, self.kind.name)
+            self.on_progress(self._over, sum(self.frames) * self.kind.passes, what or self.kind.name)
 
     def _work(self, client: Client, claimed: Sequence[Claimed]) -> None:
         waiting = deque(claimed)
@@ -217,17 +222,23 @@ class Reducing:
         room = _WINDOW * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         try:
             while waiting or running:
+                self.orders.require()
+                if self.orders() is Order.PAUSE:
+                    self.run.give_back([unit.unit_id for unit in waiting])
+                    waiting.clear()
                 for unit in [one for one in waiting if self._is_ready(one)][: room - len(running)]:
                     waiting.remove(unit)
                     running[self._submit(client, unit)] = unit
                 if not running:
                     self._learn()
-                    if not any(map(self._is_ready, waiting)):  # they wait for what others work on
+                    if waiting and not any(map(self._is_ready, waiting)):  # they wait for what others work on
                         self.run.give_back([unit.unit_id for unit in waiting])
                         time.sleep(_WAIT)
                         return
                     continue
                 future = _first_ended(client, list(running))
+                if future is None:
+                    continue
                 unit = running.pop(future)
                 if not self._settle(client, unit, future):
                     waiting.appendleft(unit)
@@ -318,15 +329,16 @@ def _needs(unit: Claimed) -> list[str]:
     return [*unit.payload.get("of", ()), *([before] if before else [])]
 
 
-def _first_ended(client: Client, running: Sequence[Future]) -> Future:
-    while True:
-        try:
-            with client.as_current():
-                return next(iter(wait(list(running), 30, "FIRST_COMPLETED").done))
-        except CancelledError as error:
-            raise _lost() from error
-        except TimeoutError:
-            require_worker(client)
+def _first_ended(client: Client, running: Sequence[Future]) -> Future | None:
+    """One of the pieces that came to an end, or none within a moment."""
+    try:
+        with client.as_current():
+            return next(iter(wait(list(running), EVERY, "FIRST_COMPLETED").done))
+    except CancelledError as error:
+        raise _lost() from error
+    except TimeoutError:
+        require_worker(client)
+        return None
 
 
 def require_worker(client: Client) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     MetaData,
@@ -295,7 +296,9 @@ class Run(Base):
 
     __tablename__ = "run"
     __table_args__ = (
-        CheckConstraint("status IN ('running', 'done', 'failed', 'stopped')", name="status"),
+        CheckConstraint(
+            "status IN ('running', 'paused', 'done', 'failed', 'stopped', 'cancelled')", name="status"
+        ),
         Index("ix_run_created", "created"),
     )
 
@@ -309,8 +312,53 @@ class Run(Base):
     note: Mapped[str] = mapped_column(server_default=text("''"))
 
 
+class Executor(Base):
+    """A process that carries a run out, or did; `seen` is when the database last heard of it."""
+
+    __tablename__ = "executor"
+    __table_args__ = (Index("ix_executor_open", "id", postgresql_where=text("ended IS NULL")),)
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    site: Mapped[str] = mapped_column(server_default=text("''"))
+    started: Mapped[datetime] = _now()
+    seen: Mapped[datetime] = _now()
+    ended: Mapped[datetime | None]
+    note: Mapped[str] = mapped_column(server_default=text("''"))
+
+
+class Tally(Base):
+    """What one worker did for a run in one minute; a run of a million units has few of these rows."""
+
+    __tablename__ = "tally"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    executor: Mapped[str] = mapped_column(primary_key=True)
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    units: Mapped[int]
+    troubles: Mapped[int]
+    bytes_in: Mapped[int] = mapped_column(BigInteger)
+    bytes_out: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
+    memory: Mapped[int] = mapped_column(BigInteger)
+
+
+class StepTime(Base):
+    """How often a step of a run took about so long: a bucket holds times that differ by a tenth."""
+
+    __tablename__ = "step_time"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    executor: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    bucket: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    times: Mapped[int]
+    seconds: Mapped[float] = mapped_column(Double)
+
+
 class Unit(Base):
-    """One piece of work within a run, with its lease."""
+    """One piece of work within a run, with its lease; `facts` are who did it, how long, with how much."""
 
     __tablename__ = "unit"
     __table_args__ = (
@@ -346,6 +394,7 @@ class Unit(Base):
     lease_until: Mapped[datetime | None]
     payload: Mapped[dict[str, Any]] = _empty_object()
     outcome: Mapped[dict[str, Any] | None]
+    facts: Mapped[dict[str, Any] | None]
     finished: Mapped[datetime | None]
 
 

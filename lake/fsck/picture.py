@@ -35,7 +35,7 @@ _FILE_COLUMNS = (
     File.date_end,
 )
 
-OPEN_RUN = ("running", "stopped")
+OPEN_RUN = ("running", "paused", "stopped")
 """Runs that somebody is to go on with."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -13,6 +14,8 @@ from lake.catalogue.models import Unit
 from lake.catalogue.session import changed, transaction
 from lake.errors import Retriable
 from lake.lake import Lake
+from lake.ledger import executors
+from lake.ledger.executors import BEAT_SECONDS
 from lake.ledger.owners import is_dead
 
 log = logging.getLogger(__name__)
@@ -60,9 +63,13 @@ def kept(lake: Lake, owner: str) -> Iterator[None]:
     stop = Event()
 
     def beat() -> None:
-        while not stop.wait(LEASE_SECONDS / 4):
+        prolonged = time.monotonic()
+        while not stop.wait(min(BEAT_SECONDS, LEASE_SECONDS / 4)):
             try:
-                heartbeat(lake, owner)
+                executors.beat(lake, owner)
+                if time.monotonic() - prolonged >= LEASE_SECONDS / 4:
+                    prolonged = time.monotonic()
+                    heartbeat(lake, owner)
             except Retriable as error:
                 log.warning("no heartbeat: %s", error)
 

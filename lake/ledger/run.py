@@ -6,12 +6,12 @@ Units are claimed with `FOR UPDATE SKIP LOCKED` under leases, so several executo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -20,12 +20,14 @@ from lake.catalogue.models import Run as RunRow
 from lake.catalogue.session import changed, to_json, transaction
 from lake.errors import Fatal
 from lake.lake import Lake
-from lake.ledger import leases
+from lake.ledger import executors, leases
 from lake.ledger.leases import LEASE_SECONDS
+from lake.ledger.tallies import FINISH, RATIO
 from lake.ledger.units import STATES, Claimed, Finished, UnitSpec
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for another when read aloud
 _MANY = 10_000
+_PLANNED = {"state": "planned", "outcome": None, "facts": null(), "finished": None}
 
 
 class Run:
@@ -109,7 +111,7 @@ class Run:
         publishes
             Whether its units belong to releases that it reserved.
         """
-        self._set({"owner": self.owner, "status": "running", "finished": None})
+        self._set({"owner": self.owner, "status": "running", "finished": None}, unless=("cancelled",))
         leases.take_over(self.lake)
         # What an earlier attempt of this very process lost sight of.
         self.give_back()
@@ -117,17 +119,38 @@ class Run:
             self.replan_given_up()
 
     def end(self, status: str, note: str = "") -> None:
-        """End the run: done, failed or stopped."""
-        self._set({"status": status, "note": note, "finished": func.now()})
+        """End the run: done, failed or stopped.
 
-    def kept(self) -> AbstractContextManager[None]:
-        """Prolong our leases while the block lasts."""
-        return leases.kept(self.lake, self.owner)
+        A cancelled run stays so, and one that is stopped while it is paused stays paused.
+        """
+        kept = ("cancelled", "paused") if status == "stopped" else ("cancelled",)
+        self._set({"status": status, "note": note, "finished": func.now()}, unless=kept)
+
+    def status(self) -> str:
+        """What becomes of the run at this moment, by whomever it was decided."""
+        with transaction(self.lake.sessions) as session:
+            return session.scalars(select(RunRow.status).where(RunRow.id == self.id)).one()
+
+    @contextmanager
+    def kept(self, site: str = "") -> Iterator[None]:
+        """Prolong our leases, and show ourselves as an executor of the run, while the block lasts."""
+        executors.begin(self.lake, self.id, self.owner, site)
+        try:
+            with leases.kept(self.lake, self.owner):
+                yield
+        finally:
+            executors.end(self.lake, self.id, self.owner)
+
+    def say(self, note: str) -> None:
+        """Let others read what we are at."""
+        executors.say(self.lake, self.id, self.owner, note)
 
     def claim(
         self, count: int, lease_seconds: float = LEASE_SECONDS, *, site: str | None = None
     ) -> list[Claimed]:
         """Lease up to `count` units that nobody works on, in order; those of ended leases are included.
+
+        None of a run that is paused or cancelled.
 
         Parameters
         ----------
@@ -145,6 +168,7 @@ class Run:
                 SELECT unit_id FROM unit
                 WHERE run_id = :run_id AND state IN ('planned', 'leased') {there}
                   AND (state = 'planned' OR lease_until < now())
+                  AND EXISTS (SELECT 1 FROM run WHERE id = :run_id AND status NOT IN ('paused', 'cancelled'))
                 ORDER BY position LIMIT :count FOR UPDATE SKIP LOCKED
             )
             UPDATE unit SET state = 'leased', lease_owner = :owner, attempts = unit.attempts + 1,
@@ -167,29 +191,18 @@ class Run:
         int
             How many were accepted: a unit whose lease went to somebody else meanwhile is left to them.
         """
-        statement = text(
-            """
-            UPDATE unit SET state = d.state, outcome = d.outcome::jsonb, finished = now(),
-                            lease_owner = NULL, lease_until = NULL
-            FROM unnest(CAST(:ids AS text[]), CAST(:states AS text[]), CAST(:outcomes AS text[]))
-                 AS d(unit_id, state, outcome)
-            WHERE unit.run_id = :run_id AND unit.unit_id = d.unit_id AND unit.state = 'leased'
-              AND unit.lease_owner = :owner
-            """
-        )
+        told = [None if one.facts is None else to_json(one.facts.document()) for one in finished]
+        values = {
+            "run_id": self.id,
+            "owner": self.owner,
+            "ids": [one.unit_id for one in finished],
+            "states": [one.state for one in finished],
+            "outcomes": [to_json(one.outcome) for one in finished],
+            "facts": told,
+            "ratio": RATIO,
+        }
         with transaction(self.lake.sessions) as session:
-            return changed(
-                session.execute(
-                    statement,
-                    {
-                        "run_id": self.id,
-                        "owner": self.owner,
-                        "ids": [one.unit_id for one in finished],
-                        "states": [one.state for one in finished],
-                        "outcomes": [to_json(one.outcome) for one in finished],
-                    },
-                )
-            )
+            return int(session.execute(FINISH, values).scalar_one())
 
     def give_back(self, unit_ids: Sequence[str] | None = None) -> int:
         """Return leases unfinished: of some units, to be tried again, or (None) of all, at an orderly end."""
@@ -207,7 +220,7 @@ class Run:
         """Plan units of a run again that ended in one of these states; returns how many."""
         statement = update(Unit).where(Unit.run_id == self.id, Unit.state.in_(list(states)))
         with transaction(self.lake.sessions) as session:
-            return changed(session.execute(statement.values(state="planned", outcome=None, finished=None)))
+            return changed(session.execute(statement.values(**_PLANNED)))
 
     def replan_given_up(self) -> None:
         """Plan units of a run again that were done for a release that is neither published nor reserved now.
@@ -219,7 +232,7 @@ class Run:
             Unit.run_id == self.id, Unit.state == "done", Unit.product.not_in(kept)
         )
         with transaction(self.lake.sessions) as session:
-            session.execute(statement.values(state="planned", outcome=None, finished=None))
+            session.execute(statement.values(**_PLANNED))
 
     def has_live_lease(self) -> bool:
         """Whether anybody has lately said that they work on units of a run."""
@@ -235,6 +248,11 @@ class Run:
         with transaction(self.lake.sessions) as session:
             found = {state: int(number) for state, number in session.execute(query)}
         return {state: found.get(state, 0) for state in STATES}
+
+    def left(self) -> int:
+        """Number of units that are still to be done, by whomever."""
+        counts = self.counts()
+        return counts["planned"] + counts["leased"]
 
     def outcomes(self, product: str | None = None) -> list[Finished]:
         """State and outcome of the units of a run, or of one product of it, in their order."""
@@ -269,9 +287,10 @@ class Run:
         with transaction(self.lake.sessions) as session:
             return list(session.scalars(query))
 
-    def _set(self, values: Mapping[str, Any]) -> None:
+    def _set(self, values: Mapping[str, Any], unless: Collection[str] = ()) -> None:
+        statement = update(RunRow).where(RunRow.id == self.id, RunRow.status.not_in(unless))
         with transaction(self.lake.sessions) as session:
-            session.execute(update(RunRow).where(RunRow.id == self.id).values(**values))
+            session.execute(statement.values(**values))
 
 
 def _new_run_id(session: Session) -> str:

@@ -164,6 +164,17 @@ def discard(lake: Lake, product: ProductKey, key: str) -> None:
             session.delete(release)
 
 
+def discard_all(lake: Lake, key: str) -> int:
+    """Give up every draft reserved under a key; returns how many there were."""
+    with transaction(lake.sessions) as session:
+        drafts = session.scalars(
+            select(Release).where(Release.draft_key == key, Release.status == "DRAFT").with_for_update()
+        ).all()
+        for draft in drafts:
+            session.delete(draft)
+        return len(drafts)
+
+
 def _product(session: Session, product: ProductKey) -> Product:
     """The product's row, locked until the end of the transaction; made with its observation when new."""
     session.execute(

@@ -1,0 +1,124 @@
+"""Runs held up, let go, and given up, from any process; those who carry them out look up what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy import func, select, update
+
+from lake.catalogue.models import Run as RunRow
+from lake.catalogue.models import Unit
+from lake.catalogue.session import changed, transaction
+from lake.errors import BadInput, Reason
+from lake.governance import audit
+from lake.governance.policy import Principal
+from lake.lake import Lake
+from lake.ledger.executors import Executor, executors
+from lake.ledger.units import ENDED
+from lake.releases import nearby
+from lake.releases.drafts import discard_all
+from lake.storage import volatile
+
+_OPEN: Final = ("running", "paused", "stopped", "failed")
+"""States of a run that is not through: whoever wants may go on with it."""
+
+
+def pause(lake: Lake, run_id: str, by: Principal) -> None:
+    """Hold a run up: nobody claims its units any more, and what is at work is finished or given back.
+
+    Raises
+    ------
+    BadInput
+        When it is not being carried out.
+    """
+    advice = f"`heliolake process --run {run_id}` or `heliolake reduce --run {run_id}` goes on with it"
+    _change(lake, run_id, by, "pause", "paused", ("running",), {"stopped": advice, "failed": advice})
+
+
+def resume(lake: Lake, run_id: str, by: Principal) -> None:
+    """Let a paused run go on; what was stopped otherwise is left as it is, for whoever takes it up.
+
+    Raises
+    ------
+    BadInput
+        When it has ended.
+    """
+    if _status(lake, run_id) in ("running", "stopped", "failed"):
+        return
+    _change(lake, run_id, by, "resume", "running", ("paused",), {})
+
+
+def cancel(lake: Lake, run_id: str, by: Principal) -> None:
+    """Give a run up: units at work too, and the versions reserved for it. What it published stays.
+
+    Raises
+    ------
+    BadInput
+        When it has ended.
+    """
+    _change(lake, run_id, by, "cancel", "cancelled", _OPEN, {})
+    if not any(one.alive for one in executors(lake, run_id)):
+        give_up(lake, run_id)
+
+
+def give_up(lake: Lake, run_id: str) -> None:
+    """Free the units of a cancelled run, the versions reserved for it, and what it kept for itself."""
+    with transaction(lake.sessions) as session:
+        session.execute(
+            update(Unit)
+            .where(Unit.run_id == run_id, Unit.state == "leased")
+            .values(state="planned", lease_owner=None, lease_until=None)
+        )
+    discard_all(lake, run_id)
+    volatile.drop_all(lake.store, run_id)
+
+
+def at_it(lake: Lake, run_id: str) -> list[Executor]:
+    """The executors of a run that live."""
+    return [one for one in executors(lake, run_id) if one.alive]
+
+
+def _status(lake: Lake, run_id: str) -> str:
+    with transaction(lake.sessions) as session:
+        status = session.scalar(select(RunRow.status).where(RunRow.id == run_id))
+    if status is None:
+        raise BadInput(
+            f"there is no run {run_id!r}",
+            advice=nearby.run_instead_of(lake, run_id),
+            code=Reason.NOT_FOUND,
+        )
+    return status
+
+
+def _change(
+    lake: Lake,
+    run_id: str,
+    by: Principal,
+    what: str,
+    status: str,
+    among: Collection[str],
+    advice: dict[str, str],
+) -> None:
+    """Give a run another status, and enter who did so into the audit trail."""
+    before = _status(lake, run_id)
+    note = "" if status == "running" else f"{status} by {by.shown}"
+    end = {"finished": func.now()} if status in ENDED else {}
+    with transaction(lake.sessions) as session:
+        done = changed(
+            session.execute(
+                update(RunRow)
+                .where(RunRow.id == run_id, RunRow.status.in_(among))
+                .values(status=status, note=note, **end)
+            )
+        )
+        if done:
+            audit.record(session, by.signature, f"run.{what}", run_id, {"before": before})
+            return
+    raise BadInput(
+        f"run {run_id} cannot be {_PAST[what]}: it is {before}",
+        advice=advice.get(before, "`heliolake runs` lists those that are not through"),
+    )
+
+
+_PAST: Final = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}

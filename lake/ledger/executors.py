@@ -1,0 +1,114 @@
+"""Executors: which processes carry a run out, where, and when the database last heard of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from lake.catalogue.models import Executor as Row
+from lake.catalogue.session import transaction
+from lake.entries import iso
+from lake.lake import Lake
+from lake.ledger.owners import is_dead
+
+#: How often an executor says that it lives, and after how many seconds of silence it is taken for dead.
+BEAT_SECONDS: Final = 10.0
+SILENT_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Executor:
+    """A process that carries a run out, or did.
+
+    Attributes
+    ----------
+    owner
+        See `lake.ledger.owners.this_process`.
+    site
+        Where it works; "" where there is one site only.
+    started, seen, ended
+        By the database's clock; `seen` is its last heartbeat.
+    note
+        What it says of itself, such as that it waits.
+    alive
+        Whether it is at it, as far as can be known from here.
+    """
+
+    owner: str
+    site: str
+    started: datetime
+    seen: datetime
+    ended: datetime | None
+    note: str
+    alive: bool
+
+    def document(self) -> dict[str, Any]:
+        """Plain data, fit for JSON."""
+        return {
+            "executor": self.owner,
+            "site": self.site,
+            "alive": self.alive,
+            "started": iso(self.started),
+            "seen": iso(self.seen),
+            "ended": iso(self.ended),
+            "note": self.note,
+        }
+
+
+def begin(lake: Lake, run_id: str, owner: str, site: str = "") -> None:
+    """Say that a process carries a run out from now on."""
+    fresh = {"site": site, "started": func.now(), "seen": func.now(), "ended": None, "note": ""}
+    with transaction(lake.sessions) as session:
+        session.execute(
+            insert(Row)
+            .values(run_id=run_id, id=owner, **fresh)
+            .on_conflict_do_update(index_elements=["run_id", "id"], set_=fresh)
+        )
+
+
+def beat(lake: Lake, owner: str) -> None:
+    """Say that a process lives, whatever runs it carries out."""
+    with transaction(lake.sessions) as session:
+        session.execute(update(Row).where(Row.id == owner, Row.ended.is_(None)).values(seen=func.now()))
+
+
+def say(lake: Lake, run_id: str, owner: str, note: str) -> None:
+    """Let others read what an executor is at."""
+    with transaction(lake.sessions) as session:
+        session.execute(
+            update(Row).where(Row.run_id == run_id, Row.id == owner).values(note=note, seen=func.now())
+        )
+
+
+def end(lake: Lake, run_id: str, owner: str) -> None:
+    """Say that a process carries a run out no longer."""
+    with transaction(lake.sessions) as session:
+        session.execute(
+            update(Row)
+            .where(Row.run_id == run_id, Row.id == owner)
+            .values(seen=func.now(), ended=func.now(), note="")
+        )
+
+
+def executors(lake: Lake, run_id: str) -> list[Executor]:
+    """All that ever carried a run out, those that began first foremost."""
+    silent = func.extract("epoch", func.now() - Row.seen) > SILENT_SECONDS
+    heard = case((Row.ended.is_not(None), False), (silent, False), else_=True)
+    query = select(Row, heard).where(Row.run_id == run_id).order_by(Row.started, Row.id)
+    with transaction(lake.sessions) as session:
+        return [
+            Executor(
+                row.id,
+                row.site,
+                row.started,
+                row.seen,
+                row.ended,
+                row.note,
+                bool(heard) and not is_dead(row.id),
+            )
+            for row, heard in session.execute(query)
+        ]
