@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -40,7 +41,7 @@ BLOCK_BYTES: Final = 96 * 2**20
 #: Blocks per worker that are submitted and not finished.
 WINDOW: Final = 2
 #: Seconds to wait for a first worker, and for another when the last one is gone (a busy machine is slow).
-PATIENCE: Final = 120
+PATIENCE: Final = 240
 #: How often a frame is tried when what failed may pass.
 ATTEMPTS: Final = 3
 
@@ -104,7 +105,8 @@ class DaskExecution:
         chain = recipe.bind()
         self.factor = memory_factor(chain, uncertainty=recipe.uncertainty)
         self.reads_uncertainty = recipe.uncertainty and not begins(chain)
-        self._require_worker()
+        self._there = time.monotonic()
+        self._require_worker(PATIENCE)
         workers = client.scheduler_info(n_workers=-1)["workers"]
         self.workers = len(workers)
         self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
@@ -158,16 +160,19 @@ class DaskExecution:
         except CancelledError as error:
             raise _lost() from error
         except TimeoutError:
-            self._require_worker()
+            self._require_worker(EVERY)
             return None
 
-    def _require_worker(self) -> None:
+    def _require_worker(self, seconds: float) -> None:
+        """Wait so long for a worker; one that was just lost is being replaced, but not for ever."""
         try:
-            self.client.wait_for_workers(1, timeout=PATIENCE)  # one that was just lost is being replaced
+            self.client.wait_for_workers(1, timeout=seconds)
+            self._there = time.monotonic()
         except TimeoutError as error:
-            raise Retriable(
-                "the Dask cluster has no worker; run `heliolake up`, then the same command again"
-            ) from error
+            if time.monotonic() - self._there >= 0.9 * PATIENCE:
+                raise Retriable(
+                    "the Dask cluster has no worker; run `heliolake up`, then the same command again"
+                ) from error
 
     def _may_start(self, block: Sequence[Job], running: Collection[Sequence[Job]]) -> bool:
         """Whether there is room; a suspect runs alone, so that it takes nobody with it."""

@@ -84,7 +84,7 @@ def test_what_has_ended_is_refused_in_words(lake: Lake, run: Run, change: Change
 
 def test_a_run_that_nobody_carries_out_is_not_paused(lake: Lake, run: Run) -> None:
     run.end("stopped")
-    with pytest.raises(BadInput, match="it is stopped .*process --run"):
+    with pytest.raises(BadInput, match=r"it is stopped .*process --run"):
         control.pause(lake, run.id, OWNER)
     control.resume(lake, run.id, OWNER)
     assert status(lake, run) == "stopped", "whoever carries it out says that it runs"
