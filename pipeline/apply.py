@@ -244,6 +244,8 @@ class RecipeBlock:
             uncertainty=self.recipe.uncertainty,
             outputs=self.recipe.outputs,
         )
+        for name, seconds in (spent for one in before for spent in one.seconds.items()):
+            outcome = outcome.took(name, seconds)
         return result, outcome.model_copy(update={"code": code.digest(self.code)})
 
 

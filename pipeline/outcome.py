@@ -52,6 +52,11 @@ class Outcome(BaseModel):
     seconds: dict[str, float] = Field(default_factory=dict)
     code: str = ""
 
+    def took(self, step: str, seconds: float) -> Outcome:
+        """The same with time that was spent in a step, besides what it took before."""
+        spent = self.seconds | {step: round(self.seconds.get(step, 0.0) + seconds, 6)}
+        return self.model_copy(update={"seconds": spent})
+
     @classmethod
     def of_error(cls, error: Exception, step: str = "", seconds: dict[str, float] | None = None) -> Outcome:
         """The outcome an exception leads to; `Fatal` never gets here."""

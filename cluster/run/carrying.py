@@ -30,7 +30,7 @@ from lake.ledger.control import give_up
 from lake.ledger.leases import take_over
 from lake.ledger.results import results
 from lake.ledger.run import Run
-from lake.ledger.units import Claimed, Finished, Result
+from lake.ledger.units import Claimed, Facts, Finished, Result
 from lake.names import ProductKey
 from lake.releases import quarantine
 from lake.releases.drafts import Draft, discard, reserve
@@ -47,6 +47,9 @@ _FLUSH: Final = 50
 _ROUNDS: Final = 3
 #: Seconds between looks at units that other executors hold.
 _WAIT: Final = 2.0
+
+#: What of a manifest stands elsewhere in the ledger.
+_IN_FACTS: Final[Any] = {"unit": True, "worker": True, "memory": True, "outcome": {"seconds": True}}
 
 Progress = Callable[[int, int, str], None]
 
@@ -177,7 +180,7 @@ class Carrying:
         for manifest in manifests:
             if manifest.outcome.status is Status.QUARANTINED:
                 self._put_aside(self.units[manifest.unit], manifest.outcome)
-        return [_finished(manifest) for manifest in manifests]
+        return [_finished(manifest, self.units[manifest.unit]) for manifest in manifests]
 
     def _tell(self, name: str, pending: int = 0) -> None:
         if self.on_progress:
@@ -224,10 +227,14 @@ class Carrying:
         return list(publish.complete_products(self.run, self.plan, self.products, self.settled, among))
 
 
-def _finished(manifest: Manifest) -> Finished:
-    return Finished(
-        manifest.unit, manifest.outcome.status.value, manifest.model_dump(mode="json", exclude={"unit"})
-    )
+def _finished(manifest: Manifest, unit: PlannedUnit) -> Finished:
+    """How a unit ended; what it took stands in its facts, not in its outcome as well."""
+    seconds, size = manifest.outcome.seconds, sum(file.size for file in unit.files)
+    if unit.output:  # a further one of the same work, whose reading and computing are the main one's
+        seconds, size = {"write": seconds.get("write", 0.0)}, 0
+    took = Facts(manifest.worker, seconds, size, manifest.size, manifest.memory)
+    told = manifest.model_dump(mode="json", exclude=_IN_FACTS, exclude_defaults=True)
+    return Finished(manifest.unit, manifest.outcome.status.value, told, took)
 
 
 def _known(result: Result) -> Finished:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from cluster.run.worker import peak_memory, this_worker
 from lake.checksums import Checksums, checksums
 from lake.errors import BadInput as LakeBadInput
 from lake.errors import Fatal as LakeFatal
@@ -128,7 +130,7 @@ class Manifest(BaseModel):
     """What became of one frame: its outcome, and the file if there is one.
 
     The dates are those of the finished header: a step may know them better than the raw file. The dims of an
-    image are left out, for most frames are images.
+    image are left out, for most frames are images. `worker` did it, and never held more bytes than `memory`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -143,6 +145,8 @@ class Manifest(BaseModel):
     dims: tuple[str, ...] = ()
     date_beg: datetime | None = None
     date_end: datetime | None = None
+    worker: str = ""
+    memory: int = 0
 
 
 def open_stack(
@@ -214,12 +218,15 @@ def read(block: xr.Dataset, layout: Layout, *, uncertainty: bool = False) -> xr.
 
 
 def _read_or_why_not(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Read:
+    begin = time.perf_counter()
     try:
-        return _read_one(source, layout, uncertainty=uncertainty)
+        found = _read_one(source, layout, uncertainty=uncertainty)
+        return found._replace(outcome=found.outcome.took("read", time.perf_counter() - begin))
     except (LakeFatal, MemoryError):
         raise
     except Exception as error:  # one bad file never fails its block
-        return _Read(None, None, "", Outcome.of_error(_in_pipeline_terms(error), step="read"))
+        outcome = Outcome.of_error(_in_pipeline_terms(error), step="read")
+        return _Read(None, None, "", outcome.took("read", time.perf_counter() - begin))
 
 
 def _read_one(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Read:
@@ -307,7 +314,7 @@ def write(block: xr.Dataset, targets: Sequence[Sequence[Target]], name: str) -> 
     """
     parts = {output: part(block, output) for output in {one.output for several in targets for one in several}}
     manifests = [
-        [_write_one(parts[target.output], index, target).model_dump(mode="json") for target in several]
+        [_written(parts[target.output], index, target) for target in several]
         for index, several in enumerate(targets)
     ]
     return xr.Dataset({name: ("time", as_objects([json.dumps(several) for several in manifests]))})
@@ -318,6 +325,17 @@ def written(stack: xr.Dataset, targets: Sequence[Sequence[Target]], name: str) -
     layout = xr.Dataset({name: ("time", as_objects([""] * len(targets)))}).chunk({"time": -1})
     kwargs: Mapping[str, Any] = {"targets": list(targets), "name": name}
     return cast("xr.DataArray", xr.map_blocks(write, stack, kwargs=kwargs, template=layout)[name])
+
+
+def _written(block: xr.Dataset, index: int, target: Target) -> dict[str, Any]:
+    """Write one frame; its manifest says how long that took and who did it."""
+    begin = time.perf_counter()
+    made = _write_one(block, index, target)
+    outcome = made.outcome
+    if outcome.status is Status.DONE or outcome.step == "write":
+        outcome = outcome.took("write", time.perf_counter() - begin)
+    told = {"outcome": outcome, "worker": this_worker(), "memory": peak_memory()}
+    return made.model_copy(update=told).model_dump(mode="json")
 
 
 def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
@@ -355,7 +373,8 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
     except Exception as error:  # one frame that cannot be written never fails its block
         if not isinstance(error, (BadInput, LakeBadInput)):
             log.exception("%s could not be written", target.name)
-        return Manifest(unit=target.unit, outcome=Outcome.of_error(_in_pipeline_terms(error), step="write"))
+        failed = Outcome.of_error(_in_pipeline_terms(error), step="write", seconds=outcome.seconds)
+        return Manifest(unit=target.unit, outcome=failed)
     return Manifest(
         unit=target.unit,
         outcome=outcome,
