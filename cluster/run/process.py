@@ -7,6 +7,7 @@ needed to go on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cluster.plan.plan import Plan
@@ -15,20 +16,20 @@ from cluster.plan.units import PlannedUnit
 from cluster.report import Item, Report
 from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying, Progress
-from cluster.run.open_run import open_run, take
+from cluster.run.open_run import open_run, require_free, take
 from cluster.run.remake import Remade, remake_lost
 from cluster.scheduler import Scheduler
 from lake.errors import BadInput
 from lake.governance.policy import PUBLIC, Principal
 from lake.lake import Lake
-from lake.ledger import runs
+from lake.ledger import control, runs
 from lake.ledger.owners import this_process
 from lake.ledger.results import forget_lost, forget_quarantined, results
 from lake.ledger.run import Run
 from lake.ledger.units import Result
 from lake.names import ProductKey
 from lake.releases.access import require_inputs
-from lake.releases.releases import active_files
+from lake.releases.releases import active_files, find_by_key
 from lake.releases.withdrawal import withdrawn_files
 from pipeline import code
 from pipeline.errors import Fatal
@@ -113,27 +114,15 @@ def resume(
     on_progress: Progress | None = None,
     keep_going: bool = False,
     principal: Principal = PUBLIC,
+    again: Sequence[str] | None = None,
 ) -> Report:
     """Go on with a run by its id, whatever a plan of today would say.
 
-    Parameters and report are those of `process`; the errors too.
+    Parameters and report are those of `process`; the errors too. Of what failed or was put aside the units
+    `again` are tried again, by default all that failed.
     """
     told = runs.find_run(lake, run_id)
-    document = told["document"]
-    if "recipe" not in document:
-        raise BadInput(
-            f"run {run_id} makes references, not products",
-            advice=f"heliolake reduce --run {run_id} goes on with it",
-        )
-    plan = Plan(
-        Recipe.model_validate(document["recipe"]),
-        document["context"],
-        tuple(
-            PlannedUnit.of_payload(unit_id, payload["unit"])
-            for unit_id, (_, payload) in Run(lake, run_id, this_process()).payloads().items()
-        ),
-        code=document.get("code", {}),
-    )
+    plan = _plan_of(lake, told)
     _require_code_of_today(run_id, plan)
     grant = require_inputs(lake, principal, plan.parents(), plan.reference_dids())
     known = results(lake, (unit.unit_id for unit in plan.units))
@@ -143,10 +132,68 @@ def resume(
             lake, scheduler, plan, on_progress=on_progress, keep_going=keep_going, principal=principal
         )
     run = take(lake, told)
-    run.replan(["failed"])
+    if again is None:
+        run.replan(["failed"])
+    else:
+        run.replan_units(again)
     first = FirstFailures(armed=not keep_going and not _ever_done(known))
     releases = Carrying(run, plan, grant, len(plan.units), on_progress, first).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
+
+
+def retry(
+    lake: Lake,
+    scheduler: Scheduler,
+    run_id: str,
+    reason: str = "",
+    *,
+    on_progress: Progress | None = None,
+    keep_going: bool = False,
+    principal: Principal = PUBLIC,
+) -> Report:
+    """Try units of a run again that failed or were put aside for a reason that holds some words.
+
+    A run that published their products already is left as it was: a new one makes the next versions, and in
+    these everything is tried that failed. Parameters, report and errors are those of `process`.
+    """
+    told = runs.find_run(lake, run_id)
+    plan = _plan_of(lake, told)
+    require_free(lake, told)
+    _require_code_of_today(run_id, plan)
+    found = control.troubled(lake, run_id, reason)
+    control.note_retry(lake, run_id, principal, reason, len(found))
+    forget_quarantined(lake, list(found))
+    products = {unit.product for unit in plan.units if unit.unit_id in found}
+    if told["status"] == "done" or any(find_by_key(lake, one, run_id) is not None for one in products):
+        carry_out = partial(process, lake, scheduler, plan)
+    else:
+        carry_out = partial(resume, lake, scheduler, run_id, again=list(found))
+    return carry_out(on_progress=on_progress, keep_going=keep_going, principal=principal)
+
+
+def _plan_of(lake: Lake, told: Mapping[str, Any]) -> Plan:
+    """The plan that a run carries out, as it was made.
+
+    Raises
+    ------
+    lake.errors.BadInput
+        When the run is one of a reduction.
+    """
+    run_id, document = told["run"], told["document"]
+    if "recipe" not in document:
+        raise BadInput(
+            f"run {run_id} makes references, not products",
+            advice=f"heliolake reduce --run {run_id} goes on with it",
+        )
+    return Plan(
+        Recipe.model_validate(document["recipe"]),
+        document["context"],
+        tuple(
+            PlannedUnit.of_payload(unit_id, payload["unit"])
+            for unit_id, (_, payload) in Run(lake, run_id, this_process()).payloads().items()
+        ),
+        code=document.get("code", {}),
+    )
 
 
 def _all_active(lake: Lake, plan: Plan, remade: Remade) -> bool:

@@ -30,6 +30,7 @@ from heliolake.cli import (
     new,
     reduce,
     restore,
+    runs,
     services,
     stack,
     withdraw,
@@ -41,8 +42,8 @@ from lake.text import printable_lines
 
 ASKING = frozenset(
     {
-        "account", "audit", "cite", "doi", "embargo", "get", "plan", "process", "search", "show", "stack",
-        "withdraw",
+        "account", "audit", "cite", "doi", "embargo", "get", "plan", "process", "runs", "search", "show",
+        "stack", "withdraw",
     }
 )  # fmt: skip
 """Commands that ask the policy what somebody may; all others are for the home's owner alone."""
@@ -170,6 +171,7 @@ for group in (
     ingest,
     work,
     reduce,
+    runs,
     history,
     find,
     stack,

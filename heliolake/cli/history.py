@@ -1,4 +1,4 @@
-"""`runs`, `quarantine`: what happened, and why not."""
+"""`quarantine`: what was put aside, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from heliolake.cli.common import WORK, Json, command, open_lake
 from heliolake.cli.complete import run_ids
-from heliolake.cli.output import coloured, out, print_json, shown, table
+from heliolake.cli.output import out, print_json, shown
 from heliolake.cli.reports import short_time
 
 _NAMED = 12
@@ -22,43 +22,7 @@ _TYPED = 2
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(rich_help_panel=WORK)(runs)
     app.command(rich_help_panel=WORK)(quarantine)
-
-
-def runs(
-    ctx: typer.Context,
-    run: Annotated[
-        str | None,
-        typer.Argument(metavar="RUN", autocompletion=run_ids, help="Show this run with its plan."),
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20,
-    as_json: Json = False,
-) -> None:
-    """List the runs: which recipe, when, and what became of its units."""
-    from lake.ledger import runs
-
-    with open_lake(ctx) as lake:
-        found = [runs.find_run(lake, run)] if run else runs.runs(lake, limit=limit)
-    if as_json:
-        print_json({"runs": found})
-        return
-    rows = [
-        (
-            one["run"],
-            one["recipe"],
-            coloured(one["status"]),
-            short_time(one["created"]),
-            _numbers(one["units"]),
-        )
-        for one in found
-    ]
-    console = out()
-    console.print(table("", ("run", "recipe", "status", "began", "units"), rows, fold=("units",)))
-    if run and found[0]["note"]:
-        console.print(f"\n{shown(found[0]['note'])}")
-    if not found:
-        console.print("No run yet. Begin one: [bold]heliolake process RECIPE[/]")
 
 
 def quarantine(
@@ -143,7 +107,3 @@ def _way_out(ctx: typer.Context, group: Sequence[Mapping[str, Any]]) -> str:
     # Never the folder above them all: it may hold half a disk.
     named = paths if len(paths) <= _TYPED else sorted({str(PurePath(path).parent) for path in paths})
     return command(ctx, f"ingest {' '.join(map(shlex.quote, named))}")
-
-
-def _numbers(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number} {coloured(state)}" for state, number in counts.items() if number) or "none"

@@ -313,15 +313,15 @@ class Run(Base):
 
 
 class Executor(Base):
-    """A process that carries a run out, or did; `seen` is when the database last heard of it."""
+    """A process that carries a run out, or did, each time it did; `seen` is when it was last heard of."""
 
     __tablename__ = "executor"
     __table_args__ = (Index("ix_executor_open", "id", postgresql_where=text("ended IS NULL")),)
 
     run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)
+    started: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
     site: Mapped[str] = mapped_column(server_default=text("''"))
-    started: Mapped[datetime] = _now()
     seen: Mapped[datetime] = _now()
     ended: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(server_default=text("''"))
@@ -380,6 +380,7 @@ class Unit(Base):
             postgresql_where=text("state IN ('planned', 'leased') AND site <> ''"),
         ),
         Index("ix_unit_run_id_product", "run_id", "product"),
+        Index("ix_unit_troubles", "run_id", postgresql_where=text("state IN ('failed', 'quarantined')")),
         Index("ix_unit_leased", "lease_owner", postgresql_where=text("state = 'leased'")),
     )
 

@@ -15,6 +15,7 @@ from lake.governance import audit
 from lake.governance.policy import Principal
 from lake.lake import Lake
 from lake.ledger.executors import Executor, executors
+from lake.ledger.run import Run
 from lake.ledger.units import ENDED
 from lake.releases import nearby
 from lake.releases.drafts import discard_all
@@ -72,6 +73,61 @@ def give_up(lake: Lake, run_id: str) -> None:
         )
     discard_all(lake, run_id)
     volatile.drop_all(lake.store, run_id)
+
+
+def troubled(lake: Lake, run_id: str, reason: str = "") -> dict[str, str]:
+    """Units of a run that failed or were put aside for a reason that holds some words; their products.
+
+    Raises
+    ------
+    BadInput
+        When there is none.
+    """
+    _status(lake, run_id)
+    told = func.coalesce(Unit.outcome["outcome"], Unit.outcome)
+    query = select(Unit.unit_id, Unit.product).where(
+        Unit.run_id == run_id, Unit.state.in_(("failed", "quarantined"))
+    )
+    if reason:
+        query = query.where(func.coalesce(told["reason"].astext, "").icontains(reason, autoescape=True))
+    with transaction(lake.sessions) as session:
+        found = dict(session.execute(query).tuples().all())
+    if found:
+        return found
+    words = f" for a reason with {reason!r} in it" if reason else ""
+    raise BadInput(
+        f"no unit of run {run_id} failed or was put aside{words}",
+        code=Reason.NOT_FOUND,
+        advice=f"`heliolake runs show {run_id}` lists what went wrong",
+    )
+
+
+def try_again(lake: Lake, run_id: str, by: Principal, reason: str = "") -> tuple[int, int]:
+    """Plan units again of a run that somebody carries out; they do them with the others.
+
+    Returns
+    -------
+    again, later
+        How many, and how many are left for they belong to products that are through.
+
+    Raises
+    ------
+    BadInput
+        When there is none.
+    """
+    found = troubled(lake, run_id, reason)
+    run = Run(lake, run_id, "")
+    through = set(run.finished_products(set(found.values())))
+    again = [unit for unit, product in found.items() if product not in through]
+    number = run.replan_units(again)
+    note_retry(lake, run_id, by, reason, number)
+    return number, len(found) - len(again)
+
+
+def note_retry(lake: Lake, run_id: str, by: Principal, reason: str, number: int) -> None:
+    """Enter into the audit trail that units are tried again."""
+    with transaction(lake.sessions) as session:
+        audit.record(session, by.signature, "run.retry", run_id, {"reason": reason, "units": number})
 
 
 def at_it(lake: Lake, run_id: str) -> list[Executor]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import case, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import case, func, insert, select, update
 
 from lake.catalogue.models import Executor as Row
 from lake.catalogue.session import transaction
@@ -61,13 +61,8 @@ class Executor:
 
 def begin(lake: Lake, run_id: str, owner: str, site: str = "") -> None:
     """Say that a process carries a run out from now on."""
-    fresh = {"site": site, "started": func.now(), "seen": func.now(), "ended": None, "note": ""}
     with transaction(lake.sessions) as session:
-        session.execute(
-            insert(Row)
-            .values(run_id=run_id, id=owner, **fresh)
-            .on_conflict_do_update(index_elements=["run_id", "id"], set_=fresh)
-        )
+        session.execute(insert(Row).values(run_id=run_id, id=owner, site=site))
 
 
 def beat(lake: Lake, owner: str) -> None:
@@ -78,24 +73,22 @@ def beat(lake: Lake, owner: str) -> None:
 
 def say(lake: Lake, run_id: str, owner: str, note: str) -> None:
     """Let others read what an executor is at."""
-    with transaction(lake.sessions) as session:
-        session.execute(
-            update(Row).where(Row.run_id == run_id, Row.id == owner).values(note=note, seen=func.now())
-        )
+    _set(lake, run_id, owner, {"note": note})
 
 
 def end(lake: Lake, run_id: str, owner: str) -> None:
     """Say that a process carries a run out no longer."""
+    _set(lake, run_id, owner, {"ended": func.now(), "note": ""})
+
+
+def _set(lake: Lake, run_id: str, owner: str, values: Mapping[str, Any]) -> None:
+    mine = (Row.run_id == run_id, Row.id == owner, Row.ended.is_(None))
     with transaction(lake.sessions) as session:
-        session.execute(
-            update(Row)
-            .where(Row.run_id == run_id, Row.id == owner)
-            .values(seen=func.now(), ended=func.now(), note="")
-        )
+        session.execute(update(Row).where(*mine).values(seen=func.now(), **values))
 
 
 def executors(lake: Lake, run_id: str) -> list[Executor]:
-    """All that ever carried a run out, those that began first foremost."""
+    """All that ever carried a run out, each time they did, in that order."""
     silent = func.extract("epoch", func.now() - Row.seen) > SILENT_SECONDS
     heard = case((Row.ended.is_not(None), False), (silent, False), else_=True)
     query = select(Row, heard).where(Row.run_id == run_id).order_by(Row.started, Row.id)

@@ -222,6 +222,16 @@ class Run:
         with transaction(self.lake.sessions) as session:
             return changed(session.execute(statement.values(**_PLANNED)))
 
+    def replan_units(self, unit_ids: Sequence[str]) -> int:
+        """Plan some units again that failed or were put aside; returns how many."""
+        statement = update(Unit).where(
+            Unit.run_id == self.id,
+            Unit.unit_id == func.any(list(unit_ids)),
+            Unit.state.in_(("failed", "quarantined")),
+        )
+        with transaction(self.lake.sessions) as session:
+            return changed(session.execute(statement.values(**_PLANNED)))
+
     def replan_given_up(self) -> None:
         """Plan units of a run again that were done for a release that is neither published nor reserved now.
 

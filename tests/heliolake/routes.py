@@ -93,13 +93,19 @@ GOVERNING: dict[str, Words] = {
     "audit verify": lambda to: ["audit", "verify"],
     "audit export": lambda to: ["audit", "export", "-o", str(to.folder / "trail.jsonl")],
     "audit anchor": lambda to: ["audit", "anchor", "-o", str(to.folder / "anchor.json")],
+    "runs list": lambda to: ["runs", "list"],
+    "runs show": lambda to: ["runs", "show", "20000101-zzzz"],
+    "runs pause": lambda to: ["runs", "pause", "20000101-zzzz"],
+    "runs resume": lambda to: ["runs", "resume", "20000101-zzzz"],
+    "runs cancel": lambda to: ["runs", "cancel", "20000101-zzzz"],
+    "runs retry": lambda to: ["runs", "retry", "20000101-zzzz"],
     "audit script": lambda to: ["audit", "script"],
 }
 
 #: Commands of the home's owner: nobody acts through them as somebody else.
 OWNERS = frozenset(
     {
-        "demo", "up", "down", "status", "ingest", "reduce", "runs", "quarantine", "cache", "recipes", "steps",
+        "demo", "up", "down", "status", "ingest", "reduce", "quarantine", "cache", "recipes", "steps",
         "instruments", "check", "fsck", "restore", "new instrument", "context add", "context list",
         "context show", "context diff", "context use", "migrate",
     }

@@ -44,7 +44,7 @@ def offered(*words: str) -> list[str]:
         (("recipes", "stereo_hi-l2"), ["stereo_hi-l2-background"]),
         (("search", "--instrument", "stereo_h"), ["stereo_hi"]),
         (("plan", "stereo_hi-l1", "--set", "desm"), ["desmear.", "desmear.enabled="]),
-        (("--home", "/nowhere", "runs", "2"), []),
+        (("--home", "/nowhere", "runs", "show", "2"), []),
     ],
 )
 def test_the_shell_completes_commands_and_names(words: tuple[str, ...], names: list[str]) -> None:

@@ -11,6 +11,7 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
+_TROUBLES = "state IN ('failed', 'quarantined')"
 _BEFORE = ("running", "done", "failed", "stopped")
 _NOW = (*_BEFORE, "paused", "cancelled")
 
@@ -19,6 +20,7 @@ def upgrade() -> None:
     """Add the tables, what a unit took, and two states of a run."""
     _allow(_NOW)
     op.add_column("unit", sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.create_index("ix_unit_troubles", "unit", ["run_id"], postgresql_where=sa.text(_TROUBLES))
     op.create_table(
         "executor",
         sa.Column("run_id", sa.Text(), nullable=False),
@@ -29,7 +31,7 @@ def upgrade() -> None:
         sa.Column("ended", sa.DateTime(timezone=True), nullable=True),
         sa.Column("note", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_executor_run_id")),
-        sa.PrimaryKeyConstraint("run_id", "id", name=op.f("pk_executor")),
+        sa.PrimaryKeyConstraint("run_id", "id", "started", name=op.f("pk_executor")),
     )
     op.create_index("ix_executor_open", "executor", ["id"], postgresql_where=sa.text("ended IS NULL"))
     op.create_table(
@@ -64,6 +66,7 @@ def downgrade() -> None:
     """Drop them; paused and cancelled runs become stopped and failed ones."""
     for table in ("step_time", "tally", "executor"):
         op.drop_table(table)
+    op.drop_index("ix_unit_troubles", "unit")
     op.drop_column("unit", "facts")
     op.execute("UPDATE run SET status = 'stopped' WHERE status = 'paused'")
     op.execute("UPDATE run SET status = 'failed' WHERE status = 'cancelled'")
