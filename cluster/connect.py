@@ -70,12 +70,13 @@ def submit(client: Client, collection: Any) -> Future:
     return client.compute(collection, optimize_graph=False, retries=0)
 
 
-def submit_whole(client: Client, collection: Any, name: str) -> Future:
+def submit_whole(client: Client, collection: Any, name: str, priority: int = 0) -> Future:
     """Have a small lazy array computed by one worker as one task, which the dashboard shows under `name`.
 
-    Its images stay where they are made; as tasks of their own they could be sent to another worker.
+    It is begun before all that waits with a lower priority. Its images stay where they are made; as tasks of
+    their own they could be sent to another worker.
     """
-    return client.submit(_computed, collection, key=f"{name}-{uuid4().hex}", retries=0)
+    return client.submit(_computed, collection, key=f"{name}-{uuid4().hex}", retries=0, priority=priority)
 
 
 def _computed(collection: Any) -> Any:

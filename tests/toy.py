@@ -65,6 +65,7 @@ steps:
 STEPS = '''
 import os
 import signal
+import time
 
 import numpy as np
 from astropy.io import fits
@@ -90,6 +91,8 @@ def shift(frame, params: ShiftParams, references):
         raise ZeroDivisionError("a bug")
     if frame.header.get("KILL"):
         os.kill(os.getpid(), signal.SIGKILL)
+    if seconds := frame.header.get("SLOW"):
+        time.sleep(float(seconds))
     if frame.header.get("AGAIN"):
         raise Retriable("the line was busy")
     if frame.header.get("DOOM"):

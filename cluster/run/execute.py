@@ -21,6 +21,7 @@ from distributed import Client, Future, KilledWorker, wait
 
 from cluster.connect import submit_whole
 from cluster.run.orders import EVERY, Asked, Order, go
+from cluster.run.sharing import PRIORITY, Sharing
 from cluster.run.stacks import FrameSource, Manifest, Target, open_stack, written
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
@@ -44,6 +45,10 @@ WINDOW: Final = 2
 PATIENCE: Final = 240
 #: How often a frame is tried when what failed may pass.
 ATTEMPTS: Final = 3
+#: How often a frame is tried alone whose worker is killed while others use the cluster.
+KILLS: Final = 4
+#: Seconds between looks whether it is our turn.
+_TURN: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Job:
     dims: Dims = IMAGE
     attempt: int = 1
     alone: bool = False
+    killed: int = 0
 
     @property
     def kind(self) -> tuple[Dims, Shape, int]:
@@ -109,6 +115,8 @@ class DaskExecution:
         self._require_worker(PATIENCE)
         workers = client.scheduler_info(n_workers=-1)["workers"]
         self.workers = len(workers)
+        self.sharing = Sharing.of(client, self.workers)
+        self._begun: dict[str, float] = {}
         self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
 
     def __call__(self, jobs: Iterable[Job]) -> Generator[Manifest]:
@@ -127,6 +135,7 @@ class DaskExecution:
         running: dict[Future, list[Job]] = {}
         try:
             while waiting or running:
+                self.sharing.look()
                 if (asked := self.asked()) is not Order.GO:
                     waiting.clear()
                 if asked is Order.CANCEL:
@@ -134,6 +143,9 @@ class DaskExecution:
                 while waiting and self._may_start(waiting[0], running.values()):
                     block = waiting.popleft()
                     running[self._submit(block)] = block
+                if not running:  # it is the others' turn
+                    time.sleep(_TURN)
+                    continue
                 future = self._first_ended(running)
                 if future is None:
                     continue
@@ -145,6 +157,7 @@ class DaskExecution:
                         yield from manifests
         finally:
             self.client.cancel(list(running), force=True)
+            self._begun.clear()
 
     def _first_ended(self, running: Collection[Future]) -> Future | None:
         """One of the blocks that came to an end, or none within a moment.
@@ -178,7 +191,7 @@ class DaskExecution:
         """Whether there is room; a suspect runs alone, so that it takes nobody with it."""
         if block[0].alone or any(other[0].alone for other in running):
             return not running
-        return len(running) < WINDOW * self.workers
+        return len(running) < self.sharing.room(WINDOW)
 
     def _blocks(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
         """Jobs of one kind side by side, few enough for the memory and for every worker to get some."""
@@ -249,19 +262,22 @@ class DaskExecution:
         manifests = written(made, [job.targets for job in block], self.name)
         # The dashboard shows the block under the recipe's name and steps.
         try:
-            return submit_whole(self.client, manifests.data, self.name)
+            future = submit_whole(self.client, manifests.data, self.name, PRIORITY)
         except Exception as error:
             if self.client.status == "running":
                 raise
             raise _lost() from error
+        self._begun[future.key] = time.monotonic()
+        return future
 
     def _settle(
         self, future: Future, block: Sequence[Job], waiting: deque[list[Job]]
     ) -> Iterator[tuple[Job, list[Manifest]]]:
+        begun = self._begun.pop(future.key)
         try:
             texts: Any = future.result()
         except KilledWorker:
-            yield from self._after_kill(block, waiting)
+            yield from self._after_kill(block, waiting, begun)
         except (Fatal, LakeFatal, Retriable, LakeRetriable):
             raise
         except Exception as error:
@@ -278,24 +294,42 @@ class DaskExecution:
                 made, wanted = [one.unit for one in manifests], [one.unit for one in job.targets]
                 if made != wanted:
                     raise Fatal(f"Dask gave what unit {', '.join(made)} made for {', '.join(wanted)}")
+                self.sharing.spent(sum(manifests[0].outcome.seconds.values()))
                 yield job, manifests
 
     def _after_kill(
-        self, block: Sequence[Job], waiting: deque[list[Job]]
+        self, block: Sequence[Job], waiting: deque[list[Job]], begun: float
     ) -> Iterator[tuple[Job, list[Manifest]]]:
-        """A worker died under a block: each frame gets one more chance alone, then is put aside."""
+        """A worker died under a block: each frame gets one more chance alone, then is put aside.
+
+        Where others used the cluster meanwhile, as notebooks do, the frame may not be to blame: it is tried
+        more often, and never put aside for it.
+        """
         if not block[0].alone:
             waiting.extend([replace(job, alone=True)] for job in block)
             return
         (job,) = block
-        outcome = Outcome(
-            status=Status.QUARANTINED,
-            reason="the worker was killed while it worked on this frame alone, probably for its memory",
-            keyword="memory",
-            found=f"{self.memory / 2**30:.1f} GiB per worker",
-            advice="process it again with workers that have more memory",
-        )
-        yield job, list(job.ended(outcome))
+        if self.sharing.alone_since(begun):
+            outcome = Outcome(
+                status=Status.QUARANTINED,
+                reason="the worker was killed while it worked on this frame alone, probably for its memory",
+                keyword="memory",
+                found=f"{self.memory / 2**30:.1f} GiB per worker",
+                advice="process it again with workers that have more memory",
+            )
+        elif job.killed + 1 < KILLS:
+            waiting.append([replace(job, killed=job.killed + 1)])
+            return
+        else:
+            outcome = Outcome(
+                status=Status.FAILED,
+                reason="its workers were killed again and again while others used the cluster as well",
+                keyword="memory",
+                found=f"{self.memory / 2**30:.1f} GiB per worker",
+                advice="try it again when their work is done, or with workers that have more memory",
+                retriable=True,
+            )
+        yield replace(job, attempt=ATTEMPTS), list(job.ended(outcome))
 
 
 def _lost() -> Retriable:
