@@ -19,7 +19,6 @@ from lake.ledger.run import Run
 from lake.ledger.units import ENDED
 from lake.releases import nearby
 from lake.releases.drafts import discard_all
-from lake.storage import volatile
 
 _OPEN: Final = ("running", "paused", "stopped", "failed")
 """States of a run that is not through: whoever wants may go on with it."""
@@ -64,7 +63,7 @@ def cancel(lake: Lake, run_id: str, by: Principal) -> None:
 
 
 def give_up(lake: Lake, run_id: str) -> None:
-    """Free the units of a cancelled run, the versions reserved for it, and what it kept for itself."""
+    """Free the units of a cancelled run, and the versions that were reserved for it."""
     with transaction(lake.sessions) as session:
         session.execute(
             update(Unit)
@@ -72,7 +71,6 @@ def give_up(lake: Lake, run_id: str) -> None:
             .values(state="planned", lease_owner=None, lease_until=None)
         )
     discard_all(lake, run_id)
-    volatile.drop_all(lake.store, run_id)
 
 
 def troubled(lake: Lake, run_id: str, reason: str = "") -> dict[str, str]:
