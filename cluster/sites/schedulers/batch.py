@@ -192,20 +192,23 @@ def _kept_whole(cluster: Any, dask: BatchDask) -> Iterator[None]:
 
 def _keep_whole(cluster: Any, dask: BatchDask, stop: threading.Event) -> None:
     wait = _EVERY_S
-    known: set[str] = set()
+    useful: set[str] = set()
     while not stop.wait(wait):
-        known |= {worker.name for worker in cluster.scheduler.workers.values()}
         # Before the listing: a job that is submitted after it is not taken for lost.
         asked = {name: job.job_id for name, job in list(cluster.workers.items())}
+        working = {worker.name for worker in list(cluster.scheduler.workers.values())}
+        useful |= {job for name, job in asked.items() if name in working}
         try:
             there = _jobs(dask.kind)
             gone = [name for name, job in asked.items() if job not in there]
             if gone or len(asked) < dask.workers:
                 log.warning("%d of %d jobs of workers ended; asking for others", len(gone), dask.workers)
                 cluster.sync(_renew, cluster, dask.workers, gone)
-            wait = min(2 * wait, _LONGEST_S) if gone and known.isdisjoint(gone) else _EVERY_S
+            futile = gone and useful.isdisjoint(asked[name] for name in gone)
+            wait = min(2 * wait, _LONGEST_S) if futile else _EVERY_S
         except Exception as error:  # whatever it is: the run goes on with the workers there are
-            log.warning("lost workers are not replaced now: %s", str(error).strip().splitlines()[-1])
+            said = (str(error).strip() or repr(error)).splitlines()[-1]
+            log.warning("lost workers are not replaced now: %s", said)
             wait = min(2 * wait, _LONGEST_S)
 
 

@@ -115,22 +115,28 @@ def _deleted(dask: KubernetesDask) -> None:
 def _forwarded(dask: KubernetesDask) -> Iterator[Scheduler]:
     """The scheduler by its name, or through the Kubernetes where that name is not known: outside of it."""
     deadline = time.monotonic() + dask.patience
-    try:
-        socket.getaddrinfo(host(dask), PORT)
-    except socket.gaierror:
-        from kr8s.objects import Service
-
-        with _refusals(dask):
-            name = f"{dask.cluster}-scheduler"
-            service = Service.get(name, namespace=dask.namespace, api=_api(dask), timeout=dask.patience)
-            forward: Any = service.portforward(PORT, local_port="auto")
-            port = forward.start()
-        try:
-            yield _answering(dask, f"{protocol(dask)}://127.0.0.1:{port}", deadline)
-        finally:
-            forward.stop()
-    else:
+    if _known(host(dask)):
         yield _answering(dask, f"{protocol(dask)}://{host(dask)}:{PORT}", deadline)
+        return
+    from kr8s.objects import Service
+
+    with _refusals(dask):
+        name = f"{dask.cluster}-scheduler"
+        service = Service.get(name, namespace=dask.namespace, api=_api(dask), timeout=dask.patience)
+        forward: Any = service.portforward(PORT, local_port="auto")
+        port = forward.start()
+    try:
+        yield _answering(dask, f"{protocol(dask)}://127.0.0.1:{port}", deadline)
+    finally:
+        forward.stop()
+
+
+def _known(name: str) -> bool:
+    try:
+        socket.getaddrinfo(name, PORT)
+    except socket.gaierror:
+        return False
+    return True
 
 
 def _answering(dask: KubernetesDask, address: str, deadline: float) -> Scheduler:

@@ -132,6 +132,19 @@ def test_a_job_that_is_cancelled_before_it_starts_is_asked_for_again(slurm: Slur
 
 
 @pytest.mark.slow
+def test_jobs_that_never_become_workers_are_asked_for_less_and_less_often(
+    slurm: Slurm, tmp_path: Path
+) -> None:
+    dask = small(python="/none/bin/python", patience=25)
+    before = len(slurm.jobs())
+    with pytest.raises(Retriable, match="no worker after 25 s; look into"), opened(dask, tmp_path / "way"):
+        pass
+    assert 1 <= len(slurm.jobs()) - before <= 3
+    said = [one.read_text() for one in (tmp_path / "way").rglob("*.err")]
+    assert all("/none/bin/python: No such file" in one for one in said)
+
+
+@pytest.mark.slow
 def test_what_the_batch_system_refuses_is_said_in_its_words(slurm: Slurm, tmp_path: Path) -> None:
     with (
         pytest.raises(Fatal, match=r"SLURM refuses the jobs of workers: .*invalid partition"),

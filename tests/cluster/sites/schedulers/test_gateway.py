@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,14 +14,17 @@ from typing import Any, NamedTuple
 import pytest
 
 from cluster.connect import connected
+from cluster.run.execute import DaskExecution
 from cluster.sites.schedulers.opening import opened
 from cluster.sites.site import GatewayDask
 from cluster.workers import worker_environment
 from lake.errors import Fatal, Retriable
+from pipeline import Recipe
 from pipeline.outcome import Status
 from tests.cluster.run.test_execute import carried_out, job
 from tests.guarded import Guarded, free_ports
 from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
+from tests.toy import RECIPE
 
 for needed in ("dask_gateway", "dask_gateway_server"):
     pytest.importorskip(needed, reason="Dask Gateway is not installed: pip install 'heliolake[test]'")
@@ -152,6 +156,7 @@ def test_what_a_killed_run_left_is_found_again(served: Served, tmp_path: Path) -
 _OPENED = """
 import sys, time
 from pathlib import Path
+from cluster.run.execute import DaskExecution
 from cluster.sites.schedulers.opening import opened
 from cluster.sites.site import GatewayDask
 if __name__ == "__main__":
@@ -159,6 +164,19 @@ if __name__ == "__main__":
         print("open", flush=True)
         time.sleep(600)
 """
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_when_its_worker_is_killed(served: Served, tmp_path: Path) -> None:
+    jobs = [job(tmp_path, f"k{n}") for n in range(8)]
+    with opened(served.described(), tmp_path / "way") as scheduler, connected(scheduler) as client:
+        manifests = DaskExecution(client, Recipe.parse(RECIPE))(jobs)
+        done = [next(manifests)]
+        (nanny,) = client.run(os.getppid).values()
+        os.kill(nanny, signal.SIGKILL)
+        done += manifests
+    assert [one.outcome.status for one in done] == [Status.DONE] * 8
+    served.await_none()
 
 
 @pytest.mark.slow
