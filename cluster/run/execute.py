@@ -15,7 +15,7 @@ from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from distributed import Client, Future, KilledWorker, wait
 
@@ -39,8 +39,13 @@ log = logging.getLogger(__name__)
 
 #: Bytes of float32 images in one block, unless a single image is larger.
 BLOCK_BYTES: Final = 96 * 2**20
-#: Blocks per worker that are submitted and not finished.
-WINDOW: Final = 2
+#: Blocks per worker that are submitted and not finished: one is being written, one computed, one at hand.
+WINDOW: Final = 3
+#: Bytes that a pixel of a block takes, image and flags and then with the uncertainty, while the block goes
+#: through the recipe: before, behind, and once more when all are put together.
+_HELD: Final = (18, 30)
+#: The same of a block that is written beside the next one, and of the product that is made of its frames.
+_ON_ITS_WAY: Final = (6, 10)
 #: Seconds to wait for a first worker, and for another when the last one is gone (a busy machine is slow).
 PATIENCE: Final = 240
 #: How often a frame is tried when what failed may pass.
@@ -71,6 +76,13 @@ class Job:
     def ended(self, outcome: Outcome) -> Iterator[Manifest]:
         """The manifests of a job that made nothing."""
         return (Manifest(unit=target.unit, outcome=outcome) for target in self.targets)
+
+
+class Fit(NamedTuple):
+    """How many pieces of work one block may hold, and whether it can be written beside the next one."""
+
+    count: int
+    beside: bool
 
 
 class TooLarge(Fatal):
@@ -117,6 +129,7 @@ class DaskExecution:
         self.workers = len(workers)
         self.sharing = Sharing.of(client, self.workers)
         self._begun: dict[str, float] = {}
+        self.fits: dict[tuple[Dims, Shape, int], Fit] = {}
         self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
 
     def __call__(self, jobs: Iterable[Job]) -> Generator[Manifest]:
@@ -200,7 +213,7 @@ class DaskExecution:
         for job in jobs:
             by_kind.setdefault(job.kind, []).append(job)
         for kind, alike in by_kind.items():
-            size = min(per_worker, self._fit(*kind))
+            size = min(per_worker, self._fit(*kind).count)
             for start in range(0, len(alike), size):
                 yield alike[start : start + size]
 
@@ -227,27 +240,31 @@ class DaskExecution:
             manifest for job in jobs if job.kind in refusals for manifest in job.ended(refusals[job.kind])
         ]
 
-    def _fit(self, dims: Dims, shape: Shape, members: int) -> int:
-        """How many pieces of work one block may hold; `pixels` are those of one, in and out."""
+    def _fit(self, dims: Dims, shape: Shape, members: int) -> Fit:
+        """What one block may hold; `pixels` are those of one piece of work, in and out."""
+        if (kind := (dims, shape, members)) in self.fits:
+            return self.fits[kind]
         result, outputs = layouts_behind(self.recipe, dims, shape, members)
         made = prod(result.shape) + sum(prod(one.shape) for one in outputs.values())
         pixels = max(members * prod(shape), made)
         count = max(1, BLOCK_BYTES // (4 * pixels))
-        # A block holds images and flags (6 bytes a pixel; 10 with the uncertainty) before and behind the
-        # recipe, these once more when they are put together, and the one frame being worked on.
-        held = 30 if self.recipe.uncertainty else 18
-        need = pixels * (held * count + 4 * self.factor)
-        while self.memory and count > 1 and need > 0.6 * self.memory:
+
+        def need(count: int) -> float:
+            # Beside the block there is the one frame being worked on.
+            return pixels * (_HELD[self.recipe.uncertainty] * count + 4 * self.factor)
+
+        while self.memory and count > 1 and need(count) > 0.6 * self.memory:
             count //= 2
-            need = pixels * (held * count + 4 * self.factor)
-        if self.memory and need > 0.9 * self.memory:
+        if self.memory and need(count) > 0.9 * self.memory:
             raise TooLarge(
-                f"recipe {self.recipe.name} needs about {need / 2**30:.1f} GiB for "
+                f"recipe {self.recipe.name} needs about {need(count) / 2**30:.1f} GiB for "
                 f"{'one image' if members == 1 else f'a group of {members} images'} of "
                 f"{' x '.join(map(str, reversed(shape)))}, and a worker has {self.memory / 2**30:.1f} GiB; "
                 "start fewer workers with more memory each"
             )
-        return int(count)
+        more = pixels * _ON_ITS_WAY[self.recipe.uncertainty] * (count + 1)
+        fit = Fit(int(count), not self.memory or need(count) + more <= 0.6 * self.memory)
+        return self.fits.setdefault(kind, fit)
 
     def _submit(self, block: Sequence[Job]) -> Future:
         stack = open_stack(
@@ -259,7 +276,8 @@ class DaskExecution:
             uncertainty=self.reads_uncertainty,
         )
         made = apply(stack, self.recipe, reach=reached, members=len(block[0].sources))
-        manifests = written(made, [job.targets for job in block], self.name)
+        beside = self._fit(*block[0].kind).beside
+        manifests = written(made, [job.targets for job in block], self.name, beside=beside)
         # The dashboard shows the block under the recipe's name and steps.
         try:
             future = submit_whole(self.client, manifests.data, self.name, PRIORITY)

@@ -62,7 +62,9 @@ def look(priority: int, dask_scheduler: Any = None) -> Neighbours:
         return bool(ts.priority) and ts.priority[0] != -priority
 
     waiting = any(map(is_others, queued)) or any(
-        len(ws.processing) > ws.nthreads and any(map(is_others, ws.processing)) for ws in workers
+        # What a worker writes beside its next task holds no place.
+        len(ws.processing) - len(ws.long_running) > ws.nthreads and any(map(is_others, ws.processing))
+        for ws in workers
     )
     present = any(map(is_others, at_work)) or any(
         is_others(ts) for ws in workers for ts in islice(ws.has_what, _ENOUGH)

@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from cluster.run.beside import beside_the_next
 from cluster.run.worker import peak_memory, this_worker
 from lake.checksums import Checksums, checksums
 from lake.errors import BadInput as LakeBadInput
@@ -304,8 +306,17 @@ def _monotony(image: NDArray[np.float32]) -> tuple[str, ...]:
     return (f"all pixels of the raw image have the value {lowest:g}",) if lowest == highest else ()
 
 
-def write(block: xr.Dataset, targets: Sequence[Sequence[Target]], name: str) -> xr.Dataset:
+def write(
+    block: xr.Dataset, targets: Sequence[Sequence[Target]], name: str, *, beside: bool = False
+) -> xr.Dataset:
     """Write the finished frames of one block under their final names (in a worker).
+
+    Parameters
+    ----------
+    block, targets, name
+        The frames, where each goes, and what the result is called.
+    beside
+        While the worker computes the next block already; only in a task of Dask's.
 
     Returns
     -------
@@ -313,17 +324,20 @@ def write(block: xr.Dataset, targets: Sequence[Sequence[Target]], name: str) -> 
         Variable `name` (time): JSON of a list of `Manifest`, one for each target of that time.
     """
     parts = {output: part(block, output) for output in {one.output for several in targets for one in several}}
-    manifests = [
-        [_written(parts[target.output], index, target) for target in several]
-        for index, several in enumerate(targets)
-    ]
+    with beside_the_next() if beside else nullcontext():
+        manifests = [
+            [_written(parts[target.output], index, target) for target in several]
+            for index, several in enumerate(targets)
+        ]
     return xr.Dataset({name: ("time", as_objects([json.dumps(several) for several in manifests]))})
 
 
-def written(stack: xr.Dataset, targets: Sequence[Sequence[Target]], name: str) -> xr.DataArray:
-    """The manifests of a one-block stack, lazily; `name` is what the dashboard shows."""
+def written(
+    stack: xr.Dataset, targets: Sequence[Sequence[Target]], name: str, *, beside: bool = False
+) -> xr.DataArray:
+    """The manifests of a one-block stack, lazily; `name` is what the dashboard shows. See `write`."""
     layout = xr.Dataset({name: ("time", as_objects([""] * len(targets)))}).chunk({"time": -1})
-    kwargs: Mapping[str, Any] = {"targets": list(targets), "name": name}
+    kwargs: Mapping[str, Any] = {"targets": list(targets), "name": name, "beside": beside}
     return cast("xr.DataArray", xr.map_blocks(write, stack, kwargs=kwargs, template=layout)[name])
 
 

@@ -31,6 +31,8 @@ _NEGLIGIBLE_SHIFT: Final = np.float32(1e-3)
 
 _ONE: Final = np.float32(1.0)
 _HALF: Final = np.float32(0.5)
+#: Pixels whose flags are looked at together.
+_STRETCH: Final = 128
 _SIXTH: Final = np.float32(1.0 / 6.0)
 _TWO_THIRDS: Final = np.float32(2.0 / 3.0)
 
@@ -158,19 +160,26 @@ def _flag_run(
     lower: U16, upper: U16, flags: U16, tx: np.float32, dtx: np.float32, ty: np.float32, dty: np.float32
 ) -> None:
     """Flags of one run; `FILLED` stays only where the nearest input pixel has it."""
-    for k in range(flags.size):
-        x, y = tx + dtx * np.float32(k), ty + dty * np.float32(k)
-        west, east = x < _ONE - _NEGLIGIBLE_SHIFT, x > _NEGLIGIBLE_SHIFT
-        south, north = y < _ONE - _NEGLIGIBLE_SHIFT, y > _NEGLIGIBLE_SHIFT
-        found = lower[k] if west and south else np.uint16(0)
-        found |= lower[k + 1] if east and south else np.uint16(0)
-        found |= upper[k] if west and north else np.uint16(0)
-        found |= upper[k + 1] if east and north else np.uint16(0)
-        if y < _HALF:
-            nearest = lower[k] if x < _HALF else lower[k + 1]
-        else:
-            nearest = upper[k] if x < _HALF else upper[k + 1]
-        flags[k] |= (found & np.uint16(0x7FFF)) | (nearest & np.uint16(FILLED))
+    for start in range(0, flags.size, _STRETCH):
+        stop = min(start + _STRETCH, flags.size)
+        some = np.uint16(0)
+        for k in range(start, stop + 1):
+            some |= lower[k] | upper[k]
+        if not some:  # most pixels have no flags, and so have most stretches of them
+            continue
+        for k in range(start, stop):
+            x, y = tx + dtx * np.float32(k), ty + dty * np.float32(k)
+            west, east = x < _ONE - _NEGLIGIBLE_SHIFT, x > _NEGLIGIBLE_SHIFT
+            south, north = y < _ONE - _NEGLIGIBLE_SHIFT, y > _NEGLIGIBLE_SHIFT
+            found = lower[k] if west and south else np.uint16(0)
+            found |= lower[k + 1] if east and south else np.uint16(0)
+            found |= upper[k] if west and north else np.uint16(0)
+            found |= upper[k + 1] if east and north else np.uint16(0)
+            if y < _HALF:
+                nearest = lower[k] if x < _HALF else lower[k + 1]
+            else:
+                nearest = upper[k] if x < _HALF else upper[k + 1]
+            flags[k] |= (found & np.uint16(0x7FFF)) | (nearest & np.uint16(FILLED))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

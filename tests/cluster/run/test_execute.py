@@ -63,6 +63,7 @@ def client(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli
 
 def job(folder: Path, name: str, shape: tuple[int, int] = (4, 6), **cards: object) -> Job:
     frame = toy_frame(1.0, shape, **cards)
+    folder.mkdir(exist_ok=True)
     path = folder / f"{name}.fits"
     fits.writeto(path, frame.data, frame.header)
     root = folder / "rse"
@@ -219,6 +220,22 @@ def test_blocks_are_filled_but_every_worker_gets_some(client: Client, tmp_path: 
     assert len(sizes) >= 4
     large = Job(one.sources, one.targets, (4096, 4096))
     assert [len(block) for block in execution._blocks([large] * 3)] == [1, 1, 1]
+
+
+def test_a_block_is_written_beside_the_next_where_there_is_room_and_its_bytes_are_the_same(
+    client: Client, tmp_path: Path
+) -> None:
+    shape = (60, 90)
+    roomy = DaskExecution(client, Recipe.parse(RECIPE), worker_memory=1 << 30)
+    need = DaskExecution(
+        client, Recipe.parse(RECIPE), worker_memory=int(60 * 90 * (18 + 4 * roomy.factor) / 0.6)
+    )
+    kind = job(tmp_path, "kind", shape).kind
+    assert (roomy._fit(*kind).beside, need._fit(*kind).beside) == (True, False)
+    beside, by_itself = [job(tmp_path / name, "same", shape) for name in ("a", "b")]
+    found = [next(iter(way([one]))) for way, one in ((roomy, beside), (need, by_itself))]
+    assert found[0].sha256
+    assert found[0] == found[1].model_copy(update={"outcome": found[0].outcome})
 
 
 def test_what_names_a_frame_is_small_and_nothing_is_read_before_it_is_needed(tmp_path: Path) -> None:
