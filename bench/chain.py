@@ -84,7 +84,8 @@ def ours(recipe: Recipe, job: Job) -> dict[str, float]:
     name = task_name(recipe)
     manifest = Manifest.model_validate(json.loads(str(write(done, [job.targets], name)[name].values[0]))[0])
     end = time.perf_counter()
-    steps = checked(manifest).outcome.seconds
+    seconds = checked(manifest).outcome.seconds
+    steps = {bound.step.name: seconds[bound.step.name] for bound in recipe.bind()}
     rest = behind - middle - sum(steps.values())
     return {"read": middle - start, **steps, "provenance and copies": rest, "write": end - behind}
 

@@ -98,6 +98,7 @@ class _Batch:
     def __init__(self, client: Any, recipe: Recipe, frame: Level1, root: Path, paths: list[Path]) -> None:
         self.client, self.recipe, self.frame, self.root, self.paths = client, recipe, frame, root, paths
         self.numbers = itertools.count()
+        self.steps = [bound.step.name for bound in recipe.bind()]
 
     def _jobs(self, count: int) -> Any:
         return jobs(self.frame, self.paths[:count], self.root, f"b{next(self.numbers)}x")
@@ -108,8 +109,7 @@ class _Batch:
         phases = [ours(self.recipe, job) for job in self._jobs(count)]
         end, busy = time.perf_counter(), time.process_time() - busy
         shutil.rmtree(self.root)
-        names = [bound.step.name for bound in self.recipe.bind()]
-        steps = sum(record[name] for record in phases for name in names)
+        steps = sum(record[name] for record in phases for name in self.steps)
         return {"all": (end - start) / count, "processor": busy / count, "steps": steps / count}
 
     def together(self) -> dict[str, float]:
@@ -119,7 +119,7 @@ class _Batch:
         manifests = [checked(one) for one in DaskExecution(self.client, self.recipe)(wanted)]
         end, busy = time.perf_counter(), self._busy() - busy
         shutil.rmtree(self.root)
-        steps = sum(sum(manifest.outcome.seconds.values()) for manifest in manifests)
+        steps = sum(manifest.outcome.seconds[name] for manifest in manifests for name in self.steps)
         count = len(wanted)
         return {"all": (end - start) / count, "processor": busy / count, "steps": steps / count}
 

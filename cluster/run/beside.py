@@ -1,4 +1,4 @@
-"""Writing beside the sums of the next block: the disk and the processor of a worker both have something to do."""
+"""Writing a block beside the sums of the next one: a worker's disk and processor both have work."""
 
 from __future__ import annotations
 
