@@ -81,7 +81,7 @@ class Job:
 class Fit(NamedTuple):
     """How many pieces of work one block may hold, and whether it can be written beside the next one."""
 
-    count: int
+    pieces: int
     beside: bool
 
 
@@ -213,7 +213,7 @@ class DaskExecution:
         for job in jobs:
             by_kind.setdefault(job.kind, []).append(job)
         for kind, alike in by_kind.items():
-            size = min(per_worker, self._fit(*kind).count)
+            size = min(per_worker, self._fit(*kind).pieces)
             for start in range(0, len(alike), size):
                 yield alike[start : start + size]
 
@@ -291,7 +291,7 @@ class DaskExecution:
     def _settle(
         self, future: Future, block: Sequence[Job], waiting: deque[list[Job]]
     ) -> Iterator[tuple[Job, list[Manifest]]]:
-        begun = self._begun.pop(future.key)
+        begun = self._begun.pop(future.key, time.monotonic())
         try:
             texts: Any = future.result()
         except KilledWorker:
