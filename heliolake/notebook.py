@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.home.home import Home
+from cluster.sites.book import Book
 from heliolake.hints import why_nothing
 from heliolake.progress import shown
 from heliolake.recipes import find_recipe
@@ -74,7 +75,7 @@ class Connection:
 
     def __init__(self, home: Home, account: str | None = None) -> None:
         self.home = home
-        self.lake = Lake.open(home.lake_config())
+        self.lake = Lake.open(Book(home).lake_config())
         self.principal = principal(self.lake, account)
 
     def __repr__(self) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from lake.catalogue.session import open_engine, session_factory
-from lake.config import LakeConfig
+from lake.config import Element, LakeConfig
+from lake.errors import Fatal, Retriable
 from lake.grant import Grant
 from lake.rucio.client import RucioClient
 from lake.storage import credentials
@@ -58,13 +61,58 @@ class Lake:
             credentials.use(self.config.store_credentials)
         return open_store(self.config.store)
 
+    def at(self, rse: str) -> Lake:
+        """The same lake from where another storage element is the near one: what is made is stored there.
+
+        Raises
+        ------
+        Fatal
+            When there is none of the name, or this process does not reach it.
+        """
+        if rse == self.config.rse:
+            return self
+        near = next((one for one in self.config.others if one.rse == rse and one.store), None)
+        if near is None:
+            raise Fatal(
+                f"The storage element {rse} is not reached from here; `heliolake site list` has those."
+            )
+        mine = Element(self.config.rse, self.config.store, self.config.embargoed)
+        others = (mine, *(one for one in self.config.others if one.rse != rse))
+        there = Lake(replace(self.config, rse=rse, store=near.store, embargoed=near.embargoed, others=others))
+        there.__dict__["engine"] = self.engine  # one pool of connections
+        return there
+
+    @cached_property
+    def _far(self) -> tuple[Store, ...]:
+        """The stores of other sites that this process reaches."""
+        return tuple(open_store(one.store) for one in self.config.others if one.store)
+
+    def holders(self, key: str) -> Iterator[Store]:
+        """Stores that hold a key, the near one first; a store that does not answer is passed over."""
+        if not self._far:
+            yield self.store  # whether it does shows when it is read
+            return
+        for store in (self.store, *self._far):
+            try:
+                there = store.stat(key) is not None
+            except (Retriable, Fatal):
+                continue
+            if there:
+                yield store
+
+    def store_of(self, key: str) -> Store:
+        """The nearest store that holds a key; the near one where none does."""
+        return next(self.holders(key), self.store)
+
     def ref(self, _grant: Grant, scope: str, name: str, sha256: str = "") -> Ref:
-        """A file on the storage element, as a worker is told of it; for those to whom it was granted."""
-        return Ref(self.store.url, key_of(scope, name), sha256)
+        """A stored file, as a worker is told of it; for those to whom it was granted."""
+        key = key_of(scope, name)
+        return Ref(self.store_of(key).url, key, sha256)
 
     def place_of(self, _grant: Grant, scope: str, name: str) -> str:
         """Where a file lies, for people to whom it was granted."""
-        return self.store.place(key_of(scope, name))
+        key = key_of(scope, name)
+        return self.store_of(key).place(key)
 
     def close(self) -> None:
         """Give the database connections back."""

@@ -97,12 +97,21 @@ class Home:
     def rse(self) -> str:
         """Name of the home's storage element."""
         outside = self.outside
-        return outside.rse if outside else RSE
+        return outside.rse if outside else str(self._read(self._state_file).get("rse", RSE))
 
     @property
     def rse_root(self) -> Path:
         """Folder of the home's storage element, where it is of the kind posix."""
-        return self.storage / RSE
+        return self.storage / self.rse
+
+    @property
+    def sites(self) -> Path:
+        """File of what other sites there are."""
+        return self.path / "sites.yaml"
+
+    def part(self, site: str) -> Home:
+        """The folder of what this home runs for another site: storage and Dask, with ports of their own."""
+        return Home(self.path / "sites" / site)
 
     @property
     def objects(self) -> Path:
@@ -134,13 +143,15 @@ class Home:
         """File of credentials for stores: its own S3 storage, and whatever others are written there."""
         return self.path / "stores.json"
 
-    def create(self, kind: str = "") -> None:
+    def create(self, kind: str = "", rse: str = RSE) -> None:
         """Make the folders, the identity and the passwords, as far as they are missing.
 
         Parameters
         ----------
         kind
             What a new home is to keep its files in, one of `KINDS`; '' leaves it as it is.
+        rse
+            Name of a new home's storage element.
 
         Raises
         ------
@@ -165,8 +176,9 @@ class Home:
             raise Fatal(f"The home {self.path} has a percent sign in its path. Choose another with --home.")
         try:
             self.path.mkdir(parents=True, mode=PRIVATE_FOLDER, exist_ok=True)
+            element = self.storage / (self.rse if self._state_file.exists() else rse)
             parts = [self.log, self.run, self.storage, self.postgres, self.rucio, self.dask]
-            parts.append(self.objects if (kind or self.kind) == "s3" else self.rse_root)
+            parts.append(self.objects if (kind or self.kind) == "s3" else element)
             for folder in parts:
                 folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         except OSError as error:
@@ -177,7 +189,7 @@ class Home:
             self.path.chmod(PRIVATE_FOLDER)
         with self.lock():
             if not self._state_file.exists():
-                state = {"id": secrets.token_hex(8), "ports": {}, "storage": kind or KINDS[0]}
+                state = {"id": secrets.token_hex(8), "ports": {}, "storage": kind or KINDS[0], "rse": rse}
                 self._write(self._state_file, state)
             known = self._read(self._secrets_file)
             missing = {name: secrets.token_hex(24) for name in SECRETS if name not in known}

@@ -22,6 +22,7 @@ from cluster.run.alike import AllAlike, FirstFailures
 from cluster.run.execute import DaskExecution
 from cluster.run.jobs import Edition, jobs_of, target_of
 from cluster.run.orders import Cancelled, Orders
+from cluster.run.post import Post
 from cluster.run.stacks import Manifest, Target
 from cluster.scheduler import Scheduler
 from lake.governance.doi.headers import concept_doi
@@ -68,6 +69,8 @@ class Carrying:
     editions: dict[ProductKey, Edition] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     finished: int = 0
+    post: Post | None = None
+    healed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.lake = self.run.lake
@@ -93,7 +96,7 @@ class Carrying:
         status, note = "stopped", "interrupted"
         try:
             self._tell("")
-            with self.run.kept(), connected(scheduler) as client:
+            with self.run.kept(self.post.site if self.post else ""), connected(scheduler) as client:
                 execution = DaskExecution(client, self.plan.recipe, asked=self.orders)
                 for claimed in self._claims():
                     self._work(claimed, execution)
@@ -112,7 +115,8 @@ class Carrying:
             raise
         finally:
             self.run.give_back()
-            self.run.end(status, note)
+            if self.post is None:  # else who sent the executors ends it
+                self.run.end(status, note)
         return releases
 
     def _give_up_drafts(self) -> None:
@@ -137,7 +141,7 @@ class Carrying:
                 log.error("%d units of run %s had no end; they are done again", lost, self.run.id)
             if self.orders.wait_through(self._tell):
                 rounds.clear()
-            claimed = self.run.claim(BATCH)
+            claimed = self._claim()
             rounds.update(unit.unit_id for unit in claimed)
             if claimed and max(rounds.values()) > _ROUNDS:
                 (unit_id, _), *_ = rounds.most_common(1)
@@ -147,16 +151,27 @@ class Carrying:
                 )
             if claimed:
                 yield claimed
-            elif not self.run.left():
+            elif not self._may_come():
                 return
             else:
                 time.sleep(_WAIT)
                 take_over(self.lake)
 
+    def _claim(self) -> list[Claimed]:
+        if self.post is None:
+            return self.run.claim(BATCH)
+        return [] if self.post.leaves() else self.run.claim(self.post.batch, site=self.post.site)
+
+    def _may_come(self) -> bool:
+        """Whether work may come yet: what others hold may come back, what waits elsewhere may move here."""
+        return self.run.left() > 0 and not (self.post is not None and self.post.leaves())
+
     def _work(self, claimed: Sequence[Claimed], execution: DaskExecution) -> None:
         known = results(self.lake, (unit.unit_id for unit in claimed))
         self._enter([_known(known[unit.unit_id]) for unit in claimed if unit.unit_id in known])
         work = [self.units[unit.unit_id] for unit in claimed if unit.unit_id not in known]
+        if self.post is not None and work:
+            self.post.fetch(work)
         jobs = list(jobs_of(self.lake, self.grant, self.plan.recipe, work, self._target))
         pending: list[Finished] = []
         seen: set[str] = set()
@@ -164,6 +179,8 @@ class Carrying:
         with closing(execution(jobs)) as manifests:
             for manifest in manifests:
                 seen.add(manifest.unit)
+                if self._is_healed(manifest):
+                    continue
                 pending += self._accept(self.first.passed(manifest))
                 if len(pending) >= _FLUSH:
                     self._enter(pending)
@@ -177,10 +194,24 @@ class Carrying:
             self._enter([*pending, *self._accept(self.first.rest())])
 
     def _accept(self, manifests: Sequence[Manifest]) -> list[Finished]:
+        rse = "" if self.post is None else self.post.rse
         for manifest in manifests:
             if manifest.outcome.status is Status.QUARANTINED:
                 self._put_aside(self.units[manifest.unit], manifest.outcome)
+        if rse:
+            manifests = [manifest.model_copy(update={"rse": rse}) for manifest in manifests]
         return [_finished(manifest, self.units[manifest.unit]) for manifest in manifests]
+
+    def _is_healed(self, manifest: Manifest) -> bool:
+        """Whether a unit whose input could not be read is tried again: the input came from elsewhere."""
+        if self.post is None or manifest.outcome.step != "read" or manifest.unit in self.healed:
+            return False
+        if manifest.outcome.status not in (Status.QUARANTINED, Status.FAILED):
+            return False
+        healed = self.post.heal([self.units[manifest.unit]])
+        self.healed |= healed
+        self.run.give_back(sorted(healed))
+        return bool(healed)
 
     def _tell(self, name: str, pending: int = 0) -> None:
         if self.on_progress:

@@ -13,12 +13,20 @@ from lake.lake import Lake
 from lake.ledger import runs
 from lake.ledger.owners import is_dead, this_process
 from lake.ledger.run import Run
+from lake.ledger.sites import move
 from lake.ledger.units import ENDED, UnitSpec
 from lake.names import ProductKey
 from lake.releases.releases import find_by_key, product_lock
 
 
-def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quarantined: bool = False) -> Run:
+def open_run(
+    lake: Lake,
+    plan: Plan,
+    work: Sequence[PlannedUnit],
+    *,
+    retry_quarantined: bool = False,
+    places: Mapping[str, str] | None = None,
+) -> Run:
     """The run that does this work: the last one of the plan if it can be gone on with, else a new one.
 
     Parameters
@@ -31,6 +39,8 @@ def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quara
         The units of its products that are not up to date.
     retry_quarantined
         Whether units that were put aside are planned again.
+    places
+        The site of each unit, where several are to share the run.
 
     Returns
     -------
@@ -42,15 +52,20 @@ def open_run(lake: Lake, plan: Plan, work: Sequence[PlannedUnit], *, retry_quara
     BadInput
         When another process is carrying the plan out.
     """
+    there = places or {}
     # Two commands given at once would both find no run and make one each.
     with product_lock(lake, ProductKey("plans", plan.id, "0")):
         for told in runs.runs_of_plan(lake, plan.id):
             if told["status"] not in ENDED and _can_go_on(lake, told, work):
                 run = take(lake, told)
                 run.replan(["failed", *(["quarantined"] if retry_quarantined else [])])
+                move(run, there)
                 return run
         document = {key: value for key, value in plan.document().items() if key != "units"}
-        specs = (UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}) for unit in work)
+        specs = (
+            UnitSpec(unit.unit_id, unit.product.name, {"unit": unit.payload()}, there.get(unit.unit_id, ""))
+            for unit in work
+        )
         return Run.create(lake, plan.id, document, plan.recipe.name, specs, this_process())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from cluster.plan.plan import Plan
 from cluster.plan.refusals import refuse_hopeless
@@ -16,25 +16,37 @@ from cluster.plan.units import PlannedUnit
 from cluster.report import Item, Report
 from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying, Progress
+from cluster.run.kept_plan import plan_of
 from cluster.run.open_run import open_run, require_free, take
 from cluster.run.remake import Remade, remake_lost
 from cluster.scheduler import Scheduler
-from lake.errors import BadInput
 from lake.governance.policy import PUBLIC, Principal
 from lake.lake import Lake
 from lake.ledger import control, runs
-from lake.ledger.owners import this_process
 from lake.ledger.results import forget_lost, forget_quarantined, results
 from lake.ledger.run import Run
+from lake.ledger.sites import move
 from lake.ledger.units import Result
 from lake.names import ProductKey
 from lake.releases.access import require_inputs
 from lake.releases.releases import active_files, find_by_key
 from lake.releases.withdrawal import withdrawn_files
-from pipeline import code
 from pipeline.errors import Fatal
 from pipeline.outcome import Outcome, Status
-from pipeline.recipe import Recipe
+
+
+class Crew(Protocol):
+    """Executors of several sites that share a run."""
+
+    def places(self, lake: Lake, plan: Plan, units: Sequence[PlannedUnit]) -> Mapping[str, str]:
+        """The site of each unit."""
+        ...
+
+    def carry_out(
+        self, run: Run, plan: Plan, on_progress: Progress | None, *, keep_going: bool
+    ) -> list[dict[str, Any]]:
+        """Have an open run carried out; the releases made."""
+        ...
 
 
 def process(
@@ -46,6 +58,7 @@ def process(
     retry_quarantined: bool = False,
     keep_going: bool = False,
     principal: Principal = PUBLIC,
+    crew: Crew | None = None,
 ) -> Report:
     """Carry out a plan, or go on with it where it was stopped.
 
@@ -65,6 +78,8 @@ def process(
         Put frames aside even where the first ones all fail alike, instead of stopping the run.
     principal
         On whose behalf: inputs that they may not read are refused.
+    crew
+        Executors of several sites, that do it instead of this process.
 
     Returns
     -------
@@ -98,9 +113,12 @@ def process(
         if not _up_to_date(lake, product, members, known)
         for unit in members
     ]
-    run = open_run(lake, plan, work, retry_quarantined=retry_quarantined) if work else None
+    places = crew.places(lake, plan, work) if crew is not None and work else {}
+    run = open_run(lake, plan, work, retry_quarantined=retry_quarantined, places=places) if work else None
     releases = []
-    if run is not None:
+    if run is not None and crew is not None:
+        releases = crew.carry_out(run, plan, on_progress, keep_going=keep_going or _ever_done(known))
+    elif run is not None:
         first = FirstFailures(armed=not keep_going and not _ever_done(known))
         releases = Carrying(run, plan, grant, len(work), on_progress, first).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
@@ -115,6 +133,7 @@ def resume(
     keep_going: bool = False,
     principal: Principal = PUBLIC,
     again: Sequence[str] | None = None,
+    crew: Crew | None = None,
 ) -> Report:
     """Go on with a run by its id, whatever a plan of today would say.
 
@@ -122,22 +141,31 @@ def resume(
     `again` are tried again, by default all that failed.
     """
     told = runs.find_run(lake, run_id)
-    plan = _plan_of(lake, told)
-    _require_code_of_today(run_id, plan)
+    plan = plan_of(lake, told)
     grant = require_inputs(lake, principal, plan.parents(), plan.reference_dids())
     known = results(lake, (unit.unit_id for unit in plan.units))
     remade = remake_lost(lake, scheduler, plan, grant, known)
     if remade.other and _all_active(lake, plan, remade):
         return process(
-            lake, scheduler, plan, on_progress=on_progress, keep_going=keep_going, principal=principal
+            lake,
+            scheduler,
+            plan,
+            on_progress=on_progress,
+            keep_going=keep_going,
+            principal=principal,
+            crew=crew,
         )
     run = take(lake, told)
     if again is None:
         run.replan(["failed"])
     else:
         run.replan_units(again)
-    first = FirstFailures(armed=not keep_going and not _ever_done(known))
-    releases = Carrying(run, plan, grant, len(plan.units), on_progress, first).carry_out(scheduler)
+    if crew is not None:
+        move(run, crew.places(lake, plan, plan.units))
+        releases = crew.carry_out(run, plan, on_progress, keep_going=keep_going or _ever_done(known))
+    else:
+        first = FirstFailures(armed=not keep_going and not _ever_done(known))
+        releases = Carrying(run, plan, grant, len(plan.units), on_progress, first).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
 
 
@@ -157,9 +185,8 @@ def retry(
     these everything is tried that failed. Parameters, report and errors are those of `process`.
     """
     told = runs.find_run(lake, run_id)
-    plan = _plan_of(lake, told)
+    plan = plan_of(lake, told)
     require_free(lake, told)
-    _require_code_of_today(run_id, plan)
     found = control.troubled(lake, run_id, reason)
     control.note_retry(lake, run_id, principal, reason, len(found))
     forget_quarantined(lake, list(found))
@@ -169,31 +196,6 @@ def retry(
     else:
         carry_out = partial(resume, lake, scheduler, run_id, again=list(found))
     return carry_out(on_progress=on_progress, keep_going=keep_going, principal=principal)
-
-
-def _plan_of(lake: Lake, told: Mapping[str, Any]) -> Plan:
-    """The plan that a run carries out, as it was made.
-
-    Raises
-    ------
-    lake.errors.BadInput
-        When the run is one of a reduction.
-    """
-    run_id, document = told["run"], told["document"]
-    if "recipe" not in document:
-        raise BadInput(
-            f"run {run_id} makes references, not products",
-            advice=f"heliolake reduce --run {run_id} goes on with it",
-        )
-    return Plan(
-        Recipe.model_validate(document["recipe"]),
-        document["context"],
-        tuple(
-            PlannedUnit.of_payload(unit_id, payload["unit"])
-            for unit_id, (_, payload) in Run(lake, run_id, this_process()).payloads().items()
-        ),
-        code=document.get("code", {}),
-    )
 
 
 def _all_active(lake: Lake, plan: Plan, remade: Remade) -> bool:
@@ -219,24 +221,6 @@ def _report(
 def _ever_done(known: Mapping[str, Result]) -> bool:
     """Whether any unit gave a file: then a frame that fails is to blame itself."""
     return any(result.file is not None for result in known.values())
-
-
-def _require_code_of_today(run_id: str, plan: Plan) -> None:
-    """A run is gone on with by the code it was planned with, or not at all.
-
-    Raises
-    ------
-    pipeline.errors.Fatal
-        When the software changed meanwhile.
-    """
-    today = code.of_recipe(plan.recipe)
-    if plan.code != today:
-        changed = code.differences(plan.code, today) if plan.code else "what it was is not known"
-        raise Fatal(
-            f"the software changed since run {run_id} was planned: {changed}. Its products would be of two "
-            f"kinds. Plan again: `heliolake process {plan.recipe.name}` with the same options makes a new "
-            "run, and what was published stays done"
-        )
 
 
 def _up_to_date(

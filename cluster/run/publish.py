@@ -169,6 +169,9 @@ def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
         parents=sorted({parent for unit in found.members for parent in unit.parents}),
         caveats=found.caveats(),
         quarantined_units=found.put_aside,
+        places={
+            one.did: manifest.rse for one, (_, manifest) in zip(made, found.new, strict=True) if manifest.rse
+        },
         procedures=_procedures(plan.recipe.bind(), found.members[0].output),
     )
     try:

@@ -129,7 +129,8 @@ def _file_of(known: Mapping[str, Result], unit: PlannedUnit) -> FileEntry | None
 
 def _has_its_size(lake: Lake, file: FileEntry) -> bool:
     """A look that a million files allow; `fsck --deep` reads them, and sets aside what is damaged."""
-    there = lake.store.stat(key_of(file.scope, file.name))
+    key = key_of(file.scope, file.name)
+    there = lake.store_of(key).stat(key)
     return there is not None and there.size == file.size
 
 

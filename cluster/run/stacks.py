@@ -132,7 +132,8 @@ class Manifest(BaseModel):
     """What became of one frame: its outcome, and the file if there is one.
 
     The dates are those of the finished header: a step may know them better than the raw file. The dims of an
-    image are left out, for most frames are images. `worker` did it, and never held more bytes than `memory`.
+    image are left out, for most frames are images. `worker` did it, and never held more bytes than `memory`;
+    `rse` is where it lies, where a run has several sites.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -149,6 +150,7 @@ class Manifest(BaseModel):
     date_end: datetime | None = None
     worker: str = ""
     memory: int = 0
+    rse: str = ""
 
 
 def open_stack(

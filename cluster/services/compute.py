@@ -20,6 +20,15 @@ class Dask(Service):
     name = "dask"
     port_names = ("scheduler", "dashboard")
 
+    def __init__(self, workers: int | None = None) -> None:
+        """Have so many workers, one per core where it is not said."""
+        self._workers = workers
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are to be."""
+        return self._workers or worker_count()
+
     def prepare(self, home: Home) -> None:
         """Write the settings astropy reads in workers: it must never download there."""
         config = home.dask / "config"
@@ -42,7 +51,7 @@ class Dask(Service):
         """Our main module, given everything it must know."""
         ports = [str(home.port(name)) for name in self.port_names]
         folder, key = str(home.dask), str(home.dask_key)
-        return python("-m", "cluster.services.dask_main", *ports, str(worker_count()), folder, key)
+        return python("-m", "cluster.services.dask_main", *ports, str(self.workers), folder, key)
 
     def problem(self, home: Home) -> str:
         """Whether the scheduler answers and no worker is missing."""
@@ -51,8 +60,8 @@ class Dask(Service):
             workers = int(json.loads(fetch(url))["workers"])
         except (OSError, ValueError, KeyError) as error:
             return f"it does not answer: {getattr(error, 'reason', error)}"
-        missing = worker_count() - workers
-        return f"{missing} of {worker_count()} workers missing" if missing > 0 else ""
+        missing = self.workers - workers
+        return f"{missing} of {self.workers} workers missing" if missing > 0 else ""
 
     def address(self, home: Home) -> str:
         """The dashboard, which is what people want to see."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from cluster.home.home import Home
-from cluster.services import installed, ports, records, rucio
+from cluster.services import elsewhere, installed, ports, records, rucio
 from cluster.services.base import Service, ServiceState, launch, python
 from cluster.services.compute import Dask
 from cluster.services.objects import SeaweedFS, program
@@ -44,7 +44,7 @@ def up(home: Home, *, storage: str = "", on_progress: Progress | None = None) ->
     Returns
     -------
     list of ServiceState
-        How the services are now, in the order of `services_of`.
+        How the services are now, in the order of `services_of`; those of other sites follow.
 
     Raises
     ------
@@ -69,6 +69,7 @@ def up(home: Home, *, storage: str = "", on_progress: Progress | None = None) ->
         if compute_started:
             installed.note(home)
             _warm_kernels(home)
+        elsewhere.bring_up(home, say)
     return status(home)
 
 
@@ -77,6 +78,7 @@ def down(home: Home) -> list[ServiceState]:
     if not home.exists:
         return status(home)
     with home.lock("up"):
+        elsewhere.take_down(home)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda service: service.stop(home), (SERVER, DAEMONS, DASK)))
             # Those they write to while they end.
@@ -90,7 +92,8 @@ def status(home: Home) -> list[ServiceState]:
     if not home.exists:
         return [ServiceState(service.name, "stopped") for service in services_of(home)]
     with ThreadPoolExecutor(5) as pool:
-        return list(pool.map(lambda service: service.probe(home), services_of(home)))
+        own = pool.map(lambda service: service.probe(home), services_of(home))
+        return [*own, *elsewhere.states(home)]
 
 
 def _bring_up(service: Service, home: Home, say: Progress) -> bool:

@@ -24,7 +24,7 @@ def read(file: Path) -> Sites:
     Fatal
         When it cannot be read, naming the file, the key and what is wrong with it.
     """
-    return _checked(file, _document(file))
+    return checked(file, _document(file))
 
 
 def write(file: Path, sites: Sites) -> None:
@@ -40,7 +40,14 @@ def _document(file: Path) -> Any:
     return (load_yaml(file, "the file of sites") or {}) if file.exists() else {}
 
 
-def _checked(file: Path, document: Any) -> Sites:
+def checked(file: Path, document: Any) -> Sites:
+    """What a document says that is in a file, or is to be.
+
+    Raises
+    ------
+    Fatal
+        As `read`.
+    """
     try:
         return Sites.model_validate(document)
     except ValidationError as error:

@@ -32,6 +32,7 @@ from heliolake.cli import (
     restore,
     runs,
     services,
+    sites,
     stack,
     withdraw,
     work,
@@ -168,6 +169,7 @@ def heliolake(
 for group in (
     demo,
     services,
+    sites,
     ingest,
     work,
     reduce,

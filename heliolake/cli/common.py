@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -49,15 +49,17 @@ def command(ctx: typer.Context, words: str) -> str:
 
 
 @contextmanager
-def open_lake(ctx: typer.Context) -> Iterator[Lake]:
-    """The lake of the home; `Unreachable` when its services do not run."""
+def open_lake(ctx: typer.Context, site: str | None = None) -> Iterator[Lake]:
+    """The lake of the home, seen from one of its sites; `Unreachable` when its services do not run."""
+    from cluster.sites.book import Book
+    from cluster.sites.site import HOME
     from lake.lake import Lake
 
     # Both report retries and old features at levels meant for servers; errors come as exceptions.
     for name in ("rucio", "rucio.client", "distributed", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("distributed.client").disabled = True  # its level is set anew by its first import
-    with Lake.open(home_of(ctx).lake_config()) as lake:
+    with Lake.open(Book(home_of(ctx)).lake_config(site or HOME)) as lake:
         say_what_is_newer(home_of(ctx))
         yield lake
 
@@ -83,14 +85,18 @@ def require_operator(principal: Principal, what: str) -> None:
     require(principal, what)
 
 
-def running_scheduler(ctx: typer.Context) -> Scheduler | None:
-    """The Dask scheduler of the home, for work that can do without; None where it does not run."""
+@contextmanager
+def running_scheduler(ctx: typer.Context, site: str | None = None) -> Iterator[Scheduler | None]:
+    """The Dask scheduler of a site, for work that can do without; None where it does not run."""
+    from cluster.sites.book import Book
+    from cluster.sites.site import HOME
     from lake.errors import Unreachable
 
-    try:
-        return home_of(ctx).scheduler()
-    except Unreachable:
-        return None
+    with ExitStack() as held:
+        found = None
+        with suppress(Unreachable):
+            found = held.enter_context(Book(home_of(ctx)).scheduler(site or HOME))
+        yield found
 
 
 def say_what_is_newer(home: Home) -> None:

@@ -61,6 +61,17 @@ def context_numbers(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, _asked(ctx, _CONTEXTS, (_MOST,)))
 
 
+def site_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The sites of the home."""
+    try:
+        from cluster.sites.book import Book
+
+        known = list(Book(Home.resolve(ctx.find_root().params.get("home"))).sites)
+    except Exception:
+        return []
+    return _beginning(incomplete, known)
+
+
 def product_names(ctx: typer.Context, incomplete: str) -> list[str]:
     """Products of the home; without their instrument, for shells break words at colons."""
     _, colon, start = incomplete.rpartition(":")

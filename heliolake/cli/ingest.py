@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from heliolake.cli.common import WORK, Json, command, home_of, open_lake, running_scheduler
+from heliolake.cli.complete import site_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, print_json, progress_bar, shown
 from heliolake.cli.reports import print_report
@@ -29,6 +30,12 @@ def ingest(
             "--check", help="Also count what SOLARNET's rules find in the headers; refuses nothing."
         ),
     ] = False,
+    site: Annotated[
+        str | None,
+        typer.Option(
+            "--site", metavar="NAME", autocompletion=site_names, help="Where they go. [dim]Default: home[/]"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Recognise, check and register FITS files.
@@ -48,11 +55,15 @@ def ingest(
     def note(sentence: str) -> None:
         err().print(f"[yellow]note:[/] {shown(sentence)}")
 
-    with open_lake(ctx) as lake, progress_bar("reading") as bar:
+    with (
+        open_lake(ctx, site) as lake,
+        running_scheduler(ctx, site) as scheduler,
+        progress_bar("reading") as bar,
+    ):
         report = take_in(
             lake,
             paths,
-            scheduler=running_scheduler(ctx),
+            scheduler=scheduler,
             on_progress=bar,
             say=note,
             embargoes=embargoes_of(home_of(ctx).path),

@@ -32,6 +32,14 @@ def up(
             "--storage", metavar="posix|s3", help="What a new home keeps its files in.", show_default="posix"
         ),
     ] = "",
+    site: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--site",
+            metavar="NAME[=posix|s3]",
+            help="Add a site too, unless it is there, that this home runs; may be given several times.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start the services of a home: PostgreSQL, Rucio and Dask, and SeaweedFS where it keeps its files in S3.
@@ -44,10 +52,17 @@ def up(
       heliolake up
       heliolake --home ./lake up
       heliolake --home ./objects up --storage s3
+      heliolake up --site north --site south=s3
     """
     from cluster.services import up as bring_up
+    from cluster.sites.book import Book
 
     home = home_of(ctx)
+    if site:
+        home.create(storage)
+    for one in site or ():
+        name, _, kind = one.partition("=")
+        Book(home).add_embedded(name, kind or "posix")
     console = err()
     with console.status(f"starting the services of {shown(home.path)}") as spinner:
         states = bring_up(home, storage=storage, on_progress=spinner.update)

@@ -21,13 +21,14 @@ from heliolake.cli.common import (
     principal_of,
     require_operator,
 )
-from heliolake.cli.complete import context_numbers, recipe_names, run_ids
+from heliolake.cli.complete import context_numbers, recipe_names, run_ids, site_names
 from heliolake.cli.complete import settings as settings_of
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, progress_bar, shown, table
 from heliolake.cli.reports import print_report, short_time
 
 if TYPE_CHECKING:
+    from cluster.crew.crew import SiteCrew
     from cluster.home.home import Home
     from cluster.plan.plan import Plan
     from cluster.report import Report
@@ -135,6 +136,15 @@ TrialFolder = Annotated[
         help="With --trial: where its products go; the workers must reach it.",
     ),
 ]
+AtSites = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--site",
+        metavar="NAME",
+        autocompletion=site_names,
+        help="Have it done at this site; may be given several times. [dim]Default: all that take work[/]",
+    ),
+]
 Yes = Annotated[
     bool,
     typer.Option("-y", "--yes", help="Do not ask before other settings replace what is active."),
@@ -158,6 +168,10 @@ def plan(
     settings: Settings = None,
     explain: Explain = None,
     diff: EarlierPlan = None,
+    where: Annotated[
+        bool, typer.Option("--where", help="Say which site would do what, and what would be copied for it.")
+    ] = False,
+    site: AtSites = None,
     output: PlanFile = None,
     as_json: Json = False,
 ) -> None:
@@ -189,7 +203,8 @@ def plan(
         if not explain:  # which says why for one file, whatever holds for all
             refuse_hopeless(lake, made)
         stands = standing(lake, made)
-    document = made.document() | {"standing": stands.document()}
+        there = _where(ctx, lake, made, site) if where or site else []
+    document = made.document() | {"standing": stands.document()} | ({"where": there} if where or site else {})
     if output:
         output.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
         err().print(f"written: {shown(output)}", soft_wrap=True)
@@ -201,6 +216,26 @@ def plan(
         print_json(document)
     else:
         print_plan(document)
+        if where or site:
+            _print_where(there)
+
+
+def _where(ctx: typer.Context, lake: Lake, made: Plan, named: list[str] | None) -> list[dict[str, Any]]:
+    """Who would do what, and what would be copied for it, by site."""
+    from cluster.crew.crew import SiteCrew
+    from cluster.sites.book import Book
+
+    crew = SiteCrew(Book(home_of(ctx)), tuple(named or ()), ctx.obj.account)
+    return crew.summary(lake, made)
+
+
+def _print_where(there: list[dict[str, Any]]) -> None:
+    rows = [
+        (one["site"] or "nowhere: under embargo", one["units"], one["copied"], f"{one['bytes'] / 1e6:.1f}",
+         f"{one['seconds']:.0f}", ", ".join(one["sources"]))
+        for one in there
+    ]  # fmt: skip
+    out().print(table("", ("site", ">files", ">copied", ">MB", ">seconds", "copied from"), rows))
 
 
 def process(
@@ -232,6 +267,7 @@ def process(
         bool, typer.Option("--retry-quarantined", help="Try units again that were put aside before.")
     ] = False,
     keep_going: KeepGoing = False,
+    site: AtSites = None,
     trial: Trial = False,
     output: TrialFolder = None,
     yes: Yes = False,
@@ -256,6 +292,8 @@ def process(
         raise typer.BadParameter("name a RECIPE, or a run to go on with: --run ID", param_hint="RECIPE")
     query = (recipe, since, until, observation, context, changed_since)
     given = (*query, settings, retry_quarantined, trial, output)
+    if trial and site:
+        raise typer.BadParameter("a trial is made by the home's own workers", param_hint="--site")
     if run is not None and any(given):
         raise typer.BadParameter("a run goes on as it was planned; give --run alone", param_hint="--run")
     if trial != (output is not None):
@@ -269,8 +307,9 @@ def process(
         principal = principal_of(ctx, lake)
         if output is None:
             require_operator(principal, "publishing")
+        crew = None if output is not None else _crew(ctx, site)
         if run is not None:
-            report = _resumed(lake, home, run, principal, keep_going=keep_going)
+            report = _resumed(lake, home, run, principal, crew, keep_going=keep_going)
         else:
             asked = (since, until, observation, changed_since)
             made = _planned(lake, str(recipe), settings, asked, context, principal)
@@ -280,7 +319,9 @@ def process(
                 report = _tried(lake, home, made, output, principal)
             else:
                 again, bad = retry_quarantined, keep_going
-                report = _published(lake, home, made, principal, retry_quarantined=again, keep_going=bad)
+                report = _published(
+                    lake, home, made, principal, crew, retry_quarantined=again, keep_going=bad
+                )
     if as_json:
         print_json(report.document())
     else:
@@ -311,17 +352,43 @@ def _planned(
         )
 
 
-def _resumed(lake: Lake, home: Home, run: str, principal: Principal, *, keep_going: bool) -> Report:
+def _crew(ctx: typer.Context, named: list[str] | None) -> SiteCrew | None:
+    """Executors of several sites; None where the home's own workers are all there is."""
+    from cluster.crew.crew import SiteCrew
+    from cluster.sites.book import Book
+
+    book = Book(home_of(ctx))
+    if not named and not book.several:
+        return None
+    return SiteCrew(book, tuple(named or ()), ctx.obj.account)
+
+
+def _resumed(
+    lake: Lake, home: Home, run: str, principal: Principal, crew: SiteCrew | None, *, keep_going: bool
+) -> Report:
     from cluster.run.process import resume
 
     with progress_bar(f"run {run}") as bar:
         return resume(
-            lake, home.scheduler(), run, on_progress=bar, keep_going=keep_going, principal=principal
+            lake,
+            home.scheduler(),
+            run,
+            on_progress=bar,
+            keep_going=keep_going,
+            principal=principal,
+            crew=crew,
         )
 
 
 def _published(
-    lake: Lake, home: Home, made: Plan, principal: Principal, *, retry_quarantined: bool, keep_going: bool
+    lake: Lake,
+    home: Home,
+    made: Plan,
+    principal: Principal,
+    crew: SiteCrew | None,
+    *,
+    retry_quarantined: bool,
+    keep_going: bool,
 ) -> Report:
     from cluster.run.process import process as carry_out
 
@@ -334,6 +401,7 @@ def _published(
             retry_quarantined=retry_quarantined,
             keep_going=keep_going,
             principal=principal,
+            crew=crew,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lake.fsck.picture import Picture
+from lake.fsck.picture import Did, Picture
 from lake.lake import Lake
 from lake.storage.store import Ref
 
@@ -77,12 +77,23 @@ class Look:
     read_dates
         Reads begin and end of a stored file's observation from its header; the lake cannot, it knows no
         instrument. None for a file whose header does not say.
+    near
+        Whether it is the site from which this process looks; at others only files are looked at.
     """
 
     lake: Lake
     picture: Picture
     grace_seconds: float
     read_dates: ReadDates | None = None
+    near: bool = True
+
+    def expects(self, did: Did) -> bool:
+        """Whether a file is to lie here: Rucio says so, or, at the first site, it lies nowhere else."""
+        _, state = self.picture.replicas.get(did, (None, None))
+        # A copy that is on its way, or never came, is no loss where another site has the file.
+        if did in self.picture.elsewhere:
+            return state in ("AVAILABLE", "BAD")
+        return self.near or state is not None
 
 
 Check = Callable[[Look], Iterator[Difference]]

@@ -31,8 +31,12 @@ def files(look: Look) -> Iterator[Difference]:
         name = ":".join(did)
         sums, (replica, state) = picture.files.get(did), picture.replicas.get(did, (None, None))
         found = picture.stored.get(picture.path_of(did))
+        if not look.expects(did):
+            if found is not None and sums is not None:
+                yield _unregistered(look, did, sums)
+            continue
         if found is None:
-            yield _missing(picture, did)
+            yield _missing(look, did)
         if sums is None:
             draft = in_drafts.get(did)
             together = picture.contents[draft.scope, draft.dataset] if draft else {did}
@@ -63,7 +67,7 @@ def stored_bytes(look: Look) -> Iterator[Difference]:
     lake, picture = look.lake, look.picture
     for did in _raw_first(picture, picture.files.keys()):
         path, sums, name = picture.path_of(did), picture.files[did], ":".join(did)
-        if path not in picture.stored:
+        if path not in picture.stored or not look.expects(did):
             continue
         try:
             found = sums_of(lake.store, path)
@@ -97,13 +101,41 @@ def _disputed(picture: Picture, did: Did) -> bool:
     return replica is not None and (replica.adler32, replica.md5 or sums.md5) != (sums.adler32, sums.md5)
 
 
-def _missing(picture: Picture, did: Did) -> Difference:
-    detail = f"no bytes at {picture.path_of(did)}; {lost(picture, did)}"
-    return Difference("missing-bytes", ":".join(did), detail, commands=cure(picture, did))
+def _missing(look: Look, did: Did) -> Difference:
+    picture, name = look.picture, ":".join(did)
+    detail = f"no bytes at {picture.path_of(did)}"
+    if did in picture.elsewhere and did in picture.files:
+        detail += "; another site has a copy"
+        return Difference("missing-bytes", name, detail, partial(_bring, look.lake, did, picture.files[did]))
+    return Difference("missing-bytes", name, f"{detail}; {lost(picture, did)}", commands=cure(picture, did))
+
+
+def _unregistered(look: Look, did: Did, sums: Checksums) -> Difference:
+    """A copy that Rucio does not know of: two sites did the same unit, or a registration broke off."""
+    rse = look.lake.config.rse
+    detail = f"a copy lies on {rse} that Rucio does not know of; --repair registers it"
+    return Difference(
+        "copy-not-in-rucio", ":".join(did), detail, partial(_mend_replica, look.lake, did, sums)
+    )
+
+
+def _bring(lake: Lake, did: Did, sums: Checksums) -> None:
+    """Put the bytes of a file back from the first other site whose copy is whole."""
+    key = key_of(*did)
+    for store in lake.holders(key):
+        if store.url != lake.store.url and is_whole(store, key, sums):
+            lake.store.put_back(key, sums, partial(store.blocks, key))
+            lake.rucio.mend_replicas([Replica(*did, sums.size, sums.adler32, sums.md5)])
+            return
+    raise HeliolakeLakeError("no other site that is reached from here has a whole copy")
 
 
 def _damaged(picture: Picture, lake: Lake, kind: str, did: Did, detail: str) -> Difference:
     """Damaged bytes; those of a product are set aside, so that its run makes them again."""
+    if did in picture.elsewhere:
+        first = REPAIR if kind == "size-mismatch" else DEEP_REPAIR
+        bring = partial(_bring, lake, did, picture.files[did])
+        return Difference(kind, ":".join(did), f"{detail}; another site has a copy", bring, (first,))
     commands = cure(picture, did)
     detail = f"{detail}; {lost(picture, did)}"
     if commands == (RESTORE,):

@@ -16,6 +16,7 @@ from lake.checksums import Checksums
 from lake.lake import Lake
 from lake.ledger.units import REDUCTION
 from lake.rucio.client import Collection, Replica, Rule
+from lake.rucio.copies import where
 from lake.rucio.opendata import OpenDataState, states
 from lake.storage.store import Found, key_of, scope_key
 
@@ -106,6 +107,8 @@ class Picture:
         Rucio's datasets, their files, what each container holds, and the rules of each dataset.
     opendata
         The states of the records in Rucio's catalogue of open data.
+    elsewhere
+        Files that lie whole on the storage element of another site, as Rucio knows.
     """
 
     scopes: Sequence[str] | None = None
@@ -124,6 +127,7 @@ class Picture:
     containers: dict[Did, set[str]] = field(default_factory=dict)
     rules: dict[Did, list[Rule]] = field(default_factory=dict)
     opendata: dict[Did, OpenDataState] = field(default_factory=dict)
+    elsewhere: set[Did] = field(default_factory=set)
 
     @cached_property
     def newest_of_unit(self) -> dict[str, int]:
@@ -157,13 +161,56 @@ def take_picture(lake: Lake, scopes: Sequence[str] | None = None) -> Picture:
     picture = Picture(scopes)
     _ask_catalogue(lake, picture, scopes)
     _ask_rucio(lake, picture, scopes)
-    for below in [""] if scopes is None else map(scope_key, scopes):
+    _ask_where(lake, picture)
+    _ask_storage(lake, picture)
+    return picture
+
+
+def picture_at(lake: Lake, picture: Picture) -> Picture:
+    """The same for another site: its storage, and what Rucio says is there.
+
+    Parameters
+    ----------
+    lake
+        From where that site's storage is the near one.
+    picture
+        Of the whole lake.
+
+    Returns
+    -------
+    Picture
+        Of files only, of those that Rucio says are there.
+    """
+    here = Picture(
+        picture.scopes,
+        files=picture.files,
+        facts=picture.facts,
+        releases=picture.releases,
+        open_runs=picture.open_runs,
+        reductions=picture.reductions,
+        known=picture.known,
+    )
+    for replica, state in lake.rucio.replicas(sorted(picture.known)):
+        here.replicas[replica.scope, replica.name] = (replica, state)
+    _ask_where(lake, here)
+    _ask_storage(lake, here)
+    return here
+
+
+def _ask_where(lake: Lake, picture: Picture) -> None:
+    if lake.config.others:
+        near = lake.config.rse
+        places = where(lake.rucio, sorted(picture.known))
+        picture.elsewhere = {did for did, rses in places.items() if rses - {near}}
+
+
+def _ask_storage(lake: Lake, picture: Picture) -> None:
+    for below in [""] if picture.scopes is None else map(scope_key, picture.scopes):
         for found in lake.store.scan(below):
             if found.writer is None:
                 picture.stored[found.path] = found
             else:
                 picture.parts.append(found)
-    return picture
 
 
 def _ask_catalogue(lake: Lake, picture: Picture, scopes: Sequence[str] | None) -> None:

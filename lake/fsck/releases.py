@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from lake.catalogue.models import Product, Release, ReleaseFile, Run
 from lake.catalogue.session import transaction
 from lake.checksums import Checksums
+from lake.config import Placement
 from lake.entries import iso
 from lake.errors import HeliolakeLakeError
 from lake.fsck.cures import cure
@@ -66,18 +67,32 @@ def _release(look: Look, release: ReleaseFacts) -> Iterator[Difference]:
             f"the dataset is not in its container {release.scope}:{release.observation}",
             partial(_attach, lake, release),
         )
-    rules = [rule for rule in picture.rules.get(key, []) if rule.rse_expression == lake.rucio.rse]
+    wanted = _placement(lake, release)
+    ours = {one.rse for one in lake.config.elements}
+    rules = [rule for rule in picture.rules.get(key, []) if rule.rses <= ours]
+    ensure = partial(lake.rucio.ensure_locked_rule, *key, wanted)
     if not any(rule.locked for rule in rules):
         detail = "has only rules that are not locked" if rules else "has no rule"
         yield Difference(
             "rule-unlocked" if rules else "no-rule",
             release.did,
-            f"the release {detail} on {lake.rucio.rse}: Rucio may delete its files",
-            partial(lake.rucio.ensure_locked_rule, *key),
+            f"the release {detail} on {' or '.join(wanted.rses)}: Rucio may delete its files",
+            ensure,
         )
+    elif (copies := max(rule.copies for rule in rules if rule.locked)) < wanted.copies:
+        detail = (
+            f"{wanted.copies} copies are wanted among {', '.join(wanted.rses)}, its rule asks for {copies}"
+        )
+        yield Difference("too-few-copies", release.did, detail, ensure)
     for rule in rules:
         if rule.locked and rule.state != "OK":
             yield _stuck(look, release, rule)
+
+
+def _placement(lake: Lake, release: ReleaseFacts) -> Placement:
+    """Where copies of a release are to be, as its embargo is now."""
+    until = release.embargo_until
+    return lake.config.placement(release.scope, under_embargo=until is not None and until > datetime.now(UTC))
 
 
 def _content(look: Look, release: ReleaseFacts, content: set[Did], *, is_open: bool) -> Difference:
@@ -101,7 +116,7 @@ def _stuck(look: Look, release: ReleaseFacts, rule: Rule) -> Difference:
     waits = look.lake.rucio.stuck_files(rule)
     files = {did: picture.files[did] for did in waits if did in picture.files}
     damaged = [did for did, sums in files.items() if not _stored_size_is(picture, did, sums)]
-    detail = f"its rule on {lake.rucio.rse} is {rule.state}"
+    detail = f"its rule on {rule.rse_expression} is {rule.state}"
     if damaged:
         commands = dict.fromkeys(command for did in damaged for command in cure(picture, did))
         names = ", ".join(name for _, name in damaged[:3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,7 @@ from lake.names import ProductKey
 from lake.releases.drafts import Provenance
 from lake.releases.values import united
 from lake.rucio.client import batches
+from lake.rucio.copies import where
 from lake.rucio.opendata import OpenDataState, mirror, wanted_state
 from lake.storage.store import key_of
 
@@ -43,19 +44,41 @@ class ClosedWithOthers(Fatal):
     """A dataset was closed, its publication broke off, and meanwhile its product came to hold other files."""
 
 
-def require_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
-    """Refuse to register a file whose bytes are not under their final name."""
+def require_bytes(lake: Lake, files: Sequence[FileEntry], places: Mapping[str, str] | None = None) -> None:
+    """Refuse to register a file whose bytes are not under their final name.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    files
+        The files.
+    places
+        Storage elements of those that were made elsewhere. A file that lies where this process does not look
+        is taken to be there when the executor there said that it wrote it, or Rucio has it.
+    """
+    far = []
     for file in files:
         key = key_of(file.scope, file.name)
-        there = lake.store.stat(key)
-        size = there.size if there else None
-        if size != file.size:
-            found = "nothing there" if size is None else f"{size} bytes there"
-            raise Fatal(
-                f"{file.did} cannot be registered: {file.size} bytes expected at "
-                f"{lake.store.place(key)}, {found}. "
-                "Run `heliolake fsck`."
-            )
+        store = lake.store_of(key)
+        there = store.stat(key)
+        if there is None and lake.config.others:
+            far.append(file)
+        elif there is None or there.size != file.size:
+            raise _absent(file, store.place(key), None if there is None else there.size)
+    unsaid = [file for file in far if file.did not in (places or {})]
+    known = where(lake.rucio, [(file.scope, file.name) for file in unsaid]) if unsaid else {}
+    for file in unsaid:
+        if not known.get((file.scope, file.name)):
+            raise _absent(file, lake.store.place(key_of(file.scope, file.name)), None)
+
+
+def _absent(file: FileEntry, place: str, size: int | None) -> Fatal:
+    found = "nothing there" if size is None else f"{size} bytes there"
+    return Fatal(
+        f"{file.did} cannot be registered: {file.size} bytes expected at {place}, {found}. "
+        "Run `heliolake fsck`."
+    )
 
 
 def require_same_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
@@ -65,8 +88,22 @@ def require_same_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
             _ids_of(session, batch)
 
 
-def into_rucio(lake: Lake, product: ProductKey, dataset: str, files: Sequence[FileEntry]) -> None:
-    """Replicas, dataset, closed, in its container, held by a locked rule."""
+def into_rucio(
+    lake: Lake,
+    product: ProductKey,
+    dataset: str,
+    files: Sequence[FileEntry],
+    places: Mapping[str, str] | None = None,
+) -> None:
+    """Replicas, dataset, closed, in its container, held by a locked rule.
+
+    Parameters
+    ----------
+    lake, product, dataset, files
+        What is published.
+    places
+        Storage elements of files that were made elsewhere.
+    """
     rucio, scope = lake.rucio, product.scope
     for one in {scope, *(file.scope for file in files)}:
         rucio.ensure_scope(one)
@@ -85,10 +122,44 @@ def into_rucio(lake: Lake, product: ProductKey, dataset: str, files: Sequence[Fi
         if extra:
             rucio.detach_files(scope, dataset, extra)
     if state is None or state.is_open:
-        rucio.attach_files(scope, dataset, [file.replica for file in files])
+        for rse, those in _by_place(lake, files, places or {}).items():
+            rucio.attach_files(scope, dataset, [file.replica for file in those], rse)
         rucio.close(scope, dataset)
     rucio.attach_dataset(scope, product.observation, dataset)
-    rucio.ensure_locked_rule(scope, dataset)
+    # Where it may lie whatever its embargo turns out to be; `hold` asks for more.
+    rucio.ensure_locked_rule(scope, dataset, lake.config.placement(scope, under_embargo=True))
+
+
+def _by_place(
+    lake: Lake, files: Sequence[FileEntry], places: Mapping[str, str]
+) -> dict[str | None, list[FileEntry]]:
+    """Files by the storage element on which they are to be registered; None where they are already."""
+    if not lake.config.others:
+        return {"": list(files)}
+    known = where(lake.rucio, [(file.scope, file.name) for file in files])
+    found: dict[str | None, list[FileEntry]] = {}
+    for file in files:
+        near = places.get(file.did, "")
+        there = known.get((file.scope, file.name))
+        found.setdefault(None if there and (not near or near in there) else near, []).append(file)
+    return found
+
+
+def hold(lake: Lake, release: Release) -> None:
+    """Ask Rucio for the copies that are wanted of a published release, where it may lie now.
+
+    It is held already; what goes wrong here `heliolake fsck` names.
+    """
+    if not lake.config.others:
+        return
+    now = datetime.now(UTC)
+    held = release.embargo_until is not None and release.embargo_until > now
+    wanted = lake.config.placement(release.scope, under_embargo=held)
+    if wanted != lake.config.placement(release.scope, under_embargo=True):
+        try:
+            lake.rucio.ensure_locked_rule(release.scope, release.dataset, wanted)
+        except HeliolakeLakeError as error:
+            _log.warning("%s:%s is published; %s", release.scope, release.dataset, error)
 
 
 def into_opendata(lake: Lake, release: Release) -> None:

@@ -65,14 +65,16 @@ def publish(
     unique = {(file.scope, file.name): file for file in files}
     if not unique or len(unique) != len(files):
         raise Fatal(f"{draft.product} v{draft.version:04d} needs files, each once; {len(files)} were given.")
+    made_with = provenance or Provenance()
     status = _status(lake, draft)
     if status == "DRAFT":
-        publishing.require_bytes(lake, files)
+        publishing.require_bytes(lake, files, made_with.places)
         publishing.require_same_bytes(lake, files)
-        publishing.into_rucio(lake, draft.product, draft.dataset, files)
+        publishing.into_rucio(lake, draft.product, draft.dataset, files, made_with.places)
     with transaction(lake.sessions) as session:
-        release = publishing.into_catalogue(session, draft.release_id, files, provenance or Provenance())
+        release = publishing.into_catalogue(session, draft.release_id, files, made_with)
         described = describe(release, draft.product)
+    publishing.hold(lake, release)
     publishing.into_opendata(lake, release)
     return described
 

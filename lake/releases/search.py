@@ -338,7 +338,8 @@ def get_files(
 
 def _fetch_one(lake: Lake, file: FileEntry, target: Path) -> Path:
     if not target.exists():
-        copy_verified(lake.store, key_of(file.scope, file.name), target, file.checksums, file.did)
+        key = key_of(file.scope, file.name)
+        copy_verified(lake.store_of(key), key, target, file.checksums, file.did)
     elif sums_of_file(target) != file.checksums:
         raise BadInput(
             "a file of this name with other bytes is in the way",

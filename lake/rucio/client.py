@@ -6,28 +6,21 @@ Rucio's client takes most of a second; it is imported at the first call only.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
-from lake.config import LakeConfig
+from lake.config import LakeConfig, Placement
 from lake.errors import Fatal, Retriable
+from lake.rucio import session
 
 T = TypeVar("T")
 
 BATCH = 500  # Rucio's schema takes up to 1000 entries a call; smaller ones keep its transactions short
 ACTIVITY = "Heliolake releases"
-_QUIET = logging.getLogger("lake.rucio")
-_QUIET.addHandler(logging.NullHandler())
-_QUIET.propagate = False  # Rucio's client reports each retry at level ERROR; the exception says it all
 _BUSY = (  # the server answers, but its transaction met the locks (FOR UPDATE NOWAIT) of one of its daemons
     "DatabaseException",
     "ServiceUnavailable",
@@ -78,6 +71,12 @@ class Rule(NamedTuple):
     locked: bool
     state: str
     expires: str | None
+    copies: int = 1
+
+    @property
+    def rses(self) -> frozenset[str]:
+        """The storage elements it names, where it is of the simple kind that we make."""
+        return frozenset(self.rse_expression.split("|"))
 
 
 class RucioClient:
@@ -176,10 +175,19 @@ class RucioClient:
             or []
         )
 
-    def attach_files(self, scope: str, dataset: str, files: Sequence[Replica]) -> None:
-        """Register replicas on our storage element and attach them to an open dataset.
+    def attach_files(self, scope: str, dataset: str, files: Sequence[Replica], rse: str | None = "") -> None:
+        """Register replicas on a storage element and attach them to an open dataset.
 
         Each batch is one transaction in Rucio. Files that are there already are compared, not repeated.
+
+        Parameters
+        ----------
+        scope, dataset
+            The dataset.
+        files
+            The files.
+        rse
+            Where they lie; '' is our own, None for files whose replicas are registered already.
 
         Raises
         ------
@@ -190,7 +198,6 @@ class RucioClient:
             attachment = {
                 "scope": scope,
                 "name": dataset,
-                "rse": self.rse,
                 "dids": [
                     {
                         "scope": file.scope,
@@ -202,6 +209,7 @@ class RucioClient:
                     for file in batch
                 ],
             }
+            attachment |= {} if rse is None else {"rse": rse or self.rse}
             self.ask(
                 f"attaching {len(batch)} files to {scope}:{dataset}",
                 partial(_attach, attachment=attachment),
@@ -234,17 +242,34 @@ class RucioClient:
                 absorb=("UnsupportedStatus",),
             )
 
-    def ensure_locked_rule(self, scope: str, dataset: str) -> None:
-        """Hold a dataset (or a file) on our storage element by a locked rule: no daemon ever deletes it."""
+    def ensure_locked_rule(self, scope: str, dataset: str, placement: Placement | None = None) -> None:
+        """Hold a dataset (or a file) by a locked rule: no daemon ever deletes it, and Rucio makes the copies.
+
+        Parameters
+        ----------
+        scope, dataset
+            What is held.
+        placement
+            How many copies, and among which storage elements; one on our own where it is None.
+        """
+        wanted = placement or Placement(1, (self.rse,))
+        expression = "|".join(wanted.rses)
+        # Of several elements each file may use another: those that were made at two sites stay there.
+        grouping = "DATASET" if len(wanted.rses) == 1 else "NONE"
 
         def ensure(client: Any) -> None:
             for rule in client.list_did_rules(scope, dataset):
-                if rule["rse_expression"] == self.rse:
+                if rule["rse_expression"] == expression and int(rule["copies"]) >= wanted.copies:
                     if not rule["locked"]:
                         client.update_replication_rule(rule["id"], {"locked": True})
                     return
             client.add_replication_rule(
-                [{"scope": scope, "name": dataset}], 1, self.rse, locked=True, comment=ACTIVITY
+                [{"scope": scope, "name": dataset}],
+                wanted.copies,
+                expression,
+                grouping=grouping,
+                locked=True,
+                comment=ACTIVITY,
             )
 
         self.ask(f"locking {scope}:{dataset}", ensure, absorb=("DuplicateRule",))
@@ -327,7 +352,7 @@ class RucioClient:
             wanted = [{"scope": scope, "name": name} for scope, name in batch]
             rows = self.ask(
                 "listing replicas",
-                partial(_list_replicas, dids=wanted),
+                partial(list_replicas, dids=wanted),
             )
             for row in rows or []:
                 file = Replica(row["scope"], row["name"], int(row["bytes"]), row["adler32"], row.get("md5"))
@@ -346,6 +371,7 @@ class RucioClient:
                     bool(row["locked"]),
                     str(row["state"]),
                     str(row["expires_at"]) if row["expires_at"] else None,
+                    int(row["copies"]),
                 )
                 for row in client.list_replication_rules({"account": self._config.account})
             ]
@@ -383,7 +409,7 @@ class RucioClient:
     def _client(self) -> Any:
         client = getattr(self._local, "client", None)
         if client is None:
-            client = self._local.client = _build(self._config)
+            client = self._local.client = session.build(self._config)
         return client
 
     def _no_answer(self, what: str, why: str) -> Retriable:
@@ -431,59 +457,7 @@ def _set_states(client: Any, rse: str, files: list[dict[str, str]]) -> None:
     client.update_replicas_states(rse, files)
 
 
-def _list_replicas(client: Any, dids: list[dict[str, str]]) -> list[dict[str, Any]]:
+def list_replicas(client: Any, dids: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """The replicas of files, as Rucio's client has them."""
     # Without a sort order of its own the server computes a distance between sites for every replica.
     return list(client.list_replicas(dids, all_states=True, sort="random"))
-
-
-def _spare_proxies(url: str) -> None:
-    """Keep calls to a server on this machine away from a proxy: the client obeys the environment's."""
-    host = urlsplit(url).hostname or ""
-    spared = [name for name in os.environ.get("no_proxy", os.environ.get("NO_PROXY", "")).split(",") if name]
-    if host in ("127.0.0.1", "localhost", "::1") and host not in spared:
-        os.environ["no_proxy"] = ",".join([*spared, host])
-
-
-def _build(config: LakeConfig) -> Any:
-    """A client of Rucio that reads no configuration file and keeps its token where we say."""
-    from rucio.client import Client
-
-    class QuietClient(Client):  # type: ignore[misc]  # Rucio carries no types
-        # Rucio answers AccessDenied with 401, which its client takes for an expired token; once is enough.
-        AUTH_RETRIES = 1
-
-        def _get_auth_tokens(self) -> tuple[str, str, str, str]:
-            # Its default file is shared by all servers of a user, so two homes would swap tokens.
-            path = config.token_path
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return str(path), str(path.with_suffix(".expires")), str(path), str(path.parent)
-
-    _spare_proxies(config.rucio_host)
-    with _kept_arguments(), _QuietPrints():
-        return QuietClient(
-            rucio_host=config.rucio_host,
-            auth_host=config.rucio_host,
-            account=config.account,
-            auth_type="userpass",
-            creds={"username": config.account, "password": config.password},
-            vo="def",
-            timeout=120,
-            logger=_QUIET,
-        )
-
-
-@contextlib.contextmanager
-def _kept_arguments() -> Iterator[None]:
-    """Rucio's client shortens `sys.argv[0]`; processes started later need it whole."""
-    kept = sys.argv[0]
-    try:
-        yield
-    finally:
-        sys.argv[0] = kept
-
-
-class _QuietPrints(contextlib.redirect_stdout[Any]):
-    """What Rucio prints goes to stderr: stdout belongs to the JSON document of a command."""
-
-    def __init__(self) -> None:
-        super().__init__(sys.stderr)
