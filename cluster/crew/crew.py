@@ -14,10 +14,11 @@ from typing import Any, Final
 from cluster.plan.plan import Plan
 from cluster.plan.units import PlannedUnit
 from cluster.services.base import launch, python
-from cluster.services.compute import compute_environment, worker_count
+from cluster.services.compute import worker_count
 from cluster.sites.book import Book
 from cluster.sites.broker import Assignment, Broker, Desk
 from cluster.sites.site import LocalDask, Site
+from cluster.workers import compute_environment
 from lake.errors import BadInput, Retriable
 from lake.lake import Lake
 from lake.ledger import leases, sites
@@ -193,7 +194,8 @@ class SiteCrew:
         self._sent = {}
         try:
             for name in sites.numbers(run):
-                self._send(run, name, keep_going=keep_going)
+                if self._is_sent(name):
+                    self._send(run, name, keep_going=keep_going)
             yield
         finally:
             there = [one.process for one in self._sent.values() if one.process is not None]
@@ -206,6 +208,11 @@ class SiteCrew:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
+
+    def _is_sent(self, name: str) -> bool:
+        """Whether it is for us to send an executor to a site; at others one stands."""
+        site = self.book.sites.get(name)
+        return site is not None and site.executor == "sent"
 
     def _send(self, run: Run, name: str, *, keep_going: bool) -> None:
         home = self.book.home
@@ -253,7 +260,7 @@ class SiteCrew:
         now = time.monotonic()
         for name in sites.numbers(run):
             sent = self._sent.get(name, Sent(lost=-_AGAIN))
-            if name in taking and not sent.works and now - sent.lost > _AGAIN:
+            if name in taking and self._is_sent(name) and not sent.works and now - sent.lost > _AGAIN:
                 self._send(run, name, keep_going=keep_going)
         if not any(one.works for one in self._sent.values()) and not there:
             why = "; ".join(f"{name}: {one.why}" for name, one in self._sent.items() if one.why)

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final
@@ -26,13 +26,14 @@ from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying
 from cluster.run.kept_plan import plan_of
 from cluster.sites.book import Book
-from lake.errors import HeliolakeLakeError, Unreachable
+from lake.errors import BadInput, HeliolakeLakeError, Unreachable
 from lake.errors import Retriable as LakeRetriable
 from lake.governance import known
 from lake.lake import Lake
 from lake.ledger import runs
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
+from lake.ledger.sites import runs_with_work
 from lake.names import split_did
 from lake.releases.access import require_inputs
 from lake.rucio import copies
@@ -49,6 +50,7 @@ STAGED: Final = 14 * 86400
 #: Seconds without any input having come after which an executor gives up on the rest.
 PATIENCE: Final = 900.0
 _LOOK: Final = 1.0
+_PAUSE: Final = 5.0
 _DONE, _ALIKE, _LOST = 0, 2, 3
 
 
@@ -168,6 +170,37 @@ def execute(book: Book, run_id: str, site: str, *, account: str | None, keep_goi
             armed=not keep_going and not any(run.counts()[one] for one in ("done", "skipped"))
         )
         Carrying(run, plan, grant, len(plan.units), None, first, post=station).carry_out(scheduler)
+
+
+def stay(book: Book, site: str, say: Callable[[str], None], *, once: bool = False) -> None:
+    """Take up whatever open runs have for a site, one after the other, until told to end.
+
+    What a run may read was asked when it was begun; here it is read as whoever runs the site.
+
+    Parameters
+    ----------
+    book, site
+        Where.
+    say
+        Told in a sentence what is done.
+    once
+        End when nothing is left, instead of waiting for more.
+    """
+    while True:
+        with Lake.open(book.lake_config(site, alone=True)) as lake:
+            waiting = runs_with_work(lake, site)
+        for run_id in waiting:
+            say(f"run {run_id}")
+            try:
+                execute(book, run_id, site, account=None, keep_going=False)
+            except (Retriable, LakeRetriable) as error:
+                say(f"run {run_id}: {error}")
+            except (Fatal, BadInput) as error:
+                say(f"run {run_id} is left alone: {error}")
+                time.sleep(_PAUSE)
+        if once:
+            return
+        time.sleep(_PAUSE)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from cluster.services.base import Service, ServiceState
 from cluster.services.compute import Dask
 from cluster.services.objects import SeaweedFS
 from cluster.sites.book import Book
-from cluster.sites.site import HOME, LocalDask, Site
+from cluster.sites.site import LocalDask, Site
 from lake.errors import BadInput
 from lake.lake import Lake
 from lake.rucio import copies
@@ -51,7 +51,7 @@ def bring_up(home: Home, say: Progress) -> None:
     config = book.lake_config()
     rucio = RucioClient(config)
     for name, site in book.sites.items():
-        if name != HOME:
+        if name != book.here:
             ensure_element(rucio, site.rse, book.store_url(name), config.account)
             say(f"storage element {site.rse} ready")
 
@@ -62,7 +62,7 @@ def share_credentials(book: Book) -> None:
     home = book.home
     known = credentials.read(home.store_credentials)
     for name, site in book.sites.items():
-        if name == HOME:
+        if name == book.here:
             continue
         part = book.part(name)
         theirs = credentials.read(site.credentials) if site.credentials else {}
@@ -96,7 +96,7 @@ def withdraw(book: Book, lake: Lake, name: str) -> None:
         When it takes work still, or files lie there and nowhere else.
     """
     site = book.site(name)
-    if name == HOME:
+    if name == book.here:
         raise BadInput("the home itself is no site that can be removed", advice="`heliolake down` stops it")
     if not site.drained:
         raise BadInput(f"the site {name} takes work", advice=f"first: `heliolake site drain {name}`")

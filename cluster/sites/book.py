@@ -6,14 +6,17 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from cluster.home.home import Home
 from cluster.scheduler import Scheduler
 from cluster.sites import file
+from cluster.sites.schedulers.opening import opened
 from cluster.sites.site import EVERYTHING, HOME, LocalDask, Site, Sites
 from lake.config import Element, LakeConfig, Placement
-from lake.errors import BadInput, Fatal, Reason
+from lake.errors import BadInput, Reason
+from lake.storage import credentials
 
 _LIST: Final = "`heliolake site list` shows them"
 
@@ -36,17 +39,19 @@ class Book:
         return file.read(self.home.sites)
 
     @property
+    def here(self) -> str:
+        """Name of the site that the home is itself: the one that has its storage element, else `HOME`."""
+        rse = self.home.rse
+        return next((name for name, site in self.said.sites.items() if site.rse == rse), HOME)
+
+    @property
     def sites(self) -> dict[str, Site]:
-        """All sites by name, the home first."""
-        said = self.said.sites
-        own = said.get(HOME)
-        of_itself = {"rse": self.home.rse, "storage": self.home.kind, "dask": LocalDask()}
-        home = (
-            Site(rse=self.home.rse, storage=self.home.kind)
-            if own is None
-            else own.model_copy(update=of_itself)
-        )
-        return {HOME: home} | {name: site for name, site in said.items() if name != HOME}
+        """All sites by name, the home's own first."""
+        said, here, home = self.said.sites, self.here, self.home
+        own = said.get(here) or Site(rse=home.rse, storage=home.kind)
+        if not home.outside:  # what a home runs itself is not for its file of sites to say
+            own = own.model_copy(update={"rse": home.rse, "storage": home.kind, "dask": LocalDask()})
+        return {here: own} | {name: site for name, site in said.items() if name not in (here, HOME)}
 
     @property
     def several(self) -> bool:
@@ -69,28 +74,28 @@ class Book:
 
     def part(self, name: str) -> Home:
         """The folder of what the home runs for a site: itself for its own."""
-        return self.home if name == HOME else self.home.part(name)
+        return self.home if name == self.here else self.home.part(name)
 
     def embedded(self) -> dict[str, Home]:
         """The other sites of which the home runs storage or scheduler, and the folders of both."""
         return {
             name: self.part(name)
             for name, site in self.sites.items()
-            if name != HOME and (site.embedded or site.dask.kind == "local")
+            if name != self.here and (site.embedded or site.dask.kind == "local")
         }
 
     def store_url(self, name: str) -> str:
         """URL of a site's store."""
         site = self.site(name)
-        return self.part(name).store_url if site.embedded else site.storage
+        return self.part(name).store_url if name == self.here or site.embedded else site.storage
 
-    def lake_config(self, name: str = HOME, *, alone: bool = False) -> LakeConfig:
+    def lake_config(self, name: str = "", *, alone: bool = False) -> LakeConfig:
         """How to reach the lake from a site.
 
         Parameters
         ----------
         name
-            The site; what is made is stored there.
+            The site; what is made is stored there. The home's own where none is named.
         alone
             Know no other site's storage: as a process that runs there does.
 
@@ -99,41 +104,40 @@ class Book:
         lake.errors.Unreachable
             When the services of the home are not running.
         """
-        sites = self.sites
+        sites, name = self.sites, name or self.here
         site = self.site(name)
         others = tuple(
             Element(one.rse, "" if alone else self.store_url(other), _embargoed(one))
             for other, one in sites.items()
             if other != name
         )
-        credentials = self.home.store_credentials
-        if alone and name != HOME:
-            credentials = (
-                self.part(name).store_credentials if site.embedded else site.credentials or credentials
-            )
+        keys: Path | None = self.home.store_credentials
+        if alone:
+            keys = self.part(name).store_credentials if site.embedded else site.credentials or keys
+        near = self.home.lake_config()
+        if name != self.here:
+            near = replace(near, rse=site.rse, store=self.store_url(name), store_credentials=keys)
         return replace(
-            self.home.lake_config(),
-            rse=site.rse,
-            store=self.store_url(name),
-            store_credentials=credentials,
+            near,
             embargoed=_embargoed(site),
             others=others,
             placements=self._placements(sites),
         )
 
     @contextmanager
-    def scheduler(self, name: str = HOME) -> Iterator[Scheduler]:
-        """The Dask scheduler of a site, for as long as the context lasts.
+    def scheduler(self, name: str = "") -> Iterator[Scheduler]:
+        """The Dask scheduler of a site, the home's own where none is named, for as long as the context lasts.
 
         Raises
         ------
         lake.errors.Unreachable
             When the home is to run it, and it is not running.
         """
-        site = self.site(name)
-        if site.dask.kind != "local":
-            raise Fatal(f"the scheduler of the site {name} is of the kind {site.dask.kind}: not reached yet")
-        yield self.part(name).scheduler()
+        name = name or self.here
+        site, part = self.site(name), self.part(name)
+        near = part.scheduler() if site.dask.kind == "local" else None
+        with opened(site.dask, part.dask, home=near, environment=_keys(site)) as scheduler:
+            yield scheduler
 
     def add(self, name: str, given: Mapping[str, Any]) -> None:
         """Write down a site; `up` starts what the home runs for it.
@@ -147,12 +151,11 @@ class Book:
         """
         if name == HOME or name in self.said.sites:
             raise BadInput(f"there is a site {name!r} already", advice=_LIST, code=Reason.NAME_CONFLICT)
+        if given.get("rse") == self.home.rse:
+            raise BadInput(f"{self.home.rse} is the storage element of the home", keyword="--rse")
         told = self.said.model_dump(mode="json", exclude_none=True)
         told["sites"] = told["sites"] | {name: {key: one for key, one in given.items() if one is not None}}
         self._write(told)
-        if self.site(name).rse == self.home.rse:
-            self.drop(name)
-            raise BadInput(f"{self.home.rse} is the storage element of the home", keyword="--rse")
 
     def add_embedded(self, name: str, storage: str) -> None:
         """Write down a site that the home runs, unless it is there.
@@ -194,6 +197,10 @@ class Book:
         }
         file.write(self.home.sites, said.model_copy(update={"sites": rest, "links": links, "copies": copies}))
 
+    def replace(self, said: Sites) -> None:
+        """Write down all that is said of sites."""
+        file.write(self.home.sites, said)
+
     def _write(self, told: Mapping[str, Any]) -> None:
         self.home.create()
         file.write(self.home.sites, file.checked(self.home.sites, told))
@@ -203,6 +210,11 @@ class Book:
             scope: Placement(rule.copies, tuple(sites[name].rse for name in rule.sites or sites))
             for scope, rule in self.said.copies.items()
         }
+
+
+def _keys(site: Site) -> dict[str, str]:
+    """What workers that somebody else runs are told of the credentials: a place on their own machines."""
+    return {} if site.credentials is None else {credentials.VARIABLE: str(site.credentials)}
 
 
 def _embargoed(site: Site) -> frozenset[str] | None:

@@ -226,6 +226,9 @@ class Site(_Model):
         Gets no new work; its data stay and are read.
     embargoed
         What may lie there while it is under embargo: ``all``, or names of instruments.
+    executor
+        ``sent``: the process that carries a run out sends one to the site. ``there``: one stands there,
+        started by whoever runs the site (``heliolake execute``), and takes up what runs have for it.
     egress
         Seconds by which one gigabyte fetched from here counts as more than its way takes; for networks that
         are paid for.
@@ -237,6 +240,7 @@ class Site(_Model):
     dask: Dask = LocalDask()
     drained: bool = False
     embargoed: Literal["all"] | tuple[str, ...] = EVERYTHING
+    executor: Literal["sent", "there"] = "sent"
     egress: Annotated[float, Field(ge=0)] = 0.0
 
     @property

@@ -52,14 +52,13 @@ def command(ctx: typer.Context, words: str) -> str:
 def open_lake(ctx: typer.Context, site: str | None = None) -> Iterator[Lake]:
     """The lake of the home, seen from one of its sites; `Unreachable` when its services do not run."""
     from cluster.sites.book import Book
-    from cluster.sites.site import HOME
     from lake.lake import Lake
 
     # Both report retries and old features at levels meant for servers; errors come as exceptions.
     for name in ("rucio", "rucio.client", "distributed", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("distributed.client").disabled = True  # its level is set anew by its first import
-    with Lake.open(Book(home_of(ctx)).lake_config(site or HOME)) as lake:
+    with Lake.open(Book(home_of(ctx)).lake_config(site or "")) as lake:
         say_what_is_newer(home_of(ctx))
         yield lake
 
@@ -89,13 +88,12 @@ def require_operator(principal: Principal, what: str) -> None:
 def running_scheduler(ctx: typer.Context, site: str | None = None) -> Iterator[Scheduler | None]:
     """The Dask scheduler of a site, for work that can do without; None where it does not run."""
     from cluster.sites.book import Book
-    from cluster.sites.site import HOME
     from lake.errors import Unreachable
 
     with ExitStack() as held:
         found = None
         with suppress(Unreachable):
-            found = held.enter_context(Book(home_of(ctx)).scheduler(site or HOME))
+            found = held.enter_context(Book(home_of(ctx)).scheduler(site or ""))
         yield found
 
 

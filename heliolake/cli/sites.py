@@ -25,6 +25,31 @@ Name = Annotated[str, typer.Argument(metavar="NAME", autocompletion=site_names, 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.add_typer(sites, name="site", rich_help_panel=SERVICES)
+    app.command(rich_help_panel=SERVICES)(execute)
+
+
+def execute(
+    ctx: typer.Context,
+    site: Annotated[
+        str, typer.Option("--site", metavar="NAME", autocompletion=site_names, help="The site it stands at.")
+    ] = "",
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is left to do.")] = False,
+) -> None:
+    """Stand at a site as its executor: take up what open runs have for it, until stopped.
+
+    For sites of sites.yaml with [bold]executor: there[/]; to others [bold]process[/] sends one.
+
+    [bold]Example[/]
+
+      heliolake execute --site north
+    """
+    from cluster.crew.executor import stay
+
+    book = _book(ctx)
+    name = site or book.here
+    book.site(name)
+    err().print(f"executor of {shown(name)}", soft_wrap=True)
+    stay(book, name, lambda sentence: err().print(shown(sentence), soft_wrap=True), once=once)
 
 
 @sites.command()

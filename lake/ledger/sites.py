@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import exists, func, select, text, update
 
+from lake.catalogue.models import Run as RunRow
 from lake.catalogue.models import Unit
 from lake.catalogue.session import changed, transaction
+from lake.lake import Lake
 from lake.ledger.run import Run
 from lake.ledger.units import STATES
 
@@ -25,6 +27,18 @@ def numbers(run: Run) -> dict[str, dict[str, int]]:
         for site, state, number in session.execute(query):
             found.setdefault(site, dict.fromkeys(STATES, 0))[state] = number
     return found
+
+
+def runs_with_work(lake: Lake, site: str) -> list[str]:
+    """Runs that somebody carries out and that have units for a site on which nobody works, oldest first."""
+    query = (
+        select(RunRow.id)
+        .where(RunRow.status == "running")
+        .where(exists().where(Unit.run_id == RunRow.id, Unit.site == site, Unit.state == "planned"))
+        .order_by(RunRow.created)
+    )
+    with transaction(lake.sessions) as session:
+        return list(session.scalars(query))
 
 
 def waiting(run: Run, site: str) -> list[str]:

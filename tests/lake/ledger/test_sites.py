@@ -56,6 +56,15 @@ def test_units_move_unless_somebody_works_on_them(run: Run) -> None:
     assert sites.move(run, dict.fromkeys(north, "south")) == 0
 
 
+def test_a_site_is_told_of_runs_that_have_work_for_it(lake: Lake, run: Run) -> None:
+    assert run.id in sites.runs_with_work(lake, "north")
+    assert run.id not in sites.runs_with_work(lake, "west")
+    run.claim(10, site="north")
+    assert run.id not in sites.runs_with_work(lake, "north")
+    run.end("stopped")
+    assert run.id not in sites.runs_with_work(lake, "south")
+
+
 def test_what_a_lost_executor_held_is_free_again(lake: Lake, run: Run) -> None:
     other = Run(lake, run.id, "host:2:2")
     run.claim(1, site="north")

@@ -1,0 +1,239 @@
+"""A run that two sites share: work goes where the data lie, and a site that is lost loses nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cluster.crew.crew import EXECUTOR, SiteCrew
+from cluster.intake.ingest import ingest
+from cluster.plan.plan import Plan, Query, make_plan
+from cluster.report import Report
+from cluster.run.process import process
+from cluster.services import records
+from cluster.sites.book import Book
+from lake.errors import BadInput
+from lake.fsck.compare import fsck
+from lake.governance import embargo
+from lake.governance.policy import CUSTODY, OWNER
+from lake.governance.target import Target
+from lake.lake import Lake
+from lake.ledger import runs
+from lake.names import split_did
+from lake.releases import search
+from lake.rucio.copies import where
+from lake.storage.store import key_of
+from pipeline.recipe import recipes
+from tests.cluster.frames import aia_series, at
+
+RECIPE = "aia-l15"
+
+
+def taken_in(lake: Lake, site: str, day: datetime, number: int, folder: Path) -> list[Path]:
+    files = aia_series(folder, day, number)
+    report = ingest(lake.at(site.upper()), files)
+    assert report.counts()["done"] == number
+    return files
+
+
+def planned(lake: Lake, pattern: str) -> Plan:
+    return make_plan(lake, recipes()[RECIPE], Query(observation=pattern), principal=OWNER)
+
+
+def carried_out(book: Book, lake: Lake, plan: Plan, *sites: str, **more: Any) -> Report:
+    crew = SiteCrew(book, sites)
+    return process(lake, book.home.scheduler(), plan, principal=OWNER, crew=crew, **more)
+
+
+def lies(lake: Lake, report: Report) -> list[set[str]]:
+    """Where Rucio has each product."""
+    dids = [split_did(item.output) for item in report.items]
+    found = where(lake.rucio, dids)
+    return [set(found[did]) for did in dids]
+
+
+def clean(lake: Lake) -> bool:
+    return not fsck(lake, deep=True)["differences"]
+
+
+def eventually(true: Callable[[], Any], limit: float = 240.0) -> Any:
+    deadline = time.monotonic() + limit
+    while not (found := true()):
+        assert time.monotonic() < deadline, "it did not come to be"
+        time.sleep(0.2)
+    return found
+
+
+def test_each_unit_is_done_where_its_input_lies_and_its_product_stays_there(
+    book: Book, lake: Lake, tmp_path: Path
+) -> None:
+    taken_in(lake, "north", at(2016, 1, 1), 2, tmp_path)
+    taken_in(lake, "south", at(2016, 1, 2), 2, tmp_path)
+    plan = planned(lake, "aia171_2016010*")
+    crew = SiteCrew(book, ("north", "south"))
+    assert [(one["site"], one["units"], one["copied"]) for one in crew.summary(lake, plan)] == [
+        ("north", 2, 0),
+        ("south", 2, 0),
+    ]
+    report = carried_out(book, lake, plan, "north", "south")
+    assert report.counts()["done"] == 4
+    assert lies(lake, report) == [{"NORTH"}, {"NORTH"}, {"SOUTH"}, {"SOUTH"}]
+    assert [(one["version"], one["replaces"]) for one in report.more["releases"]] == [(1, None), (1, None)]
+    got = search.get_files(lake, "aia171_20160102.l15", tmp_path / "got")
+    assert len(got) == 2
+    assert clean(lake)
+    again = carried_out(book, lake, plan, "north", "south")
+    assert again.more["run"] is None
+
+
+def test_a_site_gets_what_it_lacks_by_way_of_rucio(book: Book, lake: Lake, tmp_path: Path) -> None:
+    taken_in(lake, "north", at(2016, 2, 1), 2, tmp_path)
+    report = carried_out(book, lake, planned(lake, "aia171_20160201"), "south")
+    assert report.counts()["done"] == 2
+    assert lies(lake, report) == [{"SOUTH"}, {"SOUTH"}]
+    assert clean(lake)
+
+
+def test_products_have_the_same_bytes_wherever_they_are_made(book: Book, lake: Lake, tmp_path: Path) -> None:
+    taken_in(lake, "north", at(2016, 3, 1), 1, tmp_path)
+    report = carried_out(book, lake, planned(lake, "aia171_20160301"), "north")
+    (made,) = search.get_files(lake, "aia171_20160301.l15", tmp_path / "got")
+    sums = hashlib.sha256(made.read_bytes()).hexdigest()
+    key = key_of(*split_did(report.items[0].output))
+    lake.at("NORTH").store.remove(key)
+    at_home = process(lake, book.home.scheduler(), planned(lake, "aia171_20160301"), principal=OWNER)
+    assert at_home.more["put_back"]
+    (back,) = search.get_files(lake, "aia171_20160301.l15", tmp_path / "back")
+    assert hashlib.sha256(back.read_bytes()).hexdigest() == sums
+    fsck(lake, repair=True)
+    assert clean(lake)
+
+
+def test_what_is_under_embargo_is_not_made_where_it_may_not_lie(
+    book: Book, lake: Lake, tmp_path: Path
+) -> None:
+    taken_in(lake, "north", at(2016, 4, 1), 1, tmp_path)
+    embargo.put(
+        lake, Target.of_text("sdo_aia:aia171_20160401"), at(2096, 1, 1), reason="a test", principal=OWNER
+    )
+    said = book.said
+    closed = said.sites["south"].model_copy(update={"embargoed": ()})
+    book.replace(said.model_copy(update={"sites": said.sites | {"south": closed}}))
+    try:
+        plan = planned(lake, "aia171_20160401")
+        with pytest.raises(BadInput, match="under embargo, and may lie at none of south"):
+            carried_out(book, lake, plan, "south")
+        report = carried_out(book, lake, plan, "north", "south")
+        assert lies(lake, report) == [{"NORTH"}]
+    finally:
+        book.replace(said)
+
+
+def test_copies_are_made_as_many_as_are_wanted(book: Book, lake: Lake, tmp_path: Path) -> None:
+    from cluster.sites.site import Copies
+
+    taken_in(lake, "south", at(2016, 5, 1), 1, tmp_path)
+    said = book.said
+    book.replace(said.model_copy(update={"copies": {"sdo_aia": Copies(copies=2, sites=("north", "south"))}}))
+    try:
+        with Lake.open(book.lake_config()) as seen:
+            report = carried_out(book, seen, planned(seen, "aia171_20160501"), "south")
+            eventually(lambda: lies(seen, report) == [{"NORTH", "SOUTH"}])
+            key = key_of(*split_did(report.items[0].output))
+            assert seen.at("NORTH").store.read(key) == seen.at("SOUTH").store.read(key)
+    finally:
+        book.replace(said)
+
+
+def test_a_damaged_copy_is_replaced_from_the_other_site_and_the_run_goes_on(
+    book: Book, lake: Lake, tmp_path: Path
+) -> None:
+    (file, *_) = taken_in(lake, "north", at(2016, 6, 1), 2, tmp_path)
+    carried_out(book, lake, planned(lake, "aia171_20160601"), "south")  # which brings copies there
+    key = key_of("sdo_aia", file.name)
+    path = Path(lake.at("NORTH").store.place(key))
+    path.chmod(0o600)
+    path.write_bytes(b"\0" * path.stat().st_size)
+    recipe = recipes()[RECIPE].with_settings({"normalise_exposure.enabled": False})
+    plan = make_plan(lake, recipe, Query(observation="aia171_20160601"), principal=OWNER)
+    report = carried_out(book, lake, plan, "north")
+    assert report.counts()["done"] == 2
+    assert path.read_bytes() == file.read_bytes()
+
+
+def test_a_lost_copy_is_put_back_by_fsck_from_the_other_site(book: Book, lake: Lake, tmp_path: Path) -> None:
+    (file, *_) = taken_in(lake, "north", at(2016, 7, 1), 1, tmp_path)
+    carried_out(book, lake, planned(lake, "aia171_20160701"), "south")
+    key = key_of("sdo_aia", file.name)
+    lake.at("NORTH").store.remove(key)
+    (lost,) = [one for one in fsck(lake)["differences"] if one["did"].endswith(file.name)]
+    assert lost["kind"] == "missing-bytes"
+    assert "another site has a copy" in lost["detail"]
+    assert lost["commands"] == ["heliolake fsck --repair"]
+    fsck(lake, repair=True)
+    assert lake.at("NORTH").store.read(key) == file.read_bytes()
+
+
+def test_a_site_lost_in_mid_run_loses_nothing_and_doubles_nothing(
+    book: Book, lake: Lake, tmp_path: Path
+) -> None:
+    day, number = at(2016, 8, 1), 12
+    taken_in(lake, "north", day, number, tmp_path)
+    carried_out(book, lake, planned(lake, "aia171_20160801"), "south")  # copies of the raw files there
+    recipe = recipes()["aia-l15"].with_settings({"normalise_exposure.enabled": False})
+    plan = make_plan(lake, recipe, Query(observation="aia171_20160801"), principal=OWNER)
+    reports: list[Report] = []
+    thread = threading.Thread(
+        target=lambda: reports.append(carried_out(book, lake, plan, "north", "south")), daemon=True
+    )
+    thread.start()
+    (victim,) = eventually(lambda: records.members(book.home, f"{EXECUTOR}-north"))
+    with suppress(psutil.NoSuchProcess):
+        os.kill(victim.pid, signal.SIGKILL)
+    thread.join(300)
+    (report,) = reports
+    assert report.counts()["done"] == number
+    assert len({item.output for item in report.items}) == number
+    told = runs.find_run(lake, report.more["run"])
+    assert told["status"] == "done"
+    assert told["units"]["done"] == number
+    (release,) = report.more["releases"]
+    assert release["files"] == number
+    files = search.files_of(lake, CUSTODY, _release_id(lake, "aia171_20160801"))
+    assert len(files) == number
+
+
+def _release_id(lake: Lake, observation: str) -> int:
+    from sqlalchemy import select
+
+    from lake.catalogue.models import Release
+    from lake.catalogue.session import transaction
+
+    with transaction(lake.sessions) as session:
+        return session.scalars(
+            select(Release.id).where(Release.dataset.like(f"{observation}.l15%"), Release.status == "ACTIVE")
+        ).one()
+
+
+def test_a_drained_site_takes_nothing(book: Book, lake: Lake, tmp_path: Path) -> None:
+    taken_in(lake, "north", at(2016, 9, 1), 1, tmp_path)
+    book.set_drained("north", drained=True)
+    try:
+        with pytest.raises(BadInput, match="drained"):
+            SiteCrew(book, ("north",))
+        report = carried_out(book, lake, planned(lake, "aia171_20160901"))
+        assert report.counts()["done"] == 1
+        assert "NORTH" not in set().union(*lies(lake, report))
+    finally:
+        book.set_drained("north", drained=False)
