@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -75,6 +75,7 @@ class Connection:
 
     def __init__(self, home: Home, account: str | None = None) -> None:
         self.home = home
+        self.account = account
         self.lake = Lake.open(Book(home).lake_config())
         self.principal = principal(self.lake, account)
 
@@ -208,6 +209,7 @@ class Connection:
         retry_quarantined: bool = False,
         keep_going: bool = False,
         replace: bool = False,
+        sites: Sequence[str] = (),
     ) -> Report:
         """Plan, compute on the cluster and publish, as ``heliolake process`` does.
 
@@ -229,6 +231,8 @@ class Connection:
             Put frames aside even where the first ones all fail alike, instead of stopping.
         replace
             With `settings`: let what they make take the place of ACTIVE releases. Without it that is refused.
+        sites
+            Names of the sites that do it; all that take work where none is named.
 
         Returns
         -------
@@ -240,10 +244,13 @@ class Connection:
         lake.errors.BadInput
             When settings would replace an ACTIVE release and `replace` was not given.
         """
+        from cluster.crew.crew import SiteCrew
         from cluster.plan.standing import standing
         from cluster.run.process import process
 
         require_operator(self.principal, "process")
+        book = Book(self.home)
+        crew = SiteCrew(book, tuple(sites), self.account) if sites or book.several else None
         plan = self._planned(recipe, settings, since, until, observation, context)
         if settings and not replace:
             _require_no_surprise(standing(self.lake, plan))
@@ -256,6 +263,7 @@ class Connection:
                 retry_quarantined=retry_quarantined,
                 keep_going=keep_going,
                 principal=self.principal,
+                crew=crew,
             )
 
     def try_recipe(

@@ -107,7 +107,8 @@ OWNERS = frozenset(
     {
         "demo", "up", "down", "status", "ingest", "reduce", "quarantine", "cache", "recipes", "steps",
         "instruments", "check", "fsck", "restore", "new instrument", "context add", "context list",
-        "context show", "context diff", "context use", "migrate",
+        "context show", "context diff", "context use", "migrate", "site add", "site list", "site show",
+        "site drain", "site remove", "execute",
     }
 )  # fmt: skip
 
