@@ -139,6 +139,8 @@ class Broker:
             missing[did] = source
             total += size
             seconds += takes
+        if missing:
+            seconds += self._sites.latency
         return Assignment(tuple(members), desk.name, missing, total, seconds)
 
 

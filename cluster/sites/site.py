@@ -308,6 +308,8 @@ class Sites(_Model):
         Where nothing is said of a way, `bandwidth` holds.
     bandwidth
         Bytes per second.
+    latency
+        Seconds until what was asked for begins to come: Rucio's daemons go their rounds.
     copies
         By instrument; ``default`` is for the others.
     """
@@ -315,6 +317,7 @@ class Sites(_Model):
     sites: dict[str, Site] = {}
     links: tuple[Link, ...] = ()
     bandwidth: Annotated[float, Field(gt=0)] = 100e6
+    latency: Annotated[float, Field(ge=0)] = 10.0
     copies: dict[str, Copies] = {}
 
     @model_validator(mode="after")

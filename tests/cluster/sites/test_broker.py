@@ -17,6 +17,7 @@ SITES = Sites(
     sites={"north": Site(rse="NORTH"), "south": Site(rse="SOUTH")},
     links=(Link(source="north", target="south", bandwidth=1e6),),
     bandwidth=1e9,
+    latency=0.0,
 )
 EVERYWHERE = {"NORTH": "north", "SOUTH": "south", "EAST": "east"}
 
@@ -63,6 +64,13 @@ def test_a_long_queue_sends_them_away_where_the_way_is_short() -> None:
     assert made[1].missing == {"toy:f1.fits": "south"}
     assert made[1].bytes == 10**6
     assert made[1].seconds == pytest.approx(1e-3)
+
+
+def test_they_wait_until_asking_for_copies_is_quicker() -> None:
+    slow = SITES.model_copy(update={"latency": 0.12})
+    places = Known({f"toy:f{n}.fits": {"SOUTH"} for n in range(5)})
+    made = list(Broker(slow, desks(south=0, north=0), EVERYWHERE, places).assign([unit(n) for n in range(5)]))
+    assert [one.site for one in made] == ["south", "south", "south", "north", "south"]
 
 
 def test_they_wait_where_the_way_is_long() -> None:
