@@ -119,7 +119,8 @@ class Station:
 
     def _bring(self, wanted: Sequence[tuple[str, str]]) -> bool:
         """Have files brought here by Rucio; whether all came."""
-        copies.stage(self.lake.rucio, wanted, self.rse, STAGED)
+        coming = self._coming(wanted)
+        copies.stage(self.lake.rucio, [did for did in wanted if did not in coming], self.rse, STAGED)
         rest, quiet_since = list(wanted), time.monotonic()
         while rest and not self.leaving:
             time.sleep(_LOOK)
@@ -130,6 +131,19 @@ class Station:
                 _log.warning("%d files did not come to %s, %s:%s first", len(rest), self.rse, *rest[0])
                 break
         return not rest
+
+    def _coming(self, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """The files that Rucio brings here already.
+
+        A rule made while a replica is BAD would hide it from the daemon that replaces it, and bring nothing:
+        that daemon's next round is waited for.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            states = {(one.scope, one.name): state for one, state in self.lake.rucio.replicas(wanted)}
+            if "BAD" not in states.values() or self.leaving or time.monotonic() > deadline:
+                return {did for did, state in states.items() if state == "COPYING"}
+            time.sleep(_LOOK)
 
 
 def _inputs(units: Iterable[PlannedUnit]) -> dict[tuple[str, str], str]:

@@ -21,6 +21,7 @@ store_credentials_file: /run/secrets/stores/stores.json
 {{- $_ := set $own "credentials" "/run/secrets/stores/stores.json" -}}
 {{- end -}}
 {{- $_ := set $own "dask" (include "heliolake.siteDask" . | fromYaml) -}}
+{{- $_ := set $own "executor" "there" -}}
 {{- $sites := deepCopy .Values.sites -}}
 {{- $name := required "site.name: name the site" .Values.site.name -}}
 {{- if hasKey $sites $name -}}
