@@ -178,6 +178,7 @@ def retry(
     on_progress: Progress | None = None,
     keep_going: bool = False,
     principal: Principal = PUBLIC,
+    crew: Crew | None = None,
 ) -> Report:
     """Try units of a run again that failed or were put aside for a reason that holds some words.
 
@@ -195,7 +196,7 @@ def retry(
         carry_out = partial(process, lake, scheduler, plan)
     else:
         carry_out = partial(resume, lake, scheduler, run_id, again=list(found))
-    return carry_out(on_progress=on_progress, keep_going=keep_going, principal=principal)
+    return carry_out(on_progress=on_progress, keep_going=keep_going, principal=principal, crew=crew)
 
 
 def _all_active(lake: Lake, plan: Plan, remade: Remade) -> bool:

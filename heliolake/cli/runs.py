@@ -11,6 +11,7 @@ import typer
 
 from heliolake.cli.common import WORK, Json, command, home_of, open_lake, principal_of, require_operator
 from heliolake.cli.complete import run_ids
+from heliolake.cli.crew import crew_of
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import coloured, out, print_json, progress_bar, shown, table
 from heliolake.cli.reports import print_report, short_time
@@ -186,7 +187,8 @@ def retry(ctx: typer.Context, run: RunId, reason: Reason = "", as_json: Json = F
             return
         with progress_bar(f"run {run}") as bar:
             scheduler = home_of(ctx).scheduler()
-            report = carry_out(lake, scheduler, run, reason, on_progress=bar, principal=principal)
+            crew = crew_of(ctx, None)
+            report = carry_out(lake, scheduler, run, reason, on_progress=bar, principal=principal, crew=crew)
     if as_json:
         print_json(report.document())
     else:
@@ -218,7 +220,8 @@ def _carried_out(ctx: typer.Context, lake: Lake, run: str, principal: Principal,
             }
             report = None
         else:
-            report = carry_out(lake, scheduler, run, on_progress=bar, principal=principal)
+            crew = crew_of(ctx, None)
+            report = carry_out(lake, scheduler, run, on_progress=bar, principal=principal, crew=crew)
             document = report.document()
     if as_json:
         print_json(document)

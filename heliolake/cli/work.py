@@ -21,8 +21,9 @@ from heliolake.cli.common import (
     principal_of,
     require_operator,
 )
-from heliolake.cli.complete import context_numbers, recipe_names, run_ids, site_names
+from heliolake.cli.complete import context_numbers, recipe_names, run_ids
 from heliolake.cli.complete import settings as settings_of
+from heliolake.cli.crew import AtSites, crew_of, print_where, where_of
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, progress_bar, shown, table
 from heliolake.cli.reports import print_report, short_time
@@ -136,15 +137,6 @@ TrialFolder = Annotated[
         help="With --trial: where its products go; the workers must reach it.",
     ),
 ]
-AtSites = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--site",
-        metavar="NAME",
-        autocompletion=site_names,
-        help="Have it done at this site; may be given several times. [dim]Default: all that take work[/]",
-    ),
-]
 Yes = Annotated[
     bool,
     typer.Option("-y", "--yes", help="Do not ask before other settings replace what is active."),
@@ -203,7 +195,7 @@ def plan(
         if not explain:  # which says why for one file, whatever holds for all
             refuse_hopeless(lake, made)
         stands = standing(lake, made)
-        there = _where(ctx, lake, made, site) if where or site else []
+        there = where_of(ctx, lake, made, site) if where or site else []
     document = made.document() | {"standing": stands.document()} | ({"where": there} if where or site else {})
     if output:
         output.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
@@ -217,25 +209,7 @@ def plan(
     else:
         print_plan(document)
         if where or site:
-            _print_where(there)
-
-
-def _where(ctx: typer.Context, lake: Lake, made: Plan, named: list[str] | None) -> list[dict[str, Any]]:
-    """Who would do what, and what would be copied for it, by site."""
-    from cluster.crew.crew import SiteCrew
-    from cluster.sites.book import Book
-
-    crew = SiteCrew(Book(home_of(ctx)), tuple(named or ()), ctx.obj.account)
-    return crew.summary(lake, made)
-
-
-def _print_where(there: list[dict[str, Any]]) -> None:
-    rows = [
-        (one["site"] or "nowhere: under embargo", one["units"], one["copied"], f"{one['bytes'] / 1e6:.1f}",
-         f"{one['seconds']:.0f}", ", ".join(one["sources"]))
-        for one in there
-    ]  # fmt: skip
-    out().print(table("", ("site", ">files", ">copied", ">MB", ">seconds", "copied from"), rows))
+            print_where(there)
 
 
 def process(
@@ -307,7 +281,7 @@ def process(
         principal = principal_of(ctx, lake)
         if output is None:
             require_operator(principal, "publishing")
-        crew = None if output is not None else _crew(ctx, site)
+        crew = None if output is not None else crew_of(ctx, site)
         if run is not None:
             report = _resumed(lake, home, run, principal, crew, keep_going=keep_going)
         else:
@@ -350,17 +324,6 @@ def _planned(
             context=context,
             principal=principal,
         )
-
-
-def _crew(ctx: typer.Context, named: list[str] | None) -> SiteCrew | None:
-    """Executors of several sites; None where the home's own workers are all there is."""
-    from cluster.crew.crew import SiteCrew
-    from cluster.sites.book import Book
-
-    book = Book(home_of(ctx))
-    if not named and not book.several:
-        return None
-    return SiteCrew(book, tuple(named or ()), ctx.obj.account)
 
 
 def _resumed(
