@@ -32,7 +32,7 @@ def a_cluster(folder: Path, tls: Sequence[str], *worker: str, path: Path) -> Ite
     """The address of a scheduler with one worker, started as an administrator would."""
     folder.mkdir()
     known = folder / "scheduler.json"
-    dask = (sys.executable, "-m")
+    dask = (sys.executable, "-P", "-m")  # not what lies in this folder, but what is installed
     quiet = ("--no-dashboard", "--scheduler-file", str(known), *tls)
     variables = {"PYTHONPATH": os.pathsep.join([str(path), *filter(None, [os.environ.get("PYTHONPATH")])])}
     protocol = "tls" if tls else "tcp"
