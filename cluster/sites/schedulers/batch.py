@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import dask as dask_settings
+import psutil
 from distributed.core import Status
 from distributed.security import Security
 
@@ -58,6 +59,10 @@ def running(dask: BatchDask, folder: Path) -> Iterator[Scheduler]:
     work = (dask.folder or folder) / name
     if re.search(r"[^\w@%+=:,./-]", str(work)):
         raise Fatal(f"{work} cannot stand in the script of a job; give the site a folder without blanks")
+    if dask.interface is not None and dask.interface not in (there := sorted(psutil.net_if_addrs())):
+        raise Fatal(
+            f"this machine has no interface {dask.interface}, but {', '.join(there)}; name one of these"
+        )
     _jobs(dask.kind)
     try:
         work.mkdir(mode=0o700)

@@ -237,6 +237,14 @@ OPTIONS = {
 }
 
 
+def test_an_interface_that_this_machine_has_not_is_refused(tmp_path: Path) -> None:
+    with (
+        pytest.raises(Fatal, match=r"this machine has no interface ib99, but .*lo"),
+        opened(small(interface="ib99"), tmp_path / "way"),
+    ):
+        pass
+
+
 def test_a_folder_that_no_job_could_name_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(Fatal, match=r"my way/.* cannot stand in the script of a job; .* without blanks"),
