@@ -12,7 +12,6 @@ from typing import Any, Final
 from cluster.home.home import Home
 from cluster.scheduler import Scheduler
 from cluster.sites import file
-from cluster.sites.schedulers.opening import opened
 from cluster.sites.site import EVERYTHING, HOME, LocalDask, Site, Sites
 from lake.config import Element, LakeConfig, Placement
 from lake.errors import BadInput, Reason
@@ -133,6 +132,8 @@ class Book:
         lake.errors.Unreachable
             When the home is to run it, and it is not running.
         """
+        from cluster.sites.schedulers.opening import opened  # distributed takes a second to import
+
         name = name or self.here
         site, part = self.site(name), self.part(name)
         near = part.scheduler() if site.dask.kind == "local" else None
