@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from bench.frames import CHANNEL, Level1
 from cluster.run.execute import Job
 from cluster.run.stacks import FrameSource, Loader, Manifest, Target, read, write
-from lake.storage.store import Ref
+from lake.fits.io import local_path
+from lake.storage.posix import PosixStore
+from lake.storage.store import Ref, key_of
 from pipeline.apply import RecipeBlock, task_name
 from pipeline.dims import Layout
 from pipeline.outcome import Status
@@ -88,6 +90,17 @@ def ours(recipe: Recipe, job: Job) -> dict[str, float]:
     steps = {bound.step.name: seconds[bound.step.name] for bound in recipe.bind()}
     rest = behind - middle - sum(steps.values())
     return {"read": middle - start, **steps, "provenance and copies": rest, "write": end - behind}
+
+
+def drop(job: Job) -> None:
+    """Remove what was made, as the peer writes over its own.
+
+    Its pages in the memory of the system are used again then, as they are in a long campaign. Fresh ones may
+    cost a virtual machine more time than all the rest of writing.
+    """
+    for target in job.targets:
+        store = PosixStore(local_path(target.store))
+        store.remove(key_of(target.scope, target.name))
 
 
 def checked(manifest: Manifest) -> Manifest:

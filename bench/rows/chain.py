@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from bench.chain import AiapyChain, full_recipe, jobs, ours
+from bench.chain import AiapyChain, drop, full_recipe, jobs, ours
 from bench.frames import Level1, level1
 from bench.measure import Aim, Row, Sample, Skipped, duration, medians, race, shares
 from bench.setting import Setting, has
@@ -57,6 +57,7 @@ def measured(
     def run_ours() -> None:
         (job,) = jobs(frame, [frame.path], folder / "lake", f"c{next(numbers)}x")
         laps["ours"].append(ours(recipe, job))
+        drop(job)
 
     def run_peer() -> None:
         laps["peer"].append(chain(frame.path, folder / "peer.fits", iterations=theirs))

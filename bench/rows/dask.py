@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bench.chain import checked, full_recipe, jobs, ours
+from bench.chain import checked, drop, full_recipe, jobs, ours
 from bench.frames import Level1, level1
 from bench.measure import Aim, Row, Sample, Skipped, duration
 from bench.residual import DEFAULT
@@ -106,7 +106,10 @@ class _Batch:
     def alone(self, count: int) -> dict[str, float]:
         """Seconds and processor seconds per frame in this process, and the seconds of its steps."""
         busy, start = time.process_time(), time.perf_counter()
-        phases = [ours(self.recipe, job) for job in self._jobs(count)]
+        phases = []
+        for job in self._jobs(count):
+            phases.append(ours(self.recipe, job))
+            drop(job)
         end, busy = time.perf_counter(), time.process_time() - busy
         shutil.rmtree(self.root)
         steps = sum(record[name] for record in phases for name in self.steps)
@@ -116,7 +119,11 @@ class _Batch:
         """The same through Dask; processor time is that of the workers."""
         wanted = self._jobs(len(self.paths))
         busy, start = self._busy(), time.perf_counter()
-        manifests = [checked(one) for one in DaskExecution(self.client, self.recipe)(wanted)]
+        by_unit = {target.unit: job for job in wanted for target in job.targets}
+        manifests = []
+        for manifest in DaskExecution(self.client, self.recipe)(wanted):
+            manifests.append(checked(manifest))
+            drop(by_unit[manifest.unit])
         end, busy = time.perf_counter(), self._busy() - busy
         shutil.rmtree(self.root)
         steps = sum(manifest.outcome.seconds[name] for manifest in manifests for name in self.steps)
