@@ -14,6 +14,7 @@ from heliolake.hints import why_nothing
 from heliolake.progress import shown
 from heliolake.recipes import find_recipe
 from heliolake.results import Observation, Results
+from heliolake.running import ARun
 from heliolake.selection import select
 from heliolake.tables import Rows
 from heliolake.times import moment
@@ -339,6 +340,23 @@ class Connection:
         """The last runs, newest first: which recipe, when, and what became of its units."""
         require_operator(self.principal, "runs")
         return Rows(runs.runs(self.lake, limit=limit), ("run", "recipe", "status", "created", "units"))
+
+    def run(self, run_id: str) -> ARun:
+        """One run: ``.status()`` how it gets on, ``.watch()``, ``.pause()``, ``.resume()``, ``.cancel()``.
+
+        Parameters
+        ----------
+        run_id
+            Its name, as `runs` lists it.
+
+        Raises
+        ------
+        lake.errors.BadInput
+            When there is none.
+        """
+        require_operator(self.principal, "runs")
+        runs.find_run(self.lake, run_id)
+        return ARun(self.home, self.lake, self.principal, run_id)
 
     def quarantine(
         self, *, stage: str | None = None, run: str | None = None, everything: bool = False

@@ -45,6 +45,19 @@ def shown(what: str) -> Iterator[Progress]:
     yield show
 
 
+def drawing(what: object) -> Callable[[object], object]:
+    """Show something below the cell; what is given back shows another in its place.
+
+    Outside of notebooks each is printed.
+    """
+    display = _display()
+    if display is None:
+        print(what)
+        return print
+    update: Callable[[object], object] = display(what, display_id=True).update
+    return update
+
+
 class _Bar:
     """One drawing of the bar."""
 

@@ -147,6 +147,7 @@ NOTEBOOK_METADATA: dict[str, Call] = {
 NOTEBOOK_OPERATORS: dict[str, Call] = {
     "Connection.process": lambda lake, to: lake.process("stereo_hi-l1", observation="none"),
     "Connection.runs": lambda lake, to: lake.runs(),
+    "Connection.run": lambda lake, to: lake.run("20000101-zzzz"),
     "Connection.quarantine": lambda lake, to: lake.quarantine(),
     "Connection.cluster": lambda lake, to: lake.cluster(),
 }
