@@ -67,7 +67,7 @@ def held_up(home: Home, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(KeyboardInterrupt):
         made(home, lake, tmp_path, 2, act=stop)
-    return next(str(one["run"]) for one in runs.runs(lake) if one["status"] == "paused")
+    return next(str(one["run"]) for one in runs.runs(lake, limit=100) if one["status"] == "paused")
 
 
 def test_what_workers_told_of_units_is_shown(here: Command, ended: str) -> None:
