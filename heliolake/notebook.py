@@ -356,7 +356,7 @@ class Connection:
         """
         require_operator(self.principal, "runs")
         runs.find_run(self.lake, run_id)
-        return ARun(self.home, self.lake, self.principal, run_id)
+        return ARun(self.home, self.lake, self.principal, run_id, self.account)
 
     def quarantine(
         self, *, stage: str | None = None, run: str | None = None, everything: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from cluster.home.home import Home
@@ -73,11 +74,15 @@ class ARun:
         On whose behalf.
     run_id
         Its name.
+    account
+        In whose name executors of other sites act.
     """
 
-    def __init__(self, home: Home, lake: Lake, principal: Principal, run_id: str) -> None:
+    def __init__(
+        self, home: Home, lake: Lake, principal: Principal, run_id: str, account: str | None = None
+    ) -> None:
         self.id = run_id
-        self._home, self._lake, self._principal = home, lake, principal
+        self._home, self._lake, self._principal, self._account = home, lake, principal, account
 
     def __repr__(self) -> str:
         return repr(self.status())
@@ -121,9 +126,7 @@ class ARun:
         control.resume(self._lake, self.id, self._principal)
         if waiting:
             return None
-        with shown(f"run {self.id}") as bar:
-            scheduler = self._home.scheduler()
-            return resume(self._lake, scheduler, self.id, on_progress=bar, principal=self._principal)
+        return self._here(resume, self.id)
 
     def retry(self, reason: str = "") -> Report | None:
         """Try again what failed or was put aside.
@@ -140,6 +143,17 @@ class ARun:
         if control.at_it(self._lake, self.id):
             control.try_again(self._lake, self.id, self._principal, reason)
             return None
+        return self._here(retry, self.id, reason)
+
+    def _here(self, carry_out: Callable[..., Report], *what: str) -> Report:
+        """Have this process carry the run out, with a bar below the cell."""
+        from cluster.crew.crew import SiteCrew
+        from cluster.sites.book import Book
+
+        book = Book(self._home)
+        crew = SiteCrew(book, (), self._account) if book.several else None
+        scheduler = self._home.scheduler()
         with shown(f"run {self.id}") as bar:
-            scheduler = self._home.scheduler()
-            return retry(self._lake, scheduler, self.id, reason, on_progress=bar, principal=self._principal)
+            return carry_out(
+                self._lake, scheduler, *what, on_progress=bar, principal=self._principal, crew=crew
+            )
