@@ -345,7 +345,7 @@ class Tally(Base):
 
 
 class StepTime(Base):
-    """How often a step of a run took about so long: a bucket holds times that differ by a tenth."""
+    """How often a step of a run took about so long: a bucket holds times that differ by a quarter."""
 
     __tablename__ = "step_time"
 

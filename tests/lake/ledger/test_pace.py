@@ -98,7 +98,7 @@ def test_a_step_is_told_with_median_95_of_100_and_its_share(lake: Lake, run: Run
     assert register["share"] == pytest.approx(55 / 55.1)
 
 
-def test_quantiles_of_buckets_are_within_a_tenth_of_the_true_ones() -> None:
+def test_quantiles_of_buckets_are_within_an_eighth_of_the_true_ones() -> None:
     rng = random.Random(4)
     times = sorted(rng.lognormvariate(0.0, 1.0) for _ in range(5000))
     buckets: dict[int, tuple[int, float]] = {}
@@ -110,7 +110,7 @@ def test_quantiles_of_buckets_are_within_a_tenth_of_the_true_ones() -> None:
         buckets[number] = (count + 1, total + one)
     for share in (0.05, 0.5, 0.95, 0.99):
         true = times[int(share * len(times))]
-        assert quantile([buckets[key] for key in sorted(buckets)], share) == pytest.approx(true, rel=0.1)
+        assert quantile([buckets[key] for key in sorted(buckets)], share) == pytest.approx(true, rel=0.125)
 
 
 def test_workers_and_sites_are_told_with_what_they_did(lake: Lake, run: Run) -> None:
