@@ -5,8 +5,8 @@ WRITABLE := $(shell test -w . && echo yes)
 WORK   ?= $(if $(WRITABLE),.,$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/heliolake/checkout)
 VENV   ?= $(WORK)/.venv
 BIN    := $(VENV)/bin
-# Processes that share the tests; each that needs services starts its own. 0: none besides pytest's.
-JOBS   ?= 0
+# Processes that share the tests; each that needs services starts its own. 0: all in one.
+JOBS   ?= 2
 # File by file as they lie there: what takes long comes first, small files level out the end. One that crashes ends the run.
 SHARED := --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
