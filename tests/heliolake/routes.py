@@ -160,6 +160,12 @@ def _found(lake: Connection, to: Place) -> Results:
     return Results([_one(lake, to)])
 
 
+def asks_for_a_release(words: Words) -> bool:
+    """Whether what a command is given depends on the release that is asked for."""
+    one, other = (Place(f"toy:{name}.l0@v0001", name, Path()) for name in ("a", "b"))
+    return words(one) != words(other)
+
+
 def commands() -> Iterator[str]:
     """All commands there are, as they are typed."""
     yield from _leaves(typer.main.get_command(app), ())

@@ -146,13 +146,29 @@ def test_bytes_are_given_by_command_to_those_alone_who_may_have_them(
 def test_what_commands_tell_everybody_confirms_no_guess(
     here: Command, lake: Lake, kept: dict[str, Kept], asker: str, what: str, tmp_path: Path
 ) -> None:
-    release = kept[what]
-    place = Place(release.release, release.observation, tmp_path)
+    told_without_leaks(here, lake, asker, kept[what], [kept[what]], tmp_path)
+
+
+@pytest.mark.parametrize("asker", ASKERS)
+def test_what_commands_tell_that_ask_for_no_release_confirms_no_guess_about_any(
+    here: Command, lake: Lake, kept: dict[str, Kept], asker: str, tmp_path: Path
+) -> None:
+    told_without_leaks(here, lake, asker, None, list(kept.values()), tmp_path)
+
+
+def told_without_leaks(
+    here: Command, lake: Lake, asker: str, asked: Kept | None, about: list[Kept], folder: Path
+) -> None:
+    """Let all commands tell that ask for this release, or for none, and look for secrets of some releases."""
+    of = asked or about[0]
+    place = Place(of.release, of.observation, folder)
+    hidden = [one for one in about if not allowed(lake, asker, one)]
     for name, words in {**routes.METADATA, **routes.GOVERNING}.items():
-        said = here("--as", asker, *words(place))
-        assert "Traceback" not in said.err
-        if not allowed(lake, asker, release):
-            assert not leaks(release, said.out, said.err, *map(Path.read_text, written(tmp_path))), name
+        if routes.asks_for_a_release(words) == (asked is not None):
+            said = here("--as", asker, *words(place))
+            assert "Traceback" not in said.err
+            texts = (said.out, said.err, *map(Path.read_text, written(folder)))
+            assert not any(leaks(one, *texts) for one in hidden), name
 
 
 @pytest.mark.parametrize("name", sorted(set(routes.GOVERNING) - {"audit script"}))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -43,6 +44,8 @@ def site(toy_instrument: Path) -> Iterator[Path]:  # noqa: F811
 def a_cluster(scratch: Path, workers: int) -> Iterator[Client]:
     """A client of a cluster of its own, whose workers load the code that lies there now."""
     with (
+        # Each loss of a worker costs the seconds in which another starts.
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -316,6 +319,21 @@ def given_a_command(
     return done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module")
+def older(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A cluster whose worker has loaded the code from before any change, and goes on with it."""
+    with a_cluster(tmp_path_factory.mktemp("older"), 1) as client:
+        client.run(_load_instruments)
+        yield client
+
+
+def test_a_fresh_process_has_workers_of_the_same_code_do_its_work(older: Client, tmp_path: Path) -> None:
+    assert "done" in given_a_command(older, [job(tmp_path, "first")], tmp_path)
+    jobs = [job(tmp_path, f"r{n}") for n in range(3)]
+    said = given_a_command(older, jobs, tmp_path, _REDUCE, "Total")
+    assert said.startswith("sum 3.0 of ['r0.fits', 'r1.fits', 'r2.fits']")
+
+
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
@@ -324,18 +342,15 @@ def given_a_command(
     ],
 )
 def test_workers_that_still_run_an_older_step_refuse_the_work(
-    site: Path, tmp_path: Path, before: str, after: str, told: str
+    site: Path, older: Client, tmp_path: Path, before: str, after: str, told: str
 ) -> None:
     source = site / "toy_camera" / "steps.py"
     old = source.read_text()
     assert before in old
     second = job(tmp_path, "second")
     try:
-        with a_cluster(tmp_path, 1) as client:
-            client.run(_load_instruments)
-            assert "done" in given_a_command(client, [job(tmp_path, "first")], tmp_path)
-            source.write_text(old.replace(before, after, 1))
-            said = given_a_command(client, [second], tmp_path)
+        source.write_text(old.replace(before, after, 1))
+        said = given_a_command(older, [second], tmp_path)
         assert "refused: a worker runs other code" in said
         assert told in said
         assert "`heliolake down` and `heliolake up`" in said
@@ -356,19 +371,15 @@ def test_workers_that_still_run_an_older_step_refuse_the_work(
     ids=["changed", "new"],
 )
 def test_workers_that_still_run_an_older_reduction_refuse_the_work(
-    site: Path, tmp_path: Path, before: str, after: str, name: str
+    site: Path, older: Client, tmp_path: Path, before: str, after: str, name: str
 ) -> None:
     source = site / "toy_camera" / "steps.py"
     old = source.read_text()
     assert before in old
     jobs = [job(tmp_path, f"r{n}") for n in range(3)]
     try:
-        with a_cluster(tmp_path, 1) as client:
-            client.run(_load_instruments)
-            said = given_a_command(client, jobs, tmp_path, _REDUCE, "Total")
-            assert said.startswith("sum 3.0 of ['r0.fits', 'r1.fits', 'r2.fits']")
-            source.write_text(old.replace(before, after, 1))
-            said = given_a_command(client, jobs, tmp_path, _REDUCE, name)
+        source.write_text(old.replace(before, after, 1))
+        said = given_a_command(older, jobs, tmp_path, _REDUCE, name)
         assert "refused: a worker runs other code than what the reduction of toy" in said
         assert "sources of toy differ" in said
         assert "`heliolake down` and `heliolake up`" in said
