@@ -21,7 +21,7 @@ endif
 
 help:
 	@echo "make demo    everything once, on small real and simulated data, with a picture at the end"
-	@echo "make test    the tests (JOBS=2: in two processes; HELIOLAKE_DATA=DIR: with real observation files)"
+	@echo "make test    the tests (JOBS=0: in one process; HELIOLAKE_DATA=DIR: with real observation files)"
 	@echo "make openid  install the OpenID provider that some tests need (node and npm); else they skip"
 	@echo "make slurm   install the SLURM that some tests need (root, on Debian or Ubuntu); else they skip"
 	@echo "make helm    install Helm, which the tests of the chart need (node and npm); else they skip"
