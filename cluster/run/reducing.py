@@ -24,13 +24,15 @@ from distributed import Client, Future, KilledWorker, wait
 from cluster.plan.layouts import layout_of, stored_dims
 from cluster.run.orders import EVERY, Order, Orders
 from cluster.run.partials import CarryOut, Finish, Join, MapFrames, Piece, Scratch, Whole
+from cluster.run.sharing import PRIORITY, Sharing
 from cluster.run.stacks import FrameSource, Loader
+from cluster.run.worker import Told, told
 from lake.entries import FileEntry
 from lake.errors import Retriable as LakeRetriable
 from lake.grant import Grant
 from lake.ledger import leases
 from lake.ledger.run import Run
-from lake.ledger.units import Claimed, Finished, UnitSpec
+from lake.ledger.units import Claimed, Facts, Finished, UnitSpec
 from lake.storage import volatile
 from lake.storage.volatile import Kept, NotKept
 from pipeline.dims import Dims, Layout
@@ -50,6 +52,8 @@ _ATTEMPTS: Final = 3
 #: Seconds to wait for a first worker, and between looks at pieces that other executors hold.
 _PATIENCE: Final = 120
 _WAIT: Final = 1.0
+#: Seconds between looks whether it is our turn on the cluster.
+_TURN: Final = 0.1
 
 Progress = Callable[[int, int, str], None]
 
@@ -219,14 +223,15 @@ class Reducing:
     def _work(self, client: Client, claimed: Sequence[Claimed]) -> None:
         waiting = deque(claimed)
         running: dict[Future, Claimed] = {}
-        room = _WINDOW * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        sharing = Sharing.of(client, max(1, len(client.scheduler_info(n_workers=-1)["workers"])))
         try:
             while waiting or running:
                 self.orders.require()
                 if self.orders() is Order.PAUSE:
                     self.run.give_back([unit.unit_id for unit in waiting])
                     waiting.clear()
-                for unit in [one for one in waiting if self._is_ready(one)][: room - len(running)]:
+                room = max(0, sharing.room(_WINDOW) - len(running))
+                for unit in [one for one in waiting if self._is_ready(one)][:room]:
                     waiting.remove(unit)
                     running[self._submit(client, unit)] = unit
                 if not running:
@@ -235,12 +240,13 @@ class Reducing:
                         self.run.give_back([unit.unit_id for unit in waiting])
                         time.sleep(_WAIT)
                         return
+                    time.sleep(_TURN)
                     continue
                 future = _first_ended(client, list(running))
                 if future is None:
                     continue
                 unit = running.pop(future)
-                if not self._settle(client, unit, future):
+                if not self._settle(client, unit, future, sharing):
                     waiting.appendleft(unit)
         finally:
             client.cancel(list(running), force=True)
@@ -252,7 +258,9 @@ class Reducing:
         payload = unit.payload
         name = f"{self.kind.name}-{payload['do']}-{uuid4().hex}"
         try:
-            return client.submit(self._doer(payload), self._piece(unit), key=name, pure=False, retries=0)
+            return client.submit(
+                told, self._doer(payload), self._piece(unit), key=name, retries=0, priority=PRIORITY
+            )
         except Exception as error:
             if client.status == "running":
                 raise
@@ -286,10 +294,10 @@ class Reducing:
             stored=stored,
         )
 
-    def _settle(self, client: Client, unit: Claimed, future: Future) -> bool:
+    def _settle(self, client: Client, unit: Claimed, future: Future, sharing: Sharing) -> bool:
         """Enter what a piece gave; False where it is to be tried again."""
         try:
-            kept = future.result()
+            took: Told = future.result()
         except NotKept:
             raise
         except (KilledWorker, Retriable, LakeRetriable) as error:
@@ -306,9 +314,12 @@ class Reducing:
             if client.status == "running" and not isinstance(error, CancelledError):
                 raise
             raise _lost() from error
+        kept: Kept = took.made
+        sharing.spent(took.seconds)
         frames = len(unit.payload.get("frames", ()))
-        told = {"name": kept.name, "sha256": kept.sha256} | ({"frames": frames} if frames else {})
-        if self.run.finish([Finished(unit.unit_id, "done", told)]):
+        outcome = {"name": kept.name, "sha256": kept.sha256} | ({"frames": frames} if frames else {})
+        facts = Facts(took.worker, {unit.payload["do"]: took.seconds}, memory=took.memory)
+        if self.run.finish([Finished(unit.unit_id, "done", outcome, facts)]):
             for one in unit.payload.get("of", ()):
                 volatile.drop(*self.scratch, self._made[one].name)
             self._made[unit.unit_id] = kept
