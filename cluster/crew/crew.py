@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 _LOOK: Final = 1.0
 """Seconds between looks at the ledger."""
+_SHARE: Final = 10
+"""A look at a million units takes its time: so many times longer is waited for the next."""
 _AGAIN: Final = 20.0
 """Seconds after which a lost executor is sent again."""
 _ENDING: Final = 30.0
@@ -225,7 +227,9 @@ class SiteCrew:
     def _watch(self, run: Run, plan: Plan, on_progress: Any | None, *, keep_going: bool) -> None:
         total = len(plan.units)
         while True:
+            began = time.monotonic()
             numbers = sites.numbers(run)
+            pause = max(_LOOK, _SHARE * (time.monotonic() - began))
             still = {name: one["planned"] + one["leased"] for name, one in numbers.items()}
             if on_progress is not None:
                 on_progress(total - sum(still.values()), total, "")
@@ -233,7 +237,7 @@ class SiteCrew:
                 self._let_them_end()
                 return
             self._look_after(run, numbers, plan, keep_going=keep_going)
-            time.sleep(_LOOK)
+            time.sleep(pause)
 
     def _let_them_end(self) -> None:
         """Wait for executors that publish what was finished last."""
