@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +32,7 @@ from lake.governance.policy import CUSTODY, OWNER
 from lake.governance.target import Target
 from lake.lake import Lake
 from lake.ledger import runs
+from lake.ledger.sites import runs_with_work
 from lake.names import split_did
 from lake.releases import search
 from lake.rucio.copies import where
@@ -237,3 +240,29 @@ def test_a_drained_site_takes_nothing(book: Book, lake: Lake, tmp_path: Path) ->
         assert "NORTH" not in set().union(*lies(lake, report))
     finally:
         book.set_drained("north", drained=False)
+
+
+def test_an_executor_that_stands_at_a_site_takes_up_its_work(book: Book, lake: Lake, tmp_path: Path) -> None:
+    taken_in(lake, "south", at(2016, 10, 1), 2, tmp_path)
+    said = book.said
+    stands = said.sites["south"].model_copy(update={"executor": "there"})
+    book.replace(said.model_copy(update={"sites": said.sites | {"south": stands}}))
+    try:
+        plan = planned(lake, "aia171_20161001")
+        reports: list[Report] = []
+        thread = threading.Thread(
+            target=lambda: reports.append(carried_out(book, lake, plan, "south")), daemon=True
+        )
+        thread.start()
+        eventually(lambda: runs_with_work(lake, "south"))
+        assert not records.members(book.home, f"{EXECUTOR}-south")
+        words = ["--home", str(book.home.path), "execute", "--site", "south", "--once"]
+        command = [sys.executable, "-c", "from heliolake.cli import main; main()", *words]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0, done.stderr
+        thread.join(120)
+        (report,) = reports
+        assert report.counts()["done"] == 2
+        assert lies(lake, report) == [{"SOUTH"}, {"SOUTH"}]
+    finally:
+        book.replace(said)
