@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lake.config import LakeConfig
 from lake.errors import Fatal
-from pipeline.documents import load_yaml
 
 FILE: Final = "lake.yaml"
 
@@ -94,6 +93,8 @@ def settings_of(home: Path) -> LakeSettings | None:
     file = home / FILE
     if not file.exists():
         return None
+    from pipeline.documents import load_yaml  # brings numpy and astropy, which completing a name does without
+
     document: Any = load_yaml(file, "the file of the lake")
     try:
         return LakeSettings.model_validate(document)

@@ -16,7 +16,6 @@ from cluster.home.process import PRIVATE_FILE, ProcessRecord, write_private
 from cluster.scheduler import Scheduler
 from lake.config import LakeConfig
 from lake.errors import Fatal, Unreachable
-from lake.storage.s3 import s3_url
 
 PRIVATE_FOLDER = 0o700
 KINDS = ("posix", "s3")
@@ -136,6 +135,8 @@ class Home:
             return outside.store
         if self.kind == "posix":
             return self.rse_root.as_uri()
+        from lake.storage.s3 import s3_url  # brings numpy, which completing a name does without
+
         return s3_url(BUCKET, self.url("s3"), region="us-east-1")
 
     @property

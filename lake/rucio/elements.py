@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from lake.rucio.client import RucioClient
-from lake.rucio.server.settings import STORE, protocol
+from lake.rucio.server.settings import STORE, attributes, protocol
 
 _UNLIMITED = -1
 _THERE = ("Duplicate", "RSEProtocolPriorityError", "RSEAttributeAlreadyExists")
@@ -44,7 +44,9 @@ def ensure_element(rucio: RucioClient, rse: str, store: str, account: str) -> No
 
 def _describe(client: Any, rse: str, store: str) -> None:
     known = client.list_rse_attributes(rse)
-    wanted = {"lfn2pfn_algorithm": "hash", STORE: store}
+    wanted = attributes(store)
+    if STORE in known and STORE not in wanted:
+        client.delete_rse_attribute(rse, STORE)
     for key, value in wanted.items():
         if known.get(key) != value:
             client.add_rse_attribute(rse, key, value)

@@ -43,7 +43,7 @@ def test_every_command_of_the_readme_exists(run: Command) -> None:
 
 def test_every_option_of_the_readme_exists(run: Command) -> None:
     for command, options in re.findall(r"`heliolake ([a-z]+)([^`]*)`", README):
-        words = (command, *{"context": ("add",), "new": ("instrument",)}.get(command, ()))
+        words = (command, *{"context": ("add",), "new": ("instrument",), "runs": ("show",)}.get(command, ()))
         text = run(*words, "--help").out
         assert all(option in text for option in re.findall(r"--[a-z-]+", options)), command
 

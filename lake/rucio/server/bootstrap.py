@@ -11,7 +11,7 @@ import logging
 import sys
 
 from lake.rucio.server import tuning
-from lake.rucio.server.settings import STORE, protocol
+from lake.rucio.server.settings import STORE, attributes, protocol
 
 UNLIMITED = -1
 
@@ -50,7 +50,10 @@ def add_rse(rse: str, store: str) -> None:
             identity = core.get_rse_id(rse, session=session)
         else:
             identity = core.add_rse(rse, deterministic=True, session=session)
-        for key, value in {"lfn2pfn_algorithm": "hash", STORE: store}.items():
+        wanted = attributes(store)
+        if STORE not in wanted and STORE in core.list_rse_attributes(identity, session=session):
+            core.del_rse_attribute(identity, STORE, session=session)
+        for key, value in wanted.items():
             core.add_rse_attribute(identity, key, value, session=session)
         account_limit.set_local_account_limit(InternalAccount("root"), identity, UNLIMITED, session=session)
     for other in core.list_rses():

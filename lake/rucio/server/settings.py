@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lake.errors import Fatal
+
 POLICY_PACKAGE = "lake.rucio.policy"
 STORE = "heliolake-store"
 """Attribute of a storage element: the URL of its store."""
+LONGEST = 255
+"""Characters of the value of an attribute."""
 IDENTITY = "root"
 """Name under which the service signs in with its password; the account has the same name."""
 
@@ -146,6 +150,21 @@ class RucioSettings:
             "transfers": {"multihop_enabled": "False"},
             "hermes": {"services_list": ""},
         }
+
+
+def attributes(store: str) -> dict[str, str]:
+    """The attributes of the storage element of a store, by its URL.
+
+    Raises
+    ------
+    Fatal
+        When Rucio cannot keep the URL.
+    """
+    if len(store) <= LONGEST:
+        return {"lfn2pfn_algorithm": "hash", STORE: store}
+    if store.startswith("file:"):  # the protocol's prefix says as much, and may be longer
+        return {"lfn2pfn_algorithm": "hash"}
+    raise Fatal(f"The URL of the store has {len(store)} characters, and Rucio keeps {LONGEST}: {store}")
 
 
 def protocol(store: str) -> dict[str, object]:
