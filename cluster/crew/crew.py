@@ -188,7 +188,7 @@ class SiteCrew:
             for name, site in taking.items()
         ]
         everywhere = {site.rse: name for name, site in self.book.sites.items()}
-        return Broker(self.book.said, desks, everywhere, Places(lake, plan.parents()))
+        return Broker(self.book.said, desks, everywhere, Places(lake, plan.parents(), plan.reference_dids()))
 
     @contextmanager
     def _crew(self, run: Run, *, keep_going: bool) -> Iterator[None]:
@@ -232,12 +232,18 @@ class SiteCrew:
             pause = max(_LOOK, _SHARE * (time.monotonic() - began))
             still = {name: one["planned"] + one["leased"] for name, one in numbers.items()}
             if on_progress is not None:
-                on_progress(total - sum(still.values()), total, "")
+                on_progress(total - sum(still.values()), total, self._lost_ones())
             if not any(still.values()):
                 self._let_them_end()
                 return
             self._look_after(run, numbers, plan, keep_going=keep_going)
             time.sleep(pause)
+
+    def _lost_ones(self) -> str:
+        """Which sites are lost and why, for whoever waits for them."""
+        return "; ".join(
+            f"{name}: {one.why}" for name, one in self._sent.items() if not one.works and one.why
+        )
 
     def _let_them_end(self) -> None:
         """Wait for executors that publish what was finished last."""

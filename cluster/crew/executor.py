@@ -36,8 +36,9 @@ from lake.ledger.run import Run
 from lake.ledger.sites import runs_with_work
 from lake.names import split_did
 from lake.releases.access import require_inputs
+from lake.releases.places import held
 from lake.rucio import copies
-from lake.storage.store import key_of
+from lake.storage.store import Unreadable, key_of
 from lake.storage.verify import sums_of
 from pipeline.errors import Fatal, Retriable
 
@@ -89,9 +90,31 @@ class Station:
 
         What does not come is left to the units: they fail for a reason that may pass.
         """
-        missing = [did for did in sorted(_inputs(units)) if self.lake.store.stat(key_of(*did)) is None]
+        missing = [did for did in sorted(_inputs(units)) if not self._is_here(did)]
         if missing:
+            self._require_allowed(units)
             self._bring(missing)
+
+    def _require_allowed(self, units: Sequence[PlannedUnit]) -> None:
+        """Bring nothing that is under embargo by now and may not lie here, whatever was planned before.
+
+        Raises
+        ------
+        BadInput
+            Naming it.
+        """
+        near = self.lake.config.elements[0]
+        if near.embargoed is None:
+            return
+        parents = {parent for unit in units for parent in unit.parents}
+        references = {did for unit in units for did in unit.reference_dids}
+        for name, scope in held(self.lake, parents, references).items():
+            if not near.may_hold(scope):
+                raise BadInput(
+                    f"{name} is under embargo, and may not lie at {self.site}",
+                    keyword="embargoed",
+                    advice="run the same command again: it is done where it may lie",
+                )
 
     def heal(self, units: Sequence[PlannedUnit]) -> set[str]:
         """Have inputs that are damaged or lost here brought again from another site.
@@ -102,19 +125,26 @@ class Station:
             The units all of whose inputs are whole now; none where nothing was wrong, or nobody has them.
         """
         wrong = [did for did, sha256 in sorted(_inputs(units).items()) if not self._is_whole(did, sha256)]
-        there = copies.where(self.lake.rucio, wrong) if wrong else {}
-        if not wrong or any(not there.get(did, frozenset()) - {self.rse} for did in wrong):
+        if not wrong or self._elsewhere(wrong) < set(wrong):
             return set()
         for did in wrong:
-            if self.lake.store.stat(key_of(*did)) is not None:
+            if self._is_here(did):
                 self.lake.store.set_aside(key_of(*did))
-        copies.declare_bad(self.lake.rucio, wrong, "its bytes are not those registered, or gone")
+        # Gone now, though Rucio calls them good: they are declared bad and brought again.
         return {unit.unit_id for unit in units} if self._bring(wrong) else set()
 
+    def _is_here(self, did: tuple[str, str]) -> bool:
+        return self.lake.store.stat(key_of(*did)) is not None
+
+    def _elsewhere(self, dids: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those that another site has, as Rucio knows."""
+        return {did for did, rses in copies.where(self.lake.rucio, dids).items() if rses - {self.rse}}
+
     def _is_whole(self, did: tuple[str, str], sha256: str) -> bool:
+        """Whether the bytes are the registered ones; a storage that does not answer says nothing of them."""
         try:
             return sums_of(self.lake.store, key_of(*did)).sha256 == sha256
-        except HeliolakeLakeError:
+        except (BadInput, Unreadable):
             return False
 
     def _bring(self, wanted: Sequence[tuple[str, str]]) -> bool:
@@ -124,7 +154,7 @@ class Station:
         rest, quiet_since = list(wanted), time.monotonic()
         while rest and not self.leaving:
             time.sleep(_LOOK)
-            left = [did for did in rest if self.lake.store.stat(key_of(*did)) is None]
+            left = [did for did in rest if not self._is_here(did)]
             if len(left) < len(rest):
                 rest, quiet_since = left, time.monotonic()
             elif time.monotonic() - quiet_since > PATIENCE:
@@ -133,15 +163,19 @@ class Station:
         return not rest
 
     def _coming(self, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """The files that Rucio brings here already.
+        """The files that Rucio brings here already; of those it takes for good that are gone it learns here.
 
         A rule made while a replica is BAD would hide it from the daemon that replaces it, and bring nothing:
-        that daemon's next round is waited for.
+        that daemon's next round is waited for, unless nobody else has the file.
         """
-        deadline = time.monotonic() + PATIENCE
+        elsewhere, deadline = self._elsewhere(wanted), time.monotonic() + PATIENCE
         while True:
             states = {(one.scope, one.name): state for one, state in self.lake.rucio.replicas(wanted)}
-            if "BAD" not in states.values() or self.leaving or time.monotonic() > deadline:
+            # Looked at once more: one may just have come.
+            gone = [did for did in elsewhere if states.get(did) == "AVAILABLE" and not self._is_here(did)]
+            copies.declare_bad(self.lake.rucio, gone, "its bytes are not those registered, or gone")
+            bad = [did for did in elsewhere if states.get(did) == "BAD"]
+            if not (gone or bad) or self.leaving or time.monotonic() > deadline:
                 return {did for did, state in states.items() if state == "COPYING"}
             time.sleep(_LOOK)
 

@@ -175,11 +175,13 @@ class Carrying:
         jobs = list(jobs_of(self.lake, self.grant, self.plan.recipe, work, self._target))
         pending: list[Finished] = []
         seen: set[str] = set()
+        again: set[str] = set()
         # Closed here: the garbage collector would do it late, through a client that is closed already.
         with closing(execution(jobs)) as manifests:
             for manifest in manifests:
                 seen.add(manifest.unit)
-                if self._is_healed(manifest):
+                again |= self._healed_by(manifest)
+                if manifest.unit in again:
                     continue
                 pending += self._accept(self.first.passed(manifest))
                 if len(pending) >= _FLUSH:
@@ -202,16 +204,21 @@ class Carrying:
             manifests = [manifest.model_copy(update={"rse": rse}) for manifest in manifests]
         return [_finished(manifest, self.units[manifest.unit]) for manifest in manifests]
 
-    def _is_healed(self, manifest: Manifest) -> bool:
-        """Whether a unit whose input could not be read is tried again: the input came from elsewhere."""
+    def _healed_by(self, manifest: Manifest) -> set[str]:
+        """Units that are tried again, once, for an input that could not be read came from elsewhere.
+
+        All that are made of the same files at once: the other outputs could not read it either.
+        """
         if self.post is None or manifest.outcome.step != "read" or manifest.unit in self.healed:
-            return False
+            return set()
         if manifest.outcome.status not in (Status.QUARANTINED, Status.FAILED):
-            return False
-        healed = self.post.heal([self.units[manifest.unit]])
+            return set()
+        unit = self.units[manifest.unit]
+        together = [one for one in self.plan.units if unit.work and one.work == unit.work] or [unit]
+        healed = self.post.heal(together)
         self.healed |= healed
         self.run.give_back(sorted(healed))
-        return bool(healed)
+        return healed
 
     def _tell(self, name: str, pending: int = 0) -> None:
         if self.on_progress:

@@ -119,7 +119,8 @@ class Broker:
             release = self._places.releases.get(parent)
             if release is not None and release.held and not desk.may_hold(release.scope):
                 return False
-        return True
+        held = self._places.held
+        return all(desk.may_hold(held[did]) for did in unit.reference_dids if did in held)
 
     def _offer(
         self, desk: Desk, members: Sequence[PlannedUnit], lies: Mapping[str, frozenset[str]]

@@ -201,6 +201,7 @@ def remove(ctx: typer.Context, name: Name) -> None:
     with open_lake(ctx) as lake:
         withdraw(book, lake, name)
     err().print(f"{shown(name)} is no site of this lake any more; what lies in its storage was left there.")
+    err().print(f"Next: [bold]{shown(command(ctx, 'fsck --repair'))}[/] has Rucio hold what it held.")
 
 
 def _book(ctx: typer.Context) -> Book:

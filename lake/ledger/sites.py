@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import exists, func, select, text, update
+from sqlalchemy import exists, func, select, text
 
 from lake.catalogue.models import Run as RunRow
 from lake.catalogue.models import Unit
@@ -61,15 +61,3 @@ def move(run: Run, places: Mapping[str, str]) -> int:
     values = {"run_id": run.id, "ids": list(places), "sites": list(places.values())}
     with transaction(run.lake.sessions) as session:
         return changed(session.execute(statement, values))
-
-
-def free(run: Run, owner: str) -> int:
-    """Plan again what an executor holds that is known to be gone; returns how many units."""
-    with transaction(run.lake.sessions) as session:
-        return changed(
-            session.execute(
-                update(Unit)
-                .where(Unit.run_id == run.id, Unit.state == "leased", Unit.lease_owner == owner)
-                .values(state="planned", lease_owner=None, lease_until=None)
-            )
-        )

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from cluster.crew.crew import EXECUTOR, SiteCrew
+from cluster.crew.executor import Station
 from cluster.intake.ingest import ingest
 from cluster.plan.plan import Plan, Query, make_plan
 from cluster.report import Report
@@ -143,6 +144,25 @@ def test_what_is_under_embargo_is_not_made_where_it_may_not_lie(
         book.replace(said)
 
 
+def test_an_executor_brings_nothing_to_where_it_may_not_lie_whatever_was_planned(
+    book: Book, lake: Lake, tmp_path: Path
+) -> None:
+    taken_in(lake, "north", at(2016, 4, 2), 1, tmp_path)
+    plan = planned(lake, "aia171_20160402")
+    target = Target.of_text("sdo_aia:aia171_20160402")
+    embargo.put(lake, target, at(2096, 1, 1), reason="a test", principal=OWNER)
+    said = book.said
+    closed = said.sites["south"].model_copy(update={"embargoed": ()})
+    book.replace(said.model_copy(update={"sites": said.sites | {"south": closed}}))
+    try:
+        with Lake.open(book.lake_config("south", alone=True)) as there:
+            with pytest.raises(BadInput, match="under embargo, and may not lie at south"):
+                Station(there, book, "south").fetch(plan.units)
+            assert there.store.stat(key_of(plan.units[0].file.scope, plan.units[0].file.name)) is None
+    finally:
+        book.replace(said)
+
+
 def test_copies_are_made_as_many_as_are_wanted(book: Book, lake: Lake, tmp_path: Path) -> None:
     from cluster.sites.site import Copies
 
@@ -159,17 +179,22 @@ def test_copies_are_made_as_many_as_are_wanted(book: Book, lake: Lake, tmp_path:
         book.replace(said)
 
 
-def test_a_damaged_copy_is_replaced_from_the_other_site_and_the_run_goes_on(
-    book: Book, lake: Lake, tmp_path: Path
+@pytest.mark.parametrize(("day", "how"), [(1, "damaged"), (2, "lost")], ids=["damaged", "lost"])
+def test_a_copy_that_went_bad_is_replaced_from_the_other_site_and_the_run_goes_on(
+    book: Book, lake: Lake, tmp_path: Path, day: int, how: str
 ) -> None:
-    (file, *_) = taken_in(lake, "north", at(2016, 6, 1), 2, tmp_path)
-    carried_out(book, lake, planned(lake, "aia171_20160601"), "south")  # which brings copies there
+    (file, *_) = taken_in(lake, "north", at(2016, 6, day), 2, tmp_path)
+    observation = f"aia171_2016060{day}"
+    carried_out(book, lake, planned(lake, observation), "south")  # which brings copies there
     key = key_of("sdo_aia", file.name)
     path = Path(lake.at("NORTH").store.place(key))
-    path.chmod(0o600)
-    path.write_bytes(b"\0" * path.stat().st_size)
+    if how == "lost":
+        path.unlink()
+    else:
+        path.chmod(0o600)
+        path.write_bytes(b"\0" * path.stat().st_size)
     recipe = recipes()[RECIPE].with_settings({"normalise_exposure.enabled": False})
-    plan = make_plan(lake, recipe, Query(observation="aia171_20160601"), principal=OWNER)
+    plan = make_plan(lake, recipe, Query(observation=observation), principal=OWNER)
     report = carried_out(book, lake, plan, "north")
     assert report.counts()["done"] == 2
     assert path.read_bytes() == file.read_bytes()

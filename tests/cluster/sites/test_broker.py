@@ -27,6 +27,7 @@ class Known(Places):
 
     def __init__(self, where: Mapping[str, set[str]], *, held: bool = False) -> None:
         self.where = where
+        self.held = {}
         self.releases = {"toy:a.l0@v0001": Lies("toy", held, frozenset())}
 
     def of_files(self, wanted: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
@@ -114,6 +115,15 @@ def test_what_is_under_embargo_goes_only_where_it_may() -> None:
     assert sites_of(Broker(SITES, [north], EVERYWHERE, places), [unit(0)]) == [""]
     free = Known({"toy:f0.fits": {"NORTH"}})
     assert sites_of(Broker(SITES, [north, south], EVERYWHERE, free), [unit(0)]) == ["north"]
+
+
+def test_a_reference_under_embargo_keeps_its_units_away_too() -> None:
+    north, south = Desk("north", "NORTH", embargoed=frozenset({"toy"})), Desk("south", "SOUTH", queue=1e6)
+    places = Known({"toy:f0.fits": {"NORTH"}})
+    places.held = {"references:flat.fits": "references"}
+    broker = Broker(SITES, [north, south], EVERYWHERE, places)
+    assert sites_of(broker, [unit(0, reference="references:flat.fits")]) == ["south"]
+    assert sites_of(broker, [unit(0)]) == ["north"]
 
 
 def test_all_outputs_of_the_same_files_are_made_at_one_site() -> None:

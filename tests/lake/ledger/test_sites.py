@@ -63,12 +63,3 @@ def test_a_site_is_told_of_runs_that_have_work_for_it(lake: Lake, run: Run) -> N
     assert run.id not in sites.runs_with_work(lake, "north")
     run.end("stopped")
     assert run.id not in sites.runs_with_work(lake, "south")
-
-
-def test_what_a_lost_executor_held_is_free_again(lake: Lake, run: Run) -> None:
-    other = Run(lake, run.id, "host:2:2")
-    run.claim(1, site="north")
-    (theirs,) = other.claim(1, site="south")
-    assert sites.free(run, "host:2:2") == 1
-    assert theirs.unit_id in sites.waiting(run, "south")
-    assert run.give_back() == 1
