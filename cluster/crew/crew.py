@@ -21,7 +21,7 @@ from cluster.sites.site import LocalDask, Site
 from cluster.workers import compute_environment
 from lake.errors import BadInput, Retriable
 from lake.lake import Lake
-from lake.ledger import leases, sites
+from lake.ledger import executors, leases, sites
 from lake.ledger.run import Run
 from lake.releases.activation import active_version
 from lake.releases.places import Places
@@ -234,7 +234,7 @@ class SiteCrew:
             if on_progress is not None:
                 on_progress(total - sum(still.values()), total, self._lost_ones())
             if not any(still.values()):
-                self._let_them_end()
+                self._let_them_end(run)
                 return
             self._look_after(run, numbers, plan, keep_going=keep_going)
             time.sleep(pause)
@@ -245,12 +245,14 @@ class SiteCrew:
             f"{name}: {one.why}" for name, one in self._sent.items() if not one.works and one.why
         )
 
-    def _let_them_end(self) -> None:
-        """Wait for executors that publish what was finished last."""
+    def _let_them_end(self, run: Run) -> None:
+        """Wait for executors that publish what was finished last, those that stand at their sites too."""
         for name, one in self._sent.items():
             if one.process is not None:
                 one.process.wait()
                 self._gone(name, one)
+        while any(one.alive for one in executors.executors(run.lake, run.id)):
+            time.sleep(_LOOK)
 
     def _look_after(
         self, run: Run, numbers: Mapping[str, Mapping[str, int]], plan: Plan, *, keep_going: bool

@@ -24,7 +24,7 @@ from cluster.home.home import Home
 from cluster.plan.units import PlannedUnit
 from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying
-from cluster.run.kept_plan import plan_of
+from cluster.run.kept_plan import kept_plan
 from cluster.sites.book import Book
 from lake.errors import BadInput, HeliolakeLakeError, Unreachable
 from lake.errors import Retriable as LakeRetriable
@@ -203,7 +203,8 @@ def execute(book: Book, run_id: str, site: str, *, account: str | None, keep_goi
     """
     with Lake.open(book.lake_config(site, alone=True)) as lake, book.scheduler(site) as scheduler:
         told = runs.find_run(lake, run_id)
-        plan = plan_of(lake, told)
+        run = Run(lake, run_id, this_process())
+        plan = kept_plan(run, told)
         principal = known.principal(lake, account)
         grant = require_inputs(lake, principal, plan.parents(), plan.reference_dids())
         station = Station(lake, book, site)
@@ -213,11 +214,10 @@ def execute(book: Book, run_id: str, site: str, *, account: str | None, keep_goi
             raise KeyboardInterrupt
 
         signal.signal(signal.SIGTERM, leave)
-        run = Run(lake, run_id, this_process())
         first = FirstFailures(
             armed=not keep_going and not any(run.counts()[one] for one in ("done", "skipped"))
         )
-        Carrying(run, plan, grant, len(plan.units), None, first, post=station).carry_out(scheduler)
+        Carrying(plan, grant, sum(told["units"].values()), None, first, post=station).carry_out(scheduler)
 
 
 def stay(book: Book, site: str, say: Callable[[str], None], *, once: bool = False) -> None:

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cluster.connect import connected
-from cluster.plan.plan import Plan
 from cluster.plan.units import PlannedUnit
 from cluster.run import publish
 from cluster.run.alike import AllAlike, FirstFailures
 from cluster.run.execute import DaskExecution
 from cluster.run.jobs import Edition, jobs_of, target_of
+from cluster.run.kept_plan import KeptPlan
 from cluster.run.orders import Cancelled, Orders
 from cluster.run.post import Post
 from cluster.run.stacks import Manifest, Target
@@ -30,7 +30,6 @@ from lake.grant import Grant
 from lake.ledger.control import give_up
 from lake.ledger.leases import take_over
 from lake.ledger.results import results
-from lake.ledger.run import Run
 from lake.ledger.units import Claimed, Facts, Finished, Result
 from lake.names import ProductKey
 from lake.releases import quarantine
@@ -59,8 +58,7 @@ Progress = Callable[[int, int, str], None]
 class Carrying:
     """One process's part in a run."""
 
-    run: Run
-    plan: Plan
+    plan: KeptPlan
     grant: Grant
     total: int
     on_progress: Progress | None
@@ -71,11 +69,11 @@ class Carrying:
     finished: int = 0
     post: Post | None = None
     healed: set[str] = field(default_factory=set)
+    at_work: dict[str, PlannedUnit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.run = self.plan.run
         self.lake = self.run.lake
-        self.units = {unit.unit_id: unit for unit in self.plan.units}
-        self.products = {product.name: members for product, members in self.plan.by_product().items()}
         self.orders = Orders(self.run)
 
     def carry_out(self, scheduler: Scheduler) -> list[dict[str, Any]]:
@@ -101,7 +99,7 @@ class Carrying:
                 for claimed in self._claims():
                     self._work(claimed, execution)
                     self.orders.require()
-                    releases += self._publish({unit.product for unit in claimed})
+                    releases += self._publish([unit.product for unit in claimed])
                 releases += self._publish()
             failed = self.run.counts()["failed"]
             status, note = ("failed", f"{failed} units failed") if failed else ("done", "")
@@ -169,7 +167,8 @@ class Carrying:
     def _work(self, claimed: Sequence[Claimed], execution: DaskExecution) -> None:
         known = results(self.lake, (unit.unit_id for unit in claimed))
         self._enter([_known(known[unit.unit_id]) for unit in claimed if unit.unit_id in known])
-        work = [self.units[unit.unit_id] for unit in claimed if unit.unit_id not in known]
+        work = [self.plan.unit(unit) for unit in claimed if unit.unit_id not in known]
+        self.at_work = {unit.unit_id: unit for unit in work}
         if self.post is not None and work:
             self.post.fetch(work)
         jobs = list(jobs_of(self.lake, self.grant, self.plan.recipe, work, self._target))
@@ -187,7 +186,7 @@ class Carrying:
                 if len(pending) >= _FLUSH:
                     self._enter(pending)
                     pending = []
-                self._tell(self.units[manifest.unit].file.name, len(pending) + self.first.waiting)
+                self._tell(self.at_work[manifest.unit].file.name, len(pending) + self.first.waiting)
         if seen < {unit.unit_id for unit in work}:  # held up: what was not begun is done later, and
             self.first.rest()  # so is what says nothing by itself
             self._enter(pending)
@@ -199,22 +198,22 @@ class Carrying:
         rse = "" if self.post is None else self.post.rse
         for manifest in manifests:
             if manifest.outcome.status is Status.QUARANTINED:
-                self._put_aside(self.units[manifest.unit], manifest.outcome)
+                self._put_aside(self.at_work[manifest.unit], manifest.outcome)
         if rse:
             manifests = [manifest.model_copy(update={"rse": rse}) for manifest in manifests]
-        return [_finished(manifest, self.units[manifest.unit]) for manifest in manifests]
+        return [_finished(manifest, self.at_work[manifest.unit]) for manifest in manifests]
 
     def _healed_by(self, manifest: Manifest) -> set[str]:
         """Units that are tried again, once, for an input that could not be read came from elsewhere.
 
-        All that are made of the same files at once: the other outputs could not read it either.
+        All that are to be made of the same files now: the other outputs could not read it either.
         """
         if self.post is None or manifest.outcome.step != "read" or manifest.unit in self.healed:
             return set()
         if manifest.outcome.status not in (Status.QUARANTINED, Status.FAILED):
             return set()
-        unit = self.units[manifest.unit]
-        together = [one for one in self.plan.units if unit.work and one.work == unit.work] or [unit]
+        unit = self.at_work[manifest.unit]
+        together = [one for one in self.at_work.values() if unit.work and one.work == unit.work] or [unit]
         healed = self.post.heal(together)
         self.healed |= healed
         self.run.give_back(sorted(healed))
@@ -236,9 +235,8 @@ class Carrying:
 
     def _edition(self, product: ProductKey) -> Edition:
         if product not in self.editions:
-            members = self.products[product.name]
-            parents = sorted({parent for unit in members for parent in unit.parents})
-            refs = sorted({did for unit in members for did in unit.reference_dids})
+            parents = sorted(self.plan.parents(product.name))
+            refs = sorted(self.plan.reference_dids(product.name))
             draft = reserve(self.lake, product, self.run.id, parents=parents, refs=refs)
             self.drafts[product] = draft
             doi = concept_doi(self.lake, product, draft.created)
@@ -262,7 +260,7 @@ class Carrying:
         quarantine.record(self.lake, [case])
 
     def _publish(self, among: Collection[str] | None = None) -> list[dict[str, Any]]:
-        return list(publish.complete_products(self.run, self.plan, self.products, self.settled, among))
+        return list(publish.complete_products(self.plan, self.settled, among))
 
 
 def _finished(manifest: Manifest, unit: PlannedUnit) -> Finished:

@@ -16,7 +16,7 @@ from cluster.plan.units import PlannedUnit
 from cluster.report import Item, Report
 from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying, Progress
-from cluster.run.kept_plan import plan_of
+from cluster.run.kept_plan import KeptPlan, kept_plan, plan_of
 from cluster.run.open_run import open_run, require_free, take
 from cluster.run.remake import Remade, remake_lost
 from cluster.scheduler import Scheduler
@@ -120,7 +120,8 @@ def process(
         releases = crew.carry_out(run, plan, on_progress, keep_going=keep_going or _ever_done(known))
     elif run is not None:
         first = FirstFailures(armed=not keep_going and not _ever_done(known))
-        releases = Carrying(run, plan, grant, len(work), on_progress, first).carry_out(scheduler)
+        kept = KeptPlan(run, plan.recipe, plan.context, plan.code)
+        releases = Carrying(kept, grant, len(work), on_progress, first).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
 
 
@@ -165,7 +166,8 @@ def resume(
         releases = crew.carry_out(run, plan, on_progress, keep_going=keep_going or _ever_done(known))
     else:
         first = FirstFailures(armed=not keep_going and not _ever_done(known))
-        releases = Carrying(run, plan, grant, len(plan.units), on_progress, first).carry_out(scheduler)
+        kept = kept_plan(run, told)
+        releases = Carrying(kept, grant, len(plan.units), on_progress, first).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
 
 

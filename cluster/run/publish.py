@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.plan.plan import Plan
 from cluster.plan.units import PlannedUnit
+from cluster.run.kept_plan import KeptPlan
 from cluster.run.stacks import Manifest
 from lake.entries import FileEntry
 from lake.ledger.results import record_quarantined, results
@@ -28,11 +28,7 @@ from pipeline.provenance import procedure
 
 
 def complete_products(
-    run: Run,
-    plan: Plan,
-    products: Mapping[str, Sequence[PlannedUnit]],
-    settled: set[str],
-    among: Collection[str] | None = None,
+    plan: KeptPlan, settled: set[str], among: Collection[str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Publish every product of a run that is complete and not published yet.
 
@@ -41,12 +37,8 @@ def complete_products(
 
     Parameters
     ----------
-    run
-        Open.
     plan
-        What it carries out; every unit of the run is one of the plan's.
-    products
-        The plan's units by the names of their products.
+        What the run carries out, which is open.
     settled
         Names of products that need not be looked at again; grows.
     among
@@ -63,15 +55,17 @@ def complete_products(
     pipeline.errors.Fatal
         When a unit was done by other code: such a file is never published.
     """
+    run = plan.run
     for name in run.finished_products(among):
         if name in settled:
             continue
-        with product_lock(run.lake, products[name][0].product):
-            found = _gather(run, products[name])
+        members = list(plan.units(name))
+        with product_lock(run.lake, members[0].product):
+            found = _gather(run, members)
             _require_code(found, digest(plan.code))
             if found.may_pass:
                 continue
-            release = _publish(run, plan, found)
+            release = _publish(plan, found)
         settled.add(name)
         if release is not None:
             yield release
@@ -140,8 +134,8 @@ def _require_code(found: _Gathered, code: str) -> None:
         )
 
 
-def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
-    lake, run_id, product = run.lake, run.id, found.product
+def _publish(plan: KeptPlan, found: _Gathered) -> dict[str, Any] | None:
+    lake, run_id, product = plan.run.lake, plan.run.id, found.product
     if find_by_key(lake, product, run_id) is not None:
         return None
     record_quarantined(lake, found.put_aside)
@@ -179,7 +173,7 @@ def _publish(run: Run, plan: Plan, found: _Gathered) -> dict[str, Any] | None:
     except ClosedWithOthers as error:
         # A closed dataset never opens again: the product's next version is to hold what it should.
         discard(lake, product, run_id)
-        run.replan_given_up()
+        plan.run.replan_given_up()
         raise Retriable(
             f"{product.name} changed while it was published; run the same command again"
         ) from error

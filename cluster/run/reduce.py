@@ -342,7 +342,7 @@ class _Written:
             )
         used = tuple(
             (name, datetime.fromisoformat(begin))
-            for _, payload in run.payloads(frames_of(kind, number)).values()
+            for _, payload in run.payloads(frames_of(kind, number))
             if payload["pass"] == 0
             for _, name, _, _, begin in payload["frames"]
             if name in reduced.used

@@ -205,7 +205,7 @@ class Reducing:
                 self._learn()
         ends = {
             payload["group"]: unit
-            for unit, (_, payload) in self.run.payloads(ends_of(self.kind)).items()
+            for unit, payload in self.run.payloads(ends_of(self.kind))
             if payload["pass"] == self.kind.passes - 1
         }
         return [volatile.kept(*self.scratch, self._made[unit]) for _, unit in sorted(ends.items())]

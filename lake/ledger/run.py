@@ -26,7 +26,9 @@ from lake.ledger.tallies import FINISH, RATIO
 from lake.ledger.units import STATES, Claimed, Finished, UnitSpec
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for another when read aloud
-_MANY = 10_000
+_AT_ONCE = 2000  # rows that are read together
+_SHARE = 0.05  # of the units that the database knows of: with more that are new, it knows too little
+_OPEN = ("planned", "leased")
 _PLANNED = {"state": "planned", "outcome": None, "facts": null(), "finished": None}
 
 
@@ -99,7 +101,8 @@ class Run:
                 for position, unit in enumerate(units):
                     payload = to_json(unit.payload)
                     rows.write_row((run_id, unit.unit_id, position, unit.product, unit.site, payload))
-            if cursor.rowcount > _MANY:  # else first claims, planned for the table as it was, read all of it
+            # First claims, planned for the table as it was, would read all of it.
+            if _grew(session, cursor.rowcount):
                 session.execute(text("ANALYZE unit"))
         return cls(lake, run_id, owner)
 
@@ -261,8 +264,9 @@ class Run:
 
     def left(self) -> int:
         """Number of units that are still to be done, by whomever."""
-        counts = self.counts()
-        return counts["planned"] + counts["leased"]
+        query = select(func.count()).where(Unit.run_id == self.id, Unit.state.in_(_OPEN))
+        with transaction(self.lake.sessions) as session:
+            return int(session.scalar(query) or 0)
 
     def outcomes(self, product: str | None = None) -> list[Finished]:
         """State and outcome of the units of a run, or of one product of it, in their order."""
@@ -273,18 +277,38 @@ class Run:
             rows = session.execute(query.order_by(Unit.position)).all()
         return [Finished(row.unit_id, row.state, row.outcome or {}) for row in rows]
 
-    def payloads(self, product: str | None = None) -> dict[str, tuple[str, dict[str, Any]]]:
-        """Product and payload of the units of a run, or of one product of it, in their order."""
-        query = select(Unit.unit_id, Unit.product, Unit.payload).where(Unit.run_id == self.id)
+    def payloads(self, product: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Payload of each unit of a run, or of one product of it, in their order; read as it is asked for."""
+        query = select(Unit.unit_id, Unit.payload).where(Unit.run_id == self.id)
         if product is not None:
             query = query.where(Unit.product == product)
+        query = query.order_by(Unit.position).execution_options(yield_per=_AT_ONCE)
         with transaction(self.lake.sessions) as session:
-            rows = session.execute(query.order_by(Unit.position)).all()
-        return {row.unit_id: (row.product, row.payload) for row in rows}
+            for row in session.execute(query):
+                yield row.unit_id, row.payload
+
+    def told_in_payloads(self, paths: Sequence[str], product: str | None = None) -> set[str]:
+        """Every text that stands at some JSON paths of the payloads of a run, or of one product of it.
+
+        The database looks for them: a run has a million payloads, in which the same few stand over and over.
+        """
+        of_product = "" if product is None else "AND product = :product"
+        statement = text(
+            f"""
+            SELECT DISTINCT told #>> '{{}}' FROM unit, unnest(CAST(:paths AS jsonpath[])) AS path,
+                   jsonb_path_query(payload, path) AS told
+            WHERE run_id = :run_id {of_product}
+            """  # noqa: S608 - one of two texts of ours
+        )
+        values = {"run_id": self.id, "paths": list(paths)} | ({} if product is None else {"product": product})
+        with transaction(self.lake.sessions) as session:
+            return set(session.scalars(statement, values))
 
     def finished_products(self, among: Collection[str] | None = None) -> list[str]:
-        """Products of a run, or of some of it, none of whose units is still to be done."""
-        still_open = func.count().filter(Unit.state.in_(("planned", "leased")))
+        """Products of a run, or of some of it, none of whose units is still to be done; in their order."""
+        if among is not None:
+            return self._finished_among(list(dict.fromkeys(among)))
+        still_open = func.count().filter(Unit.state.in_(_OPEN))
         query = (
             select(Unit.product)
             .where(Unit.run_id == self.id)
@@ -292,15 +316,36 @@ class Run:
             .having(still_open == 0)
             .order_by(func.min(Unit.position))
         )
-        if among is not None:
-            query = query.where(Unit.product == func.any(list(among)))
         with transaction(self.lake.sessions) as session:
             return list(session.scalars(query))
+
+    def _finished_among(self, products: Sequence[str]) -> list[str]:
+        """Asked after every few units: the first open one that is met answers for a product of a million."""
+        statement = text(
+            """
+            SELECT name FROM unnest(CAST(:products AS text[])) WITH ORDINALITY AS asked(name, place)
+            WHERE EXISTS (SELECT 1 FROM unit WHERE run_id = :run_id AND product = name)
+              AND NOT EXISTS (SELECT 1 FROM unit WHERE run_id = :run_id AND product = name
+                              AND state IN ('planned', 'leased'))
+            ORDER BY place
+            """
+        )
+        with transaction(self.lake.sessions) as session:
+            return list(session.scalars(statement, {"run_id": self.id, "products": list(products)}))
 
     def _set(self, values: Mapping[str, Any], unless: Collection[str] = ()) -> None:
         statement = update(RunRow).where(RunRow.id == self.id, RunRow.status.not_in(unless))
         with transaction(self.lake.sessions) as session:
             session.execute(statement.values(**values))
+
+
+def _grew(session: Session, added: int) -> bool:
+    """Whether a run is so large a part of all units that the database has to look at them before it is begun.
+
+    It does by itself, a minute later; of a large table it takes a sample, of a small one it reads little.
+    """
+    known = session.scalar(text("SELECT reltuples FROM pg_class WHERE oid = 'unit'::regclass"))
+    return added > _SHARE * max(float(known or 0), 0.0)
 
 
 def _new_run_id(session: Session) -> str:

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -39,11 +40,13 @@ def test_a_run_that_cannot_be_entered_whole_is_not_entered_at_all(lake: Lake, sc
     assert all(one["plan"] != scope for one in runs.runs(lake, limit=20))
 
 
-@pytest.mark.parametrize(("count", "looked_at"), [(0, False), (3, False), (4, True)])
+@pytest.mark.parametrize(("count", "share", "looked_at"), [(0, 0, False), (4, 0, True), (4, 1e9, False)])
 def test_a_table_that_many_units_were_added_to_is_looked_at_before_the_first_claim(
-    lake: Lake, scope: str, monkeypatch: pytest.MonkeyPatch, count: int, looked_at: bool
+    lake: Lake, scope: str, monkeypatch: pytest.MonkeyPatch, count: int, share: float, looked_at: bool
 ) -> None:
-    monkeypatch.setattr(ledger, "_MANY", 3)
+    monkeypatch.setattr(ledger, "_SHARE", -1)
+    make_run(lake, f"{scope}-a", 1)  # whatever was known of the table before
+    monkeypatch.setattr(ledger, "_SHARE", share)
     statements: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -52,7 +55,7 @@ def test_a_table_that_many_units_were_added_to_is_looked_at_before_the_first_cla
     engine = lake.sessions.kw["bind"]
     event.listen(engine, "before_cursor_execute", note)
     try:
-        make_run(lake, scope, count)
+        make_run(lake, f"{scope}-b", count)
     finally:
         event.remove(engine, "before_cursor_execute", note)
     assert ("ANALYZE unit" in statements) == looked_at
@@ -142,10 +145,15 @@ def test_a_product_with_one_unit_to_be_done_is_not_finished(run: Run, scope: str
     mine = held(run, next(ELSEWHERE))
     mine.finish([Finished(unit.unit_id, "done") for unit in mine.claim(9)])
     assert run.finished_products() == [f"{scope}:o0.l1"]
+    assert run.left() == 1
     mine.claim(1)
+    assert run.left() == 1
     assert run.finished_products() == [f"{scope}:o0.l1"], "that one is worked on"
     mine.finish([Finished(f"{scope}-000009", "failed")])
-    assert run.finished_products() == [f"{scope}:o0.l1", f"{scope}:o1.l1"]
+    both = [f"{scope}:o0.l1", f"{scope}:o1.l1"]
+    assert run.finished_products() == both
+    assert run.finished_products(among=[*reversed(both), both[0], "none"]) == both[::-1]
+    assert run.left() == 0
 
 
 def test_how_units_ended_is_told_in_their_order_of_a_run_and_of_a_product(run: Run, scope: str) -> None:
@@ -159,10 +167,20 @@ def test_how_units_ended_is_told_in_their_order_of_a_run_and_of_a_product(run: R
 
 
 def test_what_was_planned_is_told_in_its_order_of_a_run_and_of_a_product(run: Run, scope: str) -> None:
-    wanted = {f"{scope}-{n:06d}": (f"{scope}:o{n // 5}.l1", {"n": n}) for n in range(10)}
-    assert list(run.payloads().items()) == list(wanted.items())
-    assert list(run.payloads(f"{scope}:o1.l1").items()) == list(wanted.items())[5:]
-    assert run.payloads("none") == {}
+    wanted = [(f"{scope}-{n:06d}", {"n": n}) for n in range(10)]
+    assert list(run.payloads()) == wanted
+    assert list(run.payloads(f"{scope}:o1.l1")) == wanted[5:]
+    assert list(run.payloads("none")) == []
+
+
+def test_what_payloads_name_is_told_once_however_often_they_do(lake: Lake, scope: str) -> None:
+    payloads: list[dict[str, Any]] = [{"from": "a", "more": [{"from": "b"}]}, {"from": "a"}, {"from": "c"}]
+    specs = [UnitSpec(f"{scope}-{n}", f"{scope}:o{n // 2}.l1", payloads[n]) for n in range(3)]
+    run = Run.create(lake, scope, {"recipe": "r"}, "r", specs, this_process())
+    paths = ("$.from", "$.more[*].from")
+    assert run.told_in_payloads(paths) == {"a", "b", "c"}
+    assert run.told_in_payloads(paths, f"{scope}:o0.l1") == {"a", "b"}
+    assert run.told_in_payloads(("$.nothing",)) == set()
 
 
 def test_units_that_ended_in_some_way_are_planned_again_and_no_others(lake: Lake, scope: str) -> None:
