@@ -22,6 +22,7 @@ from cluster.workers import compute_environment
 from lake.errors import BadInput, Retriable
 from lake.lake import Lake
 from lake.ledger import executors, leases, sites
+from lake.ledger.executors import BEAT_SECONDS, SILENT_SECONDS
 from lake.ledger.run import Run
 from lake.releases.activation import active_version
 from lake.releases.places import Places
@@ -85,6 +86,7 @@ class SiteCrew:
     account: str | None = None
     _sent: dict[str, Sent] = field(default_factory=dict, init=False)
     _units: dict[str, PlannedUnit] = field(default_factory=dict, init=False)
+    _deaf_until: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -229,7 +231,10 @@ class SiteCrew:
         while True:
             began = time.monotonic()
             numbers = sites.numbers(run)
-            pause = max(_LOOK, _SHARE * (time.monotonic() - began))
+            took = time.monotonic() - began
+            pause = max(_LOOK, _SHARE * took)
+            if took > BEAT_SECONDS:  # a database that did not answer us did not hear the executors either
+                self._deaf_until = time.monotonic() + SILENT_SECONDS
             still = {name: one["planned"] + one["leased"] for name, one in numbers.items()}
             if on_progress is not None:
                 on_progress(total - sum(still.values()), total, self._lost_ones())
@@ -258,13 +263,19 @@ class SiteCrew:
         self, run: Run, numbers: Mapping[str, Mapping[str, int]], plan: Plan, *, keep_going: bool
     ) -> None:
         """Notice lost executors and drained sites, move what waits there, send executors again."""
+        silent = self._silent(run)
         for name, one in self._sent.items():
+            if one.process is not None and name in silent:
+                one.process.kill()  # else it would come back some day, to units that others have done
+                one.process.wait()
             if one.process is not None and one.process.poll() is not None:
                 self._gone(name, one)
         leases.take_over(run.lake)
         taking = self.taking
         there = {
-            name: site for name, site in taking.items() if name not in self._sent or self._sent[name].works
+            name: site
+            for name, site in taking.items()
+            if (self._sent[name].works if name in self._sent else name not in silent)
         }
         for name, states in numbers.items():
             if states["planned"] and name not in there:
@@ -277,6 +288,22 @@ class SiteCrew:
         if not any(one.works for one in self._sent.values()) and not there:
             why = "; ".join(f"{name}: {one.why}" for name, one in self._sent.items() if one.why)
             raise Retriable(f"no site is left that does anything: {why or 'all are drained'}")
+
+    def _silent(self, run: Run) -> set[str]:
+        """Sites that had an executor of this run, and of which nothing is heard any more.
+
+        A process that stands still is such a one: it is there, and does nothing.
+        """
+        if time.monotonic() < self._deaf_until:
+            return set()
+        latest = {one.site: one for one in executors.executors(run.lake, run.id)}
+        pids = {name: one.process.pid for name, one in self._sent.items() if one.process is not None}
+        return {
+            name
+            for name, one in latest.items()
+            # One that was sent anew and has not begun yet is not the one that was lost.
+            if one.ended is None and not one.alive and pids.get(name) in (None, one.pid)
+        }
 
     def _move(self, run: Run, name: str, plan: Plan, there: Mapping[str, Site]) -> None:
         """Give what waits at a site to others that can have its inputs; what only it holds waits for it."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import CursorResult, Engine, create_engine, make_url
+from sqlalchemy import CursorResult, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from lake.catalogue.watched import LIMITS, WatchedConnection
 from lake.errors import Fatal, Retriable
 
 
@@ -38,14 +39,20 @@ def open_engine(database_url: str) -> Engine:
     if url.get_backend_name() != "postgresql":
         raise Fatal(f"The catalogue needs PostgreSQL; the URL names {url.get_backend_name()}.")
     # pre_ping: a database that was restarted (or healed) must not cost the next command an error.
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         pool_size=5,
         max_overflow=10,
         json_serializer=to_json,
-        connect_args={"connect_timeout": 10, "application_name": "heliolake"},
+        connect_args={**LIMITS, "application_name": "heliolake"},
     )
+    event.listen(engine, "do_connect", _connect)
+    return engine
+
+
+def _connect(_dialect: Any, _record: Any, arguments: Sequence[Any], values: Mapping[str, Any]) -> Any:
+    return WatchedConnection.connect(*arguments, **values)
 
 
 def to_json(value: Any) -> str:

@@ -13,7 +13,7 @@ from lake.catalogue.models import Executor as Row
 from lake.catalogue.session import transaction
 from lake.entries import iso
 from lake.lake import Lake
-from lake.ledger.owners import is_dead
+from lake.ledger.owners import is_dead, pid_of
 
 #: How often an executor says that it lives, and after how many seconds of silence it is taken for dead.
 BEAT_SECONDS: Final = 10.0
@@ -45,6 +45,11 @@ class Executor:
     ended: datetime | None
     note: str
     alive: bool
+
+    @property
+    def pid(self) -> int:
+        """Number of its process, on its host."""
+        return pid_of(self.owner)
 
     def document(self) -> dict[str, Any]:
         """Plain data, fit for JSON."""

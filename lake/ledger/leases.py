@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, or_, select, text, update
 
 from lake.catalogue.models import Unit
 from lake.catalogue.session import changed, transaction
@@ -44,14 +44,19 @@ def heartbeat(lake: Lake, owner: str, lease_seconds: float = LEASE_SECONDS) -> i
 
 
 def take_over(lake: Lake) -> int:
-    """Free the units of owners that are certainly dead, without waiting for their leases to end."""
+    """Free the units of owners that are certainly dead, and those whose lease has ended.
+
+    Of the former the end of the lease is not waited for. An owner of the latter that comes back finds that
+    they are not its own any more: what it says of them is not entered.
+    """
     with transaction(lake.sessions) as session:
         owners = session.scalars(select(Unit.lease_owner).where(Unit.state == "leased").distinct()).all()
         dead = [owner for owner in owners if owner is not None and is_dead(owner)]
         return changed(
             session.execute(
                 update(Unit)
-                .where(Unit.state == "leased", Unit.lease_owner.in_(dead))
+                .where(Unit.state == "leased")
+                .where(or_(Unit.lease_owner.in_(dead), Unit.lease_until < func.now()))
                 .values(state="planned", lease_owner=None, lease_until=None)
             )
         )

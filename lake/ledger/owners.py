@@ -23,6 +23,12 @@ def _name_of(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:{psutil.Process(pid).create_time():.2f}"
 
 
+def pid_of(owner: str) -> int:
+    """Number of an owner's process on its host; 0 where its name does not tell."""
+    pid = [*owner.split(":"), ""][1]
+    return int(pid) if pid.isdigit() else 0
+
+
 def is_dead(owner: str) -> bool:
     """True where the owner was a process of this host and is certainly gone.
 

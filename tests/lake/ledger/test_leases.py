@@ -14,6 +14,7 @@ from lake.errors import Retriable
 from lake.lake import Lake
 from lake.ledger import leases
 from lake.ledger.run import Run
+from lake.ledger.units import Finished
 from tests.lake.ledger.hands import ELSEWHERE, held
 
 
@@ -41,6 +42,22 @@ def test_units_of_a_dead_process_are_free_at_once(lake: Lake, run: Run, dead_own
     assert leases.take_over(lake) >= 3
     assert run.counts()["leased"] == 2
     assert [unit.payload["n"] for unit in held(run, alive).claim(3)] == [0, 1, 2]
+
+
+def test_units_whose_lease_has_ended_are_free_and_who_comes_back_to_them_is_not_believed(
+    lake: Lake, run: Run
+) -> None:
+    """A process that stands still for long is not dead, and nobody can look at one of another host."""
+    frozen = held(run, next(ELSEWHERE))
+    units = frozen.claim(3, lease_seconds=-1)
+    leases.take_over(lake)
+    assert run.counts()["leased"] == 0
+    other = held(run, next(ELSEWHERE))
+    assert {one.unit_id for one in other.claim(3)} == {one.unit_id for one in units}
+    ended = [Finished(one.unit_id, "done", {}) for one in units]
+    assert frozen.finish(ended) == 0
+    assert run.counts()["done"] == 0
+    assert other.finish(ended) == 3
 
 
 def test_the_dead_are_looked_for_among_those_who_hold_something(
