@@ -1,17 +1,16 @@
-"""Size, adler32, md5 and sha256 of a buffer in one pass."""
+"""Size, adler32 and sha256 of a buffer in one pass."""
 
 from __future__ import annotations
 
 import hashlib
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 
-# Small enough to stay in the processor's cache while three sums look at it, so that memory is read once.
+# Small enough to stay in the processor's cache while both sums look at it, so that memory is read once.
 _BLOCK = 1 << 18
-# From this size on a thread more is worth its start.
+# From this size on compiled code is worth loading.
 _LARGE = 1 << 22
 
 
@@ -24,13 +23,12 @@ class Checksums(NamedTuple):
         Number of bytes.
     adler32
         Eight hexadecimal digits, as Rucio writes it.
-    md5, sha256
-        Hexadecimal digests.
+    sha256
+        Hexadecimal digest.
     """
 
     size: int
     adler32: str
-    md5: str
     sha256: str
 
 
@@ -40,7 +38,6 @@ class Summer:
     def __init__(self) -> None:
         self._size = 0
         self._adler = 1
-        self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha = hashlib.sha256()
 
     def add(self, data: bytes | memoryview) -> None:
@@ -49,15 +46,12 @@ class Summer:
         for start in range(0, len(view), _BLOCK):
             block = view[start : start + _BLOCK]
             self._adler = zlib.adler32(block, self._adler)
-            self._md5.update(block)
             self._sha.update(block)
         self._size += len(view)
 
     def result(self) -> Checksums:
         """The sums of everything taken in so far."""
-        return Checksums(
-            self._size, f"{self._adler & 0xFFFFFFFF:08x}", self._md5.hexdigest(), self._sha.hexdigest()
-        )
+        return Checksums(self._size, f"{self._adler & 0xFFFFFFFF:08x}", self._sha.hexdigest())
 
 
 def checksums(data: bytes | bytearray | memoryview) -> Checksums:
@@ -71,7 +65,7 @@ def checksums(data: bytes | bytearray | memoryview) -> Checksums:
     Returns
     -------
     Checksums
-        Size in bytes, adler32 (8 hex digits), md5 and sha256.
+        Size in bytes, adler32 (8 hex digits) and sha256.
     """
     view = memoryview(data).cast("B").toreadonly()
     if len(view) < _LARGE:
@@ -80,13 +74,10 @@ def checksums(data: bytes | bytearray | memoryview) -> Checksums:
         return summer.result()
     from lake.sums_code import adler32
 
-    # Half of the time goes into md5: where a second core has nothing to do, it takes none. hashlib and zlib
-    # let other threads run meanwhile.
-    with ThreadPoolExecutor(1, "md5") as beside:
-        md5 = beside.submit(hashlib.md5, view, usedforsecurity=False)
-        adler, sha = 1, hashlib.sha256()
-        for start in range(0, len(view), _BLOCK):
-            block = view[start : start + _BLOCK]
-            adler = adler32(np.frombuffer(block, np.uint8), adler)
-            sha.update(block)
-        return Checksums(len(view), f"{adler:08x}", md5.result().hexdigest(), sha.hexdigest())
+    # Beside sha256 the compiled sum costs next to nothing; in a thread of its own it would read memory twice.
+    adler, sha = 1, hashlib.sha256()
+    for start in range(0, len(view), _BLOCK):
+        block = view[start : start + _BLOCK]
+        adler = adler32(np.frombuffer(block, np.uint8), adler)
+        sha.update(block)
+    return Checksums(len(view), f"{adler:08x}", sha.hexdigest())

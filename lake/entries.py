@@ -23,7 +23,7 @@ class FileEntry:
         Level as the instrument writes it.
     stem
         What its products are named after.
-    size, adler32, md5, sha256
+    size, adler32, sha256
         Of its bytes.
     date_beg, date_end
         Of the observation, in UTC.
@@ -53,7 +53,6 @@ class FileEntry:
     stem: str
     size: int
     adler32: str
-    md5: str
     sha256: str
     date_beg: datetime | None = None
     date_end: datetime | None = None
@@ -75,12 +74,12 @@ class FileEntry:
     @property
     def checksums(self) -> Checksums:
         """Size and sums of the bytes."""
-        return Checksums(self.size, self.adler32, self.md5, self.sha256)
+        return Checksums(self.size, self.adler32, self.sha256)
 
     @property
     def replica(self) -> Replica:
         """The part of it that Rucio knows."""
-        return Replica(self.scope, self.name, self.size, self.adler32, self.md5)
+        return Replica(self.scope, self.name, self.size, self.adler32)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, fit for JSON."""
@@ -100,6 +99,7 @@ class FileEntry:
     def from_dict(cls, document: dict[str, Any]) -> FileEntry:
         """The inverse of `as_dict`."""
         values = dict(document)
+        values.pop("md5", None)  # plans that were made when files had one
         for key in ("date_beg", "date_end"):
             values[key] = from_iso(values.get(key))
         for key in ("shape", "dims", "caveats", "refs"):

@@ -95,7 +95,7 @@ def _writing(frame: Level1, size: int, folder: Path, rounds: int) -> Row:
         "astropy writeto(checksum=True), same HDUs",
         notes=(
             (
-                f"building the bytes {building}, Adler-32, MD5 and SHA-256 of the file {sums}, the rest is "
+                f"building the bytes {building}, Adler-32 and SHA-256 of the file {sums}, the rest is "
                 "writing and waiting until it is on disk (fsync); the peer does only the first and writes"
             ),
         ),

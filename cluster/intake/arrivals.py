@@ -193,7 +193,6 @@ def _entry(
         stem=stem_of(name),
         size=sums.size,
         adler32=sums.adler32,
-        md5=sums.md5,
         sha256=sums.sha256,
         date_beg=description.date_beg,
         date_end=description.date_end,

@@ -195,7 +195,6 @@ def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:
         stem=unit.file.stem,
         size=manifest.size,
         adler32=manifest.adler32,
-        md5=manifest.md5,
         sha256=manifest.sha256,
         date_beg=manifest.date_beg or unit.file.date_beg,
         date_end=manifest.date_end or unit.files[-1].date_end,

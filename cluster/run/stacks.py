@@ -142,7 +142,6 @@ class Manifest(BaseModel):
     outcome: Outcome
     size: int = 0
     adler32: str = ""
-    md5: str = ""
     sha256: str = ""
     shape: tuple[int, ...] = ()
     dims: tuple[str, ...] = ()
@@ -396,7 +395,6 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         outcome=outcome,
         size=sums.size,
         adler32=sums.adler32,
-        md5=sums.md5,
         sha256=sums.sha256,
         shape=frame.data.shape,
         dims=() if frame.dims == IMAGE else frame.dims,

@@ -101,7 +101,6 @@ class File(Base):
     stem: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
     adler32: Mapped[str]
-    md5: Mapped[str]
     sha256: Mapped[str]
     date_beg: Mapped[datetime | None]
     date_end: Mapped[datetime | None]

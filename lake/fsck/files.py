@@ -11,7 +11,7 @@ from lake.fsck.cures import cure, lost
 from lake.fsck.difference import DEEP_REPAIR, REPAIR, RESTORE, Difference, Look
 from lake.fsck.orphans import taken_in_by
 from lake.fsck.picture import Did, Picture
-from lake.fsck.sums import account_for_sums
+from lake.fsck.sums import account_for_sums, witness_of
 from lake.lake import Lake
 from lake.rucio.client import Replica
 from lake.storage.store import Found, Unreadable, key_of
@@ -53,7 +53,7 @@ def files(look: Look) -> Iterator[Difference]:
         elif state != "AVAILABLE":
             yield _replica(look, did, sums, found, state)
         yield from _sizes(look, did, sums, replica, found)
-        if sums and replica and (replica.adler32, replica.md5 or sums.md5) != (sums.adler32, sums.md5):
+        if sums and replica and replica.adler32 != sums.adler32:
             yield Difference(
                 "checksum-mismatch",
                 name,
@@ -66,7 +66,7 @@ def stored_bytes(look: Look) -> Iterator[Difference]:
     """Each stored file read and summed."""
     lake, picture = look.lake, look.picture
     for did in _raw_first(picture, picture.files.keys()):
-        path, sums, name = picture.path_of(did), picture.files[did], ":".join(did)
+        path, sums = picture.path_of(did), picture.files[did]
         if path not in picture.stored or not look.expects(did):
             continue
         try:
@@ -78,17 +78,28 @@ def stored_bytes(look: Look) -> Iterator[Difference]:
             continue
         if found == sums or found.size != sums.size:
             continue  # another size was named without reading
-        if found.md5 == sums.md5 and found.adler32 == sums.adler32:
-            yield Difference(
-                "wrong-sha256",
-                name,
-                f"the catalogue's sha256 {sums.sha256[:16]}… is not that of the stored bytes "
-                f"({found.sha256[:16]}…), whose md5 and adler32 are the registered ones",
-                partial(account_for_sums, lake, did, sums, picture.replicas.get(did, (None, None))[0]),
-                (DEEP_REPAIR,),
-            )
+        if found.adler32 == sums.adler32:
+            yield _other_sha256(picture, lake, did, found)
         elif not _disputed(picture, did):  # two accounts that contradict each other were named
             yield _damaged(picture, lake, "wrong-bytes", did, "the stored bytes are not those registered")
+
+
+def _other_sha256(picture: Picture, lake: Lake, did: Did, found: Checksums) -> Difference:
+    """Bytes of the registered size and adler32, but not of the sha256: what else is known of them decides."""
+    sums, replica = picture.files[did], picture.replicas.get(did, (None, None))[0]
+    witness = witness_of(lake, did, found, replica)
+    if witness.bears_out is False or (witness.bears_out is None and did in picture.elsewhere):
+        detail = f"the stored bytes are not those registered, though their adler32 is: {witness.told}"
+        return _damaged(picture, lake, "wrong-bytes", did, detail)
+    detail = (
+        f"the catalogue's sha256 {sums.sha256[:16]}… is not that of the stored bytes "
+        f"({found.sha256[:16]}…), whose adler32 is the registered one; {witness.told}"
+    )
+    if witness.bears_out is None:
+        detail += "; compare them with a copy from where the file came from"
+        return Difference("wrong-sha256", ":".join(did), detail, commands=(RESTORE,))
+    repair = partial(account_for_sums, lake, did, sums, replica)
+    return Difference("wrong-sha256", ":".join(did), detail, repair, (DEEP_REPAIR,))
 
 
 def _raw_first(picture: Picture, dids: Iterable[Did]) -> list[Did]:
@@ -98,7 +109,7 @@ def _raw_first(picture: Picture, dids: Iterable[Did]) -> list[Did]:
 
 def _disputed(picture: Picture, did: Did) -> bool:
     replica, sums = picture.replicas.get(did, (None, None))[0], picture.files[did]
-    return replica is not None and (replica.adler32, replica.md5 or sums.md5) != (sums.adler32, sums.md5)
+    return replica is not None and replica.adler32 != sums.adler32
 
 
 def _missing(look: Look, did: Did) -> Difference:
@@ -125,7 +136,7 @@ def _bring(lake: Lake, did: Did, sums: Checksums) -> None:
     for store in lake.holders(key):
         if store.url != lake.store.url and is_whole(store, key, sums):
             lake.store.put_back(key, sums, partial(store.blocks, key))
-            lake.rucio.mend_replicas([Replica(*did, sums.size, sums.adler32, sums.md5)])
+            lake.rucio.mend_replicas([Replica(*did, sums.size, sums.adler32)])
             return
     raise HeliolakeLakeError("no other site that is reached from here has a whole copy")
 
@@ -196,7 +207,7 @@ def _mend_replica(lake: Lake, did: Did, sums: Checksums) -> None:
     """Have Rucio call a replica good, once the bytes have proved to be the registered ones."""
     if not is_whole(lake.store, key_of(*did), sums):
         raise HeliolakeLakeError("the stored bytes are not those registered: `heliolake fsck --deep`")
-    lake.rucio.mend_replicas([Replica(*did, sums.size, sums.adler32, sums.md5)])
+    lake.rucio.mend_replicas([Replica(*did, sums.size, sums.adler32)])
 
 
 def _register_and_hold(lake: Lake, did: Did, sums: Checksums) -> None:

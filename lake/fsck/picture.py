@@ -28,7 +28,6 @@ _FILE_COLUMNS = (
     File.name,
     File.size,
     File.adler32,
-    File.md5,
     File.sha256,
     File.level,
     File.unit_id,
@@ -222,7 +221,7 @@ def _ask_catalogue(lake: Lake, picture: Picture, scopes: Sequence[str] | None) -
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         for row in session.execute(files):
             did = by_id[row.id] = (row.scope, row.name)
-            picture.files[did] = Checksums(row.size, row.adler32, row.md5, row.sha256)
+            picture.files[did] = Checksums(row.size, row.adler32, row.sha256)
             picture.facts[did] = FileFacts(row.id, row.level, row.unit_id, row.date_beg, row.date_end)
         for release_id, file_id in session.execute(select(ReleaseFile.release_id, ReleaseFile.file_id)):
             if file_id in by_id:
@@ -241,7 +240,7 @@ def _ask_catalogue(lake: Lake, picture: Picture, scopes: Sequence[str] | None) -
 
 def _questions(scopes: Sequence[str] | None) -> list[Select[Any]]:
     """About files, releases and observations, of some scopes or all."""
-    questions = [
+    questions: list[Select[Any]] = [
         select(*_FILE_COLUMNS),
         select(
             Release,

@@ -186,7 +186,7 @@ def _unstick(lake: Lake, files: Mapping[Did, Checksums]) -> None:
         raise HeliolakeLakeError(
             f"{':'.join(bad[0])} is damaged: `heliolake fsck --deep` names what cures it"
         )
-    lake.rucio.mend_replicas([Replica(*did, one.size, one.adler32, one.md5) for did, one in files.items()])
+    lake.rucio.mend_replicas([Replica(*did, one.size, one.adler32) for did, one in files.items()])
 
 
 def _discard(lake: Lake, release: ReleaseFacts) -> None:

@@ -220,19 +220,19 @@ def mend_replicas(lake: Lake, files: Sequence[Registered], *, dry_run: bool = Fa
 def registered(lake: Lake, condition: ColumnElement[bool]) -> list[Registered]:
     """Files of the catalogue that a condition holds for, by name."""
     query = (
-        select(File.scope, File.name, File.size, File.adler32, File.md5, File.sha256)
+        select(File.scope, File.name, File.size, File.adler32, File.sha256)
         .where(condition)
         .order_by(File.scope, File.name)
     )
     with transaction(lake.sessions) as session:
         return [
-            Registered(row.scope, row.name, Checksums(row.size, row.adler32, row.md5, row.sha256))
+            Registered(row.scope, row.name, Checksums(row.size, row.adler32, row.sha256))
             for row in session.execute(query)
         ]
 
 
 def _replica(file: Registered) -> Replica:
-    return Replica(file.scope, file.name, file.checksums.size, file.checksums.adler32, file.checksums.md5)
+    return Replica(file.scope, file.name, file.checksums.size, file.checksums.adler32)
 
 
 def _is_gzip(source: Path) -> bool:

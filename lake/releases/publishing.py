@@ -286,7 +286,6 @@ def _row(file: FileEntry) -> dict[str, Any]:
         "stem": file.stem,
         "size": file.size,
         "adler32": file.adler32,
-        "md5": file.md5,
         "sha256": file.sha256,
         "date_beg": file.date_beg,
         "date_end": file.date_end,

@@ -30,7 +30,7 @@ from lake.text import printable
 
 REFERENCE_SCOPE = "references"
 _LONGEST_SHOWN = 100
-_CONFIRMING = frozenset({"adler32", "md5", "sha256", "unit_id"})
+_CONFIRMING = frozenset({"adler32", "sha256", "unit_id"})
 """What of a file tells somebody who has not got it whether a file they have is the same."""
 STATUSES = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
 

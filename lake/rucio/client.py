@@ -38,13 +38,13 @@ def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:
 
 
 class Replica(NamedTuple):
-    """A file as Rucio knows it."""
+    """A file as Rucio knows it; an `md5` it has only of files that an older Heliolake registered."""
 
     scope: str
     name: str
     size: int
     adler32: str
-    md5: str | None
+    md5: str | None = None
 
     @property
     def did(self) -> str:
@@ -204,7 +204,6 @@ class RucioClient:
                         "name": file.name,
                         "bytes": file.size,
                         "adler32": file.adler32,
-                        "md5": file.md5,
                     }
                     for file in batch
                 ],
@@ -307,7 +306,6 @@ class RucioClient:
                     "name": file.name,
                     "bytes": file.size,
                     "adler32": file.adler32,
-                    "md5": file.md5,
                 }
                 for file in batch
             ]

@@ -36,7 +36,7 @@ class Known(Places):
 
 def unit(number: int, size: int = 10**6, reference: str = "", work: str = "") -> PlannedUnit:
     name = f"f{number}.fits"
-    file = FileEntry("toy", name, "0", f"f{number}", size, "", "", "")
+    file = FileEntry("toy", name, "0", f"f{number}", size, "", "")
     chosen = {"flat": Chosen(reference, "", "")} if reference else {}
     return PlannedUnit(
         f"u{number}{work}", ProductKey("toy", "a", "1"), (Member(file, "toy:a.l0@v0001", chosen),), work=work

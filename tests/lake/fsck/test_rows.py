@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -15,10 +20,10 @@ from lake.catalogue.session import transaction
 from lake.entries import FileEntry
 from lake.fsck.compare import fsck
 from lake.lake import Lake
-from lake.names import ProductKey
+from lake.names import ProductKey, stem_of
 from lake.releases.drafts import reserve
 from lake.releases.releases import publish
-from lake.storage.store import Ref
+from lake.storage.store import Ref, key_of
 from tests.lake.conftest import MakeFiles
 from tests.stored import path_of
 from tests.within_rucio import call_replica
@@ -54,6 +59,35 @@ def named_and_mended(lake: Lake, scope: str, *kinds: str, deep: bool = False, **
     assert all(row["commands"] == [command] for row in found.values())
     assert all(row["repaired"] for row in look(lake, scope, deep=deep, repair=True, **options).values())
     assert look(lake, scope, deep=True) == {}
+
+
+def known_with_md5(lake: Lake, file: FileEntry, md5: str) -> None:
+    """Register a file with Rucio as Heliolake did when it still took an md5."""
+    row = {"scope": file.scope, "name": file.name, "bytes": file.size, "adler32": file.adler32, "md5": md5}
+    lake.rucio.ensure_scope(file.scope)
+    lake.rucio.ask("registering", lambda client: client.add_replicas(lake.config.rse, [row]))
+
+
+def published_fits(lake: Lake, scope: str, *, packed: bool, checksum: bool = True) -> FileEntry:
+    """A small image in a published release, gzipped or not, with sums of its own or without."""
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(np.arange(16, dtype=np.int16).reshape(4, 4)).writeto(buffer, checksum=checksum)
+    content = buffer.getvalue()
+    name = "a.fits.gz" if packed else "a.fits"
+    stored = lake.store.put(key_of(scope, name), gzip.compress(content) if packed else content)
+    file = FileEntry(
+        scope,
+        name,
+        "0",
+        stem_of(name),
+        *stored.checksums,
+        date_beg=datetime(2020, 1, 1, tzinfo=UTC),
+        date_end=datetime(2020, 1, 1, 1, tzinfo=UTC),
+        shape=(4, 4),
+        content_sha256=hashlib.sha256(content).hexdigest(),
+    )
+    publish(lake, reserve(lake, ProductKey(scope, "obs", "0"), "k"), [file])
+    return file
 
 
 def test_a_file_of_another_level_than_its_release(lake: Lake, scope: str, files: list[FileEntry]) -> None:
@@ -156,12 +190,85 @@ def test_a_sha256_that_is_not_that_of_bytes_whose_other_sums_are_right(
     assert value(lake, File.sha256, scope=scope, name="a.fits") == files[0].sha256
 
 
-@pytest.mark.parametrize("column", [File.adler32, File.md5])
-def test_a_sum_in_which_rucio_and_the_stored_bytes_outvote_the_catalogue(
-    lake: Lake, scope: str, files: list[FileEntry], column: InstrumentedAttribute[Any]
+def test_a_sha256_that_the_catalogue_bears_out_is_not_overwritten_for_bytes_of_the_right_adler32(
+    lake: Lake, scope: str, files: list[FileEntry]
 ) -> None:
-    change(lake, column, "0" * 8, scope=scope, name="a.fits")
+    for column in (File.sha256, File.content_sha256):
+        change(lake, column, "0" * 64, scope=scope, name="a.fits")
+    found = look(lake, scope, deep=True, repair=True)
+    assert set(found) == {"wrong-bytes"}
+    assert "another sha256 of their content" in found["wrong-bytes"]["detail"]
+    assert found["wrong-bytes"]["commands"] == ["heliolake restore PATH"]
+    assert value(lake, File.sha256, scope=scope, name="a.fits") == "0" * 64
+
+
+def test_a_sum_in_which_rucio_and_the_stored_bytes_outvote_the_catalogue(
+    lake: Lake, scope: str, files: list[FileEntry]
+) -> None:
+    change(lake, File.adler32, "0" * 8, scope=scope, name="a.fits")
     named_and_mended(lake, scope, "checksum-mismatch")
+
+
+def test_no_sum_is_overwritten_for_the_adler32_alone(lake: Lake, scope: str, files: list[FileEntry]) -> None:
+    for column, other in ((File.adler32, "0" * 8), (File.sha256, "0" * 64), (File.content_sha256, "0" * 64)):
+        change(lake, column, other, scope=scope, name="a.fits")
+    found = look(lake, scope, repair=True)["checksum-mismatch"]
+    assert not found["repaired"]
+    assert "too little to go by" in found["detail"]
+    assert value(lake, File.sha256, scope=scope, name="a.fits") == "0" * 64
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_an_md5_that_an_older_heliolake_told_rucio_says_which_is_wrong(
+    lake: Lake, scope: str, make_files: MakeFiles, same: bool
+) -> None:
+    (file,) = make_files("a.fits")
+    md5 = hashlib.md5(path_of(lake, scope, "a.fits").read_bytes()).hexdigest() if same else "0" * 32  # noqa: S324
+    known_with_md5(lake, file, md5)
+    publish(lake, reserve(lake, ProductKey(scope, "obs", "0"), "k"), [file])
+    assert look(lake, scope, deep=True) == {}
+    for column in (File.sha256, File.content_sha256):
+        change(lake, column, "0" * 64, scope=scope, name="a.fits")
+    if same:
+        named_and_mended(lake, scope, "wrong-sha256", deep=True)
+    else:
+        assert set(look(lake, scope, deep=True, repair=True)) == {"wrong-bytes"}
+    for column in (File.sha256, File.content_sha256):
+        assert value(lake, column, scope=scope, name="a.fits") == (file.sha256 if same else "0" * 64)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_sha256_is_put_right_by_what_the_catalogue_knows_of_the_content(
+    lake: Lake, scope: str, packed: bool
+) -> None:
+    file = published_fits(lake, scope, packed=packed)
+    change(lake, File.sha256, "0" * 64, scope=scope, name=file.name)
+    named_and_mended(lake, scope, "wrong-sha256", deep=True)
+    assert value(lake, File.sha256, scope=scope, name=file.name) == file.sha256
+    assert value(lake, File.content_sha256, scope=scope, name=file.name) == file.content_sha256
+
+
+def test_a_packed_file_of_an_older_catalogue_is_borne_out_by_the_sums_of_its_hdus(
+    lake: Lake, scope: str
+) -> None:
+    file = published_fits(lake, scope, packed=True)
+    change(lake, File.content_sha256, None, scope=scope, name=file.name)
+    change(lake, File.sha256, "0" * 64, scope=scope, name=file.name)
+    assert "CHECKSUM and DATASUM" in look(lake, scope, deep=True)["wrong-sha256"]["detail"]
+    named_and_mended(lake, scope, "wrong-sha256", deep=True)
+    assert value(lake, File.sha256, scope=scope, name=file.name) == file.sha256
+
+
+def test_where_nothing_bears_bytes_out_but_their_adler32_a_person_has_to_decide(
+    lake: Lake, scope: str
+) -> None:
+    file = published_fits(lake, scope, packed=True, checksum=False)
+    change(lake, File.content_sha256, None, scope=scope, name=file.name)
+    change(lake, File.sha256, "0" * 64, scope=scope, name=file.name)
+    found = look(lake, scope, deep=True, repair=True)["wrong-sha256"]
+    assert not found["repairable"]
+    assert "compare them with a copy from where the file came from" in found["detail"]
+    assert value(lake, File.sha256, scope=scope, name=file.name) == "0" * 64
 
 
 @pytest.mark.parametrize("state", ["U", "D"])

@@ -101,9 +101,7 @@ class Histories(RuleBasedStateMachine):
         parents = [one for one in data.draw(choice) if level == "1"]
         before = self.versions(observation, level)
         number = next(self.numbers)
-        file = FileEntry(
-            self.scope, f"f{number}.fits", level, f"f{number}", 1, "0" * 8, "0" * 32, f"{number:064d}"
-        )
+        file = FileEntry(self.scope, f"f{number}.fits", level, f"f{number}", 1, "0" * 8, f"{number:064d}")
         key = ProductKey(self.scope, observation, level)
         draft = reserve(self.lake, key, f"k{number}")
         provenance = Provenance(
