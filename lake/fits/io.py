@@ -10,6 +10,7 @@ import io
 import re
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -30,9 +31,10 @@ from lake.quiet import without_warnings
 _TILE_ROWS = 64
 _IMAGE = 2  # axes
 _LARGE = 1 << 22  # bytes that are worth compiled code
+_COMMENTS = ("", "COMMENT", "HISTORY")
 _STRUCTURE = re.compile(
     r"SIMPLE|XTENSION|BITPIX|NAXIS[0-9]*|EXTEND|PCOUNT|GCOUNT|GROUPS|BLANK|BSCALE|BZERO|CHECKSUM|DATASUM|"
-    r"TFIELDS|THEAP|T(TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)[0-9]+|"
+    r"TFIELDS|THEAP|T(BCOL|TYPE|FORM|UNIT|DISP|NULL|SCAL|ZERO|DIM)[0-9]+|"
     r"Z(IMAGE|TENSION|SIMPLE|BITPIX|NAXIS[0-9]*|EXTEND|TILE[0-9]+|CMPTYPE|NAME[0-9]+|VAL[0-9]+|BLANK|"
     r"SCALE|ZERO|QUANTIZ|DITHER0|HECKSUM|DATASUM|PCOUNT|GCOUNT|MASKCMP)"
 )
@@ -254,13 +256,11 @@ def build_product(
             *_axes_cards(data.shape),
             ("EXTEND", True, "extensions follow"),
             ("EXTNAME", extname, "name of this HDU"),
+            *_scientific(header),
         ]
     )
-    primary.extend(_scientific(header), unique=False, update=False, bottom=True)
-    extension = fits.Header([("EXTNAME", QUALITY_EXTNAME, "name of this HDU")])
-    if quality_header is not None:
-        extension.extend(_scientific(quality_header), unique=False, update=False)
-    parts: list[_Part | bytes] = [_Part(primary, data), _quality_hdu(quality, extension)]
+    more = [] if quality_header is None else _scientific(quality_header)
+    parts: list[_Part | bytes] = [_Part(primary, data), _quality_hdu(quality, more)]
     if uncertainty is not None:
         parts.append(_Part(_uncertainty_cards(uncertainty), uncertainty.values))
     return _joined(parts)
@@ -275,7 +275,7 @@ def _axes_cards(shape: tuple[int, ...]) -> list[tuple[str, int, str]]:
 
 
 def _uncertainty_cards(uncertainty: Uncertainty) -> fits.Header:
-    header = fits.Header(
+    return fits.Header(
         [
             ("XTENSION", "IMAGE", "image extension"),
             ("BITPIX", -32, "32-bit floating point"),
@@ -283,10 +283,9 @@ def _uncertainty_cards(uncertainty: Uncertainty) -> fits.Header:
             ("PCOUNT", 0, "no parameters"),
             ("GCOUNT", 1, "one group"),
             ("EXTNAME", UNCERTAINTY_EXTNAME, "name of this HDU"),
+            *_scientific(uncertainty.header),
         ]
     )
-    header.extend(_scientific(uncertainty.header), unique=False, update=False, bottom=True)
-    return header
 
 
 class _Part(NamedTuple):
@@ -410,46 +409,43 @@ def _undecodable(path: Path, hdu: int, error: Exception) -> BadInput:
     )
 
 
-def _scientific(header: fits.Header) -> fits.Header:
-    """The header without everything that describes how some array was stored."""
-    kept = fits.Header()
-    kept.extend(
-        [
-            card
-            for card in header.cards
-            if not (_STRUCTURE.fullmatch(card.keyword) or card.keyword == "EXTNAME")
-        ],
-        unique=False,
-        update=False,
-    )
-    return kept
+def _scientific(header: fits.Header) -> list[fits.Card]:
+    """The cards without those that describe how some array was stored; comments come behind the others.
+
+    They are put in place here: a header that is given them one by one looks for the place of each.
+    """
+    kept = [
+        card
+        for card in header.cards
+        if not (card.is_blank or card.keyword == "EXTNAME" or _STRUCTURE.fullmatch(card.keyword))
+    ]
+    return sorted(kept, key=lambda card: card.keyword in _COMMENTS)
 
 
-def _quality_hdu(quality: NDArray[np.uint16], extension: fits.Header) -> bytes:
+def _quality_hdu(quality: NDArray[np.uint16], more: Sequence[fits.Card]) -> bytes:
     """The QUALITY extension, Rice-compressed: mostly zeros, they shrink about a hundredfold."""
     tile = _tile(quality.shape)
     streams = rice_streams(quality, tile[-2] if len(tile) > 1 else 1)
     sizes = [len(stream) for stream in streams]
-    table = _compressed_header(quality.shape, tile, extension)
+    table = fits.Header.fromstring(_compressed_header(quality.ndim))
+    for n, (axis, part) in enumerate(zip(reversed(quality.shape), reversed(tile), strict=True), start=1):
+        table[f"ZNAXIS{n}"], table[f"ZTILE{n}"] = axis, part
     table["NAXIS2"], table["PCOUNT"], table["TFORM1"] = len(sizes), sum(sizes), f"1PB({max(sizes)})"
     places = np.cumsum([0, *sizes[:-1]])
     data = b"".join((np.stack([sizes, places], axis=-1).astype(">i4").tobytes(), *streams))
-    return b"".join((_with_sums(table, ones_complement_sum(data)), data, b"\0" * (-len(data) % BLOCK)))
+    head = _with_sums(fits.Header([*table.cards, *more]), ones_complement_sum(data))
+    return b"".join((head, data, b"\0" * (-len(data) % BLOCK)))
 
 
-def _compressed_header(shape: tuple[int, ...], tile: tuple[int, ...], extension: fits.Header) -> fits.Header:
-    """The header of compressed flags but for their bytes: astropy writes it of one pixel."""
-    pixel = np.zeros((1,) * len(shape), np.uint16)
-    compressed = fits.CompImageHDU(
-        pixel, extension, compression_type="RICE_1", tile_shape=pixel.shape, uint=True
-    )
+@lru_cache(maxsize=8)
+def _compressed_header(axes: int) -> str:
+    """The header of compressed flags but for their shape and bytes: astropy writes it of one pixel."""
+    pixel = np.zeros((1,) * axes, np.uint16)
+    name = fits.Header([("EXTNAME", QUALITY_EXTNAME, "name of this HDU")])
+    compressed = fits.CompImageHDU(pixel, name, compression_type="RICE_1", tile_shape=pixel.shape, uint=True)
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), compressed]).writeto(buffer)
-    content = buffer.getvalue()[BLOCK:]
-    table = fits.Header.fromstring(content.split(b"END" + b" " * 77, 1)[0].decode("ascii"))
-    for n, (axis, part) in enumerate(zip(reversed(shape), reversed(tile), strict=True), start=1):
-        table[f"ZNAXIS{n}"], table[f"ZTILE{n}"] = axis, part
-    return table
+    return buffer.getvalue()[BLOCK:].split(b"END" + b" " * 77, 1)[0].decode("ascii")
 
 
 def _tile(shape: tuple[int, ...]) -> tuple[int, ...]:

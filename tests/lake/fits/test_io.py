@@ -193,6 +193,26 @@ def test_cards_for_the_quality_extension_are_the_callers() -> None:
         assert hdus["QUALITY"].header.comments["QBIT0"] == "missing"
 
 
+def test_comments_come_behind_the_other_cards_and_blank_ones_nowhere() -> None:
+    header = fits.Header(
+        [("A", 1), ("COMMENT", "one"), ("B", 2), ("HISTORY", "two"), ("", "three"), ("C", 3)]
+    )
+    for _ in range(50):
+        header.append()  # room that its writer left
+    before = header.tostring()
+    shape = (2, 3)
+    content = bytes(
+        build_product(np.ones(shape, np.float32), np.zeros(shape, np.uint16), header, quality_header=header)
+    )
+    assert header.tostring() == before
+    assert [set(state.values()) for state in check_bytes(content, "p").sums] == [{"valid"}, {"valid"}]
+    with fits.open(io.BytesIO(content), disable_image_compression=True) as hdus:
+        for hdu in hdus:
+            *_, first, second, third = hdu.header.cards
+            assert [card.keyword for card in (first, second, third)] == ["COMMENT", "HISTORY", ""]
+            assert (hdu.header["A"], hdu.header["B"], hdu.header["C"]) == (1, 2, 3)
+
+
 def test_image_and_flags_of_different_shape_are_refused() -> None:
     for shape in ((3, 2), (2,), (1, 2, 3), ()):
         with pytest.raises(BadInput, match="shape of the data or of their last axes"):
