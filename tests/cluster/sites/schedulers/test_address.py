@@ -47,7 +47,7 @@ def a_cluster(folder: Path, tls: Sequence[str], *worker: str, path: Path) -> Ite
             *quiet,
         )
         scheduler = stack.enter_context(Guarded(asked, folder / "scheduler.log"))
-        while not known.exists():
+        while not (known.exists() and known.stat().st_size):  # it is made first and written then
             assert scheduler.runs, scheduler.said()
             time.sleep(0.05)
         asked = (
