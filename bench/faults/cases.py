@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from bench.faults.proxy import Mood, Proxy
-from bench.faults.trial import Fault, Going, begin
+from bench.faults.trial import Fault, Going
 from bench.faults.world import NORTH, SOUTH, World, freeze, kill, thaw
 from lake.storage import credentials
 
 _EXPIRED: Final = "UPDATE unit SET lease_until = now() - interval '1 second' WHERE lease_owner IS NOT NULL"
+_BACK: Final = 20.0
+"""Seconds for one that comes back to do what it must not do."""
 _SILENT: Final = "UPDATE executor SET seen = now() - interval '1 hour' WHERE ended IS NULL AND site = :site"
 
 
@@ -46,7 +51,15 @@ def _killed() -> Iterator[Fault]:
 def _frozen() -> Iterator[Fault]:
     yield Fault("a worker stands still for a minute", _freeze_worker, _thaw, after=60.0)
     yield Fault("an executor stands still past its lease", _freeze_executor, _thaw, after=90.0)
-    yield Fault("the operator's command stands still past its lease", _freeze_command, _thaw, after=60.0)
+    yield Fault("the operator's command stands still for a minute", _freeze_command, _thaw, after=60.0)
+    yield Fault(
+        "a site's own executor stands still past its lease, and comes back",
+        _freeze_executor,
+        _thaw,
+        after=90.0,
+        before=_standing,
+        replicas=True,
+    )
     yield Fault("PostgreSQL stands still for three minutes", _freeze_database, _thaw, after=180.0)
 
 
@@ -107,24 +120,28 @@ def _freeze_worker(world: World, going: Going) -> None:
 
 def _freeze_executor(world: World, going: Going) -> None:
     """It says nothing any more, and its leases run out, which would take minutes by themselves."""
-    going.kept["frozen"] = world.executor(NORTH)
+    standing = going.kept.get("standing")
+    sent = world.executor(NORTH)
+    going.kept["frozen"] = [psutil.Process(standing.process.pid)] if standing else sent
     freeze(going.kept["frozen"])
     world.sql(_EXPIRED)
     world.sql(_SILENT, site=NORTH)
 
 
-def _freeze_command(world: World, going: Going) -> None:
-    """Another command takes over; the first comes back when all is done."""
-    import psutil
-
-    first = psutil.Process(going.command.process.pid)
-    executors = [*world.executor(NORTH), *world.executor(SOUTH)]
-    going.kept["frozen"] = [first, *executors]
+def _freeze_command(_world: World, going: Going) -> None:
+    going.kept["frozen"] = [psutil.Process(going.command.process.pid)]
     freeze(going.kept["frozen"])
-    world.sql(_EXPIRED)
-    world.sql("UPDATE executor SET seen = now() - interval '1 hour' WHERE ended IS NULL")
-    going.kept["zombie"] = going.command
-    going.command = begin(world, going)
+
+
+def _standing(world: World, going: Going) -> None:
+    """Have the site's executor be none that the command sends, and so none that it can end."""
+    stack = going.kept["stack"] = ExitStack()
+    said = world.book.said
+    stands = said.sites[NORTH].model_copy(update={"executor": "there"})
+    world.book.replace(said.model_copy(update={"sites": said.sites | {NORTH: stands}}))
+    stack.callback(world.book.replace, said)
+    going.kept["standing"] = standing = world.heliolake("execute", "--site", NORTH)
+    stack.callback(standing.process.kill)
 
 
 def _freeze_database(world: World, going: Going) -> None:
@@ -134,8 +151,8 @@ def _freeze_database(world: World, going: Going) -> None:
 
 def _thaw(_world: World, going: Going) -> None:
     thaw(going.kept["frozen"])
-    if zombie := going.kept.get("zombie"):
-        zombie.wait(300.0)
+    if "standing" in going.kept:
+        time.sleep(_BACK)
 
 
 # What happens to disks

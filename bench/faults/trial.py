@@ -83,6 +83,11 @@ class Going:
     def command(self, command: Command) -> None:
         self._command = command
 
+    def over(self) -> None:
+        """Have the world be again as it was before."""
+        if stack := self.kept.get("stack"):
+            stack.close()
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -143,8 +148,11 @@ def try_fault(world: World, fault: Fault, units: int) -> Verdict:
     going.command = begin(world, going)
     eventually(lambda: _made(world, NORTH, going) >= fault.once or going.command.is_over, LIMIT)
     struck = time.monotonic()
-    fault.strike(world, going)
-    commands, said = _until_done(world, fault, going, struck)
+    try:
+        fault.strike(world, going)
+        commands, said = _until_done(world, fault, going, struck)
+    finally:
+        going.over()
     recovery = time.monotonic() - struck
     return _judged(world, fault, going, units, commands, recovery, said)
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from cluster.plan.plan import Plan
 from cluster.plan.units import PlannedUnit
+from cluster.run.kept_plan import KeptPlan
+from cluster.run.publish import complete_products
 from cluster.services.base import launch, python
 from cluster.services.compute import worker_count
 from cluster.sites.book import Book
@@ -163,6 +165,7 @@ class SiteCrew:
         try:
             with self._crew(run, keep_going=keep_going):
                 self._watch(run, plan, on_progress, keep_going=keep_going)
+            self._publish_rest(run, plan)
             failed = run.counts()["failed"]
             status, note = ("failed", f"{failed} units failed") if failed else ("done", "")
         except Exception as error:
@@ -252,24 +255,35 @@ class SiteCrew:
 
     def _let_them_end(self, run: Run) -> None:
         """Wait for executors that publish what was finished last, those that stand at their sites too."""
-        for name, one in self._sent.items():
-            if one.process is not None:
-                one.process.wait()
-                self._gone(name, one)
-        while any(one.alive for one in executors.executors(run.lake, run.id)):
+        while True:
+            self._notice_lost(run)
+            there = any(one.alive for one in executors.executors(run.lake, run.id))
+            if not there and not any(one.works for one in self._sent.values()):
+                return
             time.sleep(_LOOK)
+
+    def _publish_rest(self, run: Run, plan: Plan) -> None:
+        """Publish what is complete and was not: an executor may be lost behind its last unit.
+
+        Raises
+        ------
+        lake.errors.Retriable
+            When that cannot be done now: a run of which a product is missing has not ended well.
+        """
+        published = {
+            product.name
+            for product in plan.by_product()
+            if find_by_key(run.lake, product, run.id) is not None
+        }
+        kept = KeptPlan(run, plan.recipe, plan.context, plan.code)
+        for release in complete_products(kept, published):
+            _log.warning("%s was complete and not published; it is now", release["product"])
 
     def _look_after(
         self, run: Run, numbers: Mapping[str, Mapping[str, int]], plan: Plan, *, keep_going: bool
     ) -> None:
         """Notice lost executors and drained sites, move what waits there, send executors again."""
-        silent = self._silent(run)
-        for name, one in self._sent.items():
-            if one.process is not None and name in silent:
-                one.process.kill()  # else it would come back some day, to units that others have done
-                one.process.wait()
-            if one.process is not None and one.process.poll() is not None:
-                self._gone(name, one)
+        silent = self._notice_lost(run)
         leases.take_over(run.lake)
         taking = self.taking
         there = {
@@ -288,6 +302,17 @@ class SiteCrew:
         if not any(one.works for one in self._sent.values()) and not there:
             why = "; ".join(f"{name}: {one.why}" for name, one in self._sent.items() if one.why)
             raise Retriable(f"no site is left that does anything: {why or 'all are drained'}")
+
+    def _notice_lost(self, run: Run) -> set[str]:
+        """Note which executors ended, and end those that stand still; the sites of which nothing is heard."""
+        silent = self._silent(run)
+        for name, one in self._sent.items():
+            if one.process is not None and name in silent:
+                one.process.kill()  # else it would come back some day, to units that others have done
+                one.process.wait()
+            if one.process is not None and one.process.poll() is not None:
+                self._gone(name, one)
+        return silent
 
     def _silent(self, run: Run) -> set[str]:
         """Sites that had an executor of this run, and of which nothing is heard any more.

@@ -69,6 +69,15 @@ def open_run(
         return Run.create(lake, plan.id, document, plan.recipe.name, specs, this_process())
 
 
+def end_orphans(lake: Lake, plan: Plan) -> None:
+    """End runs of a plan whose process is gone, and whose executors did all that was left."""
+    for told in runs.runs_of_plan(lake, plan.id):
+        if told["status"] == "running" and is_dead(str(told["owner"])):
+            run = Run(lake, str(told["run"]), this_process())
+            if not run.left():
+                run.end_as_it_is()
+
+
 def take(lake: Lake, told: Mapping[str, Any], *, publishes: bool = True) -> Run:
     """Make a run ours, as it is listed, unless the process that carries it out is alive, or it is held up.
 

@@ -17,7 +17,7 @@ from cluster.report import Item, Report
 from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying, Progress
 from cluster.run.kept_plan import KeptPlan, kept_plan, plan_of
-from cluster.run.open_run import open_run, require_free, take
+from cluster.run.open_run import end_orphans, open_run, require_free, take
 from cluster.run.remake import Remade, remake_lost
 from cluster.scheduler import Scheduler
 from lake.governance.policy import PUBLIC, Principal
@@ -115,6 +115,8 @@ def process(
     ]
     places = crew.places(lake, plan, work) if crew is not None and work else {}
     run = open_run(lake, plan, work, retry_quarantined=retry_quarantined, places=places) if work else None
+    if run is None:
+        end_orphans(lake, plan)
     releases = []
     if run is not None and crew is not None:
         releases = crew.carry_out(run, plan, on_progress, keep_going=keep_going or _ever_done(known))

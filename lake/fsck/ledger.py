@@ -13,6 +13,7 @@ from lake.fsck.difference import Difference, Look
 from lake.lake import Lake
 from lake.ledger import leases
 from lake.ledger.owners import is_dead
+from lake.ledger.run import Run
 
 
 def leases_and_runs(look: Look) -> Iterator[Difference]:
@@ -24,7 +25,17 @@ def leases_and_runs(look: Look) -> Iterator[Difference]:
             detail = "units are leased by a process that is gone"
             yield Difference("dead-lease", owner, detail, partial(_free, look.lake))
     for run_id, owner in look.picture.open_runs.items():
-        if is_dead(owner):
+        if not is_dead(owner):
+            continue
+        run = Run(look.lake, run_id, owner)
+        if not run.left():  # its executors outlived it
+            yield Difference(
+                "unfinished-run",
+                run_id,
+                "its process is gone, and nothing is left to do",
+                run.end_as_it_is,
+            )
+        else:
             command = "reduce" if run_id in look.picture.reductions else "process"
             detail = f"its process is gone; continue it with `heliolake {command} --run {run_id}`"
             yield Difference("unfinished-run", run_id, detail)

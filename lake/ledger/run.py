@@ -129,6 +129,11 @@ class Run:
         kept = ("cancelled", "paused") if status == "stopped" else ("cancelled",)
         self._set({"status": status, "note": note, "finished": func.now()}, unless=kept)
 
+    def end_as_it_is(self) -> None:
+        """End a run of which nothing is left to do, as its units ended."""
+        failed = self.counts()["failed"]
+        self.end("failed" if failed else "done", f"{failed} units failed" if failed else "")
+
     def status(self) -> str:
         """What becomes of the run at this moment, by whomever it was decided."""
         with transaction(self.lake.sessions) as session:

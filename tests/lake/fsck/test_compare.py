@@ -18,7 +18,7 @@ from lake.fsck.compare import fsck
 from lake.lake import Lake
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
-from lake.ledger.units import UnitSpec
+from lake.ledger.units import Finished, UnitSpec
 from lake.names import ProductKey
 from lake.releases.drafts import reserve
 from lake.releases.releases import publish
@@ -214,14 +214,31 @@ def test_a_dataset_that_is_no_release_is_named(lake: Lake, scope: str) -> None:
     assert set(differences(lake, scope)) == {"unknown-dataset"}
 
 
-def test_leases_and_runs_of_a_dead_process_are_named_and_its_units_freed(lake: Lake, scope: str) -> None:
+def dead_owner() -> str:
+    """A process that was."""
     process = subprocess.run(
         [sys.executable, "-c", "from lake.ledger.owners import this_process; print(this_process())"],
         capture_output=True,
         text=True,
         check=True,
     )
-    owner = process.stdout.strip()
+    return process.stdout.strip()
+
+
+def test_a_run_whose_process_died_when_nothing_was_left_is_ended(lake: Lake, scope: str) -> None:
+    """Its executors live on, and do what is left."""
+    run = Run.create(lake, scope, {}, "r", [UnitSpec(scope, "p")], dead_owner())
+    mine = Run(lake, run.id, this_process())
+    mine.claim(1)
+    mine.finish([Finished(scope, "done")])
+    assert "nothing is left" in differences(lake, run.id)["unfinished-run"]["detail"]
+    assert differences(lake, run.id, repair=True)["unfinished-run"]["repaired"]
+    assert run.status() == "done"
+    assert differences(lake, run.id) == {}
+
+
+def test_leases_and_runs_of_a_dead_process_are_named_and_its_units_freed(lake: Lake, scope: str) -> None:
+    owner = dead_owner()
     run = Run.create(lake, scope, {}, "r", [UnitSpec(scope, "p")], owner)
     run.claim(1)
     assert f"--run {run.id}" in differences(lake, run.id)["unfinished-run"]["detail"]
