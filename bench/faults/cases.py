@@ -7,16 +7,18 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
+from bench.faults import clocks, network
 from bench.faults.proxy import Mood, Proxy
 from bench.faults.trial import Fault, Going
 from bench.faults.world import NORTH, SOUTH, World, freeze, kill, thaw
+from cluster.services.elsewhere import services_of
 from lake.storage import credentials
 
 _EXPIRED: Final = "UPDATE unit SET lease_until = now() - interval '1 second' WHERE lease_owner IS NOT NULL"
@@ -27,10 +29,11 @@ _SILENT: Final = "UPDATE executor SET seen = now() - interval '1 hour' WHERE end
 
 def faults() -> Iterator[Fault]:
     """All of them, in the order of the table."""
-    yield Fault("none", lambda _world, _going: None)
+    yield Fault("none", _nothing)
     yield from _killed()
     yield from _frozen()
     yield from _disks()
+    yield from _elsewhere()
     yield from _stores()
     yield from _rucio()
 
@@ -69,8 +72,23 @@ def _disks() -> Iterator[Fault]:
         yield Fault(
             "a site's storage is read-only", _mount("ro"), _mount("rw"), after=20.0, before=_small_disk
         )
-    yield Fault("a raw file is damaged on a site", _damage, replicas=True, before=partial(_damage_before))
-    yield Fault("a raw file is gone from a site", _lose, replicas=True, before=partial(_lose_before))
+    yield Fault("a third of the raw files is damaged on a site", _nothing, replicas=True, before=_damage)
+    yield Fault("a third of the raw files is gone from a site", _nothing, replicas=True, before=_lose)
+
+
+def _elsewhere() -> Iterator[Fault]:
+    if clocks.library():
+        yield Fault("a site's clocks are an hour ahead", _nothing, before=_ahead)
+    if network.is_possible():
+        yield Fault("the network of a site is cut and healed", _pull, _plug, after=45.0, before=_far)
+        yield Fault(
+            "the network of a site is cut for long, others hold its data",
+            _pull,
+            _plug,
+            after=180.0,
+            before=_far,
+            replicas=True,
+        )
 
 
 def _stores() -> Iterator[Fault]:
@@ -89,6 +107,10 @@ def _rucio() -> Iterator[Fault]:
     yield way("Rucio breaks off after success", "forgetful", every=3)
     yield way("Rucio takes what comes and says nothing", "mute")
     yield _way("postgres", "", "the way to the catalogue is cut", "cut")
+
+
+def _nothing(_world: World, _going: Going) -> None:
+    """It is so from the beginning."""
 
 
 # What is killed
@@ -134,14 +156,7 @@ def _freeze_command(_world: World, going: Going) -> None:
 
 
 def _standing(world: World, going: Going) -> None:
-    """Have the site's executor be none that the command sends, and so none that it can end."""
-    stack = going.kept["stack"] = ExitStack()
-    said = world.book.said
-    stands = said.sites[NORTH].model_copy(update={"executor": "there"})
-    world.book.replace(said.model_copy(update={"sites": said.sites | {NORTH: stands}}))
-    stack.callback(world.book.replace, said)
-    going.kept["standing"] = standing = world.heliolake("execute", "--site", NORTH)
-    stack.callback(standing.process.kill)
+    _stands_there(world, going, NORTH)
 
 
 def _freeze_database(world: World, going: Going) -> None:
@@ -174,8 +189,9 @@ def _small_disk(world: World, going: Going) -> None:
 def _fill(_world: World, going: Going) -> None:
     root: Path = going.kept["disk"]
     going.kept["ballast"] = ballast = root / ".ballast"
-    with ballast.open("wb") as stream:
-        os.posix_fallocate(stream.fileno(), 0, shutil.disk_usage(root).free)
+    with ballast.open("wb", buffering=0) as stream, suppress(OSError):
+        while True:  # the run writes meanwhile: how much there is to fill changes
+            stream.write(bytes(1 << 22))
 
 
 def _empty(_world: World, going: Going) -> None:
@@ -189,28 +205,74 @@ def _mount(how: str) -> Callable[[World, Going], None]:
     return again
 
 
-def _raw_file(world: World, going: Going) -> Path:
+def _third_of_raw(world: World, going: Going) -> list[Path]:
+    """So many that some are surely read there, and none of them the only copy."""
     day = going.observation.rpartition("_")[2]
-    return max(
-        path for path in world.book.part(NORTH).rse_root.rglob(f"*{day}*.fits") if "l15" not in path.name
-    )
+    files = world.book.part(NORTH).rse_root.rglob(f"*{day}*.fits")
+    return sorted(path for path in files if "l15" not in path.name)[::3]
 
 
-def _damage_before(world: World, going: Going) -> None:
-    path = _raw_file(world, going)
-    path.chmod(0o600)
-    path.write_bytes(b"\0" * path.stat().st_size)
+def _damage(world: World, going: Going) -> None:
+    for path in _third_of_raw(world, going):
+        path.chmod(0o600)
+        path.write_bytes(b"\0" * path.stat().st_size)
 
 
-def _lose_before(world: World, going: Going) -> None:
-    _raw_file(world, going).unlink()
+def _lose(world: World, going: Going) -> None:
+    for path in _third_of_raw(world, going):
+        path.unlink()
 
 
-def _damage(_world: World, _going: Going) -> None:
-    """It was before the run began."""
+# What is elsewhere
 
 
-_lose = _damage
+def _stands_there(world: World, going: Going, site: str, **how: Any) -> None:
+    """Have a site's executor be none that the command sends, and so none that it can end."""
+    stack = going.kept.setdefault("stack", ExitStack())
+    said = world.book.said
+    stands = said.sites[site].model_copy(update={"executor": "there"})
+    world.book.replace(said.model_copy(update={"sites": said.sites | {site: stands}}))
+    stack.callback(world.book.replace, said)
+    going.kept["standing"] = standing = world.heliolake("execute", "--site", site, **how)
+    stack.callback(standing.process.kill)
+
+
+def _again_elsewhere(world: World, going: Going, site: str, **how: Any) -> None:
+    """Have what is run for a site run elsewhere, or with other clocks."""
+    stack = going.kept.setdefault("stack", ExitStack())
+    part = world.book.part(site)
+    stack.callback(world.up)
+    for service in reversed(services_of(world.book.site(site))):
+        stack.callback(service.stop, part)
+        service.stop(part)
+    world.heliolake("up", **how).wait(300.0)
+    _stands_there(world, going, site, **how)
+
+
+def _ahead(world: World, going: Going) -> None:
+    _again_elsewhere(world, going, NORTH, environment=clocks.ahead(3600))
+
+
+def _far(world: World, going: Going) -> None:
+    """Have the site that keeps its files in S3 be in a network of its own."""
+    stack = going.kept["stack"] = ExitStack()
+    home, part = world.home, world.book.part(SOUTH)
+    near = [home.port(name) for name in ("postgres", "rucio", "scheduler", "dashboard")]
+    near += [world.book.part(NORTH).port(name) for name in ("scheduler", "dashboard")]
+    for service in reversed(services_of(world.book.site(SOUTH))):
+        service.stop(part)
+    far = [part.port(name) for name in ("s3", "scheduler", "dashboard")]
+    stack.enter_context(network.far_network([*filter(None, near)], [*filter(None, far)]))
+    _again_elsewhere(world, going, SOUTH, before=network.INSIDE)
+
+
+def _pull(_world: World, _going: Going) -> None:
+    network.pull()
+
+
+def _plug(_world: World, _going: Going) -> None:
+    network.plug()
+    time.sleep(_BACK)
 
 
 # What happens on the way to a service

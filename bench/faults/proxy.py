@@ -23,12 +23,14 @@ _BLOCK: Final = 1 << 16
 
 @dataclass
 class Proxy:
-    """Listens on a port of loopback and hands on to another.
+    """Listens on a port and hands on to another.
 
     Attributes
     ----------
-    target
-        Port of the server.
+    target, host
+        Port of the server, and where it is.
+    listen
+        Where to listen; any port of loopback by default.
     mood
         What happens to what passes from now on.
     every
@@ -47,12 +49,14 @@ class Proxy:
     status: int = 503
     delay: float = 2.0
     struck: int = 0
+    host: str = "127.0.0.1"
+    listen: tuple[str, int] = ("127.0.0.1", 0)
     _seen: int = 0
     _open: set[socket.socket] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._server = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._server = socket.create_server(self.listen, backlog=256)
         self.port: int = self._server.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -87,7 +91,7 @@ class Proxy:
         with suppress(OSError), self._kept(client):
             if self.mood == "cut":
                 return
-            server = socket.create_connection(("127.0.0.1", self.target))
+            server = socket.create_connection((self.host, self.target))
             with self._kept(server):
                 threading.Thread(target=self._back, args=(server, client), daemon=True).start()
                 self._forth(client, server)

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -48,13 +48,14 @@ class World:
         For raw files.
     size
         Pixels a side of each frame: what decides how long a run takes.
+    day
+        Of the last raw files; each run has its own.
     """
 
     home: Home
     scratch: Path
     size: int = 1024
-    proxies: dict[str, Proxy] = field(default_factory=dict)
-    _day: int = 0
+    day: int = 0
 
     @property
     def book(self) -> Book:
@@ -67,9 +68,18 @@ class World:
         with Lake.open(self.book.lake_config()) as opened:
             yield opened
 
-    def heliolake(self, *words: str, environment: dict[str, str] | None = None) -> Command:
-        """Start a command as an operator would."""
-        line = [sys.executable, "-c", "from heliolake.cli import main; main()", "--home", str(self.home.path)]
+    def heliolake(
+        self, *words: str, environment: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> Command:
+        """Start a command as an operator would, behind such words as have it run elsewhere."""
+        line = [
+            *before,
+            sys.executable,
+            "-c",
+            "from heliolake.cli import main; main()",
+            "--home",
+            str(self.home.path),
+        ]
         return Command([*line, *words], {**os.environ, **(environment or {})})
 
     def told(self, *words: str) -> dict[str, Any]:
@@ -87,10 +97,10 @@ class World:
 
     def take_in(self, counts: dict[str, int]) -> str:
         """New raw files at each site, all of one new observation; its name."""
-        self._day += 1
-        moment = _FIRST + timedelta(days=self._day)
-        folder = self.scratch / f"raw{self._day}"
-        rest = small_files(folder, sum(counts.values()), self.size, self._day)
+        self.day += 1
+        moment = _FIRST + timedelta(days=self.day)
+        folder = self.scratch / f"raw{self.day}"
+        rest = small_files(folder, sum(counts.values()), self.size, self.day)
         for site, count in counts.items():
             here, rest = rest[:count], rest[count:]
             if here:

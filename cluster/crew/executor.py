@@ -235,8 +235,14 @@ def stay(book: Book, site: str, say: Callable[[str], None], *, once: bool = Fals
         End when nothing is left, instead of waiting for more.
     """
     while True:
-        with Lake.open(book.lake_config(site, alone=True)) as lake:
-            waiting = runs_with_work(lake, site)
+        try:
+            with Lake.open(book.lake_config(site, alone=True)) as lake:
+                waiting = runs_with_work(lake, site)
+        except (LakeRetriable, Unreachable) as error:
+            if once:
+                raise
+            say(str(error))  # whoever stands at a site stays through what passes, such as a cut network
+            waiting = []
         for run_id in waiting:
             say(f"run {run_id}")
             try:
