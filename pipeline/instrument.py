@@ -130,7 +130,8 @@ class ReferenceRule(_Model):
         What steps call it.
     name
         Pattern of the file's whole name; its named groups may be used in `selectors` and `valid_from`.
-        A group ``order`` says which of several such files counts: the one with the greatest number.
+        A group ``order`` says which of several such files counts: the one with the greatest number. A group
+        ``simulated`` that matched says that the file was made from a model.
     contains
         Pattern of what the beginning of the file holds.
     selectors

@@ -34,6 +34,8 @@ class KnownReference:
         What a frame must have.
     order
         Which of several files of one kind counts: the greatest.
+    simulated
+        Whether its name says that it was made from a model.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class KnownReference:
     valid_until: datetime | None = None
     selectors: dict[str, Any] = field(default_factory=dict)
     order: int = 0
+    simulated: bool = False
 
 
 def recognise_reference(path: Path) -> KnownReference | None:
@@ -81,7 +84,8 @@ def _described(path: Path, rule: ReferenceRule, entry: Instrument, match: re.Mat
         for name, wanted in rule.selectors.items()
     }
     order = int(words.get("order", "0"))
-    return KnownReference(path, entry.name, rule.need, rule.source, begin, end, selectors, order)
+    simulated = "simulated" in words
+    return KnownReference(path, entry.name, rule.need, rule.source, begin, end, selectors, order, simulated)
 
 
 def _check_content(path: Path, rule: ReferenceRule, entry: Instrument) -> None:

@@ -36,6 +36,8 @@ _RAW_STATISTICS: Final = (
     *("DATAAVG", "DATASIG", "DATAMDN", "DATAZER", "DATASAT", "DSATVAL"),
     *("DATACENT", "TOTVALS", "DATAVALS", "MISSVALS", "PERCENTD"),
 )
+#: Statistics that an instrument's own step may write, and except from SOLARNET's in SOLNETEX.
+_STATISTICS: Final = re.compile(r"DATA[A-Z0-9]{1,4}|[DN]SAT[A-Z]{1,4}")
 #: What a mask over an image needs of the image's header: its grid on the sky, its time, its observer.
 _SHARED: Final = (
     r"(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA|CNAME){one}A?|(PC|CD){one}_{one}A?|PV{one}_\dA?|LONPOLEA?|LATPOLEA?"
@@ -55,9 +57,22 @@ _PROVENANCE: Final = re.compile(
 def begin(header: fits.Header) -> fits.Header:
     """A copy of a raw header without the cards that only held for the raw file."""
     result = header.copy()
-    for name in _STORAGE_CARDS:
+    own = _own_statistics(header)
+    for name in (*_STORAGE_CARDS, *own):
         result.remove(name, ignore_missing=True, remove_all=True)
+    if own:
+        result["SOLNETEX"] = ", ".join(name for name in _excepted(header) if name not in own)
     return result
+
+
+def _excepted(header: fits.Header) -> tuple[str, ...]:
+    """Keywords that a header says are not SOLARNET's."""
+    return tuple(name.strip() for name in str(header.get("SOLNETEX", "")).split(",") if name.strip())
+
+
+def _own_statistics(header: fits.Header) -> frozenset[str]:
+    """Statistics of an instrument's own that a header excepts from SOLARNET's."""
+    return frozenset(name for name in _excepted(header) if _STATISTICS.fullmatch(name))
 
 
 def record(
@@ -144,15 +159,21 @@ def gathered(header: fits.Header, members: Sequence[fits.Header]) -> fits.Header
 
 
 def finish(frame: Frame, level: str) -> fits.Header:
-    """The header of a finished frame: level, statistics, pixel counts and caveats."""
+    """The header of a finished frame: level, statistics, pixel counts and caveats.
+
+    Statistics that a step of the instrument wrote and excepted from SOLARNET's (``SOLNETEX``) stay its own.
+    """
     header = frame.header.copy()
+    own = _own_statistics(header)
     header["LEVEL"] = (level, "processing level")
     header["CREATOR"] = "Heliolake"
     header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
-    for name in _RAW_STATISTICS:
+    for name in set(_RAW_STATISTICS) - own:
         header.remove(name, ignore_missing=True, remove_all=True)
     measured = statistics(frame.data, np.broadcast_to(frame.quality, frame.data.shape), NOT_MEASURED)
     for name, (value, comment) in _statistics_cards(measured):
+        if name in own:
+            continue
         if value is None:
             header.remove(name, ignore_missing=True)
         else:

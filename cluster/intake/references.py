@@ -151,4 +151,5 @@ def _new(known: KnownReference) -> NewReference:
         valid_from=known.valid_from,
         valid_until=known.valid_until,
         selectors=known.selectors,
+        simulated=known.simulated,
     )

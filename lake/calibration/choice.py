@@ -97,8 +97,8 @@ def choose(
     """The reference of a context for one frame, with the reason. Pure: asks nothing of any service.
 
     Of those of the instrument and need whose validity holds the date and whose selectors all agree with the
-    frame, the one with the most selectors is taken, then the latest beginning of validity, then the one
-    added last.
+    frame, the one with the most selectors is taken, then a measured one before a simulated one, then the
+    latest beginning of validity, then the one added last.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def choose(
     fitting = [one for one in dated if not _mismatch(one, keywords)]
     if not fitting:
         return Choice(None, _why_not(context, instrument, need, date, keywords, named, dated))
-    best = max(fitting, key=lambda one: (len(one.selectors), start_of(one), one.id))
+    best = max(fitting, key=lambda one: (len(one.selectors), not one.simulated, start_of(one), one.id))
     facts = [f"valid {_validity(best)}"]
     facts += [f"{key}={value}" for key, value in best.selectors.items()]
     others = f", the most specific and latest of {len(fitting)} that fit" if len(fitting) > 1 else ""

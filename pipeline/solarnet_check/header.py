@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -93,6 +93,18 @@ class Hdu:
             tuple(odd),
             dict(sums or {}),
         )
+
+    @property
+    def excepted(self) -> frozenset[str]:
+        """Keywords that it says are not SOLARNET's (``SOLNETEX``)."""
+        return frozenset(name.strip().upper() for name in self.text("SOLNETEX").split(",") if name.strip())
+
+    def without_exceptions(self) -> Hdu:
+        """The same without the cards that it says are not SOLARNET's."""
+        gone = self.excepted
+        if not gone:
+            return self
+        return replace(self, values={name: value for name, value in self.values.items() if name not in gone})
 
     def get(self, keyword: str) -> Value:
         """The value of a card; `None` where there is none, or it says nothing."""

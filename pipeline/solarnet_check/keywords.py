@@ -65,11 +65,6 @@ def needed_grade(hdu: Hdu, of: str) -> Grade:
     return Grade.ERROR if of == "full" and hdu.claim == 1 else Grade.WARNING
 
 
-def excepted(hdu: Hdu) -> frozenset[str]:
-    """Keywords that the HDU says are not SOLARNET's."""
-    return frozenset(name.strip().upper() for name in hdu.text("SOLNETEX").split(",") if name.strip())
-
-
 def conflicting(hdu: Hdu) -> tuple[str, ...]:
     """Keywords that mean something else than SOLARNET's, and may be named in SOLNETEX."""
     mandatory = {name for need in needs() if need.of != "wanted" for name in need.names}
@@ -116,7 +111,7 @@ def _cards(hdu: Hdu) -> Iterator[Finding]:
 
 
 def _types(hdu: Hdu) -> Iterator[Finding]:
-    ignored = excepted(hdu)
+    ignored = hdu.excepted
     for name, value in hdu.values.items():
         if value is None or name in ignored:
             continue
@@ -183,7 +178,7 @@ def _claims(hdu: Hdu) -> Iterator[Finding]:
 
 def _exceptions(hdu: Hdu) -> Iterator[Finding]:
     mandatory = {name for need in needs() if need.of != "wanted" for name in need.names}
-    for name in sorted(excepted(hdu)):
+    for name in sorted(hdu.excepted):
         rule = rule_of(name)
         if name in mandatory or (rule is not None and rule.source.startswith("FITS")):
             advice = "give the other definition a keyword of its own"

@@ -68,6 +68,7 @@ class _Seen:
 
 def wants_pixels(hdu: Hdu) -> bool:
     """Whether a header says anything that pixels can tell to be wrong."""
+    hdu = hdu.without_exceptions()
     counts = any(name.startswith("N") and name.endswith("PIX") for name in hdu.values)
     return bool(hdu.shape) and (counts or bool(quantiles(hdu)) or any(map(hdu.says, _NAMES)))
 
@@ -98,6 +99,7 @@ def check(hdu: Hdu, parts: Parts, bits: Mapping[str, int]) -> Iterator[Finding]:
         Where flags say which pixels count, a difference is an error; else pixels may have been left out for
         reasons that the file does not tell, and only what no choice of pixels can give is one.
     """
+    hdu = hdu.without_exceptions()
     seen = _look(hdu, parts, bits)
     yield from _counts(hdu, seen, bits)
     if not seen.counted:

@@ -31,6 +31,7 @@ _LOST: Final = ("NLOSTPIX", "NSATPIX", "NSPIKPIX")
 
 def check(hdu: Hdu) -> Iterator[Finding]:
     """What rules about statistics find in one HDU that observes, without its pixels."""
+    hdu = hdu.without_exceptions()
     yield from _order(hdu)
     yield from _normalised(hdu)
     yield from _spread(hdu)

@@ -1,0 +1,1 @@
+"""Simulated LASCO images with known truth, and calibration files to go with them."""

@@ -1,0 +1,153 @@
+"""Level 2: three polarised images to total and polarised brightness (science.md §2, "Polarisation")."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pipeline.errors import BadInput
+from pipeline.frame import Frame
+from pipeline.instruments.soho_lasco import facts
+from pipeline.step import Output, Params, References, gather
+
+#: Positions of the polariser wheel, in the order of the formulas.
+_ORDER: Final = ("-60DEG", "0DEG", "+60DEG")
+#: Cards that all images of a triplet have to share.
+_ALIKE: Final = ("DETECTOR", "FILTER")
+#: How far the Sun's centre may move between them, pixels.
+_STEADY: Final = 0.5
+_SQUARE_ROOT_3: Final = math.sqrt(3.0)
+
+
+class PolarisationParams(Params):
+    """`polarised_brightness` has nothing to choose."""
+
+
+class Stokes(NamedTuple):
+    """What three images say: total brightness, and Q and U about the polariser's zero."""
+
+    total: NDArray[np.float32]
+    q: NDArray[np.float32]
+    u: NDArray[np.float32]
+
+    @property
+    def polarised(self) -> NDArray[np.float32]:
+        """Polarised brightness."""
+        return np.hypot(self.q, self.u)
+
+    @property
+    def angle(self) -> NDArray[np.float32]:
+        """Degrees of the plane of polarisation from the polariser's zero."""
+        return np.degrees(0.5 * np.arctan2(self.u, self.q)).astype(np.float32)
+
+
+def stokes(minus: NDArray[np.float32], zero: NDArray[np.float32], plus: NDArray[np.float32]) -> Stokes:
+    """Ideal polarisers at -60, 0 and 60 degrees.
+
+    ``tB = 2/3 ΣI``, ``Q = 2/3 (2 I₀ − I₊ − I₋)``, ``U = 2/√3 (I₊ − I₋)``.
+    """
+    third = np.float32(2.0 / 3.0)
+    return Stokes(
+        third * (minus + zero + plus),
+        third * (np.float32(2.0) * zero - plus - minus),
+        np.float32(2.0 / _SQUARE_ROOT_3) * (plus - minus),
+    )
+
+
+def _same(params: PolarisationParams, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[1:]
+
+
+@gather(
+    "polarised_brightness",
+    version=1,
+    prstep="DEMODULATION",
+    instrument="soho_lasco",
+    takes=("MSB",),
+    memory_factor=3.0,
+    output_shape=_same,
+    outputs={"total": Output(_same), "degree": Output(_same), "angle": Output(_same)},
+)
+def polarised_brightness(
+    frames: Sequence[Frame], params: PolarisationParams, references: References
+) -> Frame:
+    """Polarised brightness of a triplet; total brightness, degree and angle beside it.
+
+    Which image is which the header's POLAR says, whatever the file is called.
+    """
+    by_angle = _sorted(frames)
+    first = by_angle[0]
+    made = stokes(*(frame.data for frame in by_angle))
+    quality = np.bitwise_or.reduce([frame.quality for frame in by_angle])
+    result = first.replace(data=made.polarised, quality=quality, header=_header(by_angle, "PB"))
+    result.header["BNAME"] = "Polarised brightness over the mean solar disk's (MSB)"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        degree = np.where(made.total > 0, made.polarised / made.total, np.float32(np.nan))
+    for name, values, unit, what, letter in (
+        ("total", made.total, "MSB", "Total brightness over the mean solar disk's (MSB)", "TI"),
+        ("degree", degree, "", "Degree of linear polarisation", "PP"),
+        ("angle", made.angle, "deg", "Plane of polarisation from the polariser's zero", "PA"),
+    ):
+        header = _header(by_angle, letter)
+        header["BNAME"] = what
+        header["BUNIT"] = (unit, "unit of the image")
+        result = result.with_output(name, first.replace(data=values, quality=quality, header=header))
+    return _judged(result, by_angle)
+
+
+def _sorted(frames: Sequence[Frame]) -> list[Frame]:
+    """The images in the order of the formulas."""
+    by_angle = {facts.polariser(frame): frame for frame in frames}
+    lacking = [angle for angle in _ORDER if angle not in by_angle]
+    if lacking or len(frames) != len(_ORDER):
+        raise BadInput(
+            "a polarised image is made of one image each at -60, 0 and 60 degrees",
+            file=frames[0].source,
+            keyword="POLAR",
+            found=", ".join(str(frame.header.get("POLAR")) for frame in frames),
+            advice="choose the observations of one sequence; POLAR alone counts, not the names of files",
+        )
+    for name in _ALIKE:
+        values = {str(frame.header.get(name)).strip() for frame in frames}
+        if len(values) > 1:
+            raise BadInput(
+                "the images of a triplet were taken with different optics",
+                file=frames[0].source,
+                keyword=name,
+                found=", ".join(sorted(values)),
+                advice="choose the observations of one sequence",
+            )
+    return [by_angle[angle] for angle in _ORDER]
+
+
+def _header(by_angle: Sequence[Frame], letter: str) -> fits.Header:
+    header = by_angle[0].header.copy()
+    header["POLAR"] = (letter, "what was made of polarised images")
+    header["EXPTIME"] = (
+        sum(frame.keyword("EXPTIME", float) for frame in by_angle),
+        "[s] of all three",
+    )
+    for number, frame in enumerate(by_angle, start=1):
+        header[f"POLFIL{number}"] = (
+            str(frame.header.get("FILENAME", frame.source)),
+            f"at {frame.header.get('POLAR')}",
+        )
+    return header
+
+
+def _judged(result: Frame, by_angle: Sequence[Frame]) -> Frame:
+    """The result saying where the images do not lie on each other."""
+    places = np.array(
+        [[frame.keyword(f"CRPIX{axis}", float, default=0.0) for axis in (1, 2)] for frame in by_angle]
+    )
+    moved = float(np.ptp(places, axis=0).max())
+    if moved > _STEADY:
+        return result.with_caveat(
+            f"the Sun's centre moved by {moved:.2f} pixels between the three images, which were not shifted"
+        )
+    return result
