@@ -292,5 +292,6 @@ def _made_again(world: World, going: Going, products: list[tuple[str, str]]) -> 
     document = world.told(
         "process", RECIPE, "--observation", going.observation, "--site", NORTH, "--site", SOUTH
     )
-    _differences(world, repair=True)
+    with world.lake() as lake:
+        fsck(lake, repair=True, grace_seconds=0)
     return len(document["put_back"])

@@ -27,6 +27,8 @@ _BUSY = (  # the server answers, but its transaction met the locks (FOR UPDATE N
     "ResourceTemporaryUnavailable",
     "ReplicationRuleCreationTemporaryFailed",
 )
+_BROKEN = "http status code: 5"
+"""In an answer that Rucio itself did not write: its server broke down over it, or something before it did."""
 _BUSY_PAUSES = (0.1, 0.3, 0.9, 2.7)
 
 
@@ -400,7 +402,7 @@ class RucioClient:
             kind = type(error).__name__
             if kind in absorb:
                 return None
-            if kind in _BUSY:
+            if kind in _BUSY or (kind == "RucioException" and _BROKEN in str(error)):
                 raise _BusyError(f"{kind}: {_told(error)}") from error
             raise self._refusal(what, kind, error) from error
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from bench.faults.proxy import Proxy
 from lake.config import LakeConfig
 from lake.errors import Fatal, Retriable
 from lake.lake import Lake
+from lake.rucio import client
 from lake.rucio.client import RucioClient, batches
 
 
@@ -20,6 +23,26 @@ def test_a_server_that_does_not_answer_is_retriable_and_says_where_and_what_to_d
     config = replace(lake.config, rucio_host="http://127.0.0.1:9", token_path=tmp_path / "token")
     with pytest.raises(Retriable, match=r"127\.0\.0\.1:9 did not answer.*heliolake up"):
         RucioClient(config).ping()
+
+
+def test_what_breaks_down_for_a_moment_is_asked_again_and_for_longer_is_retriable(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_BUSY_PAUSES", (0.01, 0.02))
+    port = urlsplit(lake.config.rucio_host).port
+    assert port is not None
+    way = Proxy(port)
+    config = replace(lake.config, rucio_host=f"http://127.0.0.1:{way.port}", token_path=tmp_path / "token")
+    rucio = RucioClient(config)
+    assert rucio.ping()
+    way.turn("refusing", status=500, every=2)
+    assert rucio.ping()
+    assert rucio.ping()
+    assert way.struck
+    way.turn("refusing", status=502)
+    with pytest.raises(Retriable, match=r"502.*then run the same command again"):
+        rucio.ping()
+    way.close()
 
 
 def test_a_wrong_password_is_fatal_and_not_shown(lake: Lake, tmp_path: Path) -> None:
@@ -52,9 +75,9 @@ def test_the_client_changes_neither_the_command_line_nor_stdout(
 
 
 def test_what_is_there_already_is_made_only_once(lake: Lake, scope: str) -> None:
-    for client in (lake.rucio, RucioClient(lake.config)):
-        client.ensure_scope(scope)
-        client.ensure_container(scope, "obs")
+    for rucio in (lake.rucio, RucioClient(lake.config)):
+        rucio.ensure_scope(scope)
+        rucio.ensure_container(scope, "obs")
     assert lake.rucio.ensure_dataset(scope, "obs.l0.v0001")
     assert not lake.rucio.ensure_dataset(scope, "obs.l0.v0001")
     assert lake.rucio.collection(scope, "obs.l0.v0002") is None
@@ -72,5 +95,5 @@ def test_a_proxy_of_the_environment_is_not_asked_for_a_server_of_this_machine(
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    client = RucioClient(replace(lake.config, token_path=tmp_path / "token"))
-    assert client.ping()
+    rucio = RucioClient(replace(lake.config, token_path=tmp_path / "token"))
+    assert rucio.ping()

@@ -28,8 +28,13 @@ _START_S = 60
 
 
 @contextmanager
-def a_cluster(folder: Path, tls: Sequence[str], *worker: str, path: Path) -> Iterator[str]:
-    """The address of a scheduler with one worker, started as an administrator would."""
+def a_cluster(
+    folder: Path, tls: Sequence[str], *worker: str, path: Path, before: Sequence[str] = ()
+) -> Iterator[str]:
+    """The address of a scheduler with one worker, started as an administrator would.
+
+    Words `before` the worker's command have it run elsewhere.
+    """
     folder.mkdir()
     known = folder / "scheduler.json"
     dask = (sys.executable, "-P", "-m")  # not what lies in this folder, but what is installed
@@ -51,6 +56,7 @@ def a_cluster(folder: Path, tls: Sequence[str], *worker: str, path: Path) -> Ite
             assert scheduler.runs, scheduler.said()
             time.sleep(0.05)
         asked = (
+            *before,
             *dask,
             "distributed.cli.dask_worker",
             "--nthreads",
