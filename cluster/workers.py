@@ -21,10 +21,13 @@ SETTINGS: Final[dict[str, Any]] = {
     # Pages that every user of the machine can open: no logs, no folders, no code; workers have none at all.
     "distributed.scheduler.http.routes": [
         "cluster.services.dask_pages",
+        "cluster.board.metrics",
         "distributed.http.health",
         "distributed.http.statics",
     ],
     "distributed.worker.http.routes": [],
+    # The page Heliolake in the dashboard, where the scheduler is told of a lake.
+    "distributed.scheduler.preload": ["cluster.board.preload"],
     "distributed.worker.preload": ["cluster.services.plain_logs"],
 }
 """What a cluster does otherwise than Dask's defaults."""

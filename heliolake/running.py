@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cluster.home.home import Home
 from cluster.html import html_table, safe, text_table
-from heliolake.pacing import amount, busiest, one_line, step_rows
+from cluster.pacing import STEPS, amount, busiest, one_line, step_rows
 from heliolake.progress import drawing, shown
 from lake.governance.policy import Principal
 from lake.lake import Lake
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 #: Seconds between two looks of who watches.
 _EVERY: Final = 2.0
 _WORKERS: Final = 16
-_STEPS: Final = ("step", "times", "median", "95 %", "share")
 
 
 class RunStatus(dict[str, Any]):
@@ -30,7 +29,7 @@ class RunStatus(dict[str, Any]):
     def __repr__(self) -> str:
         parts = [f"run {self['run']}, {self['recipe']}: {self['status']}, {one_line(self)}"]
         if self["steps"]:
-            parts.append(text_table(_STEPS, step_rows(self)))
+            parts.append(text_table(STEPS, step_rows(self)))
         parts += [f"{one['units']} {one['state']}: {one['reason']}" for one in self["troubles"]]
         return "\n".join(parts)
 
@@ -39,7 +38,7 @@ class RunStatus(dict[str, Any]):
         title = f"<b>{safe(self['run'])}</b> {safe(self['recipe'])}: {safe(self['status'])}"
         parts = [f"<div>{title} {bar} {safe(one_line(self))}</div>"]
         if self["steps"]:
-            parts.append(html_table(_STEPS, step_rows(self)))
+            parts.append(html_table(STEPS, step_rows(self)))
         if self["workers"]:
             rows = [
                 (one["worker"], one["site"], one["units"], f"{one['rate']:.3g}", amount(one["memory"]))

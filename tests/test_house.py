@@ -120,6 +120,7 @@ CUSTODIANS = {
 }
 #: Who reaches the storage itself: those that write to it, move or mend what it holds. None of them gives out.
 KEEPERS = {
+    "cluster/board": "draws what a grant opened to the public",
     "cluster/crew/executor.py": "has what a grant opened brought to its site",
     "cluster/intake": "takes files in",
     "cluster/run": "reads what a grant opened, writes products and partial results",

@@ -35,10 +35,13 @@ class Home:
     ----------
     path
         The folder; it need not exist yet. `create` makes it.
+    whole
+        The home of which it is the part of a site; itself where it is none.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, whole: Home | None = None) -> None:
         self.path = Path(path).expanduser().resolve()
+        self.whole = whole or self
 
     def __repr__(self) -> str:
         return f"Home({str(self.path)!r})"
@@ -110,7 +113,7 @@ class Home:
 
     def part(self, site: str) -> Home:
         """The folder of what this home runs for another site: storage and Dask, with ports of their own."""
-        return Home(self.path / "sites" / site)
+        return Home(self.path / "sites" / site, self)
 
     @property
     def objects(self) -> Path:

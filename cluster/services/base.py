@@ -33,6 +33,7 @@ _STRAY_VARIABLES = (
     "WEED_",
     "HELIOLAKE_STORES",
     "HELIOLAKE_CACHE",
+    "HELIOLAKE_BOARD",
 )
 """Settings of the caller's shell that must not reach the services of a home."""
 

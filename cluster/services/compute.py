@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import psutil
 
+from cluster.board.named import PAINTER, SITE, VARIABLE
 from cluster.home.home import Home
 from cluster.services.base import Service, fetch, python
 from cluster.workers import compute_environment
@@ -41,6 +42,7 @@ class Dask(Service):
         return (
             compute_environment()
             | store_environment(home)
+            | board_environment(home)
             | {
                 "ASTROPY_CONFIG_DIR": str(home.dask / "config"),
                 "DASK_LOGGING__DISTRIBUTED": "warning",
@@ -68,13 +70,26 @@ class Dask(Service):
         return f"{home.url('dashboard')}/status"
 
     def witnesses(self, process: psutil.Process) -> tuple[int, ...]:
-        """The worker processes, with the small process that cleans up after them."""
-        return tuple(sorted(child.pid for child in process.children()))
+        """The worker processes, and the small one that cleans up after them; not who paints for the page."""
+        return tuple(sorted(child.pid for child in process.children() if not _paints(child)))
 
 
 def store_environment(home: Home) -> dict[str, str]:
     """Variables for every process that reads and writes what a home keeps."""
     return {credentials.VARIABLE: str(home.store_credentials), cache.FOLDER: str(home.path / "cache")}
+
+
+def board_environment(home: Home) -> dict[str, str]:
+    """Variables that tell a scheduler where the lake is that its dashboard shows."""
+    whole = home.whole
+    return {VARIABLE: str(whole.path)} | ({} if whole is home else {SITE: home.path.name})
+
+
+def _paints(process: psutil.Process) -> bool:
+    try:
+        return PAINTER in process.cmdline()
+    except psutil.Error:  # gone meanwhile
+        return True
 
 
 def worker_count() -> int:

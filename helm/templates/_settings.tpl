@@ -71,8 +71,9 @@ distributed:
     tick: {interval: 500ms}
   scheduler:
     allowed-failures: 3
+    preload: [cluster.board.preload]
     http:
-      routes: [cluster.services.dask_pages, distributed.http.health, distributed.http.statics]
+      routes: [cluster.services.dask_pages, cluster.board.metrics, distributed.http.health, distributed.http.statics]
   worker:
     multiprocessing-method: spawn
     preload: [cluster.services.plain_logs]

@@ -18,6 +18,8 @@ from lake.ledger.executors import Executor, executors
 
 #: Minutes that "lately" means.
 LATELY: Final = 5
+#: What is told of a site, of all that workers counted there.
+_COUNTED: Final = ("units", "lately", "troubles", "bytes_in", "bytes_out")
 #: Kinds of trouble that are told; the most frequent ones.
 _KINDS: Final = 20
 
@@ -49,8 +51,8 @@ def pace(lake: Lake, run_id: str) -> dict[str, Any]:
     dict
         What `runs.find_run` tells without the plan; ``total`` and ``ended`` units; ``rate`` in units per
         minute and bytes per second; seconds ``left`` as a pair of the least and the most that the rates of
-        late and of all the time ask for, None where nothing tells; ``troubles``; ``steps``; ``executors``,
-        ``workers`` and ``sites``.
+        late and of all the time ask for, None where nothing tells; ``troubles``; ``steps``, their ``rate``
+        in frames per second; ``executors``, ``workers`` and ``sites``, with their units by state.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def pace(lake: Lake, run_id: str) -> dict[str, Any]:
     """
     told = runs.find_run(lake, run_id)
     del told["document"]
-    units = told["units"]
+    units, states = told["units"], told.pop("at")
     at_work = executors(lake, run_id)
     with transaction(lake.sessions) as session:
         now: datetime = session.execute(select(func.now())).scalar_one()
@@ -67,6 +69,7 @@ def pace(lake: Lake, run_id: str) -> dict[str, Any]:
         steps = _steps(session, run_id)
         troubles = _troubles(session, run_id)
     rate = _rate(tallies, at_work, now)
+    _time(steps, tallies, rate["lately"] if told["status"] == "running" else rate["overall"])
     open_units = units["planned"] + units["leased"]
     return told | {
         "total": sum(units.values()),
@@ -78,7 +81,7 @@ def pace(lake: Lake, run_id: str) -> dict[str, Any]:
         "steps": steps,
         "executors": [one.document() for one in at_work],
         "workers": _workers(tallies, at_work, now),
-        "sites": _sites(tallies, at_work, now),
+        "sites": _sites(tallies, at_work, states, now),
     }
 
 
@@ -173,6 +176,13 @@ def _steps(session: Session, run_id: str) -> list[dict[str, Any]]:
     return sorted(told, key=lambda one: (-one["seconds"], one["step"]))
 
 
+def _time(steps: Iterable[dict[str, Any]], tallies: Iterable[Row[Any]], rate: float) -> None:
+    """Say of each step how many frames pass it in a second, where units end at a rate per minute."""
+    units = sum(int(row.units) for row in tallies)
+    for one in steps:
+        one["rate"] = rate / 60.0 * one["times"] / units if units else 0.0
+
+
 def quantile(buckets: Sequence[tuple[int, float]], share: float) -> float:
     """The time that a share of all times does not exceed: the mean of the bucket it lies in.
 
@@ -238,24 +248,37 @@ def _workers(tallies: Iterable[Row[Any]], at_work: Sequence[Executor], now: date
     ]
 
 
-def _sites(tallies: Iterable[Row[Any]], at_work: Sequence[Executor], now: datetime) -> list[dict[str, Any]]:
-    """What was done at each site."""
+def _sites(
+    tallies: Iterable[Row[Any]],
+    at_work: Sequence[Executor],
+    states: Mapping[str, Mapping[str, int]],
+    now: datetime,
+) -> list[dict[str, Any]]:
+    """What was done at each site, and what is to be done there still."""
     of_owner = _by_owner(at_work)
-    numbers: dict[str, list[int]] = {one.site: [0, 0] for one in at_work}
+    counted: dict[str, dict[str, int]] = {}
     for row in tallies:
         site = of_owner[row.executor][-1].site if row.executor in of_owner else ""
-        found = numbers.setdefault(site, [0, 0])
-        found[0] += int(row.units)
-        found[1] += int(row.lately)
-    return [
-        {
-            "site": site,
-            "executors": sum(one.alive for one in at_work if one.site == site),
-            "units": units,
-            "rate": _of_late(lately, [one for one in at_work if one.site == site], now),
-        }
-        for site, (units, lately) in sorted(numbers.items())
-    ]
+        sums = counted.setdefault(site, dict.fromkeys(_COUNTED, 0))
+        for name in _COUNTED:
+            sums[name] += int(getattr(row, name))
+    nothing = dict.fromkeys(_COUNTED, 0)
+    told = []
+    for site in sorted({*counted, *(one.site for one in at_work), *filter(None, states)}):
+        sums, there = counted.get(site, nothing), [one for one in at_work if one.site == site]
+        told.append(
+            {
+                "site": site,
+                "executors": sum(one.alive for one in there),
+                "units": sums["units"],
+                "rate": _of_late(sums["lately"], there, now),
+                "troubles": sums["troubles"],
+                "bytes_in": sums["bytes_in"],
+                "bytes_out": sums["bytes_out"],
+                "states": dict(states.get(site, {})),
+            }
+        )
+    return told
 
 
 def _of_late(units: int, at_work: Sequence[Executor], now: datetime) -> float:

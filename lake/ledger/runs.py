@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, select
@@ -22,7 +22,7 @@ def runs(lake: Lake, *, limit: int) -> list[dict[str, Any]]:
     with transaction(lake.sessions) as session:
         found = list(session.scalars(select(Run).order_by(Run.created.desc()).limit(limit)))
         numbers = _numbers(session, [run.id for run in found])
-    return [_describe(run) | {"units": numbers[run.id]} for run in found]
+    return [_describe(run) | {"units": _over_all(numbers[run.id])} for run in found]
 
 
 def runs_of_plan(lake: Lake, plan_id: str) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def runs_of_plan(lake: Lake, plan_id: str) -> list[dict[str, Any]]:
 
 
 def find_run(lake: Lake, run_id: str) -> dict[str, Any]:
-    """One run with its plan's document and the number of units in each state.
+    """One run with its plan's document and the number of units in each state, over all and ``at`` each site.
 
     Raises
     ------
@@ -49,21 +49,26 @@ def find_run(lake: Lake, run_id: str) -> dict[str, Any]:
                 code=Reason.NOT_FOUND,
             )
         document = session.get_one(Plan, row.plan_id).document
-        numbers = _numbers(session, [run_id])
-    return _describe(row) | {"units": numbers[run_id], "document": document}
+        at = _numbers(session, [run_id])[run_id]
+    return _describe(row) | {"units": _over_all(at), "at": at, "document": document}
 
 
-def _numbers(session: Session, ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Number of units in each state of some runs, zeros included."""
+def _numbers(session: Session, ids: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
+    """Number of units of some runs, by site and state."""
     rows = session.execute(
-        select(Unit.run_id, Unit.state, func.count())
+        select(Unit.run_id, Unit.site, Unit.state, func.count())
         .where(Unit.run_id.in_(ids))
-        .group_by(Unit.run_id, Unit.state)
+        .group_by(Unit.run_id, Unit.site, Unit.state)
     )
-    found: dict[str, dict[str, int]] = {one: dict.fromkeys(STATES, 0) for one in ids}
-    for run_id, state, number in rows:
-        found[run_id][state] = number
+    found: dict[str, dict[str, dict[str, int]]] = {one: {} for one in ids}
+    for run_id, site, state, number in rows:
+        found[run_id].setdefault(site, {})[state] = number
     return found
+
+
+def _over_all(numbers: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Number of units in each state at whatever site, zeros included."""
+    return {state: sum(there.get(state, 0) for there in numbers.values()) for state in STATES}
 
 
 def _describe(run: Run) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from lake.lake import Lake
 from lake.ledger import executors
 from lake.ledger.pace import pace, quantile
 from lake.ledger.run import Run
+from lake.ledger.sites import move
 from lake.ledger.tallies import RATIO
 from lake.ledger.units import Facts, Finished
 from tests.lake.ledger.hands import ELSEWHERE, held
@@ -98,6 +99,22 @@ def test_a_step_is_told_with_median_95_of_100_and_its_share(lake: Lake, run: Run
     assert register["share"] == pytest.approx(55 / 55.1)
 
 
+def test_frames_pass_a_step_as_fast_as_their_units_end(lake: Lake, run: Run) -> None:
+    mine = held(run, next(ELSEWHERE))
+    executors.begin(lake, run.id, mine.owner)
+    units = [unit.unit_id for unit in mine.claim(4)]
+    mine.finish([done(one, read=0.1, merge=0.2) for one in units[:2]])
+    mine.finish([done(one, read=0.1) for one in units[2:]])
+    put_back(lake, run, 2)
+    told = pace(lake, run.id)
+    rates = {one["step"]: one["rate"] for one in told["steps"]}
+    assert rates["read"] == pytest.approx(told["rate"]["lately"] / 60)
+    assert rates["merge"] == pytest.approx(rates["read"] / 2), "half of the units needed it"
+    run.end("stopped")
+    told = pace(lake, run.id)
+    assert told["steps"][0]["rate"] == pytest.approx(told["rate"]["overall"] / 60 / 2)
+
+
 def test_quantiles_of_buckets_are_within_an_eighth_of_the_true_ones() -> None:
     rng = random.Random(4)
     times = sorted(rng.lognormvariate(0.0, 1.0) for _ in range(5000))
@@ -130,3 +147,17 @@ def test_workers_and_sites_are_told_with_what_they_did(lake: Lake, run: Run) -> 
         ("prague", 1, 2),
     ]
     assert told["memory"] == 5
+    assert [(one["bytes_in"], one["bytes_out"], one["troubles"]) for one in told["sites"]] == [
+        (5000, 500, 0),
+        (2000, 200, 0),
+    ]
+
+
+def test_units_of_a_site_are_told_by_state_whoever_is_there(lake: Lake, run: Run, scope: str) -> None:
+    assert move(run, {f"{scope}-{number:06d}": "prague" for number in range(3)}) == 3
+    mine = held(run, next(ELSEWHERE))
+    there = mine.claim(2, site="prague")
+    mine.finish([done(there[0].unit_id)])
+    sites = {one["site"]: one for one in pace(lake, run.id)["sites"]}
+    assert sites["prague"]["states"] == {"planned": 1, "leased": 1, "done": 1}
+    assert sites["prague"]["executors"] == 0

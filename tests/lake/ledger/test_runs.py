@@ -48,7 +48,8 @@ def test_of_a_run_all_is_told_that_is_known(lake: Lake, run: Run, scope: str) ->
         "finished": None,
         "note": "",
     }
-    assert shown == whole | {"units": numbers, "document": {"recipe": "r"}}
+    at = {"": {"planned": 7, "leased": 2, "skipped": 1}}
+    assert shown == whole | {"units": numbers, "at": at, "document": {"recipe": "r"}}
     assert runs.runs_of_plan(lake, scope) == [whole | {"created": created}]
     (listed,) = [one for one in runs.runs(lake, limit=20) if one["run"] == run.id]
     assert listed == whole | {"created": created, "units": numbers}

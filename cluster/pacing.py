@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from lake.ledger.pace import LATELY
 
+#: Headings of `step_rows`; rates are frames per second, of late where the run goes on.
+STEPS: Final = ("step", "times", "per s", "median", "95 %", "share")
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -65,10 +67,17 @@ def one_line(pace: Mapping[str, Any]) -> str:
     return ", ".join(part for part in said if part)
 
 
-def step_rows(pace: Mapping[str, Any]) -> list[tuple[str, int, str, str, str]]:
-    """Step, how often, the median and what 95 of 100 stay below, share of all the time."""
+def step_rows(pace: Mapping[str, Any]) -> list[tuple[str, int, str, str, str, str]]:
+    """What `STEPS` names: of each step how often, how fast, the median, what 95 of 100 stay below, share."""
     return [
-        (one["step"], one["times"], took(one["median"]), took(one["p95"]), f"{100 * one['share']:.0f} %")
+        (
+            one["step"],
+            one["times"],
+            f"{one['rate']:.3g}",
+            took(one["median"]),
+            took(one["p95"]),
+            f"{100 * one['share']:.0f} %",
+        )
         for one in pace["steps"]
     ]
 

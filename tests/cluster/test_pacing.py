@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heliolake.pacing import amount, busiest, left, one_line, span, speed, step_rows, took
+from cluster.pacing import amount, busiest, left, one_line, span, speed, step_rows, took
 
 
 def pace(**more: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_nothing_is_said_of_what_is_not_known() -> None:
 
 
 def test_steps_and_workers_are_rows() -> None:
-    one = {"step": "psf", "times": 3, "median": 1.0, "p95": 2.0, "share": 0.5}
-    assert step_rows(pace(steps=[one])) == [("psf", 3, "1 s", "2 s", "50 %")]
+    one = {"step": "psf", "times": 3, "rate": 0.01234, "median": 1.0, "p95": 2.0, "share": 0.5}
+    assert step_rows(pace(steps=[one])) == [("psf", 3, "0.0123", "1 s", "2 s", "50 %")]
     workers = [{"units": n} for n in (1, 3, 2)]
     assert [one["units"] for one in busiest(workers, 2)] == [3, 2]
