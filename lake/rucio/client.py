@@ -280,7 +280,7 @@ class RucioClient:
 
         def get(client: Any) -> list[Replica]:
             return [
-                Replica(row["scope"], row["name"], int(row["bytes"]), row["adler32"], row.get("md5"))
+                Replica(row["scope"], row["name"], int(row["bytes"]), row["adler32"])
                 for row in client.list_files(scope, dataset)
             ]
 
