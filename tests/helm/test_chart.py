@@ -11,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from cluster.home.elsewhere import LakeSettings
 from tests.helm.conftest import EXAMPLES
 from tests.helm.tool import CHART, NEWEST, OLDEST, helm, of_kind, pods, render, settings
 
@@ -34,6 +35,9 @@ def test_the_examples_show_each_kind_of_cluster(all_rendered: dict[str, Document
 
 def checked(document: Mapping[str, Any], version: str) -> None:
     """Hold a document against Kubernetes' own schema; of the Dask operator's what is Kubernetes' in it."""
+    if document["kind"] == "ServiceMonitor":  # the Prometheus operator's; its own test looks into it
+        assert document["apiVersion"] == "monitoring.coreos.com/v1"
+        return
     if document["kind"] != "DaskCluster":
         kubernetes_validate.validate(dict(document), version, strict=True)
         return
@@ -237,3 +241,63 @@ def test_a_digest_goes_before_the_tag(all_rendered: dict[str, Documents]) -> Non
     assert images["laptop"] == {"localhost/heliolake:0.1.0"}
     (pinned,) = images["one-site"]
     assert pinned.startswith("registry.example.org/sdc/heliolake@sha256:")
+
+
+READER = ("--set", "dask.dashboard.secret.name=catalogue-reader")
+
+
+@pytest.mark.parametrize("values", SETS[:2])
+def test_the_dashboard_is_told_of_the_lake_where_there_is_a_role_that_may_read(values: str) -> None:
+    told = render("--values", values, *READER)
+    for name, pod in pods(told).items():
+        (container,) = pod["containers"]
+        home = [one["value"] for one in container["env"] if one["name"] == "HELIOLAKE_BOARD"]
+        if not name.endswith("scheduler"):
+            assert not home, name
+            continue
+        paths = {one["mountPath"] for one in container["volumeMounts"]}
+        assert {f"{home[0]}/lake.yaml", f"{home[0]}/sites.yaml"} <= paths
+        (board,) = [one["secret"] for one in pod["volumes"] if one["name"] == "board"]
+        assert (board["secretName"], board["items"]) == ("catalogue-reader", [{"key": "url", "path": "url"}])
+        said = LakeSettings.model_validate(yaml.safe_load(settings(told)["lake.yaml"]))
+        assert str(said.database_url_file) == "/run/secrets/database/url"
+        assert "/run/secrets/database" in paths
+    without = pods(render("--values", values, "--set", "dask.dashboard.secret.name="))
+    assert "HELIOLAKE_BOARD" not in str(without)
+
+
+def egress(documents: Documents) -> list[int]:
+    """Ports that the scheduler may talk to."""
+    (policy,) = [
+        one for one in of_kind(documents, "NetworkPolicy") if one["metadata"]["name"].endswith("scheduler")
+    ]
+    return [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]]
+
+
+def test_a_scheduler_reaches_the_database_only_for_its_dashboard() -> None:
+    assert 5432 not in egress(render("--values", SETS[0]))
+    assert {5432, 443} <= set(egress(render("--values", SETS[0], *READER)))
+
+
+@pytest.mark.parametrize("values", SETS[:2])
+def test_prometheus_finds_the_scheduler(values: str) -> None:
+    told = render(
+        "--values", values, "--set", "dask.metrics.serviceMonitor=true,dask.metrics.labels.release=mine"
+    )
+    (monitor,) = of_kind(told, "ServiceMonitor")
+    assert monitor["metadata"]["labels"]["release"] == "mine"
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    if services := of_kind(told, "Service"):  # the operator makes its own, with these labels
+        assert [wanted <= one["metadata"]["labels"].items() for one in services] == [True]
+    else:
+        assert any(wanted <= labels.items() for labels in labels_of_pods(told))
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert (endpoint["port"], endpoint["path"], endpoint["interval"]) == ("http-dashboard", "/metrics", "30s")
+
+
+def test_a_prometheus_without_operator_finds_the_schedulers_pod_alone() -> None:
+    told = of_kind(render("--values", SETS[0], "--set", "dask.metrics.scrape=true"), "Deployment")
+    found = {one["metadata"]["name"]: one["spec"]["template"]["metadata"]["annotations"] for one in told}
+    scraped = {name for name, one in found.items() if one.get("prometheus.io/scrape") == "true"}
+    assert scraped == {"centre-heliolake-scheduler"}
+    assert found["centre-heliolake-scheduler"]["prometheus.io/port"] == "8787"

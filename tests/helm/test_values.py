@@ -19,7 +19,7 @@ LAPTOP = str(CHART / "examples" / "laptop.yaml")
 #: What people name themselves: their keys cannot be known.
 FREE = frozenset(
     {
-        *("lake.governance", "site.more", "sites", "copies", "dask.gateway.options"),
+        *("lake.governance", "site.more", "sites", "copies", "dask.gateway.options", "dask.metrics.labels"),
         *("serviceAccount.annotations", "pod.labels", "pod.annotations", "pod.nodeSelector", "pod.affinity"),
     }
 )
@@ -67,6 +67,8 @@ def test_a_misspelt_value_is_refused_wherever_it_stands(path: str) -> None:
         ("site.rse=lower", "site.rse: Does not match pattern"),
         ("archive.enabled=true", "Heliolake has no archive to serve yet"),
         ("sites.laptop.rse=OTHER", "sites.laptop: that is this site"),
+        ("dask.metrics.interval=1", "Must be greater than or equal to 10"),
+        ("dask.kind=operator,dask.metrics.scrape=true", "take dask.metrics.serviceMonitor"),
     ],
 )
 def test_helm_itself_refuses_what_is_wrong(option: str, said: str) -> None:
