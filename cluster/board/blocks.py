@@ -33,8 +33,10 @@ def nothing(sentence: str) -> str:
     return f"<p class='quiet'>{safe(sentence)}</p>"
 
 
-def table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = ()) -> str:
-    """A table of cells that are HTML already."""
+def table(
+    names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable[int] = (), kind: str = ""
+) -> str:
+    """A table of cells that are HTML already; small screens show less of some kinds."""
     right = set(numbers)
     kinds = [" class='number'" if column in right else "" for column in range(len(names))]
     head = "".join(f"<th{kind}>{safe(name)}</th>" for kind, name in zip(kinds, names, strict=True))
@@ -42,7 +44,9 @@ def table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: Iterable
         "<tr>" + "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
         for row in rows
     )
-    return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return (
+        f"<div class='wide {kind}'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def mono(text: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +24,6 @@ _HERE: Final = Path(__file__).parent
 _DASKS: Final = Path(distributed.__file__).parent / "http" / "templates"
 #: What is filled, in the order of the template.
 _PARTS: Final = ("headline", "figures", "runs", "steps", "frames", "sites", "workers", "quarantine")
-_COLOURS: Final = ("#e8a33d", "#4c9be8", "#63b97a", "#c678b0", "#8a94a6", "#d96a5b")
 _INK: Final = "#808893"
 """Reads on light ground and on dark."""
 
@@ -77,7 +77,7 @@ class Page:
             )
             for name in _PARTS
         }
-        self._bars = ColumnDataSource(data=_bars(None))
+        self._bars = ColumnDataSource(data=_bars(None, {}))
         self.speed = _speed(self._bars)
         self._shown: tuple[Seen | None, int] = (None, -1)
 
@@ -100,7 +100,7 @@ class Page:
         self._fill("sites", parts.sites(overview, seen.sites))
         self._fill("quarantine", parts.quarantine(overview))
         self._fill("frames", parts.frames(overview, seen.frames, gallery.of))
-        self._bars.data = _bars(overview)
+        self._bars.data = _bars(overview, parts.colours(seen.sites))
         self.speed.x_range.start, self.speed.x_range.end = _hour(overview.at)
 
     def _fill(self, name: str, text: str) -> None:
@@ -108,13 +108,12 @@ class Page:
             self.parts[name].text = text
 
 
-def _bars(overview: Overview | None) -> dict[str, list[Any]]:
+def _bars(overview: Overview | None, inks: Mapping[str, str]) -> dict[str, list[Any]]:
     """Units of each minute of the last hour, site on site."""
     columns: dict[str, list[Any]] = {
         name: [] for name in ("left", "right", "bottom", "top", "colour", "site", "units", "troubles")
     }
     found = overview.minutes if overview else ()
-    sites = sorted({one["site"] for one in found})
     height: dict[datetime, int] = {}
     for one in found:
         begin, bottom = 1000.0 * one["minute"].timestamp(), height.get(one["minute"], 0)
@@ -124,7 +123,7 @@ def _bars(overview: Overview | None) -> dict[str, list[Any]]:
             "right": begin + 56_000,
             "bottom": bottom,
             "top": bottom + one["units"],
-            "colour": _COLOURS[sites.index(one["site"]) % len(_COLOURS)],
+            "colour": inks.get(one["site"], _INK),
             "site": one["site"],
             "units": one["units"],
             "troubles": one["troubles"],

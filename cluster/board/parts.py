@@ -15,6 +15,7 @@ from lake.ledger.overview import Overview
 from lake.ledger.units import STATES
 from lake.releases.latest import LatestFrame
 
+_COLOURS: Final = ("#e8a33d", "#4c9be8", "#63b97a", "#c678b0", "#8a94a6", "#d96a5b")
 _STEPS_OF: Final = 2
 _EXECUTORS: Final = 12
 _WORKERS: Final = 24
@@ -87,7 +88,7 @@ def runs(overview: Overview) -> str:
         for one in ended
     ]
     names = ("run", "recipe", "status", "began", "units", "speed")
-    return section("Runs", cards + (table(names, rows) if rows else ""))
+    return section("Runs", cards + (table(names, rows, kind="ended") if rows else ""))
 
 
 def _card(one: Mapping[str, Any]) -> str:
@@ -124,7 +125,7 @@ def steps(overview: Overview) -> str:
             for row, step in zip(step_rows(one), one["steps"], strict=True)
         ]
         names = tuple("frames/s" if name == "per s" else name for name in STEPS)
-        parts.append(f"<div class='head'>{caption}</div>{table(names, rows, numbers=range(1, 5))}")
+        parts.append(f"<div class='head'>{caption}</div>{table(names, rows, range(1, 5), 'steps')}")
     return section("Steps", "".join(parts) or nothing("No frame was made yet."))
 
 
@@ -134,7 +135,8 @@ def _share(share: float, said: str) -> str:
 
 def sites(overview: Overview, known: Sequence[SiteFacts]) -> str:
     """Each site with what is to be done there, and the executors that are at it."""
-    home = next((site.name for site in known if site.here), "")
+    home = known[0].name if known else ""
+    inks = colours(known)
     work: dict[str, dict[str, float]] = {}
     for run in overview.open:
         for one in run["sites"]:
@@ -150,7 +152,7 @@ def sites(overview: Overview, known: Sequence[SiteFacts]) -> str:
         state = "unknown" if site is None else "drained" if site.drained else "takes work"
         rows.append(
             (
-                f"<b>{safe(name)}</b>{here}",
+                f"<i class='dot' style='background:{inks.get(name, 'none')}'></i><b>{safe(name)}</b>{here}",
                 safe(state),
                 *(f"{sums[which]:,.0f}" for which in ("planned", "leased", "done")),
                 f"{sums['rate']:.3g}",
@@ -158,6 +160,12 @@ def sites(overview: Overview, known: Sequence[SiteFacts]) -> str:
         )
     work_there = table(("site", "", "waiting", "at work", "done", "per min"), rows, numbers=range(2, 6))
     return section("Sites", work_there + _executors(overview, home))
+
+
+def colours(known: Sequence[SiteFacts]) -> dict[str, str]:
+    """A colour for each site; runs of one site, whose name is empty, are the home's."""
+    found = {site.name: _COLOURS[number % len(_COLOURS)] for number, site in enumerate(known)}
+    return found | {"": _COLOURS[0]}
 
 
 def _executors(overview: Overview, home: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,11 +18,15 @@ from cluster.board import watch as watching
 from cluster.board.source import Source
 from cluster.board.watch import Watch
 from cluster.home.home import Home
+from cluster.services import postgres
 from lake.lake import Lake
 from lake.ledger.overview import Onlooker
 from lake.ledger.pace import pace
 from tests.cluster.board.conftest import until
+from tests.conftest import HOUSE
 from tests.guarded import free_ports
+
+DOCUMENT = HOUSE / "docs" / "dashboard.md"
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +124,18 @@ def test_a_home_that_cannot_be_read_is_a_sentence_too(tmp_path: Path) -> None:
     with closing(Watch(Source(outside(tmp_path, "no address")))) as watch:
         assert "cannot be read" in until(lambda: watch.ask().trouble)
         assert "no address" not in watch.latest.trouble
+
+
+def test_a_role_that_may_read_is_enough(home: Home, tmp_path: Path) -> None:
+    """As `docs/dashboard.md` has the administrator of a centre's database make one."""
+    sentences = re.findall(r"^(?:CREATE|GRANT|ALTER) .*?;$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(sentences) == 4
+    with postgres.connect(home, "heliolake") as connection:
+        there = connection.execute("SELECT FROM pg_roles WHERE rolname = 'heliolake_reader'").fetchone()
+        for one in sentences[1 if there else 0 :]:
+            connection.execute(one.encode())
+        connection.execute("ALTER ROLE heliolake_reader PASSWORD 'reader'")
+    url = f"postgresql://heliolake_reader:reader@127.0.0.1:{home.port('postgres')}/heliolake"
+    with closing(Watch(Source(outside(tmp_path, url)))) as watch:
+        assert until(lambda: watch.ask().overview)
+        assert not watch.latest.trouble
