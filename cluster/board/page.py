@@ -23,7 +23,7 @@ _EVERY_MS: Final = 1000
 _HERE: Final = Path(__file__).parent
 _DASKS: Final = Path(distributed.__file__).parent / "http" / "templates"
 #: What is filled, in the order of the template.
-_PARTS: Final = ("headline", "figures", "runs", "steps", "frames", "sites", "workers", "quarantine")
+_PARTS: Final = ("headline", "figures", "runs", "steps", "sites", "frames", "workers", "quarantine")
 _INK: Final = "#808893"
 """Reads on light ground and on dark."""
 

@@ -46,13 +46,13 @@ def figures(overview: Overview, workers: Sequence[WorkerFacts]) -> str:
         Those of this scheduler.
     """
     going = [one for one in overview.runs if one["status"] == "running"]
-    held = overview.statuses.get("paused", 0)
+    number, held = (overview.statuses.get(status, 0) for status in ("running", "paused"))
     rate = sum(one["rate"]["lately"] for one in going) / 60.0
     longest = max((one["left"] for one in going if one["left"]), key=lambda both: both[1], default=None)
     aside = sum(overview.put_aside.values())
     used, most = memory_of(workers)
     numbers = (
-        ("running", str(overview.statuses.get("running", 0)), f"{held} paused" if held else "runs"),
+        ("running", str(number), f"{held} paused" if held else "run" if number == 1 else "runs"),
         ("speed", f"{rate:.3g}", "units per second, of late"),
         ("time left", span(*longest) if longest else "–", "until all have ended" if longest else ""),
         ("put aside", f"{aside:,}", "files in quarantine"),
@@ -262,13 +262,14 @@ def _tile(frame: LatestFrame, png: str | None) -> str:
     if png:
         name = safe(frame.name)
         drawn = f"<img alt='{name}' src='data:image/png;base64,{png}'>"
-        return f"<figure title='{safe(frame.release)}'>{drawn}<figcaption>{name}</figcaption></figure>"
+        caption = f"<figcaption><bdi>{name}</bdi></figcaption>"
+        return f"<figure title='{safe(frame.release)}'>{drawn}{caption}</figure>"
     return _grey("no picture can be made" if png == "" else "its picture is being made", "", frame.name)
 
 
 def _grey(said: str, more: str, name: str) -> str:
     inside = f"<div class='none'><span>{safe(said)}</span><span>{safe(more)}</span></div>"
-    return f"<figure>{inside}<figcaption>{safe(name)}</figcaption></figure>"
+    return f"<figure>{inside}<figcaption><bdi>{safe(name)}</bdi></figcaption></figure>"
 
 
 def _counts(units: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ import pytest
 import heliolake
 from cluster.home.home import Home
 from cluster.intake.ingest import ingest
+from cluster.pacing import step_rows
 from cluster.plan.plan import Query, make_plan
 from cluster.run import orders
 from cluster.run.process import process
@@ -133,7 +134,10 @@ def test_a_notebook_shows_a_run_and_acts_on_it(home: Home, ended: str) -> None:
         assert f"run {ended}, aia-l15: done" in repr(status)
         html = status._repr_html_()
         assert "<progress" in html
-        assert "register" in html
+        for row in step_rows(status):
+            assert all(f"<td>{cell}</td>" in html for cell in row), (
+                "as the dashboard and the terminal have it"
+            )
         for act in (run.pause, run.resume, run.cancel):
             with pytest.raises(BadInput, match="it is done"):
                 act()
