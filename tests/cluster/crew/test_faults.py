@@ -11,7 +11,7 @@ from bench.faults.trial import try_fault
 from bench.faults.world import World
 from cluster.sites.book import Book
 
-UNITS = 8
+UNITS = 12
 BOUNDED = (
     "an executor stands still past its lease",
     "Rucio's server is killed",
@@ -23,7 +23,7 @@ BOUNDED = (
 @pytest.mark.parametrize("name", BOUNDED)
 def test_a_run_survives_what_breaks(book: Book, tmp_path: Path, name: str) -> None:
     (fault,) = [one for one in faults() if one.name == name]
-    world = World(book.home, tmp_path, size=256, day=BOUNDED.index(name))
+    world = World(book.home, tmp_path, size=1024, day=BOUNDED.index(name))
     verdict = try_fault(world, fault, UNITS)
     assert (verdict.lost, verdict.doubled, verdict.quarantined) == (0, 0, 0), verdict.said
     assert verdict.same == UNITS
