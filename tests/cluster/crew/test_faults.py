@@ -15,7 +15,6 @@ UNITS = 12
 BOUNDED = (
     "an executor stands still past its lease",
     "Rucio's server is killed",
-    "PostgreSQL is killed",
     "the S3 storage answers 503 to each third request",
 )
 
