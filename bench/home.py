@@ -75,6 +75,9 @@ def busy(home: Home) -> float:
         for one in [process, *process.children(recursive=True)] if process else ():
             times = one.cpu_times()
             total += times.user + times.system
+            total += getattr(times, "children_user", 0.0) + getattr(
+                times, "children_system", 0.0
+            )  # that ended
     return total
 
 

@@ -45,6 +45,8 @@ class FileEntry:
         What its archive calls it, where that differs from `name`.
     content_sha256
         Of the bytes once they are unpacked, where they are known to be packed; not read back.
+    rse
+        Storage element on which it was just made, where that is another than the nearest; not read back.
     """
 
     scope: str
@@ -65,6 +67,7 @@ class FileEntry:
     refs: tuple[str, ...] = ()
     original: str = ""
     content_sha256: str = ""
+    rse: str = ""
 
     @property
     def did(self) -> str:
@@ -90,7 +93,7 @@ class FileEntry:
             document[key] = list(document[key])
         # JSON knows no names that are not UTF-8, and a plan of a million files nothing that is empty.
         document["original"] = os.fsencode(self.original).decode("utf-8", "backslashreplace")
-        for key in ("dims", "original", "content_sha256"):
+        for key in ("dims", "original", "content_sha256", "rse"):
             if not document[key]:
                 del document[key]
         return document | {"meta": dict(self.meta)}

@@ -14,11 +14,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from distributed import Client
+
 from cluster.connect import connected
 from cluster.plan.units import PlannedUnit
 from cluster.run import publish
 from cluster.run.alike import AllAlike, FirstFailures
-from cluster.run.execute import DaskExecution
+from cluster.run.execute import DaskExecution, Execution
 from cluster.run.jobs import Edition, jobs_of, target_of
 from cluster.run.kept_plan import KeptPlan
 from cluster.run.orders import Cancelled, Orders
@@ -36,6 +38,7 @@ from lake.releases import quarantine
 from lake.releases.drafts import Draft, discard, reserve
 from pipeline.errors import Fatal
 from pipeline.outcome import Outcome, Status
+from pipeline.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,13 @@ _WAIT: Final = 2.0
 _IN_FACTS: Final[Any] = {"unit": True, "worker": True, "memory": True, "outcome": {"seconds": True}}
 
 Progress = Callable[[int, int, str], None]
+#: How the jobs of a recipe are carried out on a cluster, by who is asked to pause and to give up.
+Means = Callable[[Client, Recipe, Orders], Execution]
+
+
+def on_dask(client: Client, recipe: Recipe, orders: Orders) -> Execution:
+    """Frame by frame through the recipe, on the cluster's workers."""
+    return DaskExecution(client, recipe, asked=orders)
 
 
 @dataclass
@@ -68,6 +78,7 @@ class Carrying:
     settled: set[str] = field(default_factory=set)
     finished: int = 0
     post: Post | None = None
+    means: Means = on_dask
     healed: set[str] = field(default_factory=set)
     at_work: dict[str, PlannedUnit] = field(default_factory=dict)
 
@@ -95,7 +106,7 @@ class Carrying:
         try:
             self._tell("")
             with self.run.kept(self.post.site if self.post else ""), connected(scheduler) as client:
-                execution = DaskExecution(client, self.plan.recipe, asked=self.orders)
+                execution = self.means(client, self.plan.recipe, self.orders)
                 for claimed in self._claims():
                     self._work(claimed, execution)
                     self.orders.require()
@@ -164,7 +175,7 @@ class Carrying:
         """Whether work may come yet: what others hold may come back, what waits elsewhere may move here."""
         return self.run.left() > 0 and not (self.post is not None and self.post.leaves())
 
-    def _work(self, claimed: Sequence[Claimed], execution: DaskExecution) -> None:
+    def _work(self, claimed: Sequence[Claimed], execution: Execution) -> None:
         known = results(self.lake, (unit.unit_id for unit in claimed))
         self._enter([_known(known[unit.unit_id]) for unit in claimed if unit.unit_id in known])
         work = [self.plan.unit(unit) for unit in claimed if unit.unit_id not in known]

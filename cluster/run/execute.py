@@ -92,7 +92,7 @@ class TooLarge(Fatal):
 class Execution(Protocol):
     """Anything that carries out jobs and gives a manifest for each, in any order."""
 
-    def __call__(self, jobs: Iterable[Job]) -> Iterator[Manifest]:
+    def __call__(self, jobs: Iterable[Job]) -> Generator[Manifest]:
         """Carry out jobs."""
         ...
 

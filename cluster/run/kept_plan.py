@@ -12,7 +12,8 @@ from lake.errors import BadInput
 from lake.lake import Lake
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
-from lake.ledger.units import Claimed
+from lake.ledger.units import Claimed, Finished
+from lake.names import ProductKey
 from pipeline import code
 from pipeline.errors import Fatal
 from pipeline.recipe import Recipe
@@ -49,6 +50,15 @@ class KeptPlan:
         """All units, or those of one product, in their order; read as they are asked for."""
         for unit_id, payload in self.run.payloads(product):
             yield PlannedUnit.of_payload(unit_id, payload["unit"])
+
+    def ended(self, product: str) -> Iterator[tuple[PlannedUnit, Finished]]:
+        """The units of a product and how each ended, in their order; read as they are asked for."""
+        for finished, payload in self.run.members(product):
+            yield PlannedUnit.of_payload(finished.unit_id, payload["unit"]), finished
+
+    def product(self, name: str) -> ProductKey:
+        """A product of the run by its name, as its units have it."""
+        return ProductKey(*self.run.any_payload(name)["unit"]["product"])
 
     def parents(self, product: str | None = None) -> set[str]:
         """The releases that all units read, or those of one product."""

@@ -105,8 +105,7 @@ def _can_go_on(lake: Lake, told: Mapping[str, Any], work: Sequence[PlannedUnit])
     """Whether a run holds all the work, and has not published a product of it already."""
     require_free(lake, told)
     run = Run(lake, str(told["run"]), this_process())
-    members = {one.unit_id for one in run.outcomes()}
-    if not all(unit.unit_id in members for unit in work):
+    if not run.holds(unit.unit_id for unit in work):
         return False
     return all(find_by_key(lake, product, run.id) is None for product in {unit.product for unit in work})
 

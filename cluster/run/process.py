@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from cluster.plan.plan import Plan
 from cluster.plan.refusals import refuse_hopeless
 from cluster.plan.units import PlannedUnit
 from cluster.report import Item, Report
 from cluster.run.alike import FirstFailures
-from cluster.run.carrying import Carrying, Progress
+from cluster.run.carrying import Carrying, Means, Progress, on_dask
 from cluster.run.kept_plan import KeptPlan, kept_plan, plan_of
 from cluster.run.open_run import end_orphans, open_run, require_free, take
 from cluster.run.remake import Remade, remake_lost
@@ -31,8 +31,12 @@ from lake.names import ProductKey
 from lake.releases.access import require_inputs
 from lake.releases.releases import active_files, find_by_key
 from lake.releases.withdrawal import withdrawn_files
+from lake.rucio.client import batches
 from pipeline.errors import Fatal
 from pipeline.outcome import Outcome, Status
+
+#: Units whose ends are read together for the report.
+_MANY: Final = 10_000
 
 
 class Crew(Protocol):
@@ -59,6 +63,7 @@ def process(
     keep_going: bool = False,
     principal: Principal = PUBLIC,
     crew: Crew | None = None,
+    means: Means = on_dask,
 ) -> Report:
     """Carry out a plan, or go on with it where it was stopped.
 
@@ -80,6 +85,8 @@ def process(
         On whose behalf: inputs that they may not read are refused.
     crew
         Executors of several sites, that do it instead of this process.
+    means
+        How this process has the units carried out.
 
     Returns
     -------
@@ -123,7 +130,7 @@ def process(
     elif run is not None:
         first = FirstFailures(armed=not keep_going and not _ever_done(known))
         kept = KeptPlan(run, plan.recipe, plan.context, plan.code)
-        releases = Carrying(kept, grant, len(work), on_progress, first).carry_out(scheduler)
+        releases = Carrying(kept, grant, len(work), on_progress, first, means=means).carry_out(scheduler)
     return _report(lake, plan, run, known, releases, remade)
 
 
@@ -243,22 +250,24 @@ def _up_to_date(
 
 def _items(lake: Lake, plan: Plan, run: Run | None, known: dict[str, Result]) -> list[Item]:
     """What became of every unit of the plan, in its order."""
-    of_run = {one.unit_id: one for one in run.outcomes()} if run else {}
-    made = results(lake, (unit.unit_id for unit in plan.units)) if run else known
     gone = withdrawn_files(lake, {one.file.did for one in known.values() if one.file is not None})
-    items = []
-    for unit in plan.units:
-        before, now = known.get(unit.unit_id), of_run.get(unit.unit_id)
-        if before is not None:
-            outcome = Outcome.model_validate(before.detail)
-            state = "quarantined" if before.file is None else "skipped"
-            reason = outcome.reason if before.file is None else _unchanged(before.file.did, gone)
-        elif now is not None:
-            outcome = Outcome.model_validate(now.outcome.get("outcome", {}))
-            state, reason = now.state, outcome.reason
-        else:
-            raise Fatal(f"unit {unit.unit_id} of {unit.file.did} is in the plan and not in {run}")
-        items.append(_item(unit, state, reason, outcome, made.get(unit.unit_id)))
+    items: list[Item] = []
+    for units in batches(plan.units, _MANY):
+        names = [unit.unit_id for unit in units]
+        of_run = {one.unit_id: one for one in run.outcomes_of(names)} if run else {}
+        made = results(lake, names) if run else known
+        for unit in units:
+            before, now = known.get(unit.unit_id), of_run.get(unit.unit_id)
+            if before is not None:
+                outcome = Outcome.model_validate(before.detail)
+                state = "quarantined" if before.file is None else "skipped"
+                reason = outcome.reason if before.file is None else _unchanged(before.file.did, gone)
+            elif now is not None:
+                outcome = Outcome.model_validate(now.outcome.get("outcome", {}))
+                state, reason = now.state, outcome.reason
+            else:
+                raise Fatal(f"unit {unit.unit_id} of {unit.file.did} is in the plan and not in {run}")
+            items.append(_item(unit, state, reason, outcome, made.get(unit.unit_id)))
     return items + [Item(entry.file, "skipped", reason=entry.reason) for entry in plan.left_out]
 
 

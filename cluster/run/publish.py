@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Final, Self
 
 from cluster.plan.units import PlannedUnit
 from cluster.run.kept_plan import KeptPlan
 from cluster.run.stacks import Manifest
 from lake.entries import FileEntry
 from lake.ledger.results import record_quarantined, results
-from lake.ledger.run import Run
+from lake.ledger.units import Finished, Result
 from lake.names import ProductKey, product_file
 from lake.releases import quarantine
-from lake.releases.activation import active_version, reactivate
+from lake.releases.activation import active_dids, active_version, reactivate
 from lake.releases.drafts import Provenance, discard, reserve
 from lake.releases.publishing import ClosedWithOthers, require_bytes
 from lake.releases.releases import active_files, find_by_key, product_lock, publish
+from lake.releases.spool import Files, Spool
 from lake.releases.values import united
 from lake.releases.withdrawal import withdrawn_files
+from lake.rucio.client import batches
 from pipeline.chain import BoundStep
 from pipeline.code import digest
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Status
 from pipeline.provenance import procedure
+
+#: A unit that was put aside, and why.
+Aside = tuple[str, dict[str, Any]]
+#: Units whose ends are looked at together.
+_MANY: Final = 2000
 
 
 def complete_products(
@@ -59,76 +68,110 @@ def complete_products(
     for name in run.finished_products(among):
         if name in settled:
             continue
-        members = list(plan.units(name))
-        with product_lock(run.lake, members[0].product):
-            found = _gather(run, members)
-            _require_code(found, digest(plan.code))
-            if found.may_pass:
-                continue
-            release = _publish(plan, found)
+        product = plan.product(name)
+        if find_by_key(run.lake, product, run.id) is None:
+            with product_lock(run.lake, product), _Gathered.of(product) as found:
+                _gather(plan, found)
+                _require_code(found)
+                if found.may_pass:
+                    continue
+                release = _publish(plan, found)
+            if release is not None:
+                yield release
         settled.add(name)
-        if release is not None:
-            yield release
 
 
 @dataclass
 class _Gathered:
-    """What the units of one product gave."""
+    """What the units of one product gave; there may be more of them than memory should hold."""
 
-    members: Sequence[PlannedUnit]
-    reused: list[FileEntry] = field(default_factory=list)
-    new: list[tuple[PlannedUnit, Manifest]] = field(default_factory=list)
-    put_aside: dict[str, dict[str, Any]] = field(default_factory=dict)
+    product: ProductKey
+    files: Spool[FileEntry]
+    put_aside: Spool[Aside]
+    inputs: Spool[str]
+    output: str = ""
+    new: int = 0
     may_pass: int = 0
     failed: int = 0
     withdrawn: int = 0
+    strange: int = 0
+    first_strange: str = ""
 
-    @property
-    def product(self) -> ProductKey:
-        """The product all units belong to."""
-        return self.members[0].product
+    @classmethod
+    @contextmanager
+    def of(cls, product: ProductKey) -> Iterator[Self]:
+        """Nothing of a product yet; what is added is kept for as long as the block lasts."""
+        with Spool[FileEntry]() as files, Spool[Aside]() as aside, Spool[str]() as inputs:
+            yield cls(product, files, aside, inputs)
+
+    def add(self, unit: PlannedUnit, finished: Finished, result: Result | None, code: str) -> None:
+        """Count in what one unit gave."""
+        self.output = unit.output
+        if result is not None and result.file is not None:
+            self.files.add(result.file)
+        elif finished.state == Status.DONE:
+            manifest = Manifest.model_validate({"unit": unit.unit_id, **finished.outcome})
+            self.new += 1
+            self.files.add(_entry(unit, manifest))
+            for file in unit.files:
+                self.inputs.add(file.did)
+            if manifest.outcome.code != code:
+                self.strange += 1
+                self.first_strange = self.first_strange or unit.file.name
+        elif finished.state == Status.QUARANTINED:
+            self.put_aside.add((unit.unit_id, _reason(finished.outcome)))
+        elif finished.outcome.get("outcome", {}).get("retriable"):
+            self.may_pass += 1
+        else:
+            self.failed += 1
 
     def caveats(self) -> list[str]:
         """What a user of the release should know about what is not in it."""
         found = [f"{self.failed} units failed and are missing"] if self.failed else []
-        if self.put_aside:
-            number = len(self.put_aside)
-            found.append(f"{number} input files were put aside; see `heliolake quarantine`")
+        if len(self.put_aside):
+            found.append(f"{len(self.put_aside)} input files were put aside; see `heliolake quarantine`")
         if self.withdrawn:
             found.append(f"{self.withdrawn} files were withdrawn and are left out")
         return found
 
 
-def _gather(run: Run, members: Sequence[PlannedUnit]) -> _Gathered:
-    found = _Gathered(members)
-    outcomes = {one.unit_id: one for one in run.outcomes(found.product.name)}
-    known = results(run.lake, (unit.unit_id for unit in members))
-    for unit in members:
-        finished, result = outcomes[unit.unit_id], known.get(unit.unit_id)
-        if result is not None and result.file is not None:
-            found.reused.append(result.file)
-        elif finished.state == Status.DONE:
-            manifest = Manifest.model_validate({"unit": unit.unit_id, **finished.outcome})
-            found.new.append((unit, manifest))
-        elif finished.state == Status.QUARANTINED:
-            found.put_aside[unit.unit_id] = _reason(finished.outcome)
-        elif finished.outcome.get("outcome", {}).get("retriable"):
-            found.may_pass += 1
-        else:
-            found.failed += 1
-    # What was withdrawn for its content does not come back under another number.
-    gone = withdrawn_files(run.lake, [file.did for file in found.reused])
-    found.reused = [file for file in found.reused if file.did not in gone]
-    found.withdrawn = len(gone)
-    return found
+@dataclass(frozen=True)
+class _Edition:
+    """The files of a release that is reserved: those that were made for it are named after its version."""
+
+    files: Sequence[Files]
+    product: ProductKey
+    version: int
+
+    def __len__(self) -> int:
+        return sum(map(len, self.files))
+
+    def __iter__(self) -> Iterator[FileEntry]:
+        for file in chain.from_iterable(self.files):
+            name = file.name or product_file(file.stem, self.product.level, self.version)
+            yield replace(file, name=name)
 
 
-def _require_code(found: _Gathered, code: str) -> None:
+def _gather(plan: KeptPlan, found: _Gathered) -> None:
+    lake, code = plan.run.lake, digest(plan.code)
+    for several in batches(plan.ended(found.product.name), _MANY):
+        known = results(lake, (unit.unit_id for unit, _ in several))
+        # What was withdrawn for its content does not come back under another number.
+        gone = withdrawn_files(lake, [one.file.did for one in known.values() if one.file is not None])
+        for unit, finished in several:
+            result = known.get(unit.unit_id)
+            if result is not None and result.file is not None and result.file.did in gone:
+                found.withdrawn += 1
+            else:
+                found.add(unit, finished, result, code)
+
+
+def _require_code(found: _Gathered) -> None:
     """Workers refuse other code before they compute; those of an old release of Heliolake do not know to."""
-    strange = [unit.file.name for unit, manifest in found.new if manifest.outcome.code != code]
-    if strange:
+    if found.strange:
+        more = found.strange - 1
         raise Fatal(
-            f"{strange[0]}{f' and {len(strange) - 1} more' if strange[1:] else ''} of {found.product.name} "
+            f"{found.first_strange}{f' and {more} more' if more else ''} of {found.product.name} "
             "came from a worker that runs other code than the plan was made with; nothing of it is "
             "published. Run `heliolake down` and `heliolake up`, then `heliolake process` as before"
         )
@@ -139,37 +182,34 @@ def _publish(plan: KeptPlan, found: _Gathered) -> dict[str, Any] | None:
     if find_by_key(lake, product, run_id) is not None:
         return None
     record_quarantined(lake, found.put_aside)
-    quarantine.resolve(lake, [file.did for unit, _ in found.new for file in unit.files], stage="process")
-    active = active_files(lake, product)
-    from_elsewhere = [file for file in active if file.unit_id is None]
-    kept = {file.did for file in (*found.reused, *from_elsewhere)}
-    if not found.new and (not found.reused or kept == {file.did for file in active}):
-        discard(lake, product, run_id)
-        return None
+    for subjects in batches(found.inputs, _MANY):
+        quarantine.resolve(lake, subjects, stage="process")
+    from_elsewhere = active_files(lake, product, made_here=False)
     before = active_version(lake, product)
     if not found.new:
-        require_bytes(lake, [*found.reused, *from_elsewhere])
-    if not found.new and (again := reactivate(lake, product, kept, found.caveats(), run_id)):
-        discard(lake, product, run_id)
-        return {**again, "again": True, "replaces": before}
+        kept = {file.did for file in chain(found.files, from_elsewhere)}
+        if not len(found.files) or kept == active_dids(lake, product):
+            discard(lake, product, run_id)
+            return None
+        require_bytes(lake, chain(found.files, from_elsewhere))
+        if again := reactivate(lake, product, kept, found.caveats(), run_id):
+            discard(lake, product, run_id)
+            return {**again, "again": True, "replaces": before}
     draft = reserve(lake, product, run_id)
-    made = [_entry(unit, manifest, draft.version) for unit, manifest in found.new]
     provenance = Provenance(
         context=plan.context,
         recipe=plan.recipe.name,
         recipe_version=plan.recipe.version,
         run_id=run_id,
-        refs=sorted({did for unit in found.members for did in unit.reference_dids}),
-        parents=sorted({parent for unit in found.members for parent in unit.parents}),
+        refs=sorted(plan.reference_dids(product.name)),
+        parents=sorted(plan.parents(product.name)),
         caveats=found.caveats(),
-        quarantined_units=found.put_aside,
-        places={
-            one.did: manifest.rse for one, (_, manifest) in zip(made, found.new, strict=True) if manifest.rse
-        },
-        procedures=_procedures(plan.recipe.bind(), found.members[0].output),
+        procedures=_procedures(plan.recipe.bind(), found.output),
     )
     try:
-        release = publish(lake, draft, [*found.reused, *made, *from_elsewhere], provenance)
+        release = publish(
+            lake, draft, _Edition((found.files, from_elsewhere), product, draft.version), provenance
+        )
     except ClosedWithOthers as error:
         # A closed dataset never opens again: the product's next version is to hold what it should.
         discard(lake, product, run_id)
@@ -180,17 +220,18 @@ def _publish(plan: KeptPlan, found: _Gathered) -> dict[str, Any] | None:
     return {**release, "again": False, "replaces": before}
 
 
-def _procedures(chain: Sequence[BoundStep], output: str) -> dict[str, int]:
+def _procedures(steps: Sequence[BoundStep], output: str) -> dict[str, int]:
     """Versions of the steps that a file has gone through; of a further output, up to the one that made it."""
-    last = next((index for index, bound in enumerate(chain) if output in bound.step.outputs), len(chain))
-    return {procedure(bound.step): bound.step.version for bound in chain[: last + 1]}
+    last = next((index for index, bound in enumerate(steps) if output in bound.step.outputs), len(steps))
+    return {procedure(bound.step): bound.step.version for bound in steps[: last + 1]}
 
 
-def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:
+def _entry(unit: PlannedUnit, manifest: Manifest) -> FileEntry:
+    """What is registered of a new file; its name is known when the version is (`_Edition`)."""
     product: ProductKey = unit.product
     return FileEntry(
         scope=product.scope,
-        name=product_file(unit.file.stem, product.level, version),
+        name="",
         level=product.level,
         stem=unit.file.stem,
         size=manifest.size,
@@ -204,6 +245,7 @@ def _entry(unit: PlannedUnit, manifest: Manifest, version: int) -> FileEntry:
         caveats=manifest.outcome.caveats,
         unit_id=unit.unit_id,
         refs=unit.reference_dids,
+        rse=manifest.rse,
     )
 
 

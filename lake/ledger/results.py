@@ -46,12 +46,19 @@ def known_outcomes(lake: Lake, unit_ids: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def record_quarantined(lake: Lake, units: Mapping[str, Mapping[str, Any]]) -> None:
-    """Remember that units can give no file, so that they are not tried again; a result is never replaced."""
-    rows = [
-        {"unit_id": unit_id, "outcome": "quarantined", "detail": dict(detail)}
-        for unit_id, detail in units.items()
-    ]
+def record_quarantined(lake: Lake, units: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Remember that units can give no file, so that they are not tried again; a result is never replaced.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    units
+        Each with the reason.
+    """
+    rows = (
+        {"unit_id": unit_id, "outcome": "quarantined", "detail": dict(detail)} for unit_id, detail in units
+    )
     with transaction(lake.sessions) as session:
         for batch in batches(rows, _MANY):
             session.execute(insert(UnitResult).on_conflict_do_nothing(index_elements=["unit_id"]), batch)

@@ -24,8 +24,10 @@ from lake.ledger import executors, leases
 from lake.ledger.leases import LEASE_SECONDS
 from lake.ledger.tallies import FINISH, RATIO
 from lake.ledger.units import STATES, Claimed, Finished, UnitSpec
+from lake.rucio.client import batches
 
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for another when read aloud
+_MANY = 10_000  # units that are named together
 _AT_ONCE = 2000  # rows that are read together
 _SHARE = 0.05  # of the units that the database knows of: with more that are new, it knows too little
 _OPEN = ("planned", "leased")
@@ -282,6 +284,24 @@ class Run:
             rows = session.execute(query.order_by(Unit.position)).all()
         return [Finished(row.unit_id, row.state, row.outcome or {}) for row in rows]
 
+    def outcomes_of(self, unit_ids: Sequence[str]) -> list[Finished]:
+        """State and outcome of some units, of those that belong to the run; in any order."""
+        query = select(Unit.unit_id, Unit.state, Unit.outcome).where(
+            Unit.run_id == self.id, Unit.unit_id == func.any(list(unit_ids))
+        )
+        with transaction(self.lake.sessions) as session:
+            rows = session.execute(query).all()
+        return [Finished(row.unit_id, row.state, row.outcome or {}) for row in rows]
+
+    def holds(self, unit_ids: Iterable[str]) -> bool:
+        """Whether all of some units, each named once, belong to the run."""
+        for several in batches(unit_ids, _MANY):
+            query = select(func.count()).where(Unit.run_id == self.id, Unit.unit_id == func.any(several))
+            with transaction(self.lake.sessions) as session:
+                if session.scalar(query) != len(several):
+                    return False
+        return True
+
     def payloads(self, product: str | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Payload of each unit of a run, or of one product of it, in their order; read as it is asked for."""
         query = select(Unit.unit_id, Unit.payload).where(Unit.run_id == self.id)
@@ -291,6 +311,22 @@ class Run:
         with transaction(self.lake.sessions) as session:
             for row in session.execute(query):
                 yield row.unit_id, row.payload
+
+    def members(self, product: str) -> Iterator[tuple[Finished, dict[str, Any]]]:
+        """How each unit of a product ended, with its payload, in their order; read as it is asked for."""
+        query = select(Unit.unit_id, Unit.state, Unit.outcome, Unit.payload).where(
+            Unit.run_id == self.id, Unit.product == product
+        )
+        query = query.order_by(Unit.position).execution_options(yield_per=_AT_ONCE)
+        with transaction(self.lake.sessions) as session:
+            for row in session.execute(query):
+                yield Finished(row.unit_id, row.state, row.outcome or {}), row.payload
+
+    def any_payload(self, product: str) -> dict[str, Any]:
+        """Payload of one of the units of a product, whichever is found first."""
+        query = select(Unit.payload).where(Unit.run_id == self.id, Unit.product == product)
+        with transaction(self.lake.sessions) as session:
+            return dict(session.scalars(query.limit(1)).one())
 
     def told_in_payloads(self, paths: Sequence[str], product: str | None = None) -> set[str]:
         """Every text that stands at some JSON paths of the payloads of a run, or of one product of it.

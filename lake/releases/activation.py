@@ -59,6 +59,18 @@ def active_units(lake: Lake, products: Collection[str]) -> dict[str, Active]:
     return {name: Active(version, frozenset(made.get(name, ()))) for name, version in versions.items()}
 
 
+def active_dids(lake: Lake, product: ProductKey) -> set[str]:
+    """DIDs of the files of the ACTIVE release of a product; empty when there is none."""
+    query = (
+        select(Release.id)
+        .join(Product, Product.id == Release.product_id)
+        .where(Product.name == product.name, Release.status == "ACTIVE")
+    )
+    with transaction(lake.sessions) as session:
+        release = session.scalar(query)
+        return set() if release is None else _dids(session, release)
+
+
 def active_version(lake: Lake, product: ProductKey) -> int | None:
     """Version of the ACTIVE release of a product; `None` when it has none."""
     query = (

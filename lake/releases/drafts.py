@@ -72,10 +72,6 @@ class Provenance:
         Sentences that hold for the whole release.
     observation_meta
         Searchable values of the observation; one that differs from what is there joins it in a list.
-    quarantined_units
-        Units of the product that gave no file, with the reason; they are not tried again.
-    places
-        Storage elements of files that were made elsewhere, by their DIDs.
     procedures
         Version of each step that its units were to go through, by the name of its function (PRPROCn).
     embargo
@@ -90,8 +86,6 @@ class Provenance:
     parents: Sequence[str] = ()
     caveats: Sequence[str] = ()
     observation_meta: Mapping[str, Any] = field(default_factory=dict)
-    quarantined_units: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    places: Mapping[str, str] = field(default_factory=dict)
     procedures: Mapping[str, int] = field(default_factory=dict)
     embargo: Default | None = None
 

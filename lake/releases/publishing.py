@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from lake.catalogue.models import (
     Activation,
@@ -30,6 +31,7 @@ from lake.governance.policy import GIVEN_OUT
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance
+from lake.releases.spool import Files
 from lake.releases.values import united
 from lake.rucio.client import batches
 from lake.rucio.copies import where
@@ -44,33 +46,27 @@ class ClosedWithOthers(Fatal):
     """A dataset was closed, its publication broke off, and meanwhile its product came to hold other files."""
 
 
-def require_bytes(lake: Lake, files: Sequence[FileEntry], places: Mapping[str, str] | None = None) -> None:
+def require_bytes(lake: Lake, files: Iterable[FileEntry]) -> None:
     """Refuse to register a file whose bytes are not under their final name.
 
-    Parameters
-    ----------
-    lake
-        The lake.
-    files
-        The files.
-    places
-        Storage elements of those that were made elsewhere. A file that lies where this process does not look
-        is taken to be there when the executor there said that it wrote it, or Rucio has it.
+    A file that lies where this process does not look is taken to be there when the executor there said that
+    it wrote it, or Rucio has it.
     """
-    far = []
-    for file in files:
-        key = key_of(file.scope, file.name)
-        store = lake.store_of(key)
-        there = store.stat(key)
-        if there is None and lake.config.others:
-            far.append(file)
-        elif there is None or there.size != file.size:
-            raise _absent(file, store.place(key), None if there is None else there.size)
-    unsaid = [file for file in far if file.did not in (places or {})]
-    known = where(lake.rucio, [(file.scope, file.name) for file in unsaid]) if unsaid else {}
-    for file in unsaid:
-        if not known.get((file.scope, file.name)):
-            raise _absent(file, lake.store.place(key_of(file.scope, file.name)), None)
+    for batch in batches(files, _MANY):
+        far = []
+        for file in batch:
+            key = key_of(file.scope, file.name)
+            store = lake.store_of(key)
+            there = store.stat(key)
+            if there is None and lake.config.others:
+                far.append(file)
+            elif there is None or there.size != file.size:
+                raise _absent(file, store.place(key), None if there is None else there.size)
+        unsaid = [file for file in far if not file.rse]
+        known = where(lake.rucio, [(file.scope, file.name) for file in unsaid]) if unsaid else {}
+        for file in unsaid:
+            if not known.get((file.scope, file.name)):
+                raise _absent(file, lake.store.place(key_of(file.scope, file.name)), None)
 
 
 def _absent(file: FileEntry, place: str, size: int | None) -> Fatal:
@@ -81,67 +77,50 @@ def _absent(file: FileEntry, place: str, size: int | None) -> Fatal:
     )
 
 
-def require_same_bytes(lake: Lake, files: Sequence[FileEntry]) -> None:
+def require_same_bytes(lake: Lake, files: Iterable[FileEntry]) -> None:
     """Refuse a name that the catalogue knows with other bytes."""
-    with transaction(lake.sessions) as session:
-        for batch in batches(files, _MANY):
+    for batch in batches(files, _MANY):
+        with transaction(lake.sessions) as session:
             _ids_of(session, batch)
 
 
-def into_rucio(
-    lake: Lake,
-    product: ProductKey,
-    dataset: str,
-    files: Sequence[FileEntry],
-    places: Mapping[str, str] | None = None,
-) -> None:
-    """Replicas, dataset, closed, in its container, held by a locked rule.
-
-    Parameters
-    ----------
-    lake, product, dataset, files
-        What is published.
-    places
-        Storage elements of files that were made elsewhere.
-    """
+def into_rucio(lake: Lake, product: ProductKey, dataset: str, files: Files) -> None:
+    """Replicas, dataset, closed, in its container, held by a locked rule."""
     rucio, scope = lake.rucio, product.scope
     for one in {scope, *(file.scope for file in files)}:
         rucio.ensure_scope(one)
     rucio.ensure_container(scope, product.observation)
     made = rucio.ensure_dataset(scope, dataset)
     state = None if made else rucio.collection(scope, dataset)
-    wanted = {(file.scope, file.name): file for file in files}
     if state is not None:
+        wanted = {(file.scope, file.name) for file in files}
         there = {(file.scope, file.name) for file in rucio.files(scope, dataset)}
-        extra = there - wanted.keys()
-        if not state.is_open and there != wanted.keys():
+        if not state.is_open and there != wanted:
             raise ClosedWithOthers(
                 f"{scope}:{dataset} is closed with other files than are to be published "
                 f"({len(there)} there, {len(wanted)} wanted). Run `heliolake fsck`."
             )
-        if extra:
+        if extra := there - wanted:
             rucio.detach_files(scope, dataset, extra)
     if state is None or state.is_open:
-        for rse, those in _by_place(lake, files, places or {}).items():
-            rucio.attach_files(scope, dataset, [file.replica for file in those], rse)
+        for batch in batches(files, _MANY):
+            for rse, those in _by_place(lake, batch).items():
+                rucio.attach_files(scope, dataset, [file.replica for file in those], rse)
         rucio.close(scope, dataset)
     rucio.attach_dataset(scope, product.observation, dataset)
     # Where it may lie whatever its embargo turns out to be; `hold` asks for more.
     rucio.ensure_locked_rule(scope, dataset, lake.config.placement(scope, under_embargo=True))
 
 
-def _by_place(
-    lake: Lake, files: Sequence[FileEntry], places: Mapping[str, str]
-) -> dict[str | None, list[FileEntry]]:
+def _by_place(lake: Lake, files: Sequence[FileEntry]) -> dict[str | None, list[FileEntry]]:
     """Files by the storage element on which they are to be registered; None where they are already."""
     if not lake.config.others:
         return {"": list(files)}
     known = where(lake.rucio, [(file.scope, file.name) for file in files])
     found: dict[str | None, list[FileEntry]] = {}
     for file in files:
-        near = places.get(file.did, "")
         there = known.get((file.scope, file.name))
-        found.setdefault(None if there and (not near or near in there) else near, []).append(file)
+        found.setdefault(None if there and (not file.rse or file.rse in there) else file.rse, []).append(file)
     return found
 
 
@@ -182,7 +161,7 @@ def into_opendata(lake: Lake, release: Release) -> None:
 
 
 def into_catalogue(
-    session: Session, release_id: int, files: Sequence[FileEntry], provenance: Provenance
+    session: Session, release_id: int, files: Iterable[FileEntry], provenance: Provenance
 ) -> Release:
     """Everything the catalogue learns from a publication, within the caller's transaction."""
     alone = _lock(session, release_id, provenance)
@@ -191,15 +170,18 @@ def into_catalogue(
     release = session.get_one(Release, release_id, with_for_update=True)
     if release.status != "DRAFT":
         return release
-    ids = _add_files(session, files)
-    session.execute(
-        insert(ReleaseFile).on_conflict_do_nothing(),
-        [{"release_id": release_id, "file_id": one} for one in ids.values()],
-    )
-    _refuse_withdrawn(session, ids.values())
-    _add_results(session, files, ids, provenance)
-    _fill(release, files, provenance)
-    _update_observation(session, product.observation_id, files, provenance)
+    extent = _Extent()
+    for batch in batches(files, _MANY):
+        ids = _add_files(session, batch)
+        session.execute(
+            insert(ReleaseFile).on_conflict_do_nothing(),
+            [{"release_id": release_id, "file_id": one} for one in ids.values()],
+        )
+        _add_results(session, batch, ids, provenance)
+        extent.add(batch)
+    _refuse_withdrawn(session, release_id)
+    _fill(release, extent, provenance)
+    _update_observation(session, product.observation_id, extent, provenance)
     session.flush()
     if provenance.embargo is not None:
         embargo.stamp_default(session, product.observation_id, provenance.embargo)
@@ -243,23 +225,24 @@ def _reaches_others(session: Session, release_id: int, provenance: Provenance) -
     return embargo.concerns(session, [name for name in after if after[name] != before.get(name)])
 
 
-def _refuse_withdrawn(session: Session, files: Collection[int]) -> None:
+def _refuse_withdrawn(session: Session, release_id: int) -> None:
     """Refuse files that were withdrawn while they were on their way into another release."""
     given_out = (
         select(ReleaseFile.file_id)
         .join(Release, Release.id == ReleaseFile.release_id)
         .where(ReleaseFile.file_id == File.id, Release.status.in_(GIVEN_OUT))
     )
-    for several in batches(files, _MANY):
-        withdrawn = (
-            select(File.name)
-            .join(ReleaseFile, ReleaseFile.file_id == File.id)
-            .join(Release, Release.id == ReleaseFile.release_id)
-            .where(File.id.in_(several), Release.status == "WITHDRAWN", ~exists(given_out))
-        )
-        name = session.scalar(withdrawn.limit(1))
-        if name is not None:
-            raise Retriable(f"{name} was withdrawn while it was published; run the same command again")
+    elsewhere = aliased(ReleaseFile)
+    withdrawn = (
+        select(File.name)
+        .join(elsewhere, elsewhere.file_id == File.id)
+        .join(Release, Release.id == elsewhere.release_id)
+        .join(ReleaseFile, ReleaseFile.file_id == File.id)
+        .where(ReleaseFile.release_id == release_id, Release.status == "WITHDRAWN", ~exists(given_out))
+    )
+    name = session.scalar(withdrawn.limit(1))
+    if name is not None:
+        raise Retriable(f"{name} was withdrawn while it was published; run the same command again")
 
 
 def _releases_of(session: Session, observation_id: int) -> list[int]:
@@ -268,14 +251,10 @@ def _releases_of(session: Session, observation_id: int) -> list[int]:
 
 
 def _add_files(session: Session, files: Sequence[FileEntry]) -> dict[tuple[str, str], int]:
-    ids: dict[tuple[str, str], int] = {}
-    for batch in batches(files, _MANY):
-        session.execute(
-            insert(File).on_conflict_do_nothing(index_elements=["scope", "name"]),
-            [_row(file) for file in batch],
-        )
-        ids |= _ids_of(session, batch)
-    return ids
+    session.execute(
+        insert(File).on_conflict_do_nothing(index_elements=["scope", "name"]), [_row(file) for file in files]
+    )
+    return _ids_of(session, files)
 
 
 def _row(file: FileEntry) -> dict[str, Any]:
@@ -335,26 +314,39 @@ def _add_results(
         for file in files
         if file.unit_id is not None
     ]
-    rows += [
-        {"unit_id": unit_id, "outcome": "quarantined", "file_id": None, "refs": [], "detail": dict(detail)}
-        for unit_id, detail in provenance.quarantined_units.items()
-    ]
-    for batch in batches(rows, _MANY):
-        session.execute(insert(UnitResult).on_conflict_do_nothing(index_elements=["unit_id"]), batch)
+    if rows:
+        session.execute(insert(UnitResult).on_conflict_do_nothing(index_elements=["unit_id"]), rows)
 
 
-def _fill(release: Release, files: Sequence[FileEntry], provenance: Provenance) -> None:
-    begins = [file.date_beg for file in files if file.date_beg is not None]
-    ends = [file.date_end or file.date_beg for file in files]
-    release.date_beg = min(begins, default=None)
-    release.date_end = max((end for end in ends if end is not None), default=None)
-    release.files = len(files)
-    release.bytes = sum(file.size for file in files)
+@dataclass
+class _Extent:
+    """How much there is in a release, from when to when, made with which references."""
+
+    begin: datetime | None = None
+    end: datetime | None = None
+    files: int = 0
+    bytes: int = 0
+    refs: set[str] = field(default_factory=set)
+
+    def add(self, files: Sequence[FileEntry]) -> None:
+        """Count some files in."""
+        begins = [file.date_beg for file in files if file.date_beg is not None]
+        ends = [end for file in files if (end := file.date_end or file.date_beg) is not None]
+        self.begin = min([*begins, *([] if self.begin is None else [self.begin])], default=None)
+        self.end = max([*ends, *([] if self.end is None else [self.end])], default=None)
+        self.files += len(files)
+        self.bytes += sum(file.size for file in files)
+        self.refs.update(ref for file in files for ref in file.refs)
+
+
+def _fill(release: Release, extent: _Extent, provenance: Provenance) -> None:
+    release.date_beg, release.date_end = extent.begin, extent.end
+    release.files, release.bytes = extent.files, extent.bytes
     release.context = provenance.context
     release.recipe = provenance.recipe
     release.recipe_version = provenance.recipe_version
     release.run_id = provenance.run_id
-    release.refs = sorted({*provenance.refs, *(ref for file in files for ref in file.refs)})
+    release.refs = sorted({*provenance.refs, *extent.refs})
     release.parents = list(provenance.parents)
     release.caveats = list(provenance.caveats)
 
@@ -386,10 +378,8 @@ def _active(session: Session, product: Product) -> Release | None:
 
 
 def _update_observation(
-    session: Session, observation_id: int, files: Sequence[FileEntry], provenance: Provenance
+    session: Session, observation_id: int, extent: _Extent, provenance: Provenance
 ) -> None:
-    begins = [file.date_beg for file in files if file.date_beg is not None]
-    ends = [end for file in files if (end := file.date_end or file.date_beg) is not None]
     # Locked: others, at other levels, may add values of theirs.
     before = session.scalars(
         select(Observation.meta).where(Observation.id == observation_id).with_for_update()
@@ -400,7 +390,7 @@ def _update_observation(
         .where(Observation.id == observation_id)
         .values(
             meta=united([before, provenance.observation_meta]),
-            date_beg=func.least(Observation.date_beg, min(begins, default=None)),
-            date_end=func.greatest(Observation.date_end, max(ends, default=None)),
+            date_beg=func.least(Observation.date_beg, extent.begin),
+            date_end=func.greatest(Observation.date_end, extent.end),
         )
     )

@@ -7,9 +7,11 @@ transaction. Each stage looks before it acts, so calling `publish` again cures a
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from sys import intern
 from typing import Any
 
@@ -31,11 +33,10 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import publishing
 from lake.releases.drafts import Draft, Provenance, content_key, reserve
+from lake.releases.spool import Files
 
 
-def publish(
-    lake: Lake, draft: Draft, files: Sequence[FileEntry], provenance: Provenance | None = None
-) -> dict[str, Any]:
+def publish(lake: Lake, draft: Draft, files: Files, provenance: Provenance | None = None) -> dict[str, Any]:
     """Make a draft the ACTIVE release of its product. May be called again after a crash at any point.
 
     Parameters
@@ -46,6 +47,7 @@ def publish(
         From `reserve`.
     files
         All files of the release, whose bytes lie under their final names; may include files of earlier ones.
+        They are gone through several times, and never held all at once.
     provenance
         What it was made with.
 
@@ -62,15 +64,14 @@ def publish(
     Retriable
         When Rucio or the catalogue does not answer.
     """
-    unique = {(file.scope, file.name): file for file in files}
-    if not unique or len(unique) != len(files):
+    if not len(files) or not _each_once(files):
         raise Fatal(f"{draft.product} v{draft.version:04d} needs files, each once; {len(files)} were given.")
     made_with = provenance or Provenance()
     status = _status(lake, draft)
     if status == "DRAFT":
-        publishing.require_bytes(lake, files, made_with.places)
+        publishing.require_bytes(lake, files)
         publishing.require_same_bytes(lake, files)
-        publishing.into_rucio(lake, draft.product, draft.dataset, files, made_with.places)
+        publishing.into_rucio(lake, draft.product, draft.dataset, files)
     with transaction(lake.sessions) as session:
         release = publishing.into_catalogue(session, draft.release_id, files, made_with)
         described = describe(release, draft.product)
@@ -108,8 +109,16 @@ def find_version(lake: Lake, product: ProductKey, version: int) -> dict[str, Any
         return None if release is None else describe(release, product)
 
 
-def active_files(lake: Lake, product: ProductKey) -> list[FileEntry]:
-    """Files of the ACTIVE release of a product, by name; empty when there is none."""
+def active_files(lake: Lake, product: ProductKey, *, made_here: bool | None = None) -> list[FileEntry]:
+    """Files of the ACTIVE release of a product, by name; empty when there is none.
+
+    Parameters
+    ----------
+    lake, product
+        Which.
+    made_here
+        Only those that units of ours made, or only those that came from elsewhere; all where it is None.
+    """
     query = (
         select(File, UnitResult.refs)
         .join(ReleaseFile, ReleaseFile.file_id == File.id)
@@ -119,6 +128,8 @@ def active_files(lake: Lake, product: ProductKey) -> list[FileEntry]:
         .where(Product.name == product.name, Release.status == "ACTIVE")
         .order_by(File.name)
     )
+    if made_here is not None:
+        query = query.where(File.unit_id.is_not(None) if made_here else File.unit_id.is_(None))
     with transaction(lake.sessions) as session:
         return [entry(file, refs) for file, refs in session.execute(query)]
 
@@ -207,15 +218,23 @@ def entry(file: File | Row[Any], refs: Sequence[str] | None = None) -> FileEntry
         sha256=file.sha256,
         date_beg=file.date_beg,
         date_end=file.date_end,
-        shape=tuple(file.shape),
+        shape=_same(tuple(file.shape)),
         dims=tuple(map(intern, file.dims)),
         image_hdu=file.image_hdu,
-        meta={intern(key): value for key, value in file.meta.items()},
+        meta={
+            intern(key): intern(value) if type(value) is str else value for key, value in file.meta.items()
+        },
         caveats=tuple(file.caveats),
         unit_id=file.unit_id,
         refs=tuple(refs or ()),
         original=os.fsdecode(file.original) if file.original else "",
     )
+
+
+@lru_cache(maxsize=64)
+def _same(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The tuple that stands for all that are equal to it."""
+    return shape
 
 
 def describe(release: Release, product: ProductKey) -> dict[str, Any]:
@@ -242,6 +261,12 @@ def describe(release: Release, product: ProductKey) -> dict[str, Any]:
         "embargo_until": iso(release.embargo_until),
         "embargo_stated": iso(release.embargo_stated),
     }
+
+
+def _each_once(files: Files) -> bool:
+    """Whether no two of them have one name; of each name no more is kept than tells it from all others."""
+    names = {hashlib.blake2b(file.did.encode(), digest_size=16).digest() for file in files}
+    return len(names) == len(files)
 
 
 def _status(lake: Lake, draft: Draft) -> str:

@@ -166,6 +166,30 @@ def test_how_units_ended_is_told_in_their_order_of_a_run_and_of_a_product(run: R
     assert [one.unit_id for one in run.outcomes(f"{scope}:o1.l1")] == [one.unit_id for one in told[5:]]
 
 
+def test_how_some_units_ended_and_whether_they_belong_to_a_run_is_told(lake: Lake, scope: str) -> None:
+    run, other = make_run(lake, f"{scope}-a", 4), make_run(lake, f"{scope}-b", 2)
+    mine = held(run, next(ELSEWHERE))
+    mine.finish([Finished(unit.unit_id, "done", {"n": 1}) for unit in mine.claim(1)])
+    named = [f"{scope}-a-000000", f"{scope}-a-000002"]
+    told = {one.unit_id: (one.state, one.outcome) for one in run.outcomes_of([*named, f"{scope}-b-000000"])}
+    assert told == {named[0]: ("done", {"n": 1}), named[1]: ("planned", {})}
+    assert run.holds(named)
+    assert run.holds([])
+    assert not run.holds([*named, f"{scope}-b-000000"])
+    assert not other.holds(named)
+
+
+def test_how_each_unit_of_a_product_ended_is_told_with_what_was_planned(run: Run, scope: str) -> None:
+    mine = held(run, next(ELSEWHERE))
+    mine.finish([Finished(unit.unit_id, "done", {"n": unit.payload["n"]}) for unit in mine.claim(6)])
+    told = list(run.members(f"{scope}:o1.l1"))
+    assert [payload for _, payload in told] == [{"n": number} for number in range(5, 10)]
+    assert [one.unit_id for one, _ in told] == [f"{scope}-{number:06d}" for number in range(5, 10)]
+    assert [one.state for one, _ in told] == ["done"] + ["planned"] * 4
+    assert [one.outcome for one, _ in told] == [{"n": 5}, {}, {}, {}, {}]
+    assert run.any_payload(f"{scope}:o1.l1")["n"] in range(5, 10)
+
+
 def test_what_was_planned_is_told_in_its_order_of_a_run_and_of_a_product(run: Run, scope: str) -> None:
     wanted = [(f"{scope}-{n:06d}", {"n": n}) for n in range(10)]
     assert list(run.payloads()) == wanted

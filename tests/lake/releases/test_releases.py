@@ -189,17 +189,9 @@ def test_what_units_gave_is_remembered_by_their_content(
 ) -> None:
     (file,) = make_files("a.fits", unit=True)
     file = replace(file, refs=("references:flat.v0001.fits",))
-    bad = f"{file.unit_id}-bad"
-    publish(
-        lake, reserve(lake, product, "k"), [file], Provenance(quarantined_units={bad: {"reason": "dark"}})
-    )
-    known = results(lake, [f"{product.scope}-a.fits", bad, "never"])
+    publish(lake, reserve(lake, product, "k"), [file])
+    known = results(lake, [f"{product.scope}-a.fits", "never"])
     assert known[f"{product.scope}-a.fits"].file == file
-    assert (known[bad].outcome, known[bad].file, known[bad].detail) == (
-        "quarantined",
-        None,
-        {"reason": "dark"},
-    )
     assert "never" not in known
     assert active_files(lake, product) == [file]
 
