@@ -24,6 +24,7 @@ NAMES: Final = (
     "ingest",
     "reductions",
     "access",
+    "lasco",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

@@ -10,6 +10,7 @@ import typer
 
 from cluster.home.home import Home
 from heliolake.cli.common import START, Globals
+from heliolake.cli.complete import instrument_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, shown
 from heliolake.cli.reports import print_report, release_table
@@ -42,6 +43,15 @@ def demo(
             help="Take in this folder of FITS files as well.",
         ),
     ] = None,
+    instrument: Annotated[
+        str,
+        typer.Option(
+            "--instrument",
+            metavar="NAME",
+            autocompletion=instrument_names,
+            help="Show this instrument: soho_lasco. Else AIA and HI.",
+        ),
+    ] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the services running at the end.")] = False,
 ) -> None:
     """Everything once, on small real and simulated data, with a picture at the end.
@@ -53,6 +63,7 @@ def demo(
     [bold]Examples[/]
 
       heliolake demo
+      heliolake demo --instrument soho_lasco -o lasco-out
       heliolake demo --data ~/fits -o /tmp/demo --keep
     """
     from heliolake.demo.run import run_demo
@@ -65,7 +76,7 @@ def demo(
     def say(sentence: str) -> None:
         console.print(f"[dim]{time.perf_counter() - begin:5.0f} s[/]  {shown(sentence)}", soft_wrap=True)
 
-    result = run_demo(home, output, data, keep=keep, say=say)
+    result = run_demo(home, output, data, instrument=instrument, keep=keep, say=say)
     _print(result, time.perf_counter() - begin)
     # Files that cannot be used belong to a demonstration; work that fails does not.
     if any(report.counts()["failed"] for report in result.processed.values()):

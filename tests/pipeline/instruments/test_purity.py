@@ -10,6 +10,7 @@ import pytest
 from pipeline.frame import Frame
 from pipeline.recipe import recipes
 from tests.pipeline.instruments.sdo_aia.frames import small
+from tests.pipeline.instruments.soho_lasco.frames import raw as lasco_frame
 from tests.pipeline.instruments.stereo_hi.frames import frame_of
 
 CHAINS: list[tuple[str, Callable[[], Frame]]] = [
@@ -17,10 +18,11 @@ CHAINS: list[tuple[str, Callable[[], Frame]]] = [
     ("stereo_hi-l1", lambda: frame_of(kind="s7", size=64)),
     ("stereo_hi-l1", lambda: frame_of(spacecraft="B", missing_blocks=(1,))),
     ("aia-l15", small),
+    ("soho_lasco-l1", lambda: lasco_frame(CROTA1=180.0)),
 ]
 
 
-@pytest.mark.parametrize(("name", "make"), CHAINS, ids=["HI", "HI beacon", "HI with gaps", "AIA"])
+@pytest.mark.parametrize(("name", "make"), CHAINS, ids=["HI", "HI beacon", "HI with gaps", "AIA", "LASCO"])
 def test_steps_leave_header_image_and_flags_of_their_input_alone(
     name: str, make: Callable[[], Frame]
 ) -> None:

@@ -61,7 +61,7 @@ def distortion(frame: Frame, params: DistortionParams, references: References) -
     facts.history(
         header, f"distortion ({readout.detector.lower()}_warp.pro) about {centre[0]:.3f}, {centre[1]:.3f}"
     )
-    return frame.replace(data=data, quality=quality, header=header)
+    return frame.replace(data=data, quality=facts.outside_alone(quality), header=header)
 
 
 def _centre(frame: Frame, references: References) -> tuple[tuple[float, float], Frame]:
@@ -101,7 +101,7 @@ def mask(frame: Frame, params: MaskParams, references: References) -> Frame:
         frame = frame.with_caveat(
             "what the occulter and its pylon hide was not left out: no mask was at hand", mode="NO-MASK"
         )
-    quality = np.where(hidden, frame.quality | np.uint16(Quality.OUTSIDE_FIELD), frame.quality)
+    quality = np.where(hidden, np.uint16(Quality.OUTSIDE_FIELD), frame.quality)
     nothing = hidden | np.isnan(frame.data)
     if not nothing.any():
         return frame

@@ -95,7 +95,7 @@ def vignetting(frame: Frame, params: VignettingParams, references: References) -
     # Where nothing is let through there is nothing to be brought back.
     blind = ~np.isfinite(values) | (values == 0)
     data = np.where(blind, np.float32(np.nan), frame.data * values)
-    quality = np.where(blind, frame.quality | np.uint16(Quality.OUTSIDE_FIELD), frame.quality)
+    quality = np.where(blind, np.uint16(Quality.OUTSIDE_FIELD), frame.quality)
     return told(
         frame.replace(data=data, quality=quality), references["vignetting"], simulated=image.simulated
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ from astropy.io import fits
 
 from lake.fits.io import build_product
 from pipeline import provenance, solarnet
-from pipeline.documents import read_yaml
 from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import tables
+from pipeline.instruments.soho_lasco.keywords import keyword_table
 from pipeline.instruments.soho_lasco.statistics import level_1_statistics
 from pipeline.instruments.soho_lasco.steps.header import OMITTED, level_1_name
 from pipeline.quality import legend
@@ -24,12 +23,7 @@ from pipeline.registry import instrument
 from pipeline.testing import run_recipe
 from tests.pipeline.instruments.soho_lasco.frames import CARDS, raw
 
-TABLE = read_yaml(
-    (resources.files("pipeline.instruments.soho_lasco") / "resources" / "level_1_keywords.yaml").read_text(
-        encoding="utf-8"
-    ),
-    "keyword table",
-)
+TABLE = keyword_table()
 #: Everything that level 0.5 has and level 1 does not.
 OLD: dict[str, Any] = {
     "OBT_TIME": 1.35e9,

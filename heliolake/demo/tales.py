@@ -1,0 +1,80 @@
+"""What a demonstration is about: its inputs, its recipes, and the stories of what became of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from heliolake.demo.stories import Story, Truth
+from lake.errors import BadInput, Reason
+
+if TYPE_CHECKING:
+    from heliolake.notebook import Connection
+    from lake.calibration.references import NewReference
+
+#: Modules with a `TALE`, by instrument; the first one is told where nobody asks for another.
+_MODULES: Final = {"": "heliolake.demo.first", "soho_lasco": "heliolake.demo.lasco"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a demonstration works on.
+
+    Attributes
+    ----------
+    paths
+        Files and folders to take in.
+    references
+        Calibration files that the frames need.
+    truths
+        What simulated frames should become, by name of the file.
+    """
+
+    paths: tuple[Path, ...]
+    references: tuple[NewReference, ...] = ()
+    truths: Mapping[str, Truth] | None = None
+
+
+@dataclass(frozen=True)
+class Tale:
+    """One demonstration.
+
+    Attributes
+    ----------
+    recipes
+        In the order they are run.
+    making
+        The sentence said while inputs are made.
+    prepare
+        Makes the inputs in a folder, or finds them there.
+    tell
+        The stories, once all is processed.
+    """
+
+    recipes: tuple[str, ...]
+    making: str
+    prepare: Callable[[Path], Prepared]
+    tell: Callable[[Connection, Prepared], list[Story]]
+
+
+def tale(instrument: str = "") -> Tale:
+    """The demonstration of an instrument; empty: that of the whole.
+
+    Raises
+    ------
+    lake.errors.BadInput
+        When there is none.
+    """
+    if instrument not in _MODULES:
+        from pipeline.choices import choices, shortly
+
+        raise BadInput(
+            f"there is no demonstration of the instrument {shortly(instrument)}",
+            keyword="--instrument",
+            advice=choices(instrument, filter(None, _MODULES), "There is one of"),
+            code=Reason.OTHER,
+        )
+    return cast("Tale", importlib.import_module(_MODULES[instrument]).TALE)
