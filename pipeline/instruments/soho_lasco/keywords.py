@@ -39,7 +39,7 @@ def coverage() -> str:
     return "\n".join(
         [
             f"{there} of {len(table['keywords'])} keywords are in every product;",
-            f"of {len(table['omitted'])} of level 0.5 {gone} are left out, the others kept for the reason given.",
+            f"of {len(table['omitted'])} of level 0.5 {gone} are left out, the others kept for a reason.",
             "",
             *lines,
         ]
