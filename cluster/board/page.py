@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import distributed
-from bokeh.models import ColumnDataSource, Div, HoverTool, InlineStyleSheet, NumeralTickFormatter
+from bokeh.models import ColumnDataSource, Div, HoverTool, InlineStyleSheet, NumeralTickFormatter, Range1d
 from bokeh.plotting import figure
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 
@@ -143,6 +143,7 @@ def _speed(bars: ColumnDataSource) -> Any:
     drawn = figure(
         name="speed",
         x_axis_type="datetime",
+        x_range=Range1d(*_hour(datetime.now(UTC))),
         height=190,
         sizing_mode="stretch_width",
         margin=0,

@@ -79,7 +79,7 @@ def runs(overview: Overview) -> str:
     rows = [
         (
             mono(one["run"]),
-            safe(one["recipe"]),
+            f"<span class='whole'>{safe(one['recipe'])}</span>",
             badge(one["status"]),
             clock(one["created"], overview.at),
             _counts(one["units"]),
@@ -130,7 +130,8 @@ def steps(overview: Overview) -> str:
 
 
 def _share(share: float, said: str) -> str:
-    return f"<span class='share'><i style='width:{100 * share:.1f}%'></i></span>{safe(said)}"
+    bar = f"<span class='share'><i style='width:{100 * share:.1f}%'></i></span>"
+    return f"<span class='whole'>{bar}{safe(said)}</span>"
 
 
 def sites(overview: Overview, known: Sequence[SiteFacts]) -> str:
