@@ -23,8 +23,9 @@ from lake.releases.latest import LatestFrame, latest_frames
 
 _log = logging.getLogger(__name__)
 
-#: Seconds between two looks, and how many times the look itself.
+#: Seconds between two looks, at least and at most, and how many times the look itself.
 _EVERY: Final = 2.0
+_LONGEST: Final = 30.0
 _TIMES: Final = 5.0
 #: Seconds for which a page that asked counts as open, and for which the thread waits for the next.
 _OPEN: Final = 10.0
@@ -76,7 +77,12 @@ class Seen:
     @property
     def old(self) -> bool:
         """Whether it is older than it should be, though nothing failed: the catalogue keeps us waiting."""
-        return self.age > max(_OLD, 2 * _TIMES * self.took)
+        return self.age > _OLD + _rest(self.took)
+
+
+def _rest(took: float) -> float:
+    """Seconds to leave the lake alone after a look; not too long after one that hung."""
+    return min(max(_EVERY, _TIMES * took), _LONGEST)
 
 
 class Watch:
@@ -162,7 +168,7 @@ class Watch:
                     if lake is not None:  # the catalogue may have come back with another address
                         lake.close()
                     lake = onlooker = None
-                self._closed.wait(max(_EVERY, _TIMES * (time.monotonic() - began)))
+                self._closed.wait(_rest(time.monotonic() - began))
         finally:
             with self._asked:
                 if self._thread is threading.current_thread():
