@@ -18,10 +18,10 @@ from typing import Final
 
 from bench.faults.proxy import Proxy
 
-NAMESPACE: Final = "heliolake-far"
-_NEAR: Final = "10.213.77.1"
-_FAR: Final = "10.213.77.2"
-_CABLE: Final = "heliolake0"
+NAMESPACE: Final = f"heliolake-{os.getpid()}"
+_CABLE: Final = f"helio{os.getpid()}"
+_NEAR: Final = f"10.213.{os.getpid() % 250}.1"
+_FAR: Final = f"10.213.{os.getpid() % 250}.2"
 INSIDE: Final = ("ip", "netns", "exec", NAMESPACE)
 """Words before a command that is to run at the far end."""
 
