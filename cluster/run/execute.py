@@ -13,11 +13,13 @@ import time
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Final, NamedTuple, Protocol
 
 from distributed import Client, Future, KilledWorker, wait
+from distributed.client import ClosedClientError
 
 from cluster.connect import submit_whole
 from cluster.run.orders import EVERY, Asked, Order, go
@@ -169,7 +171,8 @@ class DaskExecution:
                     else:
                         yield from manifests
         finally:
-            self.client.cancel(list(running), force=True)
+            with suppress(ClosedClientError):  # it was lost, and what it had to do with it
+                self.client.cancel(list(running), force=True)
             self._begun.clear()
 
     def _first_ended(self, running: Collection[Future]) -> Future | None:
