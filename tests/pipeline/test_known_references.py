@@ -52,6 +52,51 @@ def test_flats_are_for_images_of_their_summing(tmp_path: Path, kind: str, types:
     assert known.selectors == {"detector": "1", "spacecraft": "a", "type": types}
 
 
+@pytest.mark.parametrize(
+    ("name", "need", "selectors"),
+    [
+        ("c2_expfactor_090228.dat", "expfactor", {"detector": "c2"}),
+        ("c3_expfactor_970818.dat", "expfactor", {"detector": "c3"}),
+        ("c2vig_final.fts", "vignetting", {"detector": "c2"}),
+        ("C3ramp.fts", "ramp", {"detector": "c3"}),
+        ("3m_clcl_all.fts", "background", {"detector": "c3"}),
+        ("c3_cl_mask_lvl1.fts", "mask", {"detector": "c3"}),
+        ("c2nullblocks.txt", "null_blocks", {"detector": "c2"}),
+        ("c2_post_recovery_adj_xyr_medv2.sav", "sun_table", {"detector": "c2"}),
+        ("c2_c3_last_post_recovery_day.sav", "last_day", {}),
+        ("c2_time_offsets.dat", "clock_errors", {}),
+        ("occulter_center.dat", "optical_centre", {"detector": "c2"}),
+        ("c3_occltr_cntr.dat", "optical_centre", {"detector": "c3"}),
+    ],
+)
+def test_files_of_lasco_are_known_and_those_of_the_simulator_are_called_simulated(
+    tmp_path: Path, name: str, need: str, selectors: object
+) -> None:
+    for given, simulated in ((name, False), (f"sim_{name}", True)):
+        known = recognise_reference(written(tmp_path, given))
+        assert known is not None
+        assert (known.need, known.selectors, known.simulated) == (need, selectors, simulated)
+
+
+def test_tables_of_lasco_are_for_the_time_before_or_behind_the_lost_months(tmp_path: Path) -> None:
+    loss = datetime(1998, 7, 1, tzinfo=UTC)
+    before = recognise_reference(written(tmp_path, "c2_pre_recovery_adj_xyr_medv2.sav"))
+    behind = recognise_reference(written(tmp_path, "c2_post_recovery_adj_xyr_medv2.sav"))
+    old = recognise_reference(written(tmp_path, "c3vig_preint_final.fts"))
+    new = recognise_reference(written(tmp_path, "c3vig_postint_final.fts"))
+    assert before is not None
+    assert before.valid_until == loss
+    assert behind is not None
+    assert (behind.valid_from, behind.valid_until) == (loss, None)
+    # MJD 51000, as c3_calibrate.pro has it.
+    assert old is not None
+    assert new is not None
+    assert old.valid_until == new.valid_from == datetime(1998, 7, 6, tzinfo=UTC)
+    day = recognise_reference(written(tmp_path, "c2_expfactor_090228.dat"))
+    assert day is not None
+    assert day.valid_from == datetime(2009, 2, 28, tzinfo=UTC)
+
+
 def test_a_spikes_file_is_for_the_image_it_was_taken_out_of(tmp_path: Path) -> None:
     name = "aia.lev1_euv_12s.2019-01-01T000011Z.171"
     known = recognise_reference(written(tmp_path, f"{name}.spikes.fits"))

@@ -66,6 +66,19 @@ def test_statistics_of_the_raw_numbers_do_not_outlive_them(name: str) -> None:
     assert name not in finished(cards=cards)
 
 
+def test_statistics_of_an_instrument_s_own_stay_where_the_header_excepts_them() -> None:
+    header = finished(cards={"DATAMIN": 7.0, "DATAZER": 3, "DATAAVG": 9.0, "SOLNETEX": "DATAMIN, DATAZER"})
+    assert (header["DATAMIN"], header["DATAZER"]) == (7.0, 3)
+    assert "DATAAVG" not in header
+    assert header["DATAMEAN"] == 1.0
+
+
+def test_statistics_of_an_earlier_level_are_not_taken_for_those_of_the_next() -> None:
+    begun = provenance.begin(fits.Header({"DATAMIN": 7.0, "POINT_ID": "a", "SOLNETEX": "DATAMIN, POINT_ID"}))
+    assert "DATAMIN" not in begun
+    assert begun["SOLNETEX"] == "POINT_ID"
+
+
 def test_sums_of_the_raw_bytes_go() -> None:
     raw = fits.Header({"HEADSUM": "TNeWUKZWTKbWTKZW", "CHECKSUM": "x", "BLANK": 0, "EXPTIME": 2.0})
     assert list(provenance.begin(raw)) == ["EXPTIME"]

@@ -109,6 +109,17 @@ def test_a_simulated_reference_is_called_that() -> None:
     assert "simulated" in choose(context_of(simulated), "hi", "flat", None, {}).why
 
 
+def test_a_measured_reference_goes_before_a_simulated_one_that_is_as_specific() -> None:
+    measured = ReferenceInfo(1, "flat", "hi", "references:f.v0001.fits", "0", "a lamp")
+    made = ReferenceInfo(2, "flat", "hi", "references:s.v0001.fits", "0", "model", simulated=True)
+    assert choose(context_of(measured, made), "hi", "flat", None, {}).reference == measured
+    meant = ReferenceInfo(
+        3, "flat", "hi", "references:t.v0001.fits", "0", "model", selectors={"SIMULATD": True}, simulated=True
+    )
+    for_simulated = choose(context_of(measured, meant), "hi", "flat", None, {"SIMULATD": True})
+    assert for_simulated.reference == meant
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=6), st.integers(-1, 20))
 def test_the_choice_is_valid_at_the_date_and_does_not_depend_on_order(
     spans: list[tuple[int, int]], at: int

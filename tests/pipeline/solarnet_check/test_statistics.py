@@ -44,6 +44,11 @@ def test_statistics_that_agree_pass() -> None:
     assert told(findings(**GOOD)) == []
 
 
+def test_statistics_that_are_not_solarnet_s_are_not_held_against_its_rules() -> None:
+    assert told(findings(**{**GOOD, "DATAMIN": 95.0, "DATAP01": 99.0}))
+    assert told(findings(**{**GOOD, "DATAMIN": 95.0, "DATAP01": 99.0, "SOLNETEX": "DATAMIN, DATAP01"})) == []
+
+
 @pytest.mark.parametrize(
     ("keyword", "value", "grade"),
     [
