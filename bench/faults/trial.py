@@ -174,7 +174,7 @@ def _until_done(world: World, fault: Fault, going: Going, struck: float) -> tupl
             cure = None
         if ended.code == 0:
             return number, said
-        said = said or _last(ended)
+        said = said or _last(ended).replace(str(world.home.path), "HOME")
         world.up()
         going.environment = {}
         going.command = begin(world, going)
