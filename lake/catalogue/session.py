@@ -39,13 +39,19 @@ def open_engine(database_url: str) -> Engine:
     if url.get_backend_name() != "postgresql":
         raise Fatal(f"The catalogue needs PostgreSQL; the URL names {url.get_backend_name()}.")
     # pre_ping: a database that was restarted (or healed) must not cost the next command an error.
+    given = url.query.get("options", ())
+    said = (given,) if isinstance(given, str) else given  # of the address, and later, so that they prevail
     engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_pre_ping=True,
         pool_size=5,
         max_overflow=10,
         json_serializer=to_json,
-        connect_args={**LIMITS, "application_name": "heliolake"},
+        connect_args={
+            **LIMITS,
+            "options": " ".join([LIMITS["options"], *said]),
+            "application_name": "heliolake",
+        },
     )
     event.listen(engine, "do_connect", _connect)
     return engine

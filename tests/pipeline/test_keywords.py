@@ -92,11 +92,10 @@ def test_a_keyword_that_is_not_required_costs_a_caveat_where_it_stands() -> None
 
 
 def test_instruments_without_rules_are_told_of_exposures_that_cannot_be() -> None:
-    lasco = {"TELESCOP": "SOHO", "INSTRUME": "LASCO", "DETECTOR": "C2", "DATE-OBS": "2000/09/03"}
-    cards = [*lasco.items(), ("TIME-OBS", "01:02:03")]
-    assert checked(fits.Header([*cards, ("EXPTIME", 25.0)]), "soho_lasco") == ()
+    xrt = {"TELESCOP": "HINODE", "INSTRUME": "XRT", "DATA_LEV": 1, "DATE_OBS": "2021-01-20T01:02:03"}
+    assert checked(fits.Header([*xrt.items(), ("EXPTIME", 25.0)]), "hinode_xrt") == ()
     for exposure in (-1.0, 1e6, "text"):
-        (told,) = checked(fits.Header([*cards, ("EXPTIME", exposure)]), "soho_lasco")
+        (told,) = checked(fits.Header([*xrt.items(), ("EXPTIME", exposure)]), "hinode_xrt")
         assert told.startswith(f"EXPTIME is {exposure}")
 
 
