@@ -250,3 +250,6 @@ def running_world(folder: Path, size: int) -> Iterator[World]:
         yield world
     finally:
         down(world.home)
+        disk = world.book.part(NORTH).rse_root
+        if disk.is_mount():  # of the faults of disks
+            subprocess.run(["umount", str(disk)], check=True)
