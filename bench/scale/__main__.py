@@ -49,7 +49,10 @@ def _measure(part: str, home: Home, size: int, out: Path) -> None:
     if done.returncode:
         raise SystemExit(f"{part} of {size} broke off; its error stands above")
     told = json.loads(done.stdout.splitlines()[-1])
-    (out / f"{part}-{size}.json").write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    kept = out / f"{part}-{size}.json"
+    new = kept.with_suffix(".new")  # what is interrupted leaves what was measured before
+    new.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    new.replace(kept)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from cluster.workers import compute_environment
 from lake.errors import BadInput, Retriable
 from lake.lake import Lake
 from lake.ledger import executors, leases, sites
-from lake.ledger.executors import BEAT_SECONDS, SILENT_SECONDS
+from lake.ledger.executors import BEAT_SECONDS
 from lake.ledger.run import Run
 from lake.releases.activation import active_version
 from lake.releases.places import Places
@@ -41,6 +41,8 @@ _AGAIN: Final = 20.0
 """Seconds after which a lost executor is sent again."""
 _ENDING: Final = 30.0
 """Seconds an executor has to give back what it holds."""
+_HEARD: Final = 2 * BEAT_SECONDS
+"""Seconds an executor of which nothing was heard has, from when that was noticed, to be heard again."""
 EXECUTOR: Final = "executor"
 _ALIKE: Final = 2
 
@@ -88,7 +90,7 @@ class SiteCrew:
     account: str | None = None
     _sent: dict[str, Sent] = field(default_factory=dict, init=False)
     _units: dict[str, PlannedUnit] = field(default_factory=dict, init=False)
-    _deaf_until: float = field(default=0.0, init=False)
+    _silent_since: dict[str, tuple[int, float]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         for name in self.names:
@@ -236,8 +238,6 @@ class SiteCrew:
             numbers = sites.numbers(run)
             took = time.monotonic() - began
             pause = max(_LOOK, _SHARE * took)
-            if took > BEAT_SECONDS:  # a database that did not answer us did not hear the executors either
-                self._deaf_until = time.monotonic() + SILENT_SECONDS
             still = {name: one["planned"] + one["leased"] for name, one in numbers.items()}
             if on_progress is not None:
                 on_progress(total - sum(still.values()), total, self._lost_ones())
@@ -317,18 +317,24 @@ class SiteCrew:
     def _silent(self, run: Run) -> set[str]:
         """Sites that had an executor of this run, and of which nothing is heard any more.
 
-        A process that stands still is such a one: it is there, and does nothing.
+        A process that stands still is such a one: it is there, and does nothing. But when the database stood
+        still, this machine slept, or a clock was set, executors seem silent that would only have to be given
+        the time to be heard again: so they have it.
         """
-        if time.monotonic() < self._deaf_until:
-            return set()
         latest = {one.site: one for one in executors.executors(run.lake, run.id)}
         pids = {name: one.process.pid for name, one in self._sent.items() if one.process is not None}
-        return {
-            name
+        unheard = {
+            name: one.pid
             for name, one in latest.items()
             # One that was sent anew and has not begun yet is not the one that was lost.
             if one.ended is None and not one.alive and pids.get(name) in (None, one.pid)
         }
+        now, before = time.monotonic(), self._silent_since
+        self._silent_since = {
+            name: before[name] if name in before and before[name][0] == pid else (pid, now)
+            for name, pid in unheard.items()
+        }
+        return {name for name, (_, since) in self._silent_since.items() if now - since > _HEARD}
 
     def _move(self, run: Run, name: str, plan: Plan, there: Mapping[str, Site]) -> None:
         """Give what waits at a site to others that can have its inputs; what only it holds waits for it."""

@@ -49,6 +49,8 @@ def migrate(database_url: str) -> bool:
                 return False
             connection.rollback()
             with connection.begin():
+                # New columns of a million rows take what they take, and whoever came first is waited for.
+                connection.execute(text("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")

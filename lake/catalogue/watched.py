@@ -2,7 +2,8 @@
 
 A server that is gone, or cannot be reached, is noticed by the system. One that stands still is not: its
 machine takes what is sent, and no answer ever comes. A long statement looks the same. So whoever waits long
-knocks at the door: a server that lets another connection in is at work, and is waited for.
+knocks at the door: a server that answers, were it that it has no room for one more, is at work, and is
+waited for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Generator
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn, Ping
 from psycopg.waiting import Ready, Wait
 
 RV = TypeVar("RV")
@@ -20,15 +23,17 @@ RV = TypeVar("RV")
 QUIET: Final = 60.0
 #: Seconds in which a connection has to be made.
 CONNECT: Final = 10
-#: What is set for each connection; libpq's names. An hour is longer than any statement of ours, a quarter of
-#: an hour than any transaction of ours waits for Rucio: who stands still in one holds its locks no longer.
+#: What is set for each connection; libpq's names. Half a day is longer than any statement of ours: ten
+#: million units are copied into a run in under three hours. Who stands still within a transaction loses it,
+#: and its locks with it, after a quarter of an hour: none of ours asks another service, and the clock begins
+#: anew with every answer. Who waits an hour for a lock waits for somebody who stands still elsewhere.
 LIMITS: Final[dict[str, Any]] = {
     "connect_timeout": CONNECT,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
-    "options": "-c statement_timeout=1h -c idle_in_transaction_session_timeout=15min",
+    "options": "-c statement_timeout=12h -c lock_timeout=1h -c idle_in_transaction_session_timeout=15min",
 }
 
 
@@ -64,11 +69,10 @@ class WatchedConnection(psycopg.Connection[Any]):  # type: ignore[misc]  # which
             return end.value  # type: ignore[no-any-return]
 
     def _require_server(self) -> None:
-        try:
-            with psycopg.connect(self.info.dsn, password=self.info.password, connect_timeout=CONNECT):
-                return
-        except psycopg.OperationalError as error:
-            self.pgconn.finish()
-            raise psycopg.OperationalError(
-                f"no answer for {self.quiet:.0f} s, and no new connection: {error}"
-            ) from error
+        door = make_conninfo(self.info.dsn, connect_timeout=CONNECT)
+        if PGconn.ping(door.encode()) in (Ping.OK, Ping.REJECT):
+            return
+        self.pgconn.finish()
+        raise psycopg.OperationalError(
+            f"no answer for {self.quiet:.0f} s, and none to a new connection within {CONNECT} s"
+        )

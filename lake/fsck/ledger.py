@@ -7,7 +7,7 @@ from functools import partial
 
 from sqlalchemy import select
 
-from lake.catalogue.models import Unit
+from lake.catalogue.models import Release, Unit
 from lake.catalogue.session import transaction
 from lake.fsck.difference import Difference, Look
 from lake.lake import Lake
@@ -28,7 +28,7 @@ def leases_and_runs(look: Look) -> Iterator[Difference]:
         if not is_dead(owner):
             continue
         run = Run(look.lake, run_id, owner)
-        if not run.left():  # its executors outlived it
+        if _is_over(look, run):  # its executors outlived it
             yield Difference(
                 "unfinished-run",
                 run_id,
@@ -39,6 +39,19 @@ def leases_and_runs(look: Look) -> Iterator[Difference]:
             command = "reduce" if run_id in look.picture.reductions else "process"
             detail = f"its process is gone; continue it with `heliolake {command} --run {run_id}`"
             yield Difference("unfinished-run", run_id, detail)
+
+
+def _is_over(look: Look, run: Run) -> bool:
+    """Whether a run of nobody has done all of its work: units, and what was to be made of them.
+
+    A reduction makes its reference after the last unit, and a release may have been begun only: whoever goes
+    on with the run does that, and does nothing twice.
+    """
+    if run.id in look.picture.reductions or run.left():
+        return False
+    with transaction(look.lake.sessions) as session:
+        begun = select(Release.id).where(Release.draft_key == run.id, Release.status == "DRAFT").exists()
+        return not session.scalar(select(begun))
 
 
 def _free(lake: Lake) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import psutil
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from cluster.home.home import Home
@@ -43,6 +44,17 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_long_statement_is_waited_for_as_long_as_the_server_is_there(database: Home) -> None:
     sessions = session_factory(open_engine(database.database_url()))
     with transaction(sessions) as session:
+        assert session.execute(text("SELECT 42 FROM pg_sleep(3)")).scalar() == 42
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_server_that_has_no_room_for_one_more_is_at_work(database: Home) -> None:
+    sessions = session_factory(open_engine(database.database_url()))
+    door = make_url(database.database_url()).set(drivername="postgresql")
+    with ExitStack() as crowd, transaction(sessions) as session:
+        session.execute(text("SELECT 1"))
+        with pytest.raises(psycopg.OperationalError, match=r"too many|reserved"):
+            _fill(crowd, door.render_as_string(hide_password=False))
         assert session.execute(text("SELECT 42 FROM pg_sleep(3)")).scalar() == 42
 
 
@@ -96,6 +108,11 @@ def test_who_stands_still_in_a_transaction_does_not_hold_its_locks_for_ever(data
         )
         in_transaction, of_statement = limits.scalars()
     assert 0 < in_transaction <= of_statement
+
+
+def _fill(crowd: ExitStack, address: str) -> None:
+    while True:
+        crowd.enter_context(psycopg.connect(address))
 
 
 def _send(processes: list[psutil.Process], number: signal.Signals) -> None:

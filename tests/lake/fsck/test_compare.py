@@ -18,7 +18,7 @@ from lake.fsck.compare import fsck
 from lake.lake import Lake
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
-from lake.ledger.units import Finished, UnitSpec
+from lake.ledger.units import REDUCTION, Finished, UnitSpec
 from lake.names import ProductKey
 from lake.releases.drafts import reserve
 from lake.releases.releases import publish
@@ -235,6 +235,25 @@ def test_a_run_whose_process_died_when_nothing_was_left_is_ended(lake: Lake, sco
     assert differences(lake, run.id, repair=True)["unfinished-run"]["repaired"]
     assert run.status() == "done"
     assert differences(lake, run.id) == {}
+
+
+@pytest.mark.parametrize("what", ["reduction", "draft"])
+def test_a_run_that_has_something_to_make_of_its_units_is_not_ended(
+    lake: Lake, scope: str, what: str
+) -> None:
+    """A reference, or a release that was begun: whoever goes on with the run makes it of what is done."""
+    recipe = f"{REDUCTION}dark" if what == "reduction" else "r"
+    run = Run.create(lake, scope, {}, recipe, [UnitSpec(scope, "p")], dead_owner())
+    mine = Run(lake, run.id, this_process())
+    mine.claim(1)
+    mine.finish([Finished(scope, "done")])
+    if what == "draft":
+        reserve(lake, ProductKey(scope, "obs", "1"), run.id)
+    command = "reduce" if what == "reduction" else "process"
+    found = differences(lake, run.id, repair=True)["unfinished-run"]
+    assert (f"heliolake {command} --run {run.id}" in found["detail"], found["repairable"]) == (True, False)
+    assert run.status() == "running"
+    run.end("done")
 
 
 def test_leases_and_runs_of_a_dead_process_are_named_and_its_units_freed(lake: Lake, scope: str) -> None:
