@@ -1,5 +1,5 @@
 """Steps every instrument may use; those of one instrument lie with it."""
 
-from pipeline.steps import normalise_exposure
+from pipeline.steps import limb_fit, normalise_exposure, register_disk
 
-__all__ = ["normalise_exposure"]
+__all__ = ["limb_fit", "normalise_exposure", "register_disk"]
