@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.choices import nearest, shortly
+from pipeline.curve import curve
 from pipeline.errors import Fatal
 from pipeline.quality import NOT_MEASURED
 
@@ -84,7 +85,7 @@ def render(
     Parameters
     ----------
     image
-        Shape (..., y, x); of more than two axes the middle plane of each is shown.
+        Shape (..., y, x); of more than two axes the middle plane of each is shown. Of one axis: its curve.
     quality
         Its flags, over the same or its last axes; what was not measured decides on no colour.
     rule
@@ -102,6 +103,10 @@ def render(
     _require_colours()
     from matplotlib.image import imsave
 
+    if np.ndim(image) == 1:
+        stream = io.BytesIO()
+        imsave(stream, curve(image, size, _NOTHING), format="png")
+        return stream.getvalue()
     plane = _plane(np.asarray(image))
     measured = np.isfinite(plane)
     if quality is not None:
