@@ -53,6 +53,7 @@ def apply(
     *,
     reach: Reach | None = None,
     members: int | None = None,
+    places: int | None = None,
 ) -> xr.Dataset:
     """The stack behind a recipe.
 
@@ -70,6 +71,8 @@ def apply(
     members
         For a recipe that makes one frame of several: how many each time, as they stand behind one another
         in the stack; as many as its ``group_by`` says by default.
+    places
+        How many places they lie along, where that is another number because some are missing or came twice.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def apply(
         raise Fatal(f"chunks of a stack must hold whole images; these cut them: {frame_chunks}")
     dims = dims_of(stack)
     shape = tuple(int(stack.sizes[name]) for name in dims)
-    block = RecipeBlock(recipe, dict(references or {}), shape, dims, reach, count)
+    block = RecipeBlock(recipe, dict(references or {}), shape, dims, reach, count, places)
     chunks = tuple(size // count for size in time_chunks)
     wanted = template(chunks, block.layout, uncertainty=recipe.uncertainty)
     if block.outputs:
@@ -137,9 +140,11 @@ def _along(stack: xr.Dataset, dims: Collection[str]) -> dict[str, xr.Variable]:
 
 
 def layouts_behind(
-    recipe: Recipe, dims: Dims, shape: Shape, members: int = 1
+    recipe: Recipe, dims: Dims, shape: Shape, places: int = 1
 ) -> tuple[Layout, dict[str, Layout]]:
     """How frames are laid out behind all steps of a recipe, and the further ones that it keeps, by name.
+
+    Of a group, `places` is the number of its frames, or of the places that they lie along.
 
     Raises
     ------
@@ -147,7 +152,7 @@ def layouts_behind(
         When a step does not take them, with its name, what it takes, and what it would be given.
     """
     entry = instrument(recipe.instrument)
-    dims, shape, outputs = behind(recipe.name, recipe.bind(), dims, shape, members)
+    dims, shape, outputs = behind(recipe.name, recipe.bind(), dims, shape, places)
     kept = {name: Layout(*outputs[name], entry.flagged(outputs[name][0])) for name in recipe.outputs}
     return Layout(dims, shape, entry.flagged(dims)), kept
 
@@ -174,13 +179,14 @@ class RecipeBlock:
         dims: Dims = IMAGE,
         reach: Reach | None = None,
         members: int = 1,
+        places: int | None = None,
     ) -> None:
         self.recipe = recipe
         self.references = references
         self.reach = reach
         self.given = Layout(dims, shape, instrument(recipe.instrument).flagged(dims))
         self.members = members
-        self.layout, self.outputs = layouts_behind(recipe, dims, shape, members)
+        self.layout, self.outputs = layouts_behind(recipe, dims, shape, places or members)
         self.code = code.of_recipe(recipe)
         self.__name__ = task_name(recipe)
 

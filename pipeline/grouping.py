@@ -11,7 +11,7 @@ in silence.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar
@@ -40,6 +40,9 @@ class GroupBy(BaseModel):
     count
         How many files a whole group has: a number, or the searchable value that says so. It alone does not
         part groups of equal `values`: behind a file that is missing all others would be put together wrongly.
+    places
+        The searchable value that says how many places a whole group's files lie along, where a result has
+        them all: those of files that are missing too, and no more for files that came twice.
     within
         [s] Longest time from the beginning of a group's first file to that of its last; shorter than the
         time to the next group's.
@@ -53,6 +56,7 @@ class GroupBy(BaseModel):
     member: str = ""
     members: tuple[Value, ...] = ()
     count: int | str | None = None
+    places: str = ""
     within: float | None = Field(default=None, gt=0)
     incomplete: Literal["left out", "taken"] = "left out"
 
@@ -80,7 +84,13 @@ class GroupBy(BaseModel):
     def names(self) -> tuple[str, ...]:
         """The searchable values it looks at."""
         counted = (self.count,) if isinstance(self.count, str) else ()
-        return tuple(dict.fromkeys((*self.values, *((self.member,) if self.member else ()), *counted)))
+        single = filter(None, (self.member, self.places))
+        return tuple(dict.fromkeys((*self.values, *single, *counted)))
+
+    def places_of(self, files: Sequence[Grouped]) -> int:
+        """How many places the files of a group lie along; their own number where nothing says so."""
+        said = (_number(file.meta.get(self.places)) for file in files) if self.places else ()
+        return next((number for number in said if number), len(files))
 
 
 class Grouped(Protocol):
@@ -172,9 +182,12 @@ def _ends_before(current: list[F], file: F, rule: GroupBy) -> bool:
 def _whole(file: F, rule: GroupBy) -> int | None:
     """How many files make a whole group; `None` where nothing says so."""
     if isinstance(rule.count, str):
-        said = file.meta.get(rule.count)
-        return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else None
+        return _number(file.meta.get(rule.count))
     return rule.count
+
+
+def _number(said: Any) -> int | None:
+    return said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else None
 
 
 def _finished(group: Group[F], rule: GroupBy) -> Group[F]:

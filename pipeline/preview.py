@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from pipeline.choices import nearest, shortly
 from pipeline.curve import curve
@@ -44,6 +44,8 @@ class PreviewRule(BaseModel):
         Of the measured pixels: what is black, and what is white.
     symmetric
         Zero lies in the middle of the colours, as for differences and magnetic fields.
+    plane
+        Place along each axis before the last two, counted from 0; the middle of each when empty.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -53,6 +55,7 @@ class PreviewRule(BaseModel):
     stretch: Stretch = "linear"
     percentiles: tuple[float, float] = Field(default=(1.0, 99.5))
     symmetric: bool = False
+    plane: tuple[NonNegativeInt, ...] = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> PreviewRule:
@@ -85,7 +88,7 @@ def render(
     Parameters
     ----------
     image
-        Shape (..., y, x); of more than two axes the middle plane of each is shown. Of one axis: its curve.
+        Shape (..., y, x); of more than two axes the plane that the rule names. Of one axis: its curve.
     quality
         Its flags, over the same or its last axes; what was not measured decides on no colour.
     rule
@@ -107,10 +110,10 @@ def render(
         stream = io.BytesIO()
         imsave(stream, curve(image, size, _NOTHING), format="png")
         return stream.getvalue()
-    plane = _plane(np.asarray(image))
+    plane = _plane(np.asarray(image), rule.plane)
     measured = np.isfinite(plane)
     if quality is not None:
-        measured &= (_plane(np.asarray(quality)) & np.uint16(NOT_MEASURED)) == 0
+        measured &= (_plane(np.asarray(quality), rule.plane) & np.uint16(NOT_MEASURED)) == 0
     plane, measured = _smaller(np.where(measured, plane, np.nan), size)
     scaled = _scaled(plane, measured, rule)
     picture = _colours_of(rule, meta or {})(scaled, bytes=True)[..., :3]
@@ -120,9 +123,13 @@ def render(
     return stream.getvalue()
 
 
-def _plane(values: NDArray[Any]) -> NDArray[Any]:
+def _plane(values: NDArray[Any], places: tuple[int, ...]) -> NDArray[Any]:
+    """One plane; flags that are kept for the last axes alone have fewer axes before it."""
+    before = values.ndim - 2
+    wanted = places[max(0, len(places) - before) :] if before > 0 else ()
     while values.ndim > 2:
-        values = values[len(values) // 2]
+        place, wanted = (wanted[0], wanted[1:]) if wanted else (len(values) // 2, ())
+        values = values[min(place, len(values) - 1)]
     return np.atleast_2d(values)
 
 

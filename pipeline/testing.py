@@ -158,6 +158,7 @@ def run_recipe(
     references: Sequence[ReferenceFile] = (),
     settings: Mapping[str, Any] | None = None,
     members: int | None = None,
+    places: int | None = None,
 ) -> list[Ran]:
     """A recipe on frames of one shape, through `pipeline.apply`; frames, or groups of them, fail alone.
 
@@ -173,12 +174,15 @@ def run_recipe(
         ``{"step.parameter": value}``.
     members
         Frames of a group, where the recipe makes one of several and its ``group_by`` does not say how many.
+    places
+        Places that they lie along, where that is another number.
     """
     wanted = _recipe(recipe)
     if settings:
         wanted = wanted.with_settings(settings)
     given = {one.name: one for one in references}
-    made = apply(stack_of(frames), wanted, given, members=members).compute(scheduler="synchronous")
+    lazily = apply(stack_of(frames), wanted, given, members=members, places=places)
+    made = lazily.compute(scheduler="synchronous")
     main, further = part(made), {name: part(made, name) for name in wanted.outputs}
     ran = []
     for index in range(main.sizes["time"]):

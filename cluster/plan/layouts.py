@@ -34,6 +34,11 @@ def stored_dims(file: FileEntry, entry: Instrument | None) -> Dims:
     return () if stored == dims else stored
 
 
+def places_of(recipe: Recipe, unit: PlannedUnit) -> int:
+    """How many places the files of a unit lie along, where its recipe makes one frame of several."""
+    return 1 if recipe.group_by is None else recipe.group_by.places_of(unit.files)
+
+
 def refuse_other_axes(recipe: Recipe, units: Iterable[PlannedUnit]) -> None:
     """Refuse a plan none of whose files the steps take, before any of them is read.
 
@@ -51,7 +56,7 @@ def refuse_other_axes(recipe: Recipe, units: Iterable[PlannedUnit]) -> None:
         if layout in refused:
             continue
         try:
-            layouts_behind(recipe, layout.dims, layout.shape, len(unit.members))
+            layouts_behind(recipe, layout.dims, layout.shape, places_of(recipe, unit))
         except Fatal as error:
             refused[layout] = error
         else:

@@ -58,6 +58,15 @@ KILLS: Final = 4
 _TURN: Final = 0.2
 
 
+class Kind(NamedTuple):
+    """Dims, shape and number of the frames of a piece of work, and of the places that these lie along."""
+
+    dims: Dims
+    shape: Shape
+    members: int
+    places: int
+
+
 @dataclass(frozen=True)
 class Job:
     """One piece of work, ready to be sent to a worker: files in, a file out for each target."""
@@ -66,14 +75,15 @@ class Job:
     targets: tuple[Target, ...]
     shape: Shape
     dims: Dims = IMAGE
+    places: int = 1
     attempt: int = 1
     alone: bool = False
     killed: int = 0
 
     @property
-    def kind(self) -> tuple[Dims, Shape, int]:
-        """What jobs have in common that can stand in one block: dims, shape and number of the frames."""
-        return self.dims, self.shape, len(self.sources)
+    def kind(self) -> Kind:
+        """What jobs have in common that can stand in one block."""
+        return Kind(self.dims, self.shape, len(self.sources), self.places)
 
     def ended(self, outcome: Outcome) -> Iterator[Manifest]:
         """The manifests of a job that made nothing."""
@@ -131,7 +141,7 @@ class DaskExecution:
         self.workers = len(workers)
         self.sharing = Sharing.of(client, self.workers)
         self._begun: dict[str, float] = {}
-        self.fits: dict[tuple[Dims, Shape, int], Fit] = {}
+        self.fits: dict[Kind, Fit] = {}
         self.memory = worker_memory or min(int(worker["memory_limit"] or 0) for worker in workers.values())
 
     def __call__(self, jobs: Iterable[Job]) -> Generator[Manifest]:
@@ -212,11 +222,11 @@ class DaskExecution:
     def _blocks(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
         """Jobs of one kind side by side, few enough for the memory and for every worker to get some."""
         per_worker = max(1, -(-len(jobs) // (self.workers * WINDOW * 2)))
-        by_kind: dict[tuple[Dims, Shape, int], list[Job]] = {}
+        by_kind: dict[Kind, list[Job]] = {}
         for job in jobs:
             by_kind.setdefault(job.kind, []).append(job)
         for kind, alike in by_kind.items():
-            size = min(per_worker, self._fit(*kind).pieces)
+            size = min(per_worker, self._fit(kind).pieces)
             for start in range(0, len(alike), size):
                 yield alike[start : start + size]
 
@@ -228,10 +238,10 @@ class DaskExecution:
         pipeline.errors.Fatal
             When no worker can hold any of them, or no step takes any.
         """
-        refusals: dict[tuple[Dims, Shape, int], Outcome] = {}
+        refusals: dict[Kind, Outcome] = {}
         for kind in {job.kind for job in jobs}:
             try:
-                self._fit(*kind)
+                self._fit(kind)
             except TooLarge as error:
                 refusals[kind] = Outcome(status=Status.FAILED, reason=str(error), keyword="memory")
             except Fatal as error:
@@ -243,11 +253,12 @@ class DaskExecution:
             manifest for job in jobs if job.kind in refusals for manifest in job.ended(refusals[job.kind])
         ]
 
-    def _fit(self, dims: Dims, shape: Shape, members: int) -> Fit:
+    def _fit(self, kind: Kind) -> Fit:
         """What one block may hold; `pixels` are those of one piece of work, in and out."""
-        if (kind := (dims, shape, members)) in self.fits:
+        if kind in self.fits:
             return self.fits[kind]
-        result, outputs = layouts_behind(self.recipe, dims, shape, members)
+        dims, shape, members, places = kind
+        result, outputs = layouts_behind(self.recipe, dims, shape, places)
         made = prod(result.shape) + sum(prod(one.shape) for one in outputs.values())
         pixels = max(members * prod(shape), made)
         count = max(1, BLOCK_BYTES // (4 * pixels))
@@ -278,8 +289,9 @@ class DaskExecution:
             frames_per_block=sum(len(job.sources) for job in block),
             uncertainty=self.reads_uncertainty,
         )
-        made = apply(stack, self.recipe, reach=reached, members=len(block[0].sources))
-        beside = self._fit(*block[0].kind).beside
+        kind = block[0].kind
+        made = apply(stack, self.recipe, reach=reached, members=kind.members, places=kind.places)
+        beside = self._fit(kind).beside
         manifests = written(made, [job.targets for job in block], self.name, beside=beside)
         # The dashboard shows the block under the recipe's name and steps.
         try:

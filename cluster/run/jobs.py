@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from cluster.plan.layouts import layout_of
+from cluster.plan.layouts import layout_of, places_of
 from cluster.plan.units import PlannedUnit
 from cluster.run.execute import Job
 from cluster.run.sources import frame_sources
@@ -72,7 +72,9 @@ def jobs_of(
     for members in together.values():
         layout = layout_of(members[0].file, entry)
         sources = frame_sources(lake, grant, members[0], entry)
-        yield Job(sources, tuple(map(target, members)), layout.shape, layout.dims)
+        yield Job(
+            sources, tuple(map(target, members)), layout.shape, layout.dims, places_of(recipe, members[0])
+        )
 
 
 def target_of(lake: Lake, unit: PlannedUnit, edition: Edition) -> Target:

@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cluster.connect import connected
-from cluster.plan.layouts import layout_of
+from cluster.plan.layouts import layout_of, places_of
 from cluster.plan.plan import Plan
 from cluster.plan.refusals import refuse_hopeless
 from cluster.plan.units import PlannedUnit
@@ -77,7 +77,7 @@ def trial_stack(
     entry = instrument(plan.recipe.instrument)
     chosen = _of_shape(plan, shape, entry)
     sources = [source for unit in chosen for source in frame_sources(lake, grant, unit, entry)]
-    members = len(chosen[0].members)
+    members, places = len(chosen[0].members), places_of(plan.recipe, chosen[0])
     layout = layout_of(chosen[0].file, entry)
     stack = open_stack(
         sources,
@@ -88,7 +88,7 @@ def trial_stack(
         uncertainty=plan.recipe.uncertainty and not begins(plan.recipe.bind()),
     )
     located = stack.assign_coords(coordinates_of(sources, layout))
-    made = apply(located, plan.recipe, reach=reached, members=members).assign_coords(
+    made = apply(located, plan.recipe, reach=reached, members=members, places=places).assign_coords(
         time=("time", datetimes(one.file.date_beg for one in chosen))
     )
     return made.assign_attrs(recipe=plan.recipe.name, level=plan.recipe.to_level, trial=1)
@@ -181,12 +181,12 @@ def _of_shape(plan: Plan, shape: Shape | None, entry: Instrument) -> list[Planne
             advice=f"name one with shape=(ny, nx); there are {', '.join(map(str, shapes))}",
         )
     found = by_shape[shape]
-    numbers = sorted({len(unit.members) for unit in found})
+    numbers = sorted({(len(unit.members), places_of(plan.recipe, unit)) for unit in found})
     if len(numbers) > 1:
         raise BadInput(
             "the groups have several numbers of files",
             keyword="group_by",
-            found=", ".join(map(str, numbers)),
+            found=", ".join(f"{files} for {places} places" for files, places in numbers),
             advice="name one observation, or write the products to a folder instead",
         )
     return found

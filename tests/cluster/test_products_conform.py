@@ -18,6 +18,7 @@ from pipeline.registry import instruments, is_announced
 from pipeline.solarnet_check.finding import Grade
 from pipeline.solarnet_check.report import Report, Verdict
 from pipeline.stack import part, stack_of
+from tests.pipeline.instruments.kis_gris import simulated as gris
 from tests.pipeline.instruments.kis_lars import cycles as lars
 from tests.pipeline.instruments.sdo_aia import frames as aia
 from tests.pipeline.instruments.soho_lasco import frames as lasco
@@ -44,8 +45,18 @@ def lars_cycle() -> list[Frame]:
     return given
 
 
+def gris_slits() -> list[Frame]:
+    made = gris.slits()
+    for frame in made:
+        frame.header["ORIGIN"] = "a data centre"
+    return made
+
+
 #: What no document at hand tells of an instrument, and a unit that its mission uses and no standard knows.
-UNTOLD = {"soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"}}
+UNTOLD = {
+    "soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"},
+    "kis_gris": {"OBS_VR", "POLCCONV"},
+}
 #: Simulated frames of each instrument that has recipes, and what is made of them with which settings.
 MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
     "stereo_hi": [
@@ -62,6 +73,9 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
     ],
     "kis_lars": [
         ("kis_lars-l1", lars_cycle, {}),
+    ],
+    "kis_gris": [
+        ("kis_gris-map", gris_slits, {}),
     ],
 }
 CASES = [

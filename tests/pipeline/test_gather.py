@@ -110,7 +110,7 @@ class TestGathering:
 
     def test_a_map_has_as_many_places_as_there_are_frames(self) -> None:
         recipe = Recipe.parse(PILE)
-        layout, _ = layouts_behind(recipe, ("y", "x"), (4, 6), members=5)
+        layout, _ = layouts_behind(recipe, ("y", "x"), (4, 6), places=5)
         assert (layout.dims, layout.shape) == (("scan", "y", "x"), (5, 4, 6))
         stack = stack_of([toy_frame(float(n), SCAN="a", NSTEPS=5) for n in range(5)])
         made = apply(stack, recipe, members=5).compute()
@@ -122,6 +122,14 @@ class TestGathering:
             frames = [toy_frame(SCAN="a", NSTEPS=2, CTYPE3="DROPPED", **said) for _ in range(2)]
             frame = run_gather(frames, Recipe.parse(PILE).bind()[-1], [{}] * 2)
             assert [frame.header.get(f"CTYPE{axis}") for axis in (3, 4)] == names
+
+    def test_a_map_has_as_many_places_as_are_told_whatever_the_number_of_files(self) -> None:
+        recipe = Recipe.parse(PILE)
+        stack = stack_of([toy_frame(float(n), SCAN="a", NSTEPS=5) for n in range(4)])
+        lazily = apply(stack, recipe, members=4, places=5)
+        assert lazily["image"].shape == (1, 5, 4, 6)
+        with pytest.raises(Fatal, match=r"announced images of \(5, 4, 6\) and made \(4, 4, 6\)"):
+            lazily.compute(scheduler="synchronous")
 
     def test_how_many_belong_together_has_to_be_known(self) -> None:
         with pytest.raises(Fatal, match="members=N"):

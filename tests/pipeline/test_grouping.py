@@ -53,6 +53,16 @@ def test_a_group_that_lacks_a_member_says_which_and_keeps_the_others_whole() -> 
     assert [lacks for _, lacks in told(files, **TRIPLET)] == ["", "lacks position 2", ""]
 
 
+def test_a_searchable_value_says_how_many_places_a_group_lies_along() -> None:
+    rule = GroupBy(values=("map",), places="steps")
+    files = [file(10 * n, map=1, steps=5) for n in range(3)]
+    assert rule.places_of(files) == 5
+    assert rule.places_of([file(0, map=1), file(1, map=1, steps="many"), file(2, map=1, steps=4)]) == 4
+    assert rule.places_of([file(0, map=1, steps=0), file(1, map=1)]) == 2
+    assert GroupBy(values=("map",)).places_of(files) == 3
+    assert rule.names() == ("map", "steps")
+
+
 def test_too_much_time_between_them_parts_files() -> None:
     files = [file(0, position=1), file(30, position=2), file(61, position=3)]
     assert [lacks for _, lacks in told(files, **TRIPLET)] == ["lacks position 3", "lacks position 1, 2"]

@@ -98,3 +98,16 @@ def test_the_first_rule_for_a_level_counts() -> None:
 def test_percentiles_that_cannot_be_are_refused(percentiles: tuple[float, float]) -> None:
     with pytest.raises(ValidationError, match="the lower one first"):
         PreviewRule(percentiles=percentiles)
+
+
+def test_of_a_cube_the_named_plane_is_shown_with_the_flags_kept_for_it() -> None:
+    cube = np.zeros((4, 5, 3, 101), np.float32)
+    cube[0, 1] = RAMP
+    quality = np.zeros((5, 3, 101), np.uint16)
+    quality[1, 0, 100] = Quality.MISSING
+    rule = PreviewRule(percentiles=ALL, plane=(0, 1))
+    np.testing.assert_array_equal(picture(cube, rule)[0], picture(RAMP, PreviewRule(percentiles=ALL))[0])
+    assert tuple(picture(cube, rule, quality=quality)[2, 100]) == (58, 64, 80)
+    assert (picture(cube, PreviewRule(percentiles=ALL)) == 0).all()  # the middle of each axis
+    with pytest.raises(ValidationError):
+        PreviewRule(plane=(-1,))

@@ -234,7 +234,7 @@ def test_a_block_is_written_beside_the_next_where_there_is_room_and_its_bytes_ar
         client, Recipe.parse(RECIPE), worker_memory=int(60 * 90 * (18 + 4 * roomy.factor) / 0.6)
     )
     kind = job(tmp_path, "kind", shape).kind
-    assert (roomy._fit(*kind).beside, need._fit(*kind).beside) == (True, False)
+    assert (roomy._fit(kind).beside, need._fit(kind).beside) == (True, False)
     beside, by_itself = [job(tmp_path / name, "same", shape) for name in ("a", "b")]
     found = [next(iter(way([one]))) for way, one in ((roomy, beside), (need, by_itself))]
     assert found[0].sha256

@@ -1,0 +1,1 @@
+"""KIS GRIS: slit spectra of the GREGOR Infrared Spectrograph to maps of Stokes profiles; no inversion."""

@@ -1,0 +1,17 @@
+"""Simulated scans of a sunspot by GRIS with known truth, for tests and demonstrations; no observation.
+
+Level-1 slit files in the documented form. The forward model is an own one, in float64, and shares nothing
+with inversions.
+"""
+
+from pipeline.instruments.kis_gris.simulate.config import SimulationConfig
+from pipeline.instruments.kis_gris.simulate.scan import Scan, SlitFile, simulate, write, write_truth
+
+__all__ = [
+    "Scan",
+    "SimulationConfig",
+    "SlitFile",
+    "simulate",
+    "write",
+    "write_truth",
+]

@@ -1,0 +1,206 @@
+"""One cube of the slit files of a map, with what its header has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from astropy.io import fits
+
+from pipeline.frame import Frame
+from pipeline.instruments.kis_gris import facts, quicklook
+from pipeline.instruments.kis_gris.geometry import Place, place_of, slit_of
+from pipeline.instruments.kis_gris.noise import continuum_mask, noise_of
+from pipeline.instruments.kis_gris.scan import Sorted, sorted_scan
+from pipeline.quality import Quality
+from pipeline.step import Output, Params, References, gather
+
+Shape = tuple[int, ...]
+CUBE: Final = ("stokes", "wavelength", "y", "x")
+#: Pixels by which wavelength scales of slit positions may differ.
+_SAME_SCALE: Final = 0.1
+#: Part of a step by which positions may be off a straight scan, and by which the step may be off STEPSIZE.
+_STRAIGHT, _SAME_STEP = 0.5, 0.2
+#: How much more than white noise the continuum may have.
+_QUIET: Final = 1.5
+#: Cards of one slit file that mean nothing for a map.
+_OF_ONE: Final = ("IFILE", "NFILES", "FILESTAT", "AZIMUT", "ELEVATIO", "HOURANGL", "PARAANGL", "ROTANGLE")
+
+
+class MapParams(Params):
+    """What can be chosen of a map.
+
+    Attributes
+    ----------
+    line
+        [Angstrom] Line whose polarisation is shown beside the cube; 0: the one that is inverted.
+    reach
+        [Angstrom] Half width of what counts as that line.
+    """
+
+    line: float = 0.0
+    reach: float = 0.9
+
+
+def _cube(params: MapParams, shape: Shape) -> Shape:
+    return (*shape[1:4], shape[0] * shape[4])
+
+
+def _image(params: MapParams, shape: Shape) -> Shape:
+    return shape[3], shape[0] * shape[4]
+
+
+@gather(
+    "slit_map",
+    version=1,
+    prstep="CONCATENATION",
+    instrument="kis_gris",
+    memory_factor=3.0,
+    dims=CUBE,
+    output_shape=_cube,
+    output_dims=lambda params, dims: dims[1:],
+    outputs={"continuum": Output(_image), "circular": Output(_image), "linear": Output(_image)},
+)
+def slit_map(frames: Sequence[Frame], params: MapParams, references: References) -> Frame:
+    """Put the slit positions of a map side by side; missing ones are flagged, doubled ones used once."""
+    scan = sorted_scan(frames)
+    first = scan.kept[min(scan.kept)]
+    width, rows = first.data.shape[3], first.data.shape[2]
+    data = np.full(_cube(params, (scan.places, *first.data.shape)), np.nan, dtype=np.float32)
+    quality = np.full(data.shape[1:], Quality.MISSING, dtype=np.uint16)
+    for place, frame in scan.kept.items():
+        columns = slice(place * width, (place + 1) * width)
+        data[..., columns] = frame.data
+        quality[..., columns] = frame.quality
+    header = first.header.copy()
+    for name in _OF_ONE:
+        header.remove(name, ignore_missing=True, remove_all=True)
+    made = Frame(data, quality, header, first.source, dims=CUBE)
+    for sentence in (*scan.caveats, *_same_wavelengths(scan)):
+        made = made.with_caveat(sentence)
+    made = _placed(made, scan, width, rows)
+    _say_observation(header, scan, data.shape[0])
+    made = _with_noise(made)
+    return quicklook.with_pictures(made, params.line, params.reach)
+
+
+def _same_wavelengths(scan: Sorted) -> list[str]:
+    """A sentence where the wavelength scales of slit positions differ."""
+    scales = np.array(
+        [
+            [float(frame.header.get(name, 0.0)) for name in ("CRVAL3", "CDELT3")]
+            for frame in scan.kept.values()
+        ]
+    )
+    number = next(iter(scan.kept.values())).data.shape[1]
+    step = abs(scales[0, 1])
+    if not step:
+        return []
+    ends = np.stack([scales[:, 0], scales[:, 0] + (number - 1) * scales[:, 1]])
+    apart = float(np.ptp(ends, axis=1).max()) / step
+    if apart <= _SAME_SCALE:
+        return []
+    return [
+        f"wavelengths of slit positions differ by up to {apart:.2f} pixels; those of the first are written"
+    ]
+
+
+def _placed(made: Frame, scan: Sorted, width: int, rows: int) -> Frame:
+    """The map with its coordinates, as far as the slit files tell them."""
+    header = made.header
+    slits = {
+        place: slit
+        for place, frame in scan.kept.items()
+        if (slit := slit_of(frame.header, width, rows)) is not None
+    }
+    place = place_of(slits, scan.places)
+    size = facts.positive(header, "STEPSIZE")
+    if place is None:
+        for axis in (1, 2):
+            header.remove(f"CTYPE{axis}", ignore_missing=True)
+        return made.with_caveat("the slit files say nothing of where on the Sun they lie")
+    place = place._replace(step=(place.step[0] / width, place.step[1] / width))
+    place.write(header, scan.places * width, rows)
+    step = place.scales[0] * width
+    header["FOVX"] = (round(scan.places * step, 3), "[arcsec] field across the slit")
+    header["FOVY"] = (round(rows * place.scales[1], 3), "[arcsec] field along the slit")
+    _say_angle(header, place)
+    if place.scatter > _STRAIGHT * step:
+        made = made.with_caveat(
+            f'slit positions are off a straight scan by {place.scatter:.2f}" (root mean square)'
+        )
+    if size is None:
+        header["STEPSIZE"] = (round(step, 4), "[arcsec] by the coordinates of the slit positions")
+    elif len(slits) > 1 and abs(step / size - 1.0) > _SAME_STEP:
+        made = made.with_caveat(f'coordinates say a step of {step:.3f}", STEPSIZE says {size:.3f}"')
+    if not header.get("SIMULATD"):
+        made = made.with_caveat(
+            "coordinates are those of the slit files, some of whose angles the data centre calls unreliable; "
+            "compare with an image of the whole disk"
+        )
+    return made
+
+
+def _say_angle(header: fits.Header, place: Place) -> None:
+    radius = facts.positive(header, "RSUN_OBS") or facts.positive(header, "R0RADIUS")
+    seen = None if radius is None else facts.heliocentric(*place.centre, radius)
+    if seen is not None:
+        header["THETA"] = (round(seen[0], 3), "[deg] heliocentric angle of the map's middle")
+        header["MU"] = (round(seen[1], 4), "its cosine")
+
+
+def _say_observation(header: fits.Header, scan: Sorted, parameters: int) -> None:
+    frames = list(scan.kept.values())
+    header["OBSTYPE"] = (facts.observation_type(header), "observation type")
+    header["IMGSYS"] = (facts.imaging_system(header), "imaging system")
+    header["OBS_MODE"] = ("Polarimetric" if parameters == 4 else "Spectroscopic", "observation mode")
+    header["NSLITS"] = (scan.places, "slit positions of the map")
+    header["NSLITMIS"] = (len(scan.missing), "of which so many are missing")
+    header["NSLITDUP"] = (scan.doubled, "files of positions that were there already")
+    ends = [
+        str(one.header[name]) for one in frames for name in ("DATE-END", "DATE-OBS") if name in one.header
+    ]
+    if ends:
+        header["DATE-END"] = (max(ends), "end of the last slit position, UTC")
+    facts.add_exposure(header)
+    if (r0 := facts.span(frames, "ATMOS_R0")) is not None:
+        values = [value for one in frames if (value := facts.positive(one.header, "ATMOS_R0")) is not None]
+        header["ATMOS_R0"] = (round(float(np.mean(values)), 5), "[m] Fried's parameter, mean")
+        header["R0MIN"] = (round(100.0 * r0[0], 3), "[cm] smallest")
+        header["R0MAX"] = (round(100.0 * r0[1], 3), "[cm] largest")
+    first, step = header.get("CRVAL3"), header.get("CDELT3")
+    if isinstance(first, (int, float)) and isinstance(step, (int, float)):
+        at = quicklook.wavelengths(frames[0])
+        header["WAVEMIN"] = (round(float(at.min()), 4), "[Angstrom] shortest wavelength")
+        header["WAVEMAX"] = (round(float(at.max()), 4), "[Angstrom] longest wavelength")
+
+
+def _with_noise(made: Frame) -> Frame:
+    """The map saying how much noise Q, U and V have."""
+    if made.data.shape[0] != 4:
+        return made
+    inside = continuum_mask(quicklook.wavelengths(made), facts.wavelength_region(made))
+    bright = made.data[0][inside]
+    continuum = float(np.nanmedian(bright)) if np.isfinite(bright).any() else 0.0
+    found = {
+        letter: noise
+        for letter, values in zip("QUV", made.data[1:], strict=True)
+        if (noise := noise_of(values, continuum, inside)) is not None
+    }
+    for letter, noise in found.items():
+        made.header[f"NOISE_{letter}"] = (
+            float(f"{noise.white:.4g}"),
+            f"white noise of {letter} over the continuum",
+        )
+        made.header[f"NOISEC_{letter}"] = (float(f"{noise.whole:.4g}"), f"RMS of {letter} in the continuum")
+    if len(found) < 3:
+        return made.with_caveat("the noise of Q, U and V could not be measured")
+    told = ", ".join(f"{noise.white:.1e} ({letter})" for letter, noise in found.items())
+    made = made.with_caveat(f"polarisation below the noise means nothing: {told} of the continuum")
+    loud = [letter for letter, noise in found.items() if noise.whole > _QUIET * noise.white]
+    if loud:
+        made = made.with_caveat(
+            f"the continuum of {', '.join(loud)} varies by more than noise: fringes or crosstalk are left"
+        )
+    return made
