@@ -24,6 +24,7 @@ from lake.lake import Lake
 from lake.ledger import runs
 from lake.releases import quarantine as cases
 from lake.releases import search as finding
+from lake.releases.finding import Wanted
 from pipeline.cube.layout import Use
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Connection:
         until: Time | None = None,
         status: str | None = "ACTIVE",
         observation: str | None = None,
+        words: str | None = None,
     ) -> Results:
         """Releases that match all that is given.
 
@@ -113,16 +115,14 @@ class Connection:
             ACTIVE by default; `None` for every status.
         observation
             Name of the observation; ``*`` and ``?`` stand for anything.
+        words
+            Words, or their beginnings, that the name or a searchable value of the observation holds:
+            ``"HI2 science"``.
         """
         wanted = _level(level)
         found = finding.search(
             self.lake,
-            instrument=instrument,
-            level=wanted,
-            since=_moment(since),
-            until=_moment(until),
-            status=status,
-            pattern=observation,
+            Wanted(instrument, wanted, _moment(since), _moment(until), status, observation, words),
             principal=self.principal,
         )
         why = (

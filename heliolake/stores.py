@@ -16,6 +16,7 @@ from lake.errors import BadInput, Reason
 from lake.governance.policy import PUBLIC, Principal
 from lake.lake import Lake
 from lake.releases import search as finding
+from lake.releases.finding import Wanted
 
 _WILD = "*?"
 
@@ -55,12 +56,7 @@ def releases(
     for pattern in patterns or everything:
         matching = finding.search(
             lake,
-            instrument=instrument,
-            level=level,
-            since=since,
-            until=until,
-            status="ACTIVE",
-            pattern=pattern,
+            Wanted(instrument, level, since, until, "ACTIVE", pattern),
             principal=principal,
         )
         found += [Observation(lake, one, principal) for one in matching]

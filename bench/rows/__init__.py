@@ -24,6 +24,7 @@ NAMES: Final = (
     "ingest",
     "reductions",
     "access",
+    "search",
     "lasco",
 )
 

@@ -14,6 +14,7 @@ from bench.measure import Row, Skipped, duration, race
 from bench.setting import Setting
 from lake.governance.policy import OWNER, PUBLIC, Action, Principal, Terms, may
 from lake.lake import Lake
+from lake.releases.finding import Wanted
 from lake.releases.search import search
 
 _SCOPE = "bench_access"
@@ -64,7 +65,7 @@ def rows(setting: Setting) -> Iterator[Row | Skipped]:
 
 
 def _page(lake: Lake, principal: Principal, available: bool) -> list[dict[str, Any]]:
-    return search(lake, instrument=_SCOPE, principal=principal, available=available, limit=_PAGE)
+    return search(lake, Wanted(instrument=_SCOPE, available=available), principal=principal, limit=_PAGE)
 
 
 def _asked(principal: Principal) -> float:

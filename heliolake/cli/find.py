@@ -27,6 +27,8 @@ ProductName = Annotated[
     ),
 ]
 
+_AT_ONCE = 1000
+"""Releases in a listing for which nothing else was asked."""
 
 OfInstrument = Annotated[
     str | None,
@@ -70,15 +72,20 @@ def search(
     until: Until = None,
     status: WithStatus = None,
     observation: ObservationPattern = None,
-    limit: Annotated[
-        int | None,
+    words: Annotated[
+        str | None,
         typer.Option(
-            "--limit",
-            min=1,
-            max=2**31,
-            help="At most so many.",
+            "--words", metavar="WORDS", help="Only what these words, or words that begin so, are said of."
         ),
     ] = None,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", min=1, max=2**31, help="At most so many at once."),
+    ] = _AT_ONCE,
+    after: Annotated[
+        str,
+        typer.Option("--after", metavar="PLACE", help="Go on where a listing ended, as it said."),
+    ] = "",
     available: Annotated[
         bool, typer.Option("--available", help="Only those whose files you may have now.")
     ] = False,
@@ -91,30 +98,29 @@ def search(
       heliolake search
       heliolake search --instrument stereo_hi --level 1 --status ACTIVE
       heliolake search --since 2011-09-10 --until 2011-09-11 --json
+      heliolake search --words "HI2 science"
     """
     from heliolake.hints import why_nothing
-    from lake.releases.search import search as find
+    from lake.releases.finding import Wanted
+    from lake.releases.search import listing
 
+    wanted = Wanted(
+        instrument, level, since, until, status, pattern=observation, words=words, available=available
+    )
     with open_lake(ctx) as lake:
-        found = find(
-            lake,
-            principal=principal_of(ctx, lake),
-            available=available,
-            instrument=instrument,
-            level=level,
-            since=since,
-            until=until,
-            status=status,
-            pattern=observation,
-            limit=limit,
-        )
+        page = listing(lake, wanted, principal=principal_of(ctx, lake), limit=limit, after=after)
+        found = page["releases"]
         hint = "" if found else why_nothing(lake, instrument=instrument, level=level, observation=observation)
     if hint:
         err().print(shown(hint), soft_wrap=True)
     if as_json:
-        print_json({"releases": found})
+        print_json(page)
     elif found:
         out().print(release_table(found))
+        if page["more"]:
+            err().print(
+                f"There are more: say more of what you want, or --after {page['more']}", soft_wrap=True
+            )
     elif not hint:
         out().print("Nothing matches. [bold]heliolake search[/] without options lists all releases.")
 

@@ -77,6 +77,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
     from heliolake.demo.picture import write_picture
     from heliolake.notebook import Connection
     from lake.releases import quarantine
+    from lake.releases.finding import Wanted
     from lake.releases.search import search
 
     clock = _Clock()
@@ -96,7 +97,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
             result.processed[name] = connection.process(name)
         clock("process")
         result.releases = [one.facts for one in connection.search(status="ACTIVE")]
-        found = search(connection.lake, meta={"simulated": True})
+        found = search(connection.lake, Wanted(meta={"simulated": True}))
         result.simulated = {release["product"] for release in found}
         result.quarantined = quarantine.listing(connection.lake)
         say("Drawing")

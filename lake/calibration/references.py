@@ -20,8 +20,8 @@ from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.names import ProductKey, check_name, split_did, version_token
 from lake.releases.drafts import Provenance
+from lake.releases.finding import REFERENCE_SCOPE
 from lake.releases.releases import extend, product_lock
-from lake.releases.search import REFERENCE_SCOPE
 from lake.storage.store import Ref, Stored, key_of
 
 LEVEL = "0"

@@ -30,6 +30,15 @@ NAMING = {
 }
 
 
+# What is indexed is written here as `lake.catalogue.expressions` asks for it.
+_BEGUN = text("coalesce(date_beg, 'infinity'::timestamptz)")
+_SPAN = text("tstzrange(least(date_beg, date_end), greatest(date_beg, date_end), '[]')")
+_WORDS = text(
+    "(to_tsvector('simple'::regconfig, name) || "
+    "jsonb_to_tsvector('simple'::regconfig, meta, '[\"string\", \"numeric\"]'::jsonb))"
+)
+
+
 class Base(DeclarativeBase):
     """Root of the models; every text is unbounded, every time has a zone."""
 
@@ -64,6 +73,7 @@ class Observation(Base):
         # The pattern class serves equality and patterns like `hi2a_2011*` alike.
         Index("ix_observation_name", "name", postgresql_ops={"name": "text_pattern_ops"}),
         Index("ix_observation_meta", "meta", postgresql_using="gin"),
+        Index("ix_observation_words", _WORDS, postgresql_using="gin"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -123,6 +133,8 @@ class Product(Base):
         UniqueConstraint("observation_id", "level"),
         # Serves patterns like `stereo_hi:hi2a_2011*`; the unique index serves equality.
         Index("ix_product_name_pattern", "name", postgresql_ops={"name": "text_pattern_ops"}),
+        # Serves patterns like `*_2011*`; the function is our own, made by a migration.
+        Index("ix_product_name_threes", text("heliolake_trigrams(name)"), postgresql_using="gin"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -149,7 +161,19 @@ class Release(Base):
             postgresql_where=text("status = 'DRAFT'"),
         ),
         Index("ix_release_scope_level_status_date_beg", "scope", "level", "status", "date_beg"),
-        Index("ix_release_date_beg", "date_beg"),
+        # In the order of listings: by the beginning, those without one last.
+        Index("ix_release_begun", _BEGUN, "scope", "dataset"),
+        Index("ix_release_scope_begun", "scope", _BEGUN, "dataset"),
+        Index("ix_release_scope_level_begun", "scope", "level", _BEGUN, "dataset"),
+        Index(
+            "ix_release_seldom_begun",
+            "status",
+            _BEGUN,
+            "scope",
+            "dataset",
+            postgresql_where=text("status IN ('DRAFT', 'WITHDRAWN')"),
+        ),
+        Index("ix_release_span", _SPAN, postgresql_using="gist"),
         Index("ix_release_refs", "refs", postgresql_using="gin"),
         Index("ix_release_parents", "parents", postgresql_using="gin"),
         Index(

@@ -11,7 +11,7 @@ from lake.fsck.difference import REPAIR, Difference, Look
 from lake.fsck.picture import Did
 from lake.fsck.storage import is_old
 from lake.names import level_token, version_of, version_token
-from lake.releases.search import REFERENCE_SCOPE
+from lake.releases.finding import REFERENCE_SCOPE
 from lake.storage.store import LOST_AND_FOUND, Store, key_of
 
 _MANY = 20

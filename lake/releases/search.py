@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Row, Select, select
 
 from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult, Withdrawal
 from lake.catalogue.session import transaction
@@ -19,90 +19,78 @@ from lake.governance.policy import CUSTODY, PUBLIC, Action, NotGranted, Principa
 from lake.grant import Grant
 from lake.lake import Lake
 from lake.names import ProductKey, level_token, parse_product
-from lake.releases import nearby
-from lake.releases.access import Asked, readable, require
+from lake.releases import finding, nearby
+from lake.releases.access import Asked, require
+from lake.releases.finding import Wanted
 from lake.releases.releases import describe, entry
-from lake.releases.values import holding
 from lake.storage.files import sums_of_file
 from lake.storage.store import key_of
 from lake.storage.verify import copy_verified
-from lake.text import printable
 
-REFERENCE_SCOPE = "references"
-_LONGEST_SHOWN = 100
 _CONFIRMING = frozenset({"adler32", "sha256", "unit_id"})
 """What of a file tells somebody who has not got it whether a file they have is the same."""
-STATUSES = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
 
 
 def search(
     lake: Lake,
+    wanted: Wanted | None = None,
     *,
-    instrument: str | None = None,
-    level: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    status: str | None = None,
-    pattern: str | None = None,
-    meta: dict[str, Any] | None = None,
     principal: Principal = PUBLIC,
-    available: bool = False,
     limit: int | None = None,
-    offset: int = 0,
+    after: str = "",
 ) -> list[dict[str, Any]]:
-    """Releases that match all that is given, by time, product and version.
+    """Releases that match all that is given, by time and name.
 
     Parameters
     ----------
     lake
         The lake.
-    instrument
-        Name of the instrument. References are listed only when asked for as instrument `references`.
-    level
-        Level such as "1.5".
-    since, until
-        Releases with data in [since, until).
-    status
-        ACTIVE, SUPERSEDED, WITHDRAWN or DRAFT; all but DRAFT when absent.
-    pattern
-        Shell pattern (`*`, `?`) on the product or, without colon, on the observation.
-    meta
-        Searchable values the observation has, alone or among others.
+    wanted
+        What they are to match; all that are published, references apart, when absent.
     principal
         Who asks: `available` says of each release whether they may have its bytes.
-    available
-        Only those.
-    limit, offset
-        For paging.
+    limit
+        At most so many; all when absent.
+    after
+        Only those behind the one of this token; see `listing`.
 
     Returns
     -------
     list of dict
         With product, instrument, level, version, status, date_beg, date_end, files, did, bytes, created …
+
+    Raises
+    ------
+    BadInput
+        When something that is wanted cannot be.
     """
-    if since is not None and until is not None and since >= until:
-        raise BadInput(
-            "the time span is empty: it ends before it begins",
-            keyword="since, until",
-            found=f"{iso(since)}, {iso(until)}",
-            advice="the earlier time is since",
-            code=Reason.BAD_KEYWORD,
-        )
-    _refuse_unseen(instrument=instrument, level=level, status=status, observation=pattern)
-    query = _releases().where(*_conditions(instrument, level, since, until, status, pattern))
-    if not principal.operator:
-        query = query.where(Release.status != "DRAFT")
-    if available:
-        query = query.where(readable(principal))
-    if meta:
-        query = query.where(*holding(Observation.meta, meta))
-    query = query.order_by(Release.date_beg, Product.name, Release.version).offset(offset).limit(limit)
-    with transaction(lake.sessions) as session:
-        at = _now()
-        return [
-            describe(release, _key(observation, release)) | _standing(release, principal, at)
-            for release, observation in session.execute(query)
-        ]
+    at, rows = _now(), finding.everything(lake, wanted or Wanted(), principal, limit=limit, after=after)
+    return [_row(row, principal, at) for row in rows]
+
+
+def listing(
+    lake: Lake, wanted: Wanted | None = None, *, principal: Principal = PUBLIC, limit: int, after: str = ""
+) -> dict[str, Any]:
+    """A page of what `search` finds, and the token from which the next one goes on ("" at the end).
+
+    Returns
+    -------
+    dict
+        With `releases` and `more`.
+
+    Raises
+    ------
+    BadInput
+        When something that is wanted cannot be, or the token is none.
+    """
+    found = finding.page(lake, wanted or Wanted(), principal, limit=limit, after=after)
+    at = _now()
+    return {"releases": [_row(row, principal, at) for row in found.rows], "more": found.more}
+
+
+def _row(row: Row[Any], principal: Principal, at: datetime) -> dict[str, Any]:
+    release, observation = row
+    return describe(release, _key(observation, release)) | _standing(release, principal, at)
 
 
 def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
@@ -366,57 +354,5 @@ def _releases() -> Select[tuple[Release, Observation]]:
     )
 
 
-def _conditions(
-    instrument: str | None,
-    level: str | None,
-    since: datetime | None,
-    until: datetime | None,
-    status: str | None,
-    pattern: str | None,
-) -> Iterator[ColumnElement[bool]]:
-    yield Release.status != "DRAFT" if status is None else Release.status == _known(status)
-    yield Release.scope != REFERENCE_SCOPE if instrument is None else Release.scope == instrument
-    if level is not None:
-        yield Release.level == level
-    if since is not None:
-        yield Release.date_end >= since
-    if until is not None:
-        yield Release.date_beg < until
-    if pattern is not None:
-        column = Product.name if ":" in pattern else Observation.name
-        yield column.like(_like(pattern), escape="\\")
-
-
-def _refuse_unseen(**given: str | None) -> None:
-    """Refuse what no name holds and the database may not take: control characters, broken UTF-8."""
-    for option, value in given.items():
-        if value is not None and not value.isprintable():
-            raise BadInput(
-                f"the {option} holds a character that cannot be printed",
-                keyword=option,
-                found=printable(value[:_LONGEST_SHOWN]),
-                advice="write it anew, by hand",
-                code=Reason.BAD_NAME,
-            )
-
-
 def _key(observation: Observation, release: Release) -> ProductKey:
     return ProductKey(observation.scope, observation.name, release.level)
-
-
-def _known(status: str) -> str:
-    if status.upper() not in STATUSES:
-        raise BadInput(
-            f"{status!r} is not a status",
-            keyword="status",
-            found=printable(status[:_LONGEST_SHOWN]),
-            advice=f"one of {', '.join(STATUSES)}",
-            code=Reason.BAD_KEYWORD,
-        )
-    return status.upper()
-
-
-def _like(pattern: str) -> str:
-    """A shell pattern as a pattern of LIKE."""
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%").replace("?", "_")

@@ -29,6 +29,7 @@ from cluster.intake.ingest import ingest
 from cluster.scheduler import Scheduler
 from lake.lake import Lake
 from lake.releases import search
+from lake.releases.finding import Wanted
 from tests.cluster.frames import aia_file, aia_series, at
 from tests.stored import path_of
 
@@ -262,7 +263,7 @@ def test_files_do_not_wait_for_all_others_to_be_registered(
 
     def count(done: int, _total: int, _name: str) -> None:
         if done in (19, 20):
-            there.append(len(search.search(lake, instrument="sdo_aia", pattern="aia171_201802*")))
+            there.append(len(search.search(lake, Wanted(instrument="sdo_aia", pattern="aia171_201802*"))))
 
     report = ingest(lake, paths, on_progress=count)
     assert {item.outcome for item in report.items} == {"done"}
@@ -291,5 +292,5 @@ def test_an_ingest_that_was_killed_is_finished_by_the_same_command(
     assert not alive
     report = ingest(lake, [tmp_path])
     assert {item.outcome for item in report.items} == {"done"}
-    (release,) = search.search(lake, instrument="sdo_aia", pattern="aia171_20180109")
+    (release,) = search.search(lake, Wanted(instrument="sdo_aia", pattern="aia171_20180109"))
     assert (release["files"], release["version"]) == (260, 1)

@@ -24,6 +24,7 @@ from lake.fits.check import CheckedFits
 from lake.fits.windows import HELD
 from lake.lake import Lake
 from lake.releases import quarantine, search
+from lake.releases.finding import Wanted
 from tests.cluster.frames import aia_file, aia_series, at
 
 
@@ -305,7 +306,7 @@ def test_the_same_bytes_under_another_name_are_one_frame(
         f"the same image is here already as {did}",
         "already in the lake",
     ]
-    (release,) = search.search(lake, instrument="sdo_aia", pattern=f"*{day:%Y%m%d}*")
+    (release,) = search.search(lake, Wanted(instrument="sdo_aia", pattern=f"*{day:%Y%m%d}*"))
     assert release["files"] == 1
 
 
@@ -405,6 +406,6 @@ def test_the_real_files_are_told_apart(lake: Lake, real_data: Path) -> None:
     assert found["astropy_zerowidth.fits"] == ("quarantined", "no-image")
     (padding,) = [item for item in report.items if "no_block_padding" in item.file]
     assert padding.outcome in ("done", "skipped")
-    (release,) = search.search(lake, instrument="hinode_xrt", pattern="*20070424*")
+    (release,) = search.search(lake, Wanted(instrument="hinode_xrt", pattern="*20070424*"))
     caveats = search.show(lake, f"{release['product']}")["files"][0]["caveats"]
     assert "padding" in " ".join(caveats)

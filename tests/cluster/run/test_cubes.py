@@ -24,6 +24,7 @@ from lake.errors import BadInput
 from lake.governance.policy import OPERATOR
 from lake.lake import Lake
 from lake.releases import search
+from lake.releases.finding import Wanted
 from pipeline.errors import Fatal
 from pipeline.outcome import Status
 from pipeline.quality import Quality
@@ -115,8 +116,8 @@ def test_a_next_level_reads_cubes_and_their_flags_and_may_make_images_of_them(
     process(lake, scheduler, planned(lake, 2))
     report = process(lake, scheduler, planned(lake, 2, TO_IMAGE))
     assert [item.outcome for item in report.items] == ["done", "done"], report.items
-    (level1,) = search.search(lake, instrument="slit", level="Q1", pattern="slit_20240502")
-    (level2,) = search.search(lake, instrument="slit", level="Q2", pattern="slit_20240502")
+    (level1,) = search.search(lake, Wanted(instrument="slit", level="Q1", pattern="slit_20240502"))
+    (level2,) = search.search(lake, Wanted(instrument="slit", level="Q2", pattern="slit_20240502"))
     cubes, images = (Observation(lake, one).stack() for one in (level1, level2))
     assert cubes["image"].dims == ("time", *DIMS)
     assert cubes["quality"].dims == ("time", "y", "x")
@@ -154,7 +155,7 @@ def test_a_plan_whose_steps_take_none_of_its_files_is_refused_before_anything_ru
         process(lake, scheduler, plan)
     with pytest.raises(Fatal, match="step trim would make"):
         trial_stack(lake, plan, OPERATOR)
-    assert search.search(lake, instrument="slit", level="Q1", pattern="slit_20240504") == []
+    assert search.search(lake, Wanted(instrument="slit", level="Q1", pattern="slit_20240504")) == []
 
 
 def test_one_file_that_the_steps_do_not_take_ends_by_itself_with_the_reason(

@@ -25,6 +25,7 @@ from lake.ledger.owners import this_process
 from lake.ledger.run import Run
 from lake.ledger.units import UnitSpec
 from lake.releases import quarantine, search
+from lake.releases.finding import Wanted
 from pipeline.recipe import Recipe
 from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
 from tests.toy import TRIPLET, toy_frame
@@ -122,7 +123,7 @@ class TestGroups:
         ingest(lake, [late])
         report = process(lake, scheduler, planned(lake, 2))
         assert sorted(item.outcome for item in report.items) == ["done", "done", "skipped", "skipped"]
-        found = search.search(lake, instrument="toy", level="1", pattern="*20240702")
+        found = search.search(lake, Wanted(instrument="toy", level="1", pattern="*20240702"))
         assert sorted(one["version"] for one in found) == [1, 2]
 
     def test_a_group_may_be_taken_as_it_is_and_says_what_it_lacks(
@@ -166,7 +167,7 @@ class TestGroups:
         report = trial_products(lake, scheduler, plan, tmp_path / "trial", OPERATOR)
         assert {item.outcome for item in report.items} == {"done"}
         assert len(list((tmp_path / "trial").glob("*.fits"))) == 4
-        assert search.search(lake, instrument="toy", level="1", pattern="*20240706") == []
+        assert search.search(lake, Wanted(instrument="toy", level="1", pattern="*20240706")) == []
         stack = trial_stack(lake, plan, OPERATOR)
         assert stack["image"].shape == (2, 4, 6)
         assert stack["image"].compute().values[0, 0, 0] == 345.0

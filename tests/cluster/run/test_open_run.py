@@ -21,6 +21,7 @@ from lake.ledger.run import Run
 from lake.ledger.units import UnitSpec
 from lake.releases import publishing, quarantine, search
 from lake.releases.drafts import discard
+from lake.releases.finding import Wanted
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
 from pipeline.recipe import recipes
@@ -46,7 +47,7 @@ def counted(report: Report) -> dict[str, int]:
 
 
 def released(lake: Lake, day: int) -> list[tuple[int, str, int]]:
-    found = search.search(lake, instrument="sdo_aia", level="1.5", pattern=f"aia171_201703{day:02d}")
+    found = search.search(lake, Wanted(instrument="sdo_aia", level="1.5", pattern=f"aia171_201703{day:02d}"))
     return sorted((one["version"], one["status"], one["files"]) for one in found)
 
 

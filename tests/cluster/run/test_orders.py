@@ -21,6 +21,7 @@ from lake.lake import Lake
 from lake.ledger import control, executors, runs
 from lake.ledger.run import Run
 from lake.releases import search
+from lake.releases.finding import Wanted
 from pipeline.recipe import recipes
 from tests.cluster.frames import aia_series, at
 
@@ -59,7 +60,7 @@ def at_the_first_unit(act: Callable[[], object]) -> Callable[[int, int, str], No
 
 
 def statuses(lake: Lake, observation: str) -> list[tuple[int, str, int]]:
-    found = search.search(lake, instrument="sdo_aia", level="1.5", pattern=observation, status=None)
+    found = search.search(lake, Wanted(instrument="sdo_aia", level="1.5", pattern=observation, status=None))
     return sorted((one["version"], one["status"], one["files"]) for one in found)
 
 

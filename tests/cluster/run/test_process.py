@@ -41,6 +41,7 @@ from lake.lake import Lake
 from lake.ledger import runs
 from lake.releases import search
 from lake.releases.changes import changes
+from lake.releases.finding import Wanted
 from lake.releases.withdrawal import withdraw
 from pipeline.errors import Fatal
 from pipeline.errors import Retriable as PipelineRetriable
@@ -70,7 +71,7 @@ def processed(home: Home, lake: Lake, observation: str, **settings: object) -> R
 
 
 def released(lake: Lake, observation: str, level: str = "1.5") -> list[tuple[int, str, int]]:
-    found = search.search(lake, instrument="sdo_aia", level=level, pattern=observation)
+    found = search.search(lake, Wanted(instrument="sdo_aia", level=level, pattern=observation))
     return sorted((one["version"], one["status"], one["files"]) for one in found)
 
 
@@ -214,7 +215,7 @@ def test_a_release_bears_the_dates_of_its_headers_where_a_step_knows_them_better
     (item,) = process(lake, home.scheduler(), plan).items
     header = fits.getheader(path_of(lake, *item.output.split(":")))
     raw, made = (
-        search.search(lake, instrument="stereo_hi", level=level, pattern="hi2a_s7_20100601")[0]["date_beg"]
+        search.search(lake, Wanted("stereo_hi", level, pattern="hi2a_s7_20100601"))[0]["date_beg"]
         for level in ("0", "1")
     )
     assert made == header["DATE-BEG"].ljust(23, "0")[:23] + "Z"
@@ -438,7 +439,7 @@ def test_products_of_what_is_under_embargo_are_and_say_so_and_come_back_the_same
     with pytest.raises(BadInput, match="under embargo until"):
         process(lake, home.scheduler(), plan)
     assert counted(process(lake, home.scheduler(), plan, principal=OWNER)) == {"done": 1}
-    (made,) = search.search(lake, instrument="sdo_aia", level="1.5", pattern="aia171_20150821")
+    (made,) = search.search(lake, Wanted(instrument="sdo_aia", level="1.5", pattern="aia171_20150821"))
     assert made["embargo_until"] == "2999-01-01T00:00:00.000Z"
     (file,) = search.granted_files(lake, made["product"], OWNER)
     path = path_of(lake, file.scope, file.name)

@@ -18,6 +18,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import search
 from lake.releases.drafts import Provenance, reserve
+from lake.releases.finding import Wanted
 from lake.releases.releases import publish
 from tests.lake.calibration.test_choice import context_of, day, reference
 from tests.lake.conftest import MakeFiles
@@ -64,7 +65,10 @@ class TestKeeping:
         assert added.did == f"references:{scope}_flat.v0001.fits"
         assert lake.store.read(references.ref_of(lake, added).key) == flat.path.read_bytes()
         assert references.listing(lake, scope) == [added]
-        assert search.search(lake, instrument="references", pattern=f"references:{scope}*")[0]["files"] == 1
+        assert (
+            search.search(lake, Wanted(instrument="references", pattern=f"references:{scope}*"))[0]["files"]
+            == 1
+        )
 
     def test_the_same_reference_twice_is_one(self, lake: Lake, flat: NewReference) -> None:
         assert references.add(lake, [flat]) == references.add(lake, [flat])
@@ -113,7 +117,7 @@ class TestKeeping:
             )
         added = references.add(lake, new)
         assert [one.valid_from for one in added] == [day(number) for number in range(5)]
-        assert len(search.search(lake, instrument="references", pattern=f"references:{scope}*")) == 1
+        assert len(search.search(lake, Wanted(instrument="references", pattern=f"references:{scope}*"))) == 1
 
     def test_a_validity_that_ends_before_it_begins_is_refused(
         self, lake: Lake, flat: NewReference, scope: str

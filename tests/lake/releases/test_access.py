@@ -20,6 +20,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import search
 from lake.releases.access import readable, require_inputs
+from lake.releases.finding import Wanted
 from lake.releases.releases import extend
 
 MakeFiles = Callable[..., list[FileEntry]]
@@ -95,10 +96,10 @@ def test_every_access_to_what_is_under_embargo_is_in_the_audit_trail(lake: Lake,
 def test_search_says_what_one_may_have_and_lists_only_that_if_asked(
     lake: Lake, scope: str, held: str
 ) -> None:
-    (one,) = search.search(lake, instrument=scope)
+    (one,) = search.search(lake, Wanted(instrument=scope))
     assert (one["under_embargo"], one["available"]) == (True, False)
-    assert search.search(lake, instrument=scope, available=True) == []
-    (one,) = search.search(lake, instrument=scope, available=True, principal=Principal("ada"))
+    assert search.search(lake, Wanted(instrument=scope, available=True)) == []
+    (one,) = search.search(lake, Wanted(instrument=scope, available=True), principal=Principal("ada"))
     assert (one["under_embargo"], one["available"]) == (True, True)
     assert held.startswith(one["product"])
 

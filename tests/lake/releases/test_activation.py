@@ -13,6 +13,7 @@ from lake.names import ProductKey
 from lake.releases import activation, publishing, search
 from lake.releases.activation import active_units, former_release, history, reactivate
 from lake.releases.drafts import Provenance, reserve
+from lake.releases.finding import Wanted
 from lake.releases.releases import find_by_key, publish
 from tests.lake.conftest import MakeFiles
 
@@ -34,7 +35,7 @@ def tried(lake: Lake, product: ProductKey, make_files: MakeFiles) -> list[FileEn
 
 def statuses(lake: Lake, product: ProductKey) -> dict[int, str]:
     """Status of each version."""
-    found = search.search(lake, instrument=product.scope)
+    found = search.search(lake, Wanted(instrument=product.scope))
     return {row["version"]: row["status"] for row in found if row["product"] == product.name}
 
 

@@ -23,6 +23,7 @@ from lake.ledger.results import results
 from lake.names import ProductKey
 from lake.releases import publishing, releases, search
 from lake.releases.drafts import Provenance, content_key, discard, reserve
+from lake.releases.finding import Wanted
 from lake.releases.releases import active_files, extend, find_by_key, publish
 from lake.releases.twins import twins
 from lake.rucio.client import RucioClient
@@ -52,7 +53,7 @@ def assert_published(lake: Lake, product: ProductKey, version: int, names: list[
 
 def statuses(lake: Lake, product: ProductKey) -> dict[int, str]:
     """Status of each published version."""
-    found = search.search(lake, instrument=product.scope)
+    found = search.search(lake, Wanted(instrument=product.scope))
     return {row["version"]: row["status"] for row in found if row["product"] == product.name}
 
 

@@ -21,6 +21,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import search
 from lake.releases.drafts import Provenance, reserve
+from lake.releases.finding import Wanted
 from lake.releases.releases import extend, publish
 from tests.conftest import FUZZ
 from tests.lake.conftest import MakeFiles
@@ -48,12 +49,13 @@ def filled(lake: Lake, scope: str, make_files: MakeFiles) -> str:
 
 def found(lake: Lake, scope: str, **query: object) -> list[str]:
     """The releases of the scope that match, by dataset."""
-    rows = search.search(lake, instrument=scope, **query)  # type: ignore[arg-type]  # passed on as given
+    own = {name: query.pop(name) for name in ("limit", "after", "principal") if name in query}
+    rows = search.search(lake, Wanted(instrument=scope, **query), **own)  # type: ignore[arg-type]  # as given
     return [row["did"].partition(":")[2] for row in rows]
 
 
 def test_a_listing_has_what_scripts_rely_on(lake: Lake, filled: str) -> None:
-    (row,) = search.search(lake, instrument=filled, level="1", status="ACTIVE")
+    (row,) = search.search(lake, Wanted(instrument=filled, level="1", status="ACTIVE"))
     assert {
         "product": f"{filled}:hi1_a.l1",
         "instrument": filled,
@@ -74,7 +76,9 @@ def test_releases_are_found_by_level_status_and_pattern(lake: Lake, filled: str)
     assert found(lake, filled, pattern="*b") == ["hi1xb.l0.v0001"]
     assert found(lake, filled, pattern=f"{filled}:hi1?b.l0") == ["hi1xb.l0.v0001"]
     assert found(lake, filled, meta={"name": "hi1xb"}) == ["hi1xb.l0.v0001"]
-    assert found(lake, filled, limit=1, offset=1) == ["hi1_a.l1.v0001"]
+    assert found(lake, filled, words="hi1xb") == found(lake, filled, words="HI1x") == ["hi1xb.l0.v0001"]
+    assert found(lake, filled, words="hi1 hi1xb") == ["hi1xb.l0.v0001"]
+    assert found(lake, filled, words="hi1 hi9") == []
 
 
 def test_a_value_that_differs_between_files_is_kept_and_found_as_all_it_is(
@@ -108,16 +112,16 @@ def test_drafts_are_listed_only_when_asked_for(lake: Lake, filled: str) -> None:
 
 def test_an_unknown_status_is_refused_with_those_there_are(lake: Lake) -> None:
     with pytest.raises(BadInput, match="SUPERSEDED"):
-        search.search(lake, status="OLD")
+        search.search(lake, Wanted(status="OLD"))
 
 
-@pytest.mark.parametrize("option", ["instrument", "level", "status", "pattern"])
+@pytest.mark.parametrize("option", ["instrument", "level", "status", "pattern", "words"])
 @pytest.mark.parametrize("text", ["hi\0", "\udcff", "\x9b*"])
 def test_text_that_no_name_holds_is_refused_before_the_database_sees_it(
     lake: Lake, option: str, text: str
 ) -> None:
     with pytest.raises(BadInput, match="cannot be printed"):
-        search.search(lake, **{option: text})  # type: ignore[arg-type]  # one of the texts
+        search.search(lake, Wanted(**{option: text}))  # type: ignore[arg-type]  # one of the texts
 
 
 @settings(max_examples=50 * FUZZ)
@@ -125,9 +129,10 @@ def test_text_that_no_name_holds_is_refused_before_the_database_sees_it(
 def test_any_text_finds_something_or_nothing_or_is_refused_in_words(
     lake: Lake, first: str, second: str
 ) -> None:
-    for options in ({"instrument": first}, {"level": first}, {"status": first}, {"pattern": first}):
+    for option in ("instrument", "level", "status", "pattern", "words"):
+        options = {option: first}
         with contextlib.suppress(BadInput):
-            assert isinstance(search.search(lake, **options), list)  # type: ignore[arg-type]
+            assert isinstance(search.search(lake, Wanted(**options)), list)  # type: ignore[arg-type]
     for product in (first, f"{first}:{second}.l1", f"{second}.l1@v0001"):
         with pytest.raises(BadInput):
             search.show(lake, product)
@@ -146,7 +151,7 @@ def test_what_the_database_refuses_is_told_without_its_statement(lake: Lake) -> 
 def test_a_span_that_ends_before_it_begins_is_a_mistake(lake: Lake) -> None:
     early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 1, 2, tzinfo=UTC)
     with pytest.raises(BadInput, match="ends before it begins"):
-        search.search(lake, since=late, until=early)
+        search.search(lake, Wanted(since=late, until=early))
 
 
 def test_a_product_without_version_is_its_active_release(lake: Lake, filled: str) -> None:

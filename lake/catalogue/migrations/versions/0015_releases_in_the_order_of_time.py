@@ -1,0 +1,49 @@
+"""Releases are found in the order of time: by span, by parts of names, by words, each by an index."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+_INDEXES = {
+    "ix_release_begun": "release (coalesce(date_beg, 'infinity'::timestamptz), scope, dataset)",
+    "ix_release_scope_begun": "release (scope, coalesce(date_beg, 'infinity'::timestamptz), dataset)",
+    "ix_release_scope_level_begun": (
+        "release (scope, level, coalesce(date_beg, 'infinity'::timestamptz), dataset)"
+    ),
+    "ix_release_seldom_begun": (
+        "release (status, coalesce(date_beg, 'infinity'::timestamptz), scope, dataset) "
+        "WHERE status IN ('DRAFT', 'WITHDRAWN')"
+    ),
+    "ix_release_span": (
+        "release USING gist (tstzrange(least(date_beg, date_end), greatest(date_beg, date_end), '[]'))"
+    ),
+    "ix_product_name_threes": "product USING gin (heliolake_trigrams(name))",
+    "ix_observation_words": (
+        "observation USING gin ((to_tsvector('simple'::regconfig, name) || "
+        "jsonb_to_tsvector('simple'::regconfig, meta, '[\"string\", \"numeric\"]'::jsonb)))"
+    ),
+}
+
+
+def upgrade() -> None:
+    """Make them; extensions (pg_trgm, btree_gist) would do some of it, where a database has them."""
+    op.execute(
+        "CREATE FUNCTION heliolake_trigrams(name text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE "
+        "RETURN ARRAY(SELECT DISTINCT substr(name, n, 3) FROM generate_series(1, length(name) - 2) n)"
+    )
+    op.drop_index("ix_release_date_beg", table_name="release")
+    for name, what in _INDEXES.items():
+        op.execute(f"CREATE INDEX {name} ON {what}")
+
+
+def downgrade() -> None:
+    """Forget them."""
+    for name in _INDEXES:
+        op.execute(f"DROP INDEX {name}")
+    op.execute("DROP FUNCTION heliolake_trigrams(text)")
+    op.create_index("ix_release_date_beg", "release", ["date_beg"])

@@ -1,0 +1,334 @@
+"""Finding releases: which match, in the order of time, a page at a time, the last page as fast as the first.
+
+Every question is put so that an index in the order of the answer serves it. What began before a time span and
+reaches into it (few, found by their spans) comes before what begins within it (found in order). A page begins
+behind the last release of the one before, instead of counting up to it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Row,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
+
+from lake.catalogue.expressions import BEGUN, SPAN, THREES, WORDS
+from lake.catalogue.models import Observation, Product, Release
+from lake.catalogue.session import transaction
+from lake.entries import iso
+from lake.errors import BadInput, Reason
+from lake.governance.policy import Principal
+from lake.lake import Lake
+from lake.releases.access import readable
+from lake.releases.values import holding
+from lake.text import printable
+
+REFERENCE_SCOPE: Final = "references"
+STATUSES: Final = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
+_LONGEST_SHOWN: Final = 100
+_TRIGRAM: Final = 3
+_BY_CURSOR: Final = 2000
+"""Rows that are fetched together, where all are wanted."""
+_ENDLESS: Final = cast(literal("infinity"), DateTime(timezone=True))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What releases are to match, all of it.
+
+    Attributes
+    ----------
+    instrument
+        Name of the instrument. References are listed only when asked for as instrument `references`.
+    level
+        Level such as "1.5".
+    since, until
+        Releases with data in [since, until).
+    status
+        ACTIVE, SUPERSEDED, WITHDRAWN or DRAFT; all but DRAFT when absent.
+    pattern
+        Shell pattern (`*`, `?`) on the product or, without colon, on the observation.
+    words
+        Words that the observation's name or searchable values hold, each of them, as whole words or the
+        beginnings of words.
+    meta
+        Searchable values the observation has, alone or among others.
+    available
+        Only those whose bytes may be had by whoever asks.
+    """
+
+    instrument: str | None = None
+    level: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    status: str | None = None
+    pattern: str | None = None
+    words: str | None = None
+    meta: Mapping[str, Any] | None = None
+    available: bool = False
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise BadInput(
+                "the time span is empty: it ends before it begins",
+                keyword="since, until",
+                found=f"{iso(self.since)}, {iso(self.until)}",
+                advice="the earlier time is since",
+                code=Reason.BAD_KEYWORD,
+            )
+        _refuse_unseen(
+            instrument=self.instrument,
+            level=self.level,
+            status=self.status,
+            observation=self.pattern,
+            words=self.words,
+        )
+
+
+class Place(NamedTuple):
+    """Where a release stands in the order of all: by its beginning (those without one last), and its name."""
+
+    begun: datetime | None
+    scope: str
+    dataset: str
+
+    @property
+    def token(self) -> str:
+        """As text that somebody keeps to go on from here."""
+        begun = None if self.begun is None else self.begun.isoformat()
+        kept = json.dumps([begun, self.scope, self.dataset], separators=(",", ":"))
+        return base64.urlsafe_b64encode(kept.encode()).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, token: str) -> Place:
+        """The place that a token tells.
+
+        Raises
+        ------
+        BadInput
+            When it is none.
+        """
+        try:
+            kept = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+            begun, scope, dataset = json.loads(kept)
+            if not (
+                isinstance(scope, str) and isinstance(dataset, str) and f"{scope}{dataset}".isprintable()
+            ):
+                raise ValueError(kept)
+            place = cls(None if begun is None else datetime.fromisoformat(begun), scope, dataset)
+        except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+            raise _no_place(token) from error
+        if place.begun is not None and place.begun.tzinfo is None:
+            raise _no_place(token)
+        return place
+
+
+@dataclass(frozen=True)
+class Page:
+    """Releases in the order of time, and the token of the last one where more follow ("" at the end)."""
+
+    rows: Sequence[Row[Any]]
+    more: str
+
+
+def page(lake: Lake, wanted: Wanted, principal: Principal, *, limit: int, after: str = "") -> Page:
+    """So many of the releases that match, behind the one of a token.
+
+    Returns
+    -------
+    Page
+        Of pairs of `Release` and `Observation`.
+
+    Raises
+    ------
+    BadInput
+        When something that is wanted cannot be, or the token is none.
+    """
+    with transaction(lake.sessions) as session:
+        found = list(_ordered(session, wanted, principal, limit + 1, Place.of(after) if after else None))
+    rest = len(found) > limit
+    return Page(found[:limit], _place(found[limit - 1][0]).token if rest and limit else "")
+
+
+def everything(
+    lake: Lake, wanted: Wanted, principal: Principal, *, limit: int | None = None, after: str = ""
+) -> Iterator[Row[Any]]:
+    """Pairs of `Release` and `Observation` that match, in the order of pages, few of them in memory."""
+    with transaction(lake.sessions) as session:
+        yield from _ordered(session, wanted, principal, limit, Place.of(after) if after else None)
+
+
+def count(lake: Lake, wanted: Wanted, principal: Principal, most: int) -> int:
+    """How many match, counted no further than `most`."""
+    query = _rows(wanted, principal).where(_overlaps(wanted)).limit(most)
+    with transaction(lake.sessions) as session:
+        _plan_each(session)
+        counted = select(func.count()).select_from(query.with_only_columns(Release.id).subquery())
+        return int(session.scalar(counted) or 0)
+
+
+def _ordered(
+    session: Session, wanted: Wanted, principal: Principal, limit: int | None, after: Place | None
+) -> Iterator[Row[Any]]:
+    _plan_each(session)
+    left = limit
+    for part in _parts(wanted, after):
+        if left is not None and left <= 0:
+            return
+        query = _rows(wanted, principal).where(*part)
+        if after is not None:
+            begun = _ENDLESS if after.begun is None else literal(after.begun)
+            here = tuple_(begun, literal(after.scope), literal(after.dataset))
+            # The first condition follows from the second, and serves indexes with other columns before.
+            query = query.where(begun <= BEGUN, tuple_(BEGUN, Release.scope, Release.dataset) > here)
+        query = query.order_by(BEGUN, Release.scope, Release.dataset).limit(left)
+        options = {"yield_per": _BY_CURSOR} if limit is None else {}
+        for row in session.execute(query, execution_options=options):
+            if left is not None:
+                left -= 1
+            yield row
+
+
+def _parts(wanted: Wanted, after: Place | None) -> Iterator[list[ColumnElement[bool]]]:
+    """What of a time span an index has in order: what reaches into it, then what begins in it."""
+    ends = [] if wanted.until is None else [wanted.until > BEGUN]
+    if wanted.since is None:
+        yield ends
+        return
+    if after is None or (after.begun is not None and after.begun < wanted.since):
+        yield [_reaches_into(wanted.since)]
+    yield [wanted.since <= BEGUN, Release.date_end >= wanted.since, *ends]
+
+
+def _reaches_into(since: datetime) -> ColumnElement[bool]:
+    return and_(
+        SPAN.contains(literal(since, DateTime(timezone=True))),
+        Release.date_beg < since,
+        Release.date_end >= since,
+    )
+
+
+def _overlaps(wanted: Wanted) -> ColumnElement[bool]:
+    return or_(*(and_(*part) if part else text("true") for part in _parts(wanted, None)))
+
+
+def _plan_each(session: Session) -> None:
+    """Have each question planned for what is asked: a plan for any span fits a day as badly as all years."""
+    session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+
+
+def _rows(wanted: Wanted, principal: Principal) -> Select[tuple[Release, Observation]]:
+    return (
+        select(Release, Observation)
+        .join(Product, Product.id == Release.product_id)
+        .join(Observation, Observation.id == Product.observation_id)
+        .where(*conditions(wanted, principal))
+    )
+
+
+def conditions(wanted: Wanted, principal: Principal) -> Iterator[ColumnElement[bool]]:
+    """What of it does not concern time, as conditions on `Release`, `Product` and `Observation`."""
+    status, instrument = wanted.status, wanted.instrument
+    yield Release.status != "DRAFT" if status is None else Release.status == _known(status)
+    yield Release.scope != REFERENCE_SCOPE if instrument is None else Release.scope == instrument
+    if not principal.operator:
+        yield Release.status != "DRAFT"
+    if wanted.available:
+        yield readable(principal)
+    if wanted.level is not None:
+        yield Release.level == wanted.level
+    if wanted.pattern is not None:
+        yield from _like(wanted.pattern)
+    if wanted.words is not None:
+        yield from _holds_words(wanted.words)
+    if wanted.meta:
+        yield from holding(Observation.meta, wanted.meta)
+
+
+def _like(pattern: str) -> Iterator[ColumnElement[bool]]:
+    """A shell pattern as one of LIKE; what is written out of it is looked up by its threes of letters."""
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    column = Product.name if ":" in pattern else Observation.name
+    yield column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+    if threes := _threes(pattern):
+        # The name of a product holds that of its observation: one index serves both.
+        yield THREES.contains(literal(threes, ARRAY(Text)))
+
+
+def _threes(pattern: str) -> list[str]:
+    """Threes of letters that a name has to hold: side by side, for those that overlap tell little more."""
+    found: dict[str, None] = {}
+    for piece in re.split(r"[*?]+", pattern):
+        last = len(piece) - _TRIGRAM
+        for at in [*range(0, last + 1, _TRIGRAM), *([last] if last >= 0 else [])]:
+            found[piece[at : at + _TRIGRAM]] = None
+    return list(found)
+
+
+def _holds_words(words: str) -> Iterator[ColumnElement[bool]]:
+    for word in words.split():
+        known = func.plainto_tsquery(text("'simple'"), word)
+        if word.isalnum() and word.isascii():
+            known = func.to_tsquery(text("'simple'"), f"{word}:*")
+        yield WORDS.bool_op("@@")(known)
+
+
+def _place(release: Release) -> Place:
+    return Place(release.date_beg, release.scope, release.dataset)
+
+
+def _known(status: str) -> str:
+    if status.upper() not in STATUSES:
+        raise BadInput(
+            f"{status!r} is not a status",
+            keyword="status",
+            found=printable(status[:_LONGEST_SHOWN]),
+            advice=f"one of {', '.join(STATUSES)}",
+            code=Reason.BAD_KEYWORD,
+        )
+    return status.upper()
+
+
+def _refuse_unseen(**given: str | None) -> None:
+    """Refuse what no name holds and the database may not take: control characters, broken UTF-8."""
+    for option, value in given.items():
+        if value is not None and not value.isprintable():
+            raise BadInput(
+                f"the {option} holds a character that cannot be printed",
+                keyword=option,
+                found=printable(value[:_LONGEST_SHOWN]),
+                advice="write it anew, by hand",
+                code=Reason.BAD_NAME,
+            )
+
+
+def _no_place(token: str) -> BadInput:
+    return BadInput(
+        "this is no place in a listing",
+        keyword="after",
+        found=printable(token[:_LONGEST_SHOWN]),
+        advice="give the one that the listing before ended with, or none to begin anew",
+        code=Reason.BAD_KEYWORD,
+    )
