@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import Final
 
 _DEBIAN: Final = Path("/usr/lib")
+_SLEPT: Final = Path(__file__).parent / "slept"
 
 
 def library() -> Path | None:
@@ -25,4 +27,5 @@ def ahead(seconds: int) -> dict[str, str]:
         "FAKETIME": f"+{seconds}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_NO_CACHE": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(_SLEPT), os.environ.get("PYTHONPATH")])),
     }
