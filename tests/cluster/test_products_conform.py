@@ -18,6 +18,7 @@ from pipeline.registry import instruments, is_announced
 from pipeline.solarnet_check.finding import Grade
 from pipeline.solarnet_check.report import Report, Verdict
 from pipeline.stack import part, stack_of
+from tests.pipeline.instruments.kis_gris import raw as gris_files
 from tests.pipeline.instruments.kis_gris import simulated as gris
 from tests.pipeline.instruments.kis_lars import cycles as lars
 from tests.pipeline.instruments.sdo_aia import frames as aia
@@ -52,6 +53,12 @@ def gris_slits() -> list[Frame]:
     return made
 
 
+def gris_raw() -> Frame:
+    made = gris_files.with_coefficients(gris_files.frames_of(gris_files.scan())[0])
+    made.header["ORIGIN"] = "a data centre"
+    return made
+
+
 #: What no document at hand tells of an instrument, and a unit that its mission uses and no standard knows.
 UNTOLD = {
     "soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"},
@@ -76,6 +83,11 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
     ],
     "kis_gris": [
         ("kis_gris-map", gris_slits, {}),
+        (
+            "kis_gris-l1",
+            gris_raw,
+            {"flat_field.enabled": False, **gris_files.settings_of(gris_files.CONFIG)},
+        ),
     ],
 }
 CASES = [

@@ -9,9 +9,16 @@ import pytest
 
 from pipeline.frame import Frame
 from pipeline.recipe import recipes
+from tests.pipeline.instruments.kis_gris import raw as gris
 from tests.pipeline.instruments.sdo_aia.frames import small
 from tests.pipeline.instruments.soho_lasco.frames import raw as lasco_frame
 from tests.pipeline.instruments.stereo_hi.frames import frame_of
+
+
+def gris_frame() -> Frame:
+    config = gris.CONFIG.model_copy(update={"steps": 1, "rows": 16, "binning": 1})
+    return gris.with_coefficients(gris.frames_of(gris.scan(config))[0])
+
 
 CHAINS: list[tuple[str, Callable[[], Frame]]] = [
     ("stereo_hi-l1", frame_of),
@@ -19,10 +26,13 @@ CHAINS: list[tuple[str, Callable[[], Frame]]] = [
     ("stereo_hi-l1", lambda: frame_of(spacecraft="B", missing_blocks=(1,))),
     ("aia-l15", small),
     ("soho_lasco-l1", lambda: lasco_frame(CROTA1=180.0)),
+    ("kis_gris-l1", gris_frame),
 ]
 
 
-@pytest.mark.parametrize(("name", "make"), CHAINS, ids=["HI", "HI beacon", "HI with gaps", "AIA", "LASCO"])
+@pytest.mark.parametrize(
+    ("name", "make"), CHAINS, ids=["HI", "HI beacon", "HI with gaps", "AIA", "LASCO", "GRIS"]
+)
 def test_steps_leave_header_image_and_flags_of_their_input_alone(
     name: str, make: Callable[[], Frame]
 ) -> None:

@@ -45,7 +45,7 @@ class Scan(NamedTuple):
 
 def profiles_of(config: SimulationConfig, truth: Scene) -> F64:
     """Stokes profiles of all pixels of a map, shape (stokes, wavelength, y, x)."""
-    lines, through = opacities(config.region), veil(config)[:, None]
+    lines, through = opacities(config.region), veil(config.region, config.wavelengths)[:, None]
     made = np.empty((4, config.wavelengths.size, *truth.west.shape))
     for column in range(truth.west.shape[1]):
         slit = type(truth.atmosphere)(*(one[:, column] for one in truth.atmosphere))

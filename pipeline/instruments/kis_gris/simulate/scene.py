@@ -13,7 +13,12 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline.instruments.kis_gris.lines import LINES, Region
 from pipeline.instruments.kis_gris.simulate.config import SimulationConfig
-from pipeline.instruments.kis_gris.simulate.forward import Atmosphere, Opacity, strength_for
+from pipeline.instruments.kis_gris.simulate.forward import (
+    Atmosphere,
+    Opacity,
+    stokes,
+    strength_for,
+)
 from pipeline.instruments.kis_gris.simulate.zeeman import F64
 
 #: Radii of the spot within which the umbra lies.
@@ -93,20 +98,18 @@ def opacities(region: Region) -> list[Opacity]:
     ]
 
 
-def veil(config: SimulationConfig) -> F64:
+def veil(region: Region, wavelengths: F64) -> F64:
     """What chromosphere and Earth's air let through at each wavelength: lines without polarisation."""
-    through = np.ones_like(config.wavelengths)
-    for line in LINES[config.region]:
+    through = np.ones_like(wavelengths)
+    for line in LINES[region]:
         if line.lower is None:
             width = 0.05 if line.telluric else 0.35
-            through *= 1.0 - line.depth * np.exp(-(((config.wavelengths - line.wavelength) / width) ** 2))
+            through *= 1.0 - line.depth * np.exp(-(((wavelengths - line.wavelength) / width) ** 2))
     return through
 
 
-def quiet(config: SimulationConfig) -> F64:
+def quiet(region: Region, wavelengths: F64) -> F64:
     """The mean spectrum of the quiet Sun: no field, no motion."""
-    from pipeline.instruments.kis_gris.simulate.forward import stokes
-
     nothing, one = np.zeros(1), np.ones(1)
     still = Atmosphere(nothing, nothing, nothing, nothing, one, one * _GRADIENT)
-    return np.asarray(stokes(config.wavelengths, still, opacities(config.region))[0, :, 0] * veil(config))
+    return np.asarray(stokes(wavelengths, still, opacities(region))[0, :, 0] * veil(region, wavelengths))

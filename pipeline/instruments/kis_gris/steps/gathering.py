@@ -11,10 +11,9 @@ from astropy.io import fits
 from pipeline.frame import Frame
 from pipeline.instruments.kis_gris import facts, quicklook
 from pipeline.instruments.kis_gris.geometry import Place, place_of, slit_of
-from pipeline.instruments.kis_gris.noise import continuum_mask, noise_of
 from pipeline.instruments.kis_gris.scan import Sorted, sorted_scan
 from pipeline.quality import Quality
-from pipeline.step import Output, Params, References, gather
+from pipeline.step import Params, References, gather
 
 Shape = tuple[int, ...]
 CUBE: Final = ("stokes", "wavelength", "y", "x")
@@ -22,33 +21,16 @@ CUBE: Final = ("stokes", "wavelength", "y", "x")
 _SAME_SCALE: Final = 0.1
 #: Part of a step by which positions may be off a straight scan, and by which the step may be off STEPSIZE.
 _STRAIGHT, _SAME_STEP = 0.5, 0.2
-#: How much more than white noise the continuum may have.
-_QUIET: Final = 1.5
 #: Cards of one slit file that mean nothing for a map.
 _OF_ONE: Final = ("IFILE", "NFILES", "FILESTAT", "AZIMUT", "ELEVATIO", "HOURANGL", "PARAANGL", "ROTANGLE")
 
 
 class MapParams(Params):
-    """What can be chosen of a map.
-
-    Attributes
-    ----------
-    line
-        [Angstrom] Line whose polarisation is shown beside the cube; 0: the one that is inverted.
-    reach
-        [Angstrom] Half width of what counts as that line.
-    """
-
-    line: float = 0.0
-    reach: float = 0.9
+    """`slit_map` has nothing to choose."""
 
 
 def _cube(params: MapParams, shape: Shape) -> Shape:
     return (*shape[1:4], shape[0] * shape[4])
-
-
-def _image(params: MapParams, shape: Shape) -> Shape:
-    return shape[3], shape[0] * shape[4]
 
 
 @gather(
@@ -60,7 +42,6 @@ def _image(params: MapParams, shape: Shape) -> Shape:
     dims=CUBE,
     output_shape=_cube,
     output_dims=lambda params, dims: dims[1:],
-    outputs={"continuum": Output(_image), "circular": Output(_image), "linear": Output(_image)},
 )
 def slit_map(frames: Sequence[Frame], params: MapParams, references: References) -> Frame:
     """Put the slit positions of a map side by side; missing ones are flagged, doubled ones used once."""
@@ -81,8 +62,7 @@ def slit_map(frames: Sequence[Frame], params: MapParams, references: References)
         made = made.with_caveat(sentence)
     made = _placed(made, scan, width, rows)
     _say_observation(header, scan, data.shape[0])
-    made = _with_noise(made)
-    return quicklook.with_pictures(made, params.line, params.reach)
+    return made
 
 
 def _same_wavelengths(scan: Sorted) -> list[str]:
@@ -174,33 +154,3 @@ def _say_observation(header: fits.Header, scan: Sorted, parameters: int) -> None
         at = quicklook.wavelengths(frames[0])
         header["WAVEMIN"] = (round(float(at.min()), 4), "[Angstrom] shortest wavelength")
         header["WAVEMAX"] = (round(float(at.max()), 4), "[Angstrom] longest wavelength")
-
-
-def _with_noise(made: Frame) -> Frame:
-    """The map saying how much noise Q, U and V have."""
-    if made.data.shape[0] != 4:
-        return made
-    inside = continuum_mask(quicklook.wavelengths(made), facts.wavelength_region(made))
-    bright = made.data[0][inside]
-    continuum = float(np.nanmedian(bright)) if np.isfinite(bright).any() else 0.0
-    found = {
-        letter: noise
-        for letter, values in zip("QUV", made.data[1:], strict=True)
-        if (noise := noise_of(values, continuum, inside)) is not None
-    }
-    for letter, noise in found.items():
-        made.header[f"NOISE_{letter}"] = (
-            float(f"{noise.white:.4g}"),
-            f"white noise of {letter} over the continuum",
-        )
-        made.header[f"NOISEC_{letter}"] = (float(f"{noise.whole:.4g}"), f"RMS of {letter} in the continuum")
-    if len(found) < 3:
-        return made.with_caveat("the noise of Q, U and V could not be measured")
-    told = ", ".join(f"{noise.white:.1e} ({letter})" for letter, noise in found.items())
-    made = made.with_caveat(f"polarisation below the noise means nothing: {told} of the continuum")
-    loud = [letter for letter, noise in found.items() if noise.whole > _QUIET * noise.white]
-    if loud:
-        made = made.with_caveat(
-            f"the continuum of {', '.join(loud)} varies by more than noise: fringes or crosstalk are left"
-        )
-    return made
