@@ -111,6 +111,7 @@ def _kinds(number: int) -> dict[str, Callable[[random.Random], Asked]]:
             Wanted(pattern=f"*{(_FIRST + one.random() * years):%m%d_%H}*"),
             "",
         ),
+        "a name with a year in it": lambda one: (Wanted(pattern=f"*_20{one.randrange(19):02d}*"), ""),
         "two words": lambda one: (Wanted(words=f"region {one.randrange(9973)}"), ""),
         "a word that a fortieth have": lambda one: (Wanted(words=f"{100 + one.randrange(40)}"), ""),
         "a searchable value": lambda one: (Wanted(meta={"target": f"region {one.randrange(9973)}"}), ""),
@@ -133,7 +134,7 @@ def _plainly(lake: Lake, wanted: Wanted, after: str) -> float:
         select(Release, Observation)
         .join(Product, Product.id == Release.product_id)
         .join(Observation, Observation.id == Product.observation_id)
-        .where(*finding.conditions(wanted, PUBLIC))
+        .where(*finding.conditions(wanted, PUBLIC), *finding.of_names(wanted))
         .order_by(Release.date_beg, Product.name, Release.version)
         .limit(_PAGE)
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import DateTime, Text, func, literal_column
-from sqlalchemy.dialects.postgresql import ARRAY, TSTZRANGE, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TSTZRANGE
 
-from lake.catalogue.models import Observation, Product, Release
+from lake.catalogue.models import Product, Release
 
 BEGUN: Final = func.coalesce(
     Release.date_beg,
@@ -23,17 +23,6 @@ SPAN: Final = func.tstzrange(
     type_=TSTZRANGE,
 )
 """From when to when the data of a release are."""
-
-WORDS: Final = func.to_tsvector(literal_column("'simple'::regconfig"), Observation.name, type_=TSVECTOR).op(
-    "||", return_type=TSVECTOR()
-)(
-    func.jsonb_to_tsvector(
-        literal_column("'simple'::regconfig"),
-        Observation.meta,
-        literal_column('\'["string", "numeric"]\'::jsonb'),
-    )
-)
-"""The words of an observation: of its name, and of its searchable values."""
 
 THREES: Final = func.heliolake_trigrams(Product.name, type_=ARRAY(Text))
 """Every three letters of a product's name that stand side by side."""

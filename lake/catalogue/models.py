@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     DateTime,
     Double,
     ForeignKey,
@@ -18,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -33,10 +34,6 @@ NAMING = {
 # What is indexed is written here as `lake.catalogue.expressions` asks for it.
 _BEGUN = text("coalesce(date_beg, 'infinity'::timestamptz)")
 _SPAN = text("tstzrange(least(date_beg, date_end), greatest(date_beg, date_end), '[]')")
-_WORDS = text(
-    "(to_tsvector('simple'::regconfig, name) || "
-    "jsonb_to_tsvector('simple'::regconfig, meta, '[\"string\", \"numeric\"]'::jsonb))"
-)
 
 
 class Base(DeclarativeBase):
@@ -73,7 +70,7 @@ class Observation(Base):
         # The pattern class serves equality and patterns like `hi2a_2011*` alike.
         Index("ix_observation_name", "name", postgresql_ops={"name": "text_pattern_ops"}),
         Index("ix_observation_meta", "meta", postgresql_using="gin"),
-        Index("ix_observation_words", _WORDS, postgresql_using="gin"),
+        Index("ix_observation_words", "words", postgresql_using="gin"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -82,6 +79,15 @@ class Observation(Base):
     date_beg: Mapped[datetime | None] = mapped_column(index=True)
     date_end: Mapped[datetime | None]
     meta: Mapped[dict[str, Any]] = _empty_object()
+    # Of the name, and of the searchable values.
+    words: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "to_tsvector('simple'::regconfig, name) || "
+            "jsonb_to_tsvector('simple'::regconfig, meta, '[\"string\", \"numeric\"]'::jsonb)"
+        ),
+        deferred=True,
+    )
     created: Mapped[datetime] = _now()
 
 

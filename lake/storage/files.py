@@ -14,6 +14,12 @@ from lake.storage.store import WINDOW, Data
 
 _PASSING = {errno.EIO, errno.ESTALE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDOUT, errno.EINTR, errno.ENFILE}
 
+_ADVICE = {
+    errno.EDQUOT: "Free some space, or ask for a larger quota, and run again.",
+    # Systems do that with a disk that failed.
+    errno.EROFS: "Look why the disk is mounted so, mount it for writing and run again.",
+}
+
 
 def storage_error(error: OSError, path: Path) -> Retriable | Fatal:
     """The right root for a failure of a file system, as a plain sentence."""
@@ -22,7 +28,8 @@ def storage_error(error: OSError, path: Path) -> Retriable | Fatal:
         return Fatal(f"The storage is full: {path} cannot be written. Free some space and run again.")
     if error.errno in _PASSING:
         return Retriable(f"The storage failed at {path}: {what}. Try again; check the disk if it stays so.")
-    return Fatal(f"The storage refuses {path}: {what}. Check the folder's owner and permissions.")
+    advice = _ADVICE.get(error.errno or 0, "Check the folder's owner and permissions.")
+    return Fatal(f"The storage refuses {path}: {what}. {advice}")
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -278,6 +278,7 @@ def test_what_may_pass_is_told_from_what_somebody_has_to_mend(number: int, root:
     assert "/rse/a.fits" in str(error)
     assert ("full" in str(error)) == (number == errno.ENOSPC)
     assert (os.strerror(number) in str(error)) != (number == errno.ENOSPC)
+    assert ("mounted" in str(error)) == (number == errno.EROFS)
     assert "broken" in str(storage_error(OSError("broken"), Path("/rse/a.fits")))
 
 
