@@ -116,8 +116,8 @@ class Connection:
         observation
             Name of the observation; ``*`` and ``?`` stand for anything.
         words
-            Words, or their beginnings, that the name or a searchable value of the observation holds:
-            ``"HI2 science"``.
+            Words that the name or a searchable value of the observation holds, each of them; ``*`` behind one
+            stands for any ending: ``"HI2 science"``, ``"calib*"``.
         """
         wanted = _level(level)
         found = finding.search(

@@ -75,7 +75,9 @@ def search(
     words: Annotated[
         str | None,
         typer.Option(
-            "--words", metavar="WORDS", help="Only what these words, or words that begin so, are said of."
+            "--words",
+            metavar="WORDS",
+            help="Only what has these words in names or values; calib* for any ending.",
         ),
     ] = None,
     limit: Annotated[

@@ -33,6 +33,7 @@ NAMING = {
 
 # What is indexed is written here as `lake.catalogue.expressions` asks for it.
 _BEGUN = text("coalesce(date_beg, 'infinity'::timestamptz)")
+_SELDOM = text("status IN ('DRAFT', 'WITHDRAWN')")
 _SPAN = text("tstzrange(least(date_beg, date_end), greatest(date_beg, date_end), '[]')")
 
 
@@ -171,14 +172,7 @@ class Release(Base):
         Index("ix_release_begun", _BEGUN, "scope", "dataset"),
         Index("ix_release_scope_begun", "scope", _BEGUN, "dataset"),
         Index("ix_release_scope_level_begun", "scope", "level", _BEGUN, "dataset"),
-        Index(
-            "ix_release_seldom_begun",
-            "status",
-            _BEGUN,
-            "scope",
-            "dataset",
-            postgresql_where=text("status IN ('DRAFT', 'WITHDRAWN')"),
-        ),
+        Index("ix_release_seldom_begun", "status", _BEGUN, "scope", "dataset", postgresql_where=_SELDOM),
         Index("ix_release_span", _SPAN, postgresql_using="gist"),
         Index("ix_release_refs", "refs", postgresql_using="gin"),
         Index("ix_release_parents", "parents", postgresql_using="gin"),

@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    ColumnClause,
     ColumnElement,
     DateTime,
     Row,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     or_,
     select,
     text,
@@ -74,8 +76,8 @@ class Wanted:
     pattern
         Shell pattern (`*`, `?`) on the product or, without colon, on the observation.
     words
-        Words that the observation's name or searchable values hold, each of them, as whole words or the
-        beginnings of words.
+        Words that the observation's name or searchable values hold, each of them; `*` behind one stands for
+        any ending.
     meta
         Searchable values the observation has, alone or among others.
     available
@@ -329,9 +331,10 @@ def _threes(pattern: str) -> list[str]:
 
 def _holds_words(words: str) -> Iterator[ColumnElement[bool]]:
     for word in words.split():
-        known = func.plainto_tsquery(text("'simple'"), word)
-        if word.isalnum() and word.isascii():
-            known = func.to_tsquery(text("'simple'"), f"{word}:*")
+        stem = word.rstrip("*")
+        begins = stem != word and stem.isalnum() and stem.isascii()
+        simple: ColumnClause[str] = literal_column("'simple'")
+        known = func.to_tsquery(simple, f"{stem}:*") if begins else func.plainto_tsquery(simple, word)
         yield Observation.words.bool_op("@@")(known)
 
 

@@ -76,7 +76,8 @@ def test_releases_are_found_by_level_status_and_pattern(lake: Lake, filled: str)
     assert found(lake, filled, pattern="*b") == ["hi1xb.l0.v0001"]
     assert found(lake, filled, pattern=f"{filled}:hi1?b.l0") == ["hi1xb.l0.v0001"]
     assert found(lake, filled, meta={"name": "hi1xb"}) == ["hi1xb.l0.v0001"]
-    assert found(lake, filled, words="hi1xb") == found(lake, filled, words="HI1x") == ["hi1xb.l0.v0001"]
+    assert found(lake, filled, words="hi1xb") == found(lake, filled, words="HI1x*") == ["hi1xb.l0.v0001"]
+    assert found(lake, filled, words="hi1x") == []
     assert found(lake, filled, words="hi1 hi1xb") == ["hi1xb.l0.v0001"]
     assert found(lake, filled, words="hi1 hi9") == []
 
