@@ -312,6 +312,8 @@ _CHECKS: dict[str, Callable[[InternalAccount, Mapping[str, Any], Session], Answe
     "add_bad_pfns": _declare_pfns,
     "declare_suspicious_file_replicas": _service_only,
     "set_tombstone": _tombstone,
+    # Rucio knows of no embargo: whom it signs for has the bytes, whatever the archive says.
+    "get_signed_url": _service_only,
     "add_attribute": _account,
     "del_attribute": _account,
     "add_account_identity": _account,
@@ -324,6 +326,7 @@ _SERVICE_ACTIONS = frozenset(
     {
         *("add_replicas", "update_replicas_states", "declare_bad_file_replicas", "add_bad_pfns"),
         *("add_opendata_did", "update_opendata_did", "delete_opendata_did", "set_tombstone"),
+        "get_signed_url",
     }
 )
 """What a service account may do although the generic policy keeps it for root or for certain names."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import requests
-from rucio.common.exception import AccessDenied, DataIdentifierNotFound
+from rucio.common.exception import AccessDenied, DataIdentifierNotFound, RucioException
 
 from cluster.home.home import Home
-from tests.lake.rucio.conftest import Content, file_entry
+from tests.lake.rucio.conftest import Content, file_entry, sign_up
 from tests.lake.rucio.test_policy import CHANGES, NEVER, Change, places
 
 FALSE = "00000001"
@@ -211,3 +211,14 @@ def test_only_what_is_public_is_in_the_public_catalogue(
             rucio.update_opendata_did(**name, state=state)
         seen.append(requests.get(url, timeout=10).status_code)
     assert seen == [404, 200, 404]
+
+
+def test_rucio_signs_no_address_of_a_file_but_for_the_service(rucio: Any, service: Any, home: Home) -> None:
+    """It knows of no embargo, and by its own policy signs for every account with the attribute `sign-url`."""
+    address = "https://storage.example.org:443/bucket/scope/name"
+    for account in (sign_up(rucio, home, "sign-url"), sign_up(rucio, home, "sign-url", "admin")):
+        with pytest.raises(AccessDenied, match="signed URL"):
+            account.get_signed_url(home.rse, "s3", "read", address)
+    with pytest.raises(RucioException) as refusal:  # the element of an embedded home has nothing to sign with
+        service.get_signed_url(home.rse, "s3", "read", address)
+    assert not isinstance(refusal.value, AccessDenied)
