@@ -17,8 +17,9 @@ from heliolake.neighbours import require_own
 if TYPE_CHECKING:
     from heliolake.notebook import Connection, connect
     from heliolake.results import Observation, Results
+    from heliolake.series import fluctuation
 
-__all__ = ["Connection", "Observation", "Results", "connect"]
+__all__ = ["Connection", "Observation", "Results", "connect", "fluctuation"]
 
 
 require_own()
@@ -26,6 +27,10 @@ require_own()
 
 def __getattr__(name: str) -> Any:
     # The command line imports this package too and must start at once: xarray comes when it is asked for.
+    if name == "fluctuation":
+        from heliolake import series
+
+        return series.fluctuation
     if name in __all__:
         from heliolake import notebook
 

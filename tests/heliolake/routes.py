@@ -106,7 +106,8 @@ GOVERNING: dict[str, Words] = {
 OWNERS = frozenset(
     {
         "demo", "up", "down", "status", "ingest", "reduce", "quarantine", "cache", "recipes", "steps",
-        "instruments", "check", "fsck", "restore", "new instrument", "context add", "context list",
+        "instruments", "check", "fluctuation",
+        "fsck", "restore", "new instrument", "context add", "context list",
         "context show", "context diff", "context use", "migrate", "site add", "site list", "site show",
         "site drain", "site remove", "execute",
     }
