@@ -70,7 +70,7 @@ class Atmosphere:
         if not self.psf.size:
             return Form(observed, observed, 0, 1, self.unknowns)
         computed = (observed - 1) * self.oversampling + self.psf.size
-        return Form(_filled(computed), observed, self.psf.size, self.oversampling, self.unknowns)
+        return Form(_filled(computed), observed, 1, self.oversampling, self.unknowns)
 
     @cached_property
     def atoms(self) -> Atoms:
@@ -97,10 +97,10 @@ class Atmosphere:
     def _grid(self) -> NDArray[np.float64]:
         """The model's wavelengths; those that only fill registers repeat the last."""
         form, given = self.form, self.wavelengths
-        if not form.taps:
+        if not form.smeared:
             return np.pad(given, (0, form.computed - given.size), mode="edge")
         step = (given[-1] - given[0]) / (given.size - 1) / self.oversampling
-        return np.asarray(given[0] + step * (np.arange(form.computed) - form.taps // 2))
+        return np.asarray(given[0] + step * (np.arange(form.computed) - self.psf.size // 2))
 
     def observed(self, weights: ArrayLike = 1.0) -> Observed:
         """What all pixels share, for the kernels.
@@ -123,25 +123,20 @@ class Atmosphere:
 
     def synthesise(self, unknowns: ArrayLike) -> NDArray[Any]:
         """Stokes profiles, shape (pixels, 4, wavelengths), for unknowns as in `pipeline.inversion.forms`."""
-        p = np.ascontiguousarray(np.atleast_2d(unknowns), np.float64)
-        made = np.empty((len(p), 4, self.form.observed), self.dtype)
-        kernels(self.form).synthesise(
-            p,
-            self.atoms,
-            self.observed(),
-            made,
-            np.empty((0, self.unknowns, 4, self.form.observed), self.dtype),
-        )
-        return made[:, :, : self.wavelengths.size]
+        return self._evaluated(unknowns, slopes=False)[0]
 
     def slopes(self, unknowns: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         """Profiles and their derivatives, shape (pixels, unknowns, 4, wavelengths)."""
+        return self._evaluated(unknowns, slopes=True)
+
+    def _evaluated(self, unknowns: ArrayLike, *, slopes: bool) -> tuple[NDArray[Any], NDArray[Any]]:
         p = np.ascontiguousarray(np.atleast_2d(unknowns), np.float64)
         made = np.empty((len(p), 4, self.form.observed), self.dtype)
-        slopes = np.empty((len(p), self.unknowns, 4, self.form.observed), self.dtype)
-        kernels(self.form).synthesise(p, self.atoms, self.observed(), made, slopes)
+        by = np.empty((len(p) if slopes else 0, self.unknowns, 4, self.form.observed), self.dtype)
+        compiled = kernels(self.form)
+        (compiled.differentiate if slopes else compiled.synthesise)(p, self.atoms, self.observed(), made, by)
         count = self.wavelengths.size
-        return made[:, :, :count], slopes[..., :count]
+        return made[:, :, :count], by[..., :count]
 
 
 def _filled(count: int) -> int:

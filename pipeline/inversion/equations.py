@@ -52,14 +52,12 @@ def _profiles(w: Work, n: int, sums: int, p: Any, atoms: Any) -> None:
 
 
 @inlined
-def _smeared(
-    w: Work, n: int, m: int, taps: int, stride: int, psf: Any, given: int, out: int, rows: int
-) -> None:
+def _smeared(w: Work, n: int, m: int, stride: int, psf: Any, given: int, out: int, rows: int) -> None:
     """Rows of the model's wavelengths seen through the spectral PSF at those of the data."""
     clear(w, out, rows * m)
     for row in range(rows):
         source, target = w[given + row * n : given + (row + 1) * n], w[out + row * m : out + (row + 1) * m]
-        for t in range(taps):
+        for t in range(psf.size):
             share = psf[t]
             for i in range(m):
                 target[i] += share * source[i * stride + t]
@@ -73,21 +71,21 @@ def _half(p: Any) -> float:
 @inlined
 def stokes(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any) -> None:
     """Stokes profiles at the wavelengths of the data."""
-    n, m, taps, stride, _ = form
+    n, m, smeared, stride, _ = form
     sums, raw, stokes = places[0], places[1], places[2]
     real = w.dtype.type
     _profiles(w, n, sums, p, atoms)
     sine, cosine = real(sin(p[INCLINATION])), real(cos(p[INCLINATION]))
-    at = raw if taps else stokes
+    at = raw if smeared else stokes
     add_stokes(w, n, sums, at, real(_half(p)), sine * sine, cosine, real(p[SURFACE]), real(p[GRADIENT]))
-    if taps:
-        _smeared(w, n, m, taps, stride, observed.psf, raw, stokes, 4)
+    if smeared:
+        _smeared(w, n, m, stride, observed.psf, raw, stokes, 4)
 
 
 @inlined
 def jacobian(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any) -> None:
     """Derivatives by the first six unknowns, at the data's wavelengths, of what `stokes` computed last."""
-    n, m, taps, stride, _ = form
+    n, m, smeared, stride, _ = form
     sums, raw, columns = places[0], places[1], places[3]
     real = w.dtype.type
     per = 1.0 / exp(p[WIDTH])
@@ -95,7 +93,7 @@ def jacobian(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any)
         w,
         n,
         sums,
-        raw + 4 * n if taps else columns,
+        raw + 4 * n if smeared else columns,
         4 * n,
         real(_half(p)),
         real(sin(p[INCLINATION])),
@@ -105,8 +103,8 @@ def jacobian(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any)
         real(per),
         real(-per * atoms.reference / LIGHT),
     )
-    if taps:
-        _smeared(w, n, m, taps, stride, observed.psf, raw + 4 * n, columns, 4 * SLOPES)
+    if smeared:
+        _smeared(w, n, m, stride, observed.psf, raw + 4 * n, columns, 4 * SLOPES)
 
 
 @inlined

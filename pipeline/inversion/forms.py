@@ -24,8 +24,8 @@ class Form(NamedTuple):
     ----------
     computed, observed
         Wavelengths of the model and of the data, multiples of `LANES`.
-    taps
-        Of the spectral PSF; 0 without one.
+    smeared
+        1 with a spectral PSF, 0 without.
     stride
         How many wavelengths of the model lie between two of the data.
     unknowns
@@ -34,7 +34,7 @@ class Form(NamedTuple):
 
     computed: int
     observed: int
-    taps: int
+    smeared: int
     stride: int
     unknowns: int
 

@@ -22,6 +22,8 @@ _DAMPING: Final = 1e-4
 _BETTER, _GOOD, _WORSE, _HOPELESS = 0.1, 0.4, 10.0, 1e7
 #: Gains of the sum of squares that are not worth another step, measured and foretold.
 _SMALL_GAIN, _NO_GAIN = 0.3, 0.05
+#: Greatest damping with which a small gain means that the minimum is near, and not that steps are short.
+_NEAR: Final = 0.01
 
 
 class Kernels(NamedTuple):
@@ -30,8 +32,9 @@ class Kernels(NamedTuple):
     Attributes
     ----------
     synthesise
-        ``(unknowns, atoms, observed, profiles, slopes)``: fills profiles, shape (pixels, 4, observed), and,
-        where it is not empty, their derivatives, shape (pixels, unknowns, 4, observed).
+        ``(unknowns, atoms, observed, profiles, slopes)``: fills profiles, shape (pixels, 4, observed).
+    differentiate
+        The same, and their derivatives, shape (pixels, unknowns, 4, observed).
     fit
         ``(data, unknowns, atoms, observed, limits, squares, used, covariance)``: moves the unknowns, shape
         (pixels, unknowns), to where the sum of squares is least, and fills that, the number of evaluations
@@ -39,15 +42,16 @@ class Kernels(NamedTuple):
     """
 
     synthesise: Callable[..., None]
+    differentiate: Callable[..., None]
     fit: Callable[..., None]
 
 
 def _places(form: Form) -> tuple[tuple[int, ...], int]:
     """Where sums, sharp profiles, profiles, columns, data, weights and stray light lie; the whole length."""
-    n, m, taps, _, unknowns = form
+    n, m, smeared, _, unknowns = form
     lengths = (
         3 * SUMS * n,
-        4 * (1 + SLOPES) * n if taps else 0,
+        4 * (1 + SLOPES) * n if smeared else 0,
         4 * m,
         4 * m * (unknowns + 1),
         4 * m,
@@ -61,10 +65,10 @@ def _places(form: Form) -> tuple[tuple[int, ...], int]:
 @lru_cache
 def kernels(form: Form) -> Kernels:
     """The functions for a form; compiled when first called."""
-    return Kernels(_synthesiser(form), _fitter(form))
+    return Kernels(_synthesiser(form, with_slopes=False), _synthesiser(form, with_slopes=True), _fitter(form))
 
 
-def _synthesiser(form: Form) -> Callable[..., None]:
+def _synthesiser(form: Form, *, with_slopes: bool) -> Callable[..., None]:
     places, length = _places(form)
     shape = tuple(form)
     m, unknowns = form.observed, form.unknowns
@@ -72,10 +76,9 @@ def _synthesiser(form: Form) -> Callable[..., None]:
     @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
     def synthesise(p: Any, atoms: Any, observed: Any, profiles: Any, slopes: Any) -> None:
         w = np.zeros(length, profiles.dtype)
-        for i in range(m):
-            w[places[6] + i] = observed.stray[i]
-        w[places[5] : places[6]] = profiles.dtype.type(1.0)
         one = profiles.dtype.type(1.0)
+        w[places[5] : places[6]] = one
+        w[places[6] : places[6] + m] = observed.stray
         for pixel in range(p.shape[0]):
             here = p[pixel]
             share = profiles.dtype.type(here[FILLING]) if unknowns > UNKNOWNS else one
@@ -87,17 +90,16 @@ def _synthesiser(form: Form) -> Callable[..., None]:
                 profiles[pixel, 1, i] = share * (c * w[at + m] - s * w[at + 2 * m])
                 profiles[pixel, 2, i] = share * (s * w[at + m] + c * w[at + 2 * m])
                 profiles[pixel, 3, i] = share * w[at + 3 * m]
-            if slopes.size == 0:
-                continue
-            jacobian(w, shape, places, here, atoms, observed)
-            weighted(w, shape, places, here, share)
-            for k in range(unknowns):
-                for i in range(m):
-                    at = places[3] + k * 4 * m + i
-                    slopes[pixel, k, 0, i] = w[at]
-                    slopes[pixel, k, 1, i] = c * w[at + m] - s * w[at + 2 * m]
-                    slopes[pixel, k, 2, i] = s * w[at + m] + c * w[at + 2 * m]
-                    slopes[pixel, k, 3, i] = w[at + 3 * m]
+            if with_slopes:
+                jacobian(w, shape, places, here, atoms, observed)
+                weighted(w, shape, places, here, share)
+                for k in range(unknowns):
+                    for i in range(m):
+                        at = places[3] + k * 4 * m + i
+                        slopes[pixel, k, 0, i] = w[at]
+                        slopes[pixel, k, 1, i] = c * w[at + m] - s * w[at + 2 * m]
+                        slopes[pixel, k, 2, i] = s * w[at + m] + c * w[at + 2 * m]
+                        slopes[pixel, k, 3, i] = w[at + 3 * m]
 
     return synthesise  # type: ignore[no-any-return]
 
@@ -121,39 +123,34 @@ def _fitter(form: Form) -> Callable[..., None]:
         for pixel in range(p.shape[0]):
             here = p[pixel]
             w[places[4] : places[5]] = data[pixel].reshape(4 * m)
-            damping, fresh, count = _DAMPING, False, 1
-            share = real(here[FILLING]) if unknowns > UNKNOWNS else real(1.0)
-            stokes(w, shape, places, here, atoms, observed)
-            best = residual(w, shape, places, here, share)
+            damping, count, best, foretold, cut = _DAMPING, 0, np.inf, 0.0, True
+            trial[:] = here
             while True:
-                if not fresh:
-                    jacobian(w, shape, places, here, atoms, observed)
-                    weighted(w, shape, places, here, share)
-                    normal_equations(w, shape, places, normal)
-                    holding(here, normal, limits, unknowns, held)
-                    fresh = True
-                solve(normal, held, damping, unknowns, change)
-                cut = stepped(here, change, limits, unknowns, FIELD, INCLINATION, AZIMUTH, trial)
-                foretold = predicted(normal, change, unknowns)
-                if foretold < _NO_GAIN and not cut and damping < 0.01:
-                    here[:] = trial
-                    break
-                if count >= limits.evaluations:
-                    break
                 share = real(trial[FILLING]) if unknowns > UNKNOWNS else real(1.0)
                 stokes(w, shape, places, trial, atoms, observed)
                 found = residual(w, shape, places, trial, share)
                 count += 1
-                if found < best:
-                    gain, best, fresh = best - found, found, False
+                if found < best or count == 1:
+                    gain, best = best - found, found
                     here[:] = trial
-                    damping *= _BETTER if gain > 0.5 * foretold else _GOOD
-                    if gain < _SMALL_GAIN and not cut and damping < 0.01:
+                    if count > 1:
+                        damping *= _BETTER if gain > 0.5 * foretold else _GOOD
+                    if gain < _SMALL_GAIN and not cut and damping < _NEAR:
                         break
+                    jacobian(w, shape, places, here, atoms, observed)
+                    weighted(w, shape, places, here, share)
+                    normal_equations(w, shape, places, normal)
+                    holding(here, normal, limits, unknowns, held)
                 else:
                     damping *= _WORSE
-                    if damping > _HOPELESS:
-                        break
+                if count >= limits.evaluations or damping > _HOPELESS:
+                    break
+                solve(normal, held, damping, unknowns, change)
+                cut = stepped(here, change, limits, unknowns, FIELD, INCLINATION, AZIMUTH, trial)
+                foretold = predicted(normal, change, unknowns)
+                if foretold < _NO_GAIN and not cut and damping < _NEAR:
+                    here[:] = trial
+                    break
             squares[pixel], used[pixel] = best, count
             inverse(normal, held, unknowns, lower, covariance[pixel])
 

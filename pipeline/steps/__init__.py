@@ -1,5 +1,17 @@
 """Steps every instrument may use; those of one instrument lie with it."""
 
-from pipeline.steps import limb_fit, normalise_exposure, register_disk
+from pipeline.steps import (
+    disambiguate_azimuth,
+    invert_milne_eddington,
+    limb_fit,
+    normalise_exposure,
+    register_disk,
+)
 
-__all__ = ["limb_fit", "normalise_exposure", "register_disk"]
+__all__ = [
+    "disambiguate_azimuth",
+    "invert_milne_eddington",
+    "limb_fit",
+    "normalise_exposure",
+    "register_disk",
+]

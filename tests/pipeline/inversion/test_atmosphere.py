@@ -10,7 +10,7 @@ from pipeline.inversion.lines import line
 from tests.pipeline.inversion.models import F64, dense_profiles, drawn
 
 PAIR = [line("Fe I 6301.5"), line("Fe I 6302.5")]
-GRID: F64 = 6300.9 + 0.0215 * np.arange(112, dtype=np.float64)
+GRID: F64 = 6300.9 + 0.0215 * np.arange(108, dtype=np.float64)
 PSF = np.exp(-0.5 * (np.arange(-6, 7) / 2.2) ** 2)
 
 
@@ -38,7 +38,7 @@ def test_single_precision_is_far_below_the_noise() -> None:
 def test_derivatives_are_those_of_finite_differences(atmosphere: Atmosphere) -> None:
     p = drawn(10, atmosphere.unknowns)
     profiles, slopes = atmosphere.slopes(p)
-    assert (profiles == atmosphere.synthesise(p)).all()
+    np.testing.assert_allclose(profiles, atmosphere.synthesise(p), atol=1e-13)
     for k in range(atmosphere.unknowns):
         by = np.zeros(atmosphere.unknowns)
         by[k] = 1e-2 if k == 0 else 1e-5
@@ -73,7 +73,7 @@ def test_a_filling_factor_mixes_with_light_of_no_field() -> None:
 def test_what_points_to_the_observer_is_positive_in_the_blue_wing_of_v() -> None:
     p = drawn(1)
     p[0, 0], p[0, 1], p[0, 2] = 500.0, 0.3, 0.0
-    made = Atmosphere([line("Fe I 6302.5")], GRID, dtype=np.float64).synthesise(p)[0, 3]
+    made = double().synthesise(p)[0, 3]
     assert made[np.searchsorted(GRID, 6302.4936 - 0.04)] > 0.01
     assert made[np.searchsorted(GRID, 6302.4936 + 0.04)] < -0.01
 
@@ -81,8 +81,8 @@ def test_what_points_to_the_observer_is_positive_in_the_blue_wing_of_v() -> None
 def test_a_receding_gas_is_red() -> None:
     p = drawn(1)
     p[0, 0], p[0, 2] = 0.0, 3.0
-    made = Atmosphere([line("Fe I 6302.5")], GRID, dtype=np.float64).synthesise(p)[0, 0]
-    assert GRID[made.argmin()] == pytest.approx(6302.4936 * (1 + 3.0 / 299792.458), abs=0.022)
+    made = double().synthesise(p)[0, 0]
+    assert GRID[made.argmin()] == pytest.approx(6301.5012 * (1 + 3.0 / 299792.458), abs=0.022)
 
 
 def test_a_psf_on_uneven_wavelengths_is_refused() -> None:
