@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from lake.calibration.references import NewReference
 
 #: Modules with a `TALE`, by instrument; the first one is told where nobody asks for another.
-_MODULES: Final = {"": "heliolake.demo.first", "soho_lasco": "heliolake.demo.lasco"}
+_MODULES: Final = {
+    "": "heliolake.demo.first",
+    "kis_gris": "heliolake.demo.gris",
+    "soho_lasco": "heliolake.demo.lasco",
+}
 
 
 @dataclass(frozen=True)

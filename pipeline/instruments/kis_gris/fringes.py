@@ -67,16 +67,18 @@ def fringes_of(
     if free.sum() < 20 or longest <= shortest:
         return nothing
     rates = np.arange(1.0 / longest, 1.0 / shortest, 1.0 / (_FINE * span))
+    # Of each rate a cosine and a sine, at right angles to each other and to a level.
+    waves = np.concatenate([np.linalg.qr(_basis(at[free], [rate]))[0][:, 1:].T for rate in rates])
     found: list[float] = []
     for _ in range(most):
-        rest = spectra[free] - _fit(at[free], spectra[free], found) @ np.eye(spectra.shape[1])
+        rest = spectra[free] - _fit(at[free], spectra[free], found)
         noise = np.median(np.abs(np.diff(rest, axis=0)), axis=0) * 1.4826 / np.sqrt(2.0)
-        scaled = rest / np.maximum(noise, 1e-12)
-        power = np.array([_explained(at[free], scaled, rate) for rate in rates]) / (2.0 * spectra.shape[1])
+        explained = np.sum((waves @ (rest / np.maximum(noise, 1e-12))) ** 2, axis=1)
+        power = explained.reshape(-1, 2).sum(axis=1) / (2.0 * spectra.shape[1])
         best = int(np.argmax(power))
         if power[best] < 1.0 + surely / np.sqrt(spectra.shape[1]):
             break
-        found.append(_sharpened(at[free], scaled, rates, power, best))
+        found.append(_sharpened(rates, power, best))
     if not found:
         return nothing
     basis = _basis(at, found)
@@ -94,13 +96,7 @@ def _fit(at: F64, spectra: F64, rates: list[float]) -> F64:
     return np.asarray(basis @ np.linalg.lstsq(basis, spectra, rcond=None)[0])
 
 
-def _explained(at: F64, spectra: F64, rate: float) -> float:
-    """The sum of squares that a wave of this rate explains, in all spectra together."""
-    orthogonal, _ = np.linalg.qr(_basis(at, [rate]))
-    return float(np.sum((orthogonal[:, 1:].T @ spectra) ** 2))
-
-
-def _sharpened(at: F64, spectra: F64, rates: F64, power: F64, best: int) -> float:
+def _sharpened(rates: F64, power: F64, best: int) -> float:
     """The rate between two of the search at which most is explained: the top of a parabola."""
     if not 0 < best < rates.size - 1:
         return float(rates[best])

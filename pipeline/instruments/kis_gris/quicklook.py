@@ -23,6 +23,17 @@ def wavelengths(frame: Frame) -> NDArray[np.float64]:
     return np.asarray(float(first) + (np.arange(number) + before) * float(step), dtype=np.float64)
 
 
+def circular_of(
+    v: NDArray[np.float32], at: NDArray[np.float64], centre: float, reach: float
+) -> NDArray[np.float32]:
+    """Circular polarisation in a line: half the mean of V over its blue half less that over its red half.
+
+    Its sign is that of the field towards the observer. `v` has wavelengths first.
+    """
+    blue, red = (at >= centre - reach) & (at < centre), (at > centre) & (at <= centre + reach)
+    return np.asarray(0.5 * (v[blue].mean(axis=0) - v[red].mean(axis=0)), dtype=np.float32)
+
+
 def with_pictures(made: Frame, line: float, reach: float) -> Frame:
     """The map with its pictures as further outputs.
 
@@ -37,9 +48,8 @@ def with_pictures(made: Frame, line: float, reach: float) -> Frame:
 
     Notes
     -----
-    Circular polarisation is the mean of V over the blue half of the line less that over the red half, over
-    twice the continuum, so that its sign is that of the field towards the observer; linear polarisation is
-    the mean of the root of Q² + U² over the continuum.
+    Circular polarisation is that of `circular_of`; linear polarisation is the mean of the root of Q² + U²;
+    both are over the continuum.
     """
     at, region = wavelengths(made), facts.wavelength_region(made)
     continuum = _mean(made.data[0][continuum_mask(at, region)])
@@ -52,7 +62,7 @@ def with_pictures(made: Frame, line: float, reach: float) -> Frame:
     if whole:
         q, u, v = made.data[1:]
         with np.errstate(divide="ignore", invalid="ignore"):
-            circular = 0.5 * (v[blue].mean(axis=0) - v[red].mean(axis=0)) / continuum
+            circular = circular_of(v, at, centre, reach) / continuum
             linear = np.hypot(q[blue | red], u[blue | red]).mean(axis=0) / continuum
     elif made.data.shape[0] == 4:
         made = made.with_caveat(
