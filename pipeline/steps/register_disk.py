@@ -14,6 +14,7 @@ from pydantic import Field
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.kernels.resample import AffineMap, resample
+from pipeline.quality import Quality, flagged
 from pipeline.step import Params, References, step
 
 #: Cards of the grid that was left, and of alternate systems of it.
@@ -76,6 +77,8 @@ def register_disk(frame: Frame, params: RegisterDiskParams, references: Referenc
     ]
     leading = frame.data.shape[:-2]
     quality = np.stack([flag for _, flag in made]).reshape(*leading, rows, columns)
+    # What lies outside was not lost.
+    quality[flagged(quality, Quality.OUTSIDE_FIELD)] &= np.uint16(~Quality.MISSING & 0xFFFF)
     if frame.quality.ndim < frame.data.ndim:
         quality = np.bitwise_or.reduce(
             quality.reshape(-1, *frame.quality.shape[:-2], rows, columns), axis=0

@@ -18,6 +18,7 @@ from pipeline.registry import instruments, is_announced
 from pipeline.solarnet_check.finding import Grade
 from pipeline.solarnet_check.report import Report, Verdict
 from pipeline.stack import part, stack_of
+from tests.pipeline.instruments.kis_chrotel import simulated as chrotel
 from tests.pipeline.instruments.kis_gris import raw as gris_files
 from tests.pipeline.instruments.kis_gris import simulated as gris
 from tests.pipeline.instruments.kis_lars import cycles as lars
@@ -94,6 +95,14 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
             gris_raw,
             {"flat_field.enabled": False, **gris_files.settings_of(gris_files.CONFIG)},
         ),
+    ],
+    "kis_chrotel": [
+        ("kis_chrotel-l1", lambda: chrotel.frame(chrotel.HALPHA), {"flat_field.enabled": False}),
+        ("kis_chrotel-l2", lambda: chrotel.level_1(chrotel.CALCIUM), chrotel.SETTINGS),
+        ("kis_chrotel-he-l1", lambda: chrotel.scanned(chrotel.HELIUM), {"flat_field.enabled": False}),
+        ("kis_chrotel-he-l2", lambda: chrotel.cube(chrotel.HELIUM), chrotel.SETTINGS),
+        ("kis_chrotel-doppler", lambda: chrotel.flat_cube(chrotel.HELIUM), {}),
+        ("kis_chrotel-filaments", lambda: chrotel.level_2(chrotel.HALPHA), {}),
     ],
 }
 CASES = [

@@ -9,6 +9,9 @@ import pytest
 
 from pipeline.frame import Frame
 from pipeline.recipe import recipes
+from tests.pipeline.instruments.kis_chrotel.simulated import HALPHA
+from tests.pipeline.instruments.kis_chrotel.simulated import frame as chrotel_frame
+from tests.pipeline.instruments.kis_chrotel.simulated import level_1 as chrotel_level_1
 from tests.pipeline.instruments.kis_gris import raw as gris
 from tests.pipeline.instruments.sdo_aia.frames import small
 from tests.pipeline.instruments.soho_lasco.frames import raw as lasco_frame
@@ -27,11 +30,15 @@ CHAINS: list[tuple[str, Callable[[], Frame]]] = [
     ("aia-l15", small),
     ("soho_lasco-l1", lambda: lasco_frame(CROTA1=180.0)),
     ("kis_gris-l1", gris_frame),
+    ("kis_chrotel-l1", lambda: chrotel_frame(HALPHA)),
+    ("kis_chrotel-l2", lambda: chrotel_level_1(HALPHA)),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "make"), CHAINS, ids=["HI", "HI beacon", "HI with gaps", "AIA", "LASCO", "GRIS"]
+    ("name", "make"),
+    CHAINS,
+    ids=["HI", "HI beacon", "HI with gaps", "AIA", "LASCO", "GRIS", "ChroTel", "ChroTel 2"],
 )
 def test_steps_leave_header_image_and_flags_of_their_input_alone(
     name: str, make: Callable[[], Frame]

@@ -1,0 +1,180 @@
+"""Level 2: the large-scale pattern of the Lyot filter taken out, brightness over the quiet Sun's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline.errors import BadInput
+from pipeline.frame import Frame
+from pipeline.instruments.kis_chrotel import facts
+from pipeline.kernels.rings import over_course, ring_medians, smooth_course
+from pipeline.kernels.zernike import Field as LargeScale
+from pipeline.kernels.zernike import fit_field, modes, over_field
+from pipeline.quality import Quality
+from pipeline.step import Params, References, step
+
+#: Part of the radius beyond which blur mixes disk and sky.
+_SURE = 0.98
+
+
+class LargeScaleParams(Params):
+    """Parameters of the large-scale correction.
+
+    Attributes
+    ----------
+    order
+        Largest degree of the Zernike polynomials; null: that of `orders` with the smallest Bayesian
+        information criterion.
+    orders
+        Degrees that are tried.
+    clip
+        [sigma] Deviation from which on pixels (filaments, plage, spots) are left out of the fit.
+    passes
+        How often pixels are left out anew.
+    rounds
+        How often the course from centre to limb and the pattern are fitted in turn.
+    """
+
+    order: int | None = Field(default=None, ge=1, le=10)
+    orders: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
+    clip: float = Field(default=2.0, ge=1.0, le=10.0)
+    passes: int = Field(default=5, ge=1, le=20)
+    rounds: int = Field(default=3, ge=1, le=10)
+
+
+@step(
+    "large_scale",
+    version=1,
+    prstep="INTENSITY-CORRECTION",
+    instrument="kis_chrotel",
+    takes=("DN",),
+    memory_factor=3.0,
+    libraries=("numpy", "numba"),
+    dims=(..., "y", "x"),
+)
+def large_scale(frame: Frame, params: LargeScaleParams, references: References) -> Frame:
+    """Divide by the lopsided large-scale pattern, fitted with Zernike polynomials (after Shen et al. 2018).
+
+    What is the same all round the centre belongs to the course from centre to limb and stays.
+    """
+    disk = facts.disk(frame)
+    images = frame.data.reshape(-1, *frame.data.shape[-2:])
+    fields = [
+        fit_field(
+            image,
+            disk.x,
+            disk.y,
+            disk.radius,
+            order=params.order,
+            orders=params.orders,
+            clip=params.clip,
+            passes=params.passes,
+            rounds=params.rounds,
+        )
+        for image in images
+    ]
+    found = [one for one in fields if one is not None]
+    if len(found) != len(fields):
+        raise BadInput(
+            "too few pixels on the disk have a value for its large-scale pattern to be fitted",
+            file=frame.source,
+            keyword="R_SUN",
+            found=f"{disk.radius:.1f}",
+            advice="leave the frame out",
+        )
+    planes = [
+        over_field(image, disk.x, disk.y, disk.radius, one.polynomial)
+        for image, one in zip(images, found, strict=True)
+    ]
+    made = frame.replace(data=np.stack(planes).reshape(frame.data.shape))
+    return _told(made, found)
+
+
+def _told(frame: Frame, found: list[LargeScale]) -> Frame:
+    header = frame.header.copy()
+    header["ZERNORD"] = (max(one.order for one in found), "largest degree of the Zernike polynomials")
+    header["ZERNKEEP"] = (min(one.kept for one in found), "share of the disk the fit rests on")
+    header["ZERNRMS"] = (max(one.scatter for one in found), "relative, of what it rests on")
+    pattern = [float(np.sqrt((one.coefficients**2).sum())) for one in found]
+    header["ZERNAMP"] = (max(pattern), "root mean square of the pattern")
+    if len(found) == 1:
+        names = modes(found[0].order)
+        for number, ((n, m), value) in enumerate(zip(names, found[0].coefficients, strict=True), start=1):
+            header[f"ZERN{number}"] = (float(f"{value:.7g}"), f"n = {n}, m = {m}")
+    frame = frame.replace(header=header)
+    if header["ZERNKEEP"] < 0.6:
+        return frame.with_caveat("large_scale: more than two fifths of the disk were left out of the fit")
+    return frame
+
+
+class NormaliseParams(Params):
+    """Parameters of the normalisation.
+
+    Attributes
+    ----------
+    to
+        `course`: brightness over that of the quiet Sun at the same distance from the centre; `centre`: over
+        that of the quiet Sun in the disk's centre.
+    rings
+        Rings of equal area in which the course is measured.
+    """
+
+    to: Literal["course", "centre"] = "course"
+    rings: int = Field(default=200, ge=20, le=2000)
+
+
+@step(
+    "normalise",
+    version=1,
+    prstep="NORMALISATION",
+    instrument="kis_chrotel",
+    takes=("DN",),
+    gives="",
+    memory_factor=4.0,
+    libraries=("numpy", "numba"),
+    dims=(..., "y", "x"),
+)
+def normalise(frame: Frame, params: NormaliseParams, references: References) -> Frame:
+    """Divide by the quiet Sun: medians of rings about the centre, made smooth by a polynomial in µ.
+
+    What lies beyond the limb has no value; the outermost two hundredths of the radius are of low confidence.
+    """
+    disk = facts.disk(frame)
+    images = frame.data.reshape(-1, *frame.data.shape[-2:])
+    made, coefficients = [], []
+    for image in images:
+        course, polynomial = smooth_course(ring_medians(image, disk.x, disk.y, disk.radius, params.rings))
+        centre = float(polynomial.sum())
+        if not np.isfinite(course).all() or centre <= 0:
+            raise BadInput(
+                "the course from centre to limb cannot be measured",
+                file=frame.source,
+                keyword="CRPIX1, CRPIX2, R_SUN",
+                found=f"{disk.x + 1:.1f}, {disk.y + 1:.1f}, {disk.radius:.1f}",
+                advice="leave the frame out: too little of the disk has a value",
+            )
+        divisor = course if params.to == "course" else np.full_like(course, centre)
+        made.append(over_course(image, disk.x, disk.y, disk.radius, divisor))
+        coefficients.append(polynomial / centre)
+    data = np.stack(made).reshape(frame.data.shape)
+    header = frame.header.copy()
+    if len(made) == 1:
+        for power, value in enumerate(coefficients[0]):
+            header[f"CLV{power}"] = (float(f"{value:.7g}"), f"of mu^{power}, quiet Sun over its centre")
+    header["BTYPE"] = ("arith.ratio;phot.radiance;em.opt", "what the values are, UCD 1+")
+    header["BNAME"] = "Brightness over the quiet Sun's" + (
+        " at the same distance from the centre" if params.to == "course" else " in the disk's centre"
+    )
+    flags = _flags(disk, (frame.data.shape[-2], frame.data.shape[-1]))
+    return frame.replace(data=data, quality=frame.quality | flags, header=header)
+
+
+def _flags(disk: facts.Disk, shape: tuple[int, int]) -> NDArray[np.uint16]:
+    i, j = np.ogrid[: shape[0], : shape[1]]
+    place = ((j - disk.x) / disk.radius) ** 2 + ((i - disk.y) / disk.radius) ** 2
+    flags = np.where(place > _SURE**2, np.uint16(Quality.LOW_CONFIDENCE), np.uint16(0))
+    return np.where(place > 1.0, np.uint16(Quality.OUTSIDE_FIELD), flags)
