@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from pipeline.frame import Frame
 from pipeline.instruments.kis_gris import facts, quicklook
@@ -21,6 +22,8 @@ CUBE: Final = ("stokes", "wavelength", "y", "x")
 _SAME_SCALE: Final = 0.1
 #: Part of a step by which positions may be off a straight scan, and by which the step may be off STEPSIZE.
 _STRAIGHT, _SAME_STEP = 0.5, 0.2
+#: Slit positions that are written at once.
+_AT_ONCE: Final = 32
 #: Cards of one slit file that mean nothing for a map.
 _OF_ONE: Final = ("IFILE", "NFILES", "FILESTAT", "AZIMUT", "ELEVATIO", "HOURANGL", "PARAANGL", "ROTANGLE")
 
@@ -50,10 +53,11 @@ def slit_map(frames: Sequence[Frame], params: MapParams, references: References)
     width, rows = first.data.shape[3], first.data.shape[2]
     data = np.full(_cube(params, (scan.places, *first.data.shape)), np.nan, dtype=np.float32)
     quality = np.full(data.shape[1:], Quality.MISSING, dtype=np.uint16)
-    for place, frame in scan.kept.items():
-        columns = slice(place * width, (place + 1) * width)
-        data[..., columns] = frame.data
-        quality[..., columns] = frame.quality
+    for places in _together(scan):
+        columns = slice(places[0] * width, (places[-1] + 1) * width)
+        data[..., columns] = np.concatenate([scan.kept[place].data for place in places], axis=-1)
+        flags = [_flags(scan.kept[place], quality.shape[0]) for place in places]
+        quality[..., columns] = np.concatenate(flags, axis=-1)
     header = first.header.copy()
     for name in _OF_ONE:
         header.remove(name, ignore_missing=True, remove_all=True)
@@ -63,6 +67,25 @@ def slit_map(frames: Sequence[Frame], params: MapParams, references: References)
     made = _placed(made, scan, width, rows)
     _say_observation(header, scan, data.shape[0])
     return made
+
+
+def _together(scan: Sorted) -> Iterator[list[int]]:
+    """Positions beside one another, some at a time: single columns of an array are slow to write."""
+    run: list[int] = []
+    for place in sorted(scan.kept):
+        if run and (place != run[-1] + 1 or len(run) == _AT_ONCE):
+            yield run
+            run = []
+        run.append(place)
+    yield run
+
+
+def _flags(frame: Frame, wavelengths: int) -> NDArray[np.uint16]:
+    """Flags over (wavelength, y, x), whatever axes a frame has them for."""
+    plane = frame.quality
+    if plane.ndim == len(CUBE):
+        plane = np.bitwise_or.reduce(plane, axis=0)
+    return np.broadcast_to(plane, (wavelengths, *frame.data.shape[2:]))
 
 
 def _same_wavelengths(scan: Sorted) -> list[str]:

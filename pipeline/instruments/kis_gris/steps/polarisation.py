@@ -16,6 +16,8 @@ from pipeline.step import Output, Params, References, step
 CUBE: Final = ("stokes", "wavelength", "y", "x")
 #: Card by which our own level 1 says that V and Q, U were not parted yet.
 TO_DO: Final = "XTALK_V"
+#: Spectra that crosstalk is measured by.
+_MOST_SPECTRA: Final = 4000
 #: How much more than white noise the continuum may have.
 _QUIET: Final = 1.5
 F64 = NDArray[np.float64]
@@ -188,14 +190,23 @@ def stokes_crosstalk(frame: Frame, params: StokesParams, references: References)
         return frame
     lines = [line for line in LINES[region] if line.lower is not None]
     at = quicklook.wavelengths(frame)
-    flat = frame.data.reshape(4, at.size, -1)
-    pixels = np.asarray(flat[..., np.isfinite(flat).all(axis=(0, 1))], dtype=np.float64)
-    even, odd = crosstalk.parted(pixels, at, lines, params.reach)
+    even, odd = crosstalk.parted(_strongest(frame.data, at, lines, params.reach), at, lines, params.reach)
     if not even.shape[2]:
         return frame.with_caveat(
             "crosstalk between V and Q, U is left: no line to measure it by", mode="NOT-MEASURED"
         )
     return _parted(frame, crosstalk.leak_of(even, odd), params.surely)
+
+
+def _strongest(data: NDArray[np.float32], at: F64, lines: list[Line], reach: float) -> F64:
+    """The spectra with most polarisation in their lines, shape (4, wavelength, n): they say nearly all."""
+    flat = data.reshape(4, at.size, -1)
+    power = np.zeros(flat.shape[2])
+    for index in np.flatnonzero(~_free(at, tuple(lines), reach)):
+        power += np.sum(flat[1:, index] ** 2, axis=0)
+    order = np.argsort(np.where(np.isfinite(power), power, -1.0))[-_MOST_SPECTRA:]
+    chosen = np.asarray(flat[..., np.sort(order)], dtype=np.float64)
+    return chosen[..., np.isfinite(chosen).all(axis=(0, 1))]
 
 
 def _parted(frame: Frame, leak: crosstalk.Leak, surely: float) -> Frame:
@@ -210,7 +221,10 @@ def _parted(frame: Frame, leak: crosstalk.Leak, surely: float) -> Frame:
     if not (linear or circular):
         return made
     header, data = made.header.copy(), made.data.copy()
-    data[1:] = leak.undone(made.data[1:].astype(np.float64), linear=linear, circular=circular)
+    for index in range(data.shape[1]):  # a wavelength at a time, for maps are large
+        data[1:, index] = leak.undone(
+            made.data[1:, index].astype(np.float64), linear=linear, circular=circular
+        )
     values = (*leak.from_v, *leak.into_v)
     errors = (*leak.from_v_error, *leak.into_v_error)
     done = (linear, linear, circular, circular)

@@ -23,6 +23,12 @@ def slits(config: SimulationConfig = SMALL) -> list[Frame]:
     return [Frame.of(one.data, one.header.copy(), one.filename, dims=DIMS) for one in scan(config).files]
 
 
+@lru_cache(maxsize=1)
+def whole() -> Ran:
+    """The map of the small scan with all its slit positions; nobody may change it."""
+    return mapped(slits())
+
+
 def mapped(frames: list[Frame], places: int | None = None, **settings: object) -> Ran:
     """What the recipe makes of slit files."""
     (ran,) = run_recipe(

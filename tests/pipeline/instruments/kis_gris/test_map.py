@@ -14,7 +14,7 @@ from pipeline.instruments.kis_gris.simulate import SimulationConfig
 from pipeline.outcome import Status
 from pipeline.quality import Quality, flagged
 from pipeline.registry import recognise
-from tests.pipeline.instruments.kis_gris.simulated import DIMS, SMALL, mapped, scan, slits
+from tests.pipeline.instruments.kis_gris.simulated import DIMS, SMALL, mapped, scan, slits, whole
 
 
 def test_a_slit_file_is_recognised_and_tells_its_map() -> None:
@@ -39,7 +39,7 @@ def test_the_documented_keywords_alone_are_recognised_too() -> None:
 
 
 def test_a_whole_map_holds_every_slit_at_its_place() -> None:
-    made = mapped(slits()).made
+    made = whole().made
     for place, one in enumerate(scan().files):
         np.testing.assert_array_equal(made.data[..., place], one.data[..., 0])
     assert not made.quality.any()
@@ -62,7 +62,7 @@ def test_a_whole_map_holds_every_slit_at_its_place() -> None:
 
 
 def test_every_pixel_of_the_map_is_where_the_simulated_slit_was() -> None:
-    header, truth = mapped(slits()).made.header, scan().truths[0]
+    header, truth = whole().made.header, scan().truths[0]
     y, x = np.indices(truth.west.shape)
     none = np.zeros(x.size)
     found = WCS(header).wcs_pix2world(x.ravel(), y.ravel(), none, none, 0)
@@ -79,7 +79,7 @@ def test_angle_and_cosine_are_those_of_the_mission_s_example() -> None:
     assert seen[0] == pytest.approx(20.369, abs=1e-3)
     assert seen[1] == pytest.approx(0.937, abs=5e-4)
     assert facts.heliocentric(970.0, 0.0, radius) is None
-    header = mapped(slits()).made.header
+    header = whole().made.header
     rho = np.hypot(*SMALL.centre)
     assert header["THETA"] == pytest.approx(np.degrees(np.arcsin(rho / 944.6)), abs=0.01)
     assert header["MU"] == pytest.approx(np.cos(np.radians(header["THETA"])), abs=1e-4)
@@ -95,9 +95,9 @@ def test_missing_positions_are_empty_and_flagged_and_named() -> None:
     assert (flagged(made.quality, Quality.MISSING).all(axis=(0, 1)) == gone).all()
     assert made.header["NSLITMIS"] == 2
     assert any(text.endswith(": 1, 4") for text in made.caveats)
-    whole = mapped(slits()).made.header
+    complete = whole().made.header
     for name in ("CRPIX1", "CRVAL1", "CRVAL2", "CDELT1", "PC1_2"):
-        assert made.header[name] == pytest.approx(whole[name], abs=1e-6)
+        assert made.header[name] == pytest.approx(complete[name], abs=1e-6)
 
 
 def test_order_does_not_matter_and_what_came_twice_counts_once() -> None:
@@ -106,7 +106,7 @@ def test_order_does_not_matter_and_what_came_twice_counts_once() -> None:
     holes[:, :, 5] = np.nan
     spoilt = Frame(holes, frames[2].quality, frames[2].header, "again.fits", dims=DIMS)
     made = mapped([spoilt, *frames[::-1]], places=6).made
-    np.testing.assert_array_equal(made.data, mapped(slits()).made.data)
+    np.testing.assert_array_equal(made.data, whole().made.data)
     assert made.header["NSLITDUP"] == 1
     assert any("came twice" in text and "again.fits" in text for text in made.caveats)
 
@@ -140,7 +140,7 @@ def test_without_the_number_of_steps_files_stand_one_after_another_with_a_caveat
     for frame in frames:
         del frame.header["STEPS"]
     made = mapped(frames).made
-    np.testing.assert_array_equal(made.data, mapped(slits()).made.data)
+    np.testing.assert_array_equal(made.data, whole().made.data)
     assert any("STEPS" in text for text in made.caveats)
 
 
@@ -156,7 +156,7 @@ def test_the_image_slicer_and_files_without_a_number_are_refused() -> None:
 
 
 def test_noise_is_that_of_the_simulation_and_told() -> None:
-    made = mapped(slits()).made
+    made = whole().made
     continuum = np.median(made.data[0])
     for letter in "QUV":
         assert made.header[f"NOISE_{letter}"] == pytest.approx(SMALL.noise / continuum, rel=0.15)
@@ -178,7 +178,7 @@ def test_a_wave_in_the_continuum_is_no_white_noise() -> None:
 
 
 def test_pictures_beside_the_map_have_the_sign_of_the_field() -> None:
-    ran = mapped(slits())
+    ran = whole()
     spot = scan().truths[0].atmosphere
     umbra = spot.field > 1500
     assert umbra.any()
