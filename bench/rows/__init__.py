@@ -26,6 +26,7 @@ NAMES: Final = (
     "access",
     "search",
     "lasco",
+    "lars",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

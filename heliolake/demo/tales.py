@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     "": "heliolake.demo.first",
     "kis_gris": "heliolake.demo.gris",
+    "kis_lars": "heliolake.demo.lars",
     "soho_lasco": "heliolake.demo.lasco",
 }
 

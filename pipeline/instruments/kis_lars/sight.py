@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -84,8 +85,9 @@ class Sight(NamedTuple):
     certain: bool
 
 
+@lru_cache(maxsize=64)
 def sight(moment: datetime, observatory: tuple[float, float, float], place: Place) -> Sight:
-    """The line of sight at a time.
+    """The line of sight at a time; three steps ask for the same.
 
     Parameters
     ----------

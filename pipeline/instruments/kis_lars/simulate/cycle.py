@@ -177,6 +177,6 @@ def write(folder: Path, cycle: SimulatedCycle, *, without: tuple[str, ...] = ())
     for phase, (data, header) in cycle.exposures.items():
         if phase not in without:
             path = folder / str(header["FILENAME"])
-            fits.PrimaryHDU(data[None, None, :], header).writeto(path, overwrite=True)
+            fits.PrimaryHDU(data[None, None, :], header).writeto(path, overwrite=True, checksum=True)
             made.append(path)
     return made
