@@ -64,7 +64,7 @@ class GroupBy(BaseModel):
     def _tells_groups_apart(self) -> GroupBy:
         if self.members and not self.member:
             raise ValueError("members has to say of which searchable value: add member: NAME")
-        if len({_plain(one) for one in self.members}) < len(self.members):
+        if len({plain(one) for one in self.members}) < len(self.members):
             raise ValueError("members names one of them twice")
         if isinstance(self.count, int) and self.count < 1:
             raise ValueError("count has to be 1 or more")
@@ -145,7 +145,7 @@ def groups(files: Iterable[F], rule: GroupBy) -> Iterator[Group[F]]:
     """
     alike: dict[Hashable, list[F]] = {}
     for file in files:
-        key = tuple(_plain(file.meta.get(name)) for name in rule.values)
+        key = tuple(plain(file.meta.get(name)) for name in rule.values)
         alike.setdefault(key, []).append(file)
     found: list[Group[F]] = []
     for members in alike.values():
@@ -192,14 +192,14 @@ def _number(said: Any) -> int | None:
 
 def _finished(group: Group[F], rule: GroupBy) -> Group[F]:
     if rule.members:
-        order = {_plain(value): index for index, value in enumerate(rule.members)}
+        order = {plain(value): index for index, value in enumerate(rule.members)}
         there = {_member(file, rule) for file in group.files}
         strange = [file for file in group.files if _member(file, rule) not in order]
         if strange:
             values = _listed(str(file.meta.get(rule.member)) for file in strange)
             return Group(group.files, f"has {rule.member} {values}, which the recipe does not name")
         group.files.sort(key=lambda file: order[_member(file, rule)])
-        missing = _listed(str(value) for value in rule.members if _plain(value) not in there)
+        missing = _listed(str(value) for value in rule.members if plain(value) not in there)
         return Group(group.files, f"lacks {rule.member} {missing}" if missing else "")
     whole = _whole(group.files[0], rule)
     if whole is None and isinstance(rule.count, str):
@@ -217,13 +217,13 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def _member(file: F, rule: GroupBy) -> Hashable:
-    return _plain(file.meta.get(rule.member))
+    return plain(file.meta.get(rule.member))
 
 
-def _plain(value: Any) -> Hashable:
+def plain(value: Any) -> Hashable:
     """1, 1.0 and "1" are the same place: one archive writes numbers, another text."""
     if isinstance(value, (list, tuple)):
-        return tuple(map(_plain, value))
+        return tuple(map(plain, value))
     try:
         return f"{float(value):g}"
     except (TypeError, ValueError):

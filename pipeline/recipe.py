@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -16,7 +16,7 @@ from pipeline.completeness import Expectation
 from pipeline.dims_chain import require_dims
 from pipeline.documents import load_yaml, read_yaml
 from pipeline.errors import Fatal
-from pipeline.grouping import GroupBy
+from pipeline.grouping import GroupBy, Value, plain
 from pipeline.instrument import Instrument
 from pipeline.level import Level
 from pipeline.mistakes import Place, explained
@@ -56,6 +56,8 @@ class Recipe(BaseModel):
         Rises with every published change of the steps.
     uncertainty
         Whether products get the uncertainty of every pixel beside the image.
+    where
+        Which files it is for, where not for all of the level: searchable value → what it may be.
     group_by
         Which files make one piece of work, where a step makes one frame of several.
     outputs
@@ -71,6 +73,7 @@ class Recipe(BaseModel):
     version: int = Field(ge=1, le=_LARGEST_VERSION)
     description: str = ""
     uncertainty: bool = False
+    where: dict[str, tuple[Value, ...]] = Field(default_factory=dict)
     group_by: GroupBy | None = None
     outputs: dict[str, Level] = Field(default_factory=dict)
     steps: tuple[StepCall, ...] = Field(min_length=1)
@@ -123,6 +126,7 @@ class Recipe(BaseModel):
         left_out = (find_step(self.instrument, call.step) for call in self.steps if not call.enabled)
         require_units(self.name, chain, left_out)
         self._require_groups(chain, entry)
+        self._require_known(self.where, entry, "where")
         self._require_outputs(chain)
         forms = [rule.names for rule in entry.axes_of(self.from_level)]
         require_dims(self.name, chain, forms, f"{entry.name} level {self.from_level}")
@@ -142,10 +146,14 @@ class Recipe(BaseModel):
             return
         if not gathering:
             raise Fatal(f"recipe {self.name} has a group_by, and no step that makes one frame of several")
-        for name in self.group_by.names():
+        self._require_known(self.group_by.names(), entry, "group_by")
+
+    def _require_known(self, names: Iterable[str], entry: Instrument, part: str) -> None:
+        """Refuse names that are none of the instrument's searchable values."""
+        for name in names:
             if name not in entry.meta:
                 raise Fatal(
-                    f"recipe {self.name}, group_by: {entry.name} has no searchable value {shortly(name)}. "
+                    f"recipe {self.name}, {part}: {entry.name} has no searchable value {shortly(name)}. "
                     f"{choices(name, entry.meta, 'There are')}"
                 )
 
@@ -176,6 +184,10 @@ class Recipe(BaseModel):
                     f"it may be assumed for: {', '.join(sorted(allowed)) or 'nothing'}"
                 )
         return BoundStep(step=found, params=params, assume=frozenset(call.assume))
+
+    def concerns(self, meta: Mapping[str, Any]) -> bool:
+        """Whether it is for files with these searchable values."""
+        return all(plain(meta.get(name)) in set(map(plain, allowed)) for name, allowed in self.where.items())
 
     def expects(self) -> tuple[Expectation, ...]:
         """The instrument's complete treatment of the level; products say what they lack of it."""

@@ -174,6 +174,7 @@ def make_plan(
         observation=query.observation,
     )
     found, made_elsewhere = look(recipe.from_level), look(recipe.to_level)
+    found = (one for one in found if recipe.concerns(one.file.meta))
     if query.changed_since is not None:
         names = _affected(lake, query.changed_since, chosen)
         found = (one for one in found if _product(one.product, recipe.to_level).name in names)

@@ -53,6 +53,19 @@ def test_the_largest_version_is_what_the_catalogue_takes() -> None:
         Recipe.parse(RECIPE.replace("version: 1", "version: 2147483648"))
 
 
+def test_a_recipe_may_be_for_some_files_alone_however_their_values_are_written() -> None:
+    some = Recipe.parse(RECIPE.replace("version: 1", "version: 1\nwhere: {camera: [1, two]}"))
+    assert some.concerns({"camera": 1})
+    assert some.concerns({"camera": "1.0"})
+    assert some.concerns({"camera": "two"})
+    assert not some.concerns({"camera": 2})
+    assert not some.concerns({})
+    assert some.document() == Recipe.parse(RECIPE).document()
+    assert Recipe.parse(RECIPE).concerns({})
+    with pytest.raises(Fatal, match=r"where: .*no searchable value 'camra'. Did you mean camera"):
+        Recipe.parse(RECIPE.replace("version: 1", "version: 1\nwhere: {camra: [1]}"))
+
+
 def test_yaml_cannot_run_code() -> None:
     with pytest.raises(Fatal, match="not valid YAML"):
         Recipe.parse("name: !!python/object/apply:os.getcwd []\n")

@@ -64,6 +64,12 @@ def test_each_map_is_one_cube_with_pictures_and_its_gap_is_kept(
         assert (hdus["QUALITY"].data[..., 1] == 1).all()
         assert hdus[0].header["NSLITMIS"] == 1
         np.testing.assert_array_equal(hdus[0].data[..., 2], scan.files[6].data[..., 0])
+    # A recipe that is for another region takes none of them.
+    numbers = {
+        region: len(make_plan(lake, recipes()[f"kis_gris-me-{region}"], Query(observation=NAME)).units)
+        for region in ("1565", "1083")
+    }
+    assert numbers == {"1565": 6, "1083": 0}
     with pytest.raises(BadInput, match="several numbers") as refusal:
         trial_stack(lake, plan, OPERATOR)
     assert refusal.value.found == "3 for 4 places, 4 for 4 places"
