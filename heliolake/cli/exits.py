@@ -11,7 +11,7 @@ from lake.text import printable
 _OF_EMBEDDED = frozenset(
     (
         *("alembic", "authlib", "bokeh", "cryptography", "datacite", "gunicorn", "joserfc"),
-        *("matplotlib", "PIL", "rucio", "sunpy", "waitress"),
+        *("fastapi", "matplotlib", "PIL", "rucio", "sunpy", "uvicorn", "waitress"),
     )
 )
 """Modules that only the extra `embedded` brings, or with all of their parts only it."""

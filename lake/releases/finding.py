@@ -103,7 +103,7 @@ class Wanted:
                 advice="the earlier time is since",
                 code=Reason.BAD_KEYWORD,
             )
-        _refuse_unseen(
+        refuse_unseen(
             instrument=self.instrument,
             level=self.level,
             status=self.status,
@@ -354,7 +354,7 @@ def _known(status: str) -> str:
     return status.upper()
 
 
-def _refuse_unseen(**given: str | None) -> None:
+def refuse_unseen(**given: str | None) -> None:
     """Refuse what no name holds and the database may not take: control characters, broken UTF-8."""
     for option, value in given.items():
         if value is not None and not value.isprintable():

@@ -131,23 +131,43 @@ def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
     return found[0]
 
 
-def files_of(lake: Lake, _grant: Grant, release_id: int) -> list[FileEntry]:
-    """Files of a release, by name, with their checksums; for those to whom it was granted."""
+def files_of(
+    lake: Lake, _grant: Grant, release_id: int, *, limit: int | None = None, after: str = ""
+) -> list[FileEntry]:
+    """Files of a release, by name, with their checksums; for those to whom it was granted.
+
+    Parameters
+    ----------
+    lake, release_id
+        Whose.
+    limit, after
+        At most so many, of those whose names come after this one.
+    """
     query = (
         select(File, UnitResult.refs)
         .join(ReleaseFile, ReleaseFile.file_id == File.id)
         .outerjoin(UnitResult, UnitResult.unit_id == File.unit_id)
-        .where(ReleaseFile.release_id == release_id)
+        .where(ReleaseFile.release_id == release_id, File.name > after)
         .order_by(File.name)
+        .limit(limit)
     )
     with transaction(lake.sessions) as session:
         return [entry(file, refs) for file, refs in session.execute(query)]
 
 
-def show(lake: Lake, product: str, principal: Principal = PUBLIC) -> dict[str, Any]:
+def show(
+    lake: Lake, product: str, principal: Principal = PUBLIC, *, most: int | None = None
+) -> dict[str, Any]:
     """One release with its files and their caveats, its provenance and the other versions of its product.
 
     Who may not have the bytes learns neither where they lie nor their checksums, which would confirm a guess.
+
+    Parameters
+    ----------
+    lake, product, principal
+        What is looked at, and by whom.
+    most
+        Tell no more files than that, and their caveats.
     """
     release, key = resolve(lake, product)
     query = (
@@ -167,7 +187,7 @@ def show(lake: Lake, product: str, principal: Principal = PUBLIC) -> dict[str, A
                 Observation.scope == key.scope, Observation.name == key.observation
             )
         )
-    files = _shown_files(lake, release, principal)
+    files = _shown_files(lake, release, principal, most)
     provenance = {
         "recipe": release.recipe,
         "recipe_version": release.recipe_version,
@@ -187,9 +207,27 @@ def show(lake: Lake, product: str, principal: Principal = PUBLIC) -> dict[str, A
     }
 
 
-def _shown_files(lake: Lake, release: Release, principal: Principal) -> list[dict[str, Any]]:
-    """The files of a release, as far as somebody may know them."""
-    files = [file.as_dict() | {"did": file.did} for file in files_of(lake, CUSTODY, release.id)]
+def listed_files(
+    lake: Lake, product: str, principal: Principal = PUBLIC, *, limit: int, after: str = ""
+) -> tuple[Release, ProductKey, list[dict[str, Any]]]:
+    """Some files of a release in the order of names, as far as somebody may know them.
+
+    Raises
+    ------
+    BadInput
+        When there is no such release.
+    """
+    finding.refuse_unseen(after=after)
+    release, key = resolve(lake, product)
+    return release, key, _shown_files(lake, release, principal, limit, after)
+
+
+def _shown_files(
+    lake: Lake, release: Release, principal: Principal, limit: int | None, after: str = ""
+) -> list[dict[str, Any]]:
+    """Files of a release, as far as somebody may know them."""
+    listed = files_of(lake, CUSTODY, release.id, limit=limit, after=after)
+    files = [file.as_dict() | {"did": file.did} for file in listed]
     try:
         given = grant(principal, Action.BYTES, [release], _now())
     except NotGranted:
@@ -239,6 +277,36 @@ def granted(
     release, key = resolve(lake, product)
     given = require(lake, principal, [Asked.of(release, key.name)], action)
     return given, files_of(lake, given, release.id)
+
+
+def granted_file(
+    lake: Lake, release: Release, key: ProductKey, name: str, principal: Principal
+) -> tuple[Grant, FileEntry]:
+    """What opens a release to somebody, and one file of it.
+
+    Raises
+    ------
+    BadInput
+        When the release may not be had, or holds no such file.
+    """
+    given = require(lake, principal, [Asked.of(release, key.name)])
+    finding.refuse_unseen(file=name)
+    query = (
+        select(File)
+        .join(ReleaseFile, ReleaseFile.file_id == File.id)
+        .where(ReleaseFile.release_id == release.id, File.name == name)
+    )
+    with transaction(lake.sessions) as session:
+        file = session.scalar(query)
+    if file is None:
+        raise BadInput(
+            f"{key.name} holds no such file",
+            keyword="file",
+            found=name[:100],
+            advice="look at the release: it names its files",
+            code=Reason.NOT_FOUND,
+        )
+    return given, entry(file, None)
 
 
 @dataclass(frozen=True)

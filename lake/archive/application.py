@@ -1,0 +1,99 @@
+"""The archive as an application for a server of web pages."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import text
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lake.archive import content, problems, releases
+from lake.archive.asking import OfLake
+from lake.catalogue.session import transaction
+from lake.lake import Lake
+
+_ABOUT: Final = """
+Find releases, look at them, download their files. Who shows no token asks as the public: metadata are for
+everybody, files under embargo for those who hold it. What goes wrong is a problem document (RFC 9457): what
+it is, and what to do.
+"""
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": what, "content": {problems.PROBLEM: {}}}
+    for status, what in {
+        400: "Something that was asked for cannot be.",
+        401: "The token is not good.",
+        403: "Not to be had by you, or not yet.",
+        404: "There is no such thing.",
+        409: "More than one thing is meant.",
+        410: "Withdrawn.",
+        422: "Something has not its form.",
+        429: "Too many tokens were not good.",
+        503: "A service is lost; try again.",
+    }.items()
+}
+_service = APIRouter(tags=["service"])
+
+
+def archive(lake: Lake) -> FastAPI:
+    """The application that serves a lake.
+
+    Parameters
+    ----------
+    lake
+        Open, and used by many threads at once.
+    """
+    app = FastAPI(
+        title="Heliolake archive",
+        version=version("heliolake"),
+        description=_ABOUT,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # these pages load code from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.lake = lake
+    problems.register(app)
+    for router in (_service, releases.router, content.router):
+        app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
+    app.add_middleware(_Guarded)
+    return app
+
+
+class _Guarded:
+    """Has every answer carry the headers that keep browsers from taking it for something else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, guarded)
+
+
+@_service.get("/health", summary="Whether the archive runs")
+def health() -> dict[str, str]:
+    """Asks nothing else."""
+    return {"status": "ok"}
+
+
+@_service.get("/ready", summary="Whether the archive can answer")
+def ready(lake: OfLake) -> dict[str, str]:
+    """Asks the catalogue."""
+    with transaction(lake.sessions) as session:
+        session.execute(text("SELECT 1"))
+    return {"status": "ok"}

@@ -1,0 +1,81 @@
+"""Serving the archive: on this machine alone, unless told otherwise."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from typing import Final
+
+import uvicorn
+
+from lake.archive.application import archive
+from lake.errors import Fatal
+from lake.lake import Lake
+
+LOOPBACK: Final = "127.0.0.1"
+PORT: Final = 8686
+_ENDING: Final = 30
+"""Seconds that downloads under way have when the archive is told to end."""
+
+
+def serve(
+    lake: Lake,
+    *,
+    host: str = LOOPBACK,
+    port: int = PORT,
+    root: str = "",
+    proxies: str = "",
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a lake until told to end.
+
+    Parameters
+    ----------
+    lake
+        Open.
+    host, port
+        Where; port 0 takes a free one.
+    root
+        Path below which a proxy in front has it.
+    proxies
+        Addresses of proxies whose word for the client's address is taken, separated by commas.
+    ready
+        Told the address once it is open.
+
+    Raises
+    ------
+    Fatal
+        When the place is taken, or may not be used.
+    """
+    with closing(_open(host, port)) as opened:
+        _ = lake.store  # one that is not there is told now, and not to the first visitor
+        config = uvicorn.Config(
+            archive(lake),
+            root_path=root,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies or None,
+            server_header=False,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=_ENDING,
+        )
+        if ready is not None:
+            shown = f"[{host}]" if ":" in host else host
+            ready(f"http://{shown}:{opened.getsockname()[1]}{root}")
+        uvicorn.Server(config).run(sockets=[opened])
+
+
+def _open(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((host, port))
+        opened.listen(128)
+    except OSError as error:
+        raise Fatal(
+            f"The archive cannot listen at {host}, port {port}: {error.strerror or error}. Name another with "
+            "--port (0 takes a free one) or --host."
+        ) from error
+    return opened
