@@ -118,13 +118,15 @@ CUSTODIANS = {
     "lake/governance/policy.py",
     "lake/releases/search.py",
 }
-#: Who reaches the storage itself: those that write to it, move or mend what it holds. None of them gives out.
+#: Who reaches the storage itself: those that write to it, move or mend what it holds, or have a grant.
 KEEPERS = {
     "cluster/board": "draws what a grant opened to the public",
     "cluster/crew/executor.py": "has what a grant opened brought to its site",
     "cluster/intake": "takes files in",
     "cluster/run": "reads what a grant opened, writes products and partial results",
     "heliolake/results.py": "tells places that a grant opened",
+    "lake/archive/content.py": "gives out what a grant opened",
+    "lake/archive/server.py": "looks whether it is there",
     "lake/calibration/references.py": "takes calibration files in",
     "lake/fits": "reads what it is handed",
     "lake/fsck": "compares and mends",
@@ -172,7 +174,7 @@ def reaches_the_storage(tree: ast.AST) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "lake.storage.opening":
             return True
-        if isinstance(node, ast.Attribute) and node.attr == "store":
+        if isinstance(node, ast.Attribute) and node.attr in ("store", "store_of", "holders"):
             owner = node.value
             if "lake" in (getattr(owner, "id", ""), getattr(owner, "attr", "")):
                 return True
