@@ -82,7 +82,12 @@ def tell(request: Request, lake: OfLake, principal: Asker, product: str, name: s
     return give(request, lake, principal, product, name)
 
 
-@router.get("/releases/{product}/files/{name}/header", summary="Header of a file", response_model=None)
+@router.get(
+    "/releases/{product}/files/{name}/header",
+    summary="Header of a file",
+    response_model=None,
+    responses={200: {"content": {"application/json": {}, "text/plain": {}}}},
+)
 def header(
     lake: OfLake,
     principal: Asker,

@@ -23,6 +23,7 @@ _TRY_AGAIN: Final = 30
 """Seconds after which somebody may try what failed for a reason that passes."""
 _STATUS: Final = {
     Reason.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Reason.BAD_NAME: HTTPStatus.NOT_FOUND,
     Reason.MISSING_FILE: HTTPStatus.NOT_FOUND,
     Reason.AMBIGUOUS: HTTPStatus.CONFLICT,
     Reason.NOT_ALLOWED: HTTPStatus.FORBIDDEN,

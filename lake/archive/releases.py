@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from lake.archive.asking import Asker, OfLake
 from lake.names import version_token
@@ -21,7 +22,21 @@ _MOST: Final = 1000
 """Things on one page."""
 
 Status = Literal["ACTIVE", "SUPERSEDED", "WITHDRAWN"]
-Time = Annotated[datetime | None, Query(description="ISO 8601; UTC where no zone is given.")]
+
+
+def _iso(value: object) -> object:
+    """Take no number for a time, as a time since 1970."""
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d", value):
+        raise ValueError("write it as 2011-09-10 or 2011-09-10T12:00:00Z")
+    return value
+
+
+Time = Annotated[
+    datetime | None, BeforeValidator(_iso), Query(description="ISO 8601; UTC where no zone is given.")
+]
+Place = Annotated[
+    str, Query(description="As `next` of the page before has it.", pattern=r"^[A-Za-z0-9_-]{0,800}$")
+]
 
 
 class Release(BaseModel):
@@ -86,22 +101,26 @@ def find(
     request: Request,
     lake: OfLake,
     principal: Asker,
-    instrument: str | None = None,
-    level: str | None = None,
+    instrument: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,25}$")] = None,
+    level: Annotated[str | None, Query(pattern=r"^[0-9A-Za-z.]{1,12}$")] = None,
     since: Time = None,
     until: Time = None,
     status: Status | None = "ACTIVE",
-    observation: Annotated[str | None, Query(description="Its name; * and ? stand for anything.")] = None,
+    observation: Annotated[
+        str | None, Query(description="Its name; * and ? stand for anything.", pattern=r"^[!-~]{1,250}$")
+    ] = None,
     words: Annotated[
-        str | None, Query(description="Words of its name or values; * behind one stands for any ending.")
+        str | None,
+        Query(description="Words of its name or values; * behind one stands for any ending.", max_length=200),
     ] = None,
     available: Annotated[bool, Query(description="Only what you may have now.")] = False,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
-    after: Annotated[str, Query(description="As `next` of the page before has it.")] = "",
+    after: Place = "",
 ) -> dict[str, Any]:
     """Releases with data in [since, until), in the order of time, a page at a time."""
+    seen = None if words is None else "".join(one if one.isprintable() else " " for one in words)
     wanted = Wanted(
-        instrument, level, _utc(since), _utc(until), status, observation, words, available=available
+        instrument, level, _utc(since), _utc(until), status, observation, seen, available=available
     )
     page = listing(lake, wanted, principal=principal, limit=limit, after=after)
     more = request.url.include_query_params(after=page["more"]) if page["more"] else None
@@ -128,7 +147,9 @@ def files(
     principal: Asker,
     product: str,
     limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
-    after: Annotated[str, Query(description="As `next` of the page before has it.")] = "",
+    after: Annotated[
+        str, Query(description="The name of the last one before.", pattern=r"^[ -~]{0,250}$")
+    ] = "",
 ) -> dict[str, Any]:
     """Files in the order of their names, a page at a time: a release may have a hundred thousand."""
     release, key, found = listed_files(lake, product, principal, limit=limit + 1, after=after)

@@ -373,5 +373,5 @@ def _no_place(token: str) -> BadInput:
         keyword="after",
         found=printable(token[:_LONGEST_SHOWN]),
         advice="give the one that the listing before ended with, or none to begin anew",
-        code=Reason.BAD_KEYWORD,
+        code=Reason.NOT_FOUND,
     )
