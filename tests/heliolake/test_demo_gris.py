@@ -60,4 +60,16 @@ def test_both_scans_are_of_their_own_runs_and_the_recipes_take_raw_files_as_they
     assert (first.region, second.region) == ("1565", "1083")
     assert first.run != second.run
     assert first.binning == 1
-    assert tale("kis_gris").recipes == ("kis_gris-l1", "kis_gris-map")
+    assert tale("kis_gris").recipes == ("kis_gris-l1", "kis_gris-map", "kis_gris-me-1565")
+
+
+def test_what_an_inversion_found_is_held_against_what_was_drawn() -> None:
+    spot = simulated.scan(CONFIG).truths[0].atmosphere
+    drawn = {name: getattr(spot, name) for name in ("field", "inclination", "velocity")}
+    header = made()["1m"][2].copy()
+    for number, name in enumerate(("velocity", "field", "inclination"), start=1):
+        header[f"PARNAM{number}"] = name
+    found = np.stack([drawn["velocity"] + 0.01, drawn["field"] - 3.0, drawn["inclination"]])
+    story = gris._inversion({"1m": made()["1m"], "2": ("map.l2", found, header)}, drawn)
+    assert "off by 3.0 G, 0.00°, 10 m/s" in story.measure
+    assert [panel.unit for panel in story.panels] == ["G", "deg", "km/s"]

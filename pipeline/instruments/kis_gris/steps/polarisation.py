@@ -177,7 +177,7 @@ def intensity_crosstalk(frame: Frame, params: IntensityParams, references: Refer
     version=1,
     prstep="CALIBRATION",
     instrument="kis_gris",
-    memory_factor=4.0,
+    memory_factor=3.0,
     dims=CUBE,
 )
 def stokes_crosstalk(frame: Frame, params: StokesParams, references: References) -> Frame:
