@@ -1,0 +1,90 @@
+"""No route of the archive gives away what somebody may not have: not in a body, a header, or an error."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from lake.lake import Lake
+from lake.storage.store import key_of
+from tests.lake.archive.conftest import STANDINGS, Served
+
+#: Every route, asked about a release and a file of it. One that is not here fails the first test.
+ROUTES = {
+    "/api/v1/health": "/api/v1/health",
+    "/api/v1/ready": "/api/v1/ready",
+    "/api/v1/releases": "/api/v1/releases?status={status}&observation={observation}",
+    "/api/v1/releases/{product}": "/api/v1/releases/{product}",
+    "/api/v1/releases/{product}/files": "/api/v1/releases/{product}/files",
+    "/api/v1/releases/{product}/files/{name}": "/api/v1/releases/{product}/files/{name}",
+    "/api/v1/releases/{product}/files/{name}/header": "/api/v1/releases/{product}/files/{name}/header",
+}
+ASKED: tuple[dict[str, str], ...] = (
+    {},
+    {"Range": "bytes=0-99"},
+    {"If-None-Match": "*"},
+    {"If-Range": '"x"', "Range": "bytes=1-"},
+    {"Accept": "text/html"},
+    {"Origin": "https://elsewhere.example.org"},
+)
+
+
+def test_every_route_is_on_the_list(client: TestClient) -> None:
+    assert set(client.get("/api/v1/openapi.json").json()["paths"]) == set(ROUTES)
+
+
+def secrets_of(lake: Lake, release: Served) -> set[str]:
+    """What only those may see who may have the bytes."""
+    found = set()
+    for entry in release.entries:
+        digest = base64.b64encode(bytes.fromhex(entry.sha256)).decode()
+        place = lake.store.place(key_of(entry.scope, entry.name))
+        found |= {entry.sha256, entry.adler32, digest, place, "SIMPLE  ="}
+    return found
+
+
+def told(answer: Any) -> str:
+    """All that an answer says."""
+    body: str = answer.content.decode("latin-1")
+    return "\n".join([body, *(f"{name}: {value}" for name, value in answer.headers.items())])
+
+
+@pytest.mark.parametrize("asker", ["", "ar-stranger"])
+@pytest.mark.parametrize("standing", [one for one in STANDINGS if one != "public"])
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_a_route_gives_nothing_away(
+    client: TestClient,
+    lake: Lake,
+    served: dict[str, Served],
+    token: dict[str, dict[str, str]],
+    route: str,
+    standing: str,
+    asker: str,
+) -> None:
+    release = served[standing]
+    url = ROUTES[route].format(
+        product=f"{release.product}@v0001",
+        name=release.first,
+        observation=f"{standing}_obs",
+        status="WITHDRAWN" if standing == "withdrawn" else "ACTIVE",
+    )
+    hidden = secrets_of(lake, release)
+    for more in ASKED:
+        for method in ("GET", "HEAD", "OPTIONS"):
+            said = told(client.request(method, url, headers=token.get(asker, {}) | more))
+            assert not {one for one in hidden if one in said}
+
+
+def test_whoever_may_have_it_is_told(
+    client: TestClient, lake: Lake, served: dict[str, Served], token: dict[str, dict[str, str]]
+) -> None:
+    """Or the test above would look for what is never said."""
+    release = served["embargoed"]
+    headers = token["ar-holder"]
+    document = told(client.get(release.url, headers=headers))
+    file = told(client.get(f"{release.url}/files/{release.first}", headers=headers))
+    hidden = secrets_of(lake, release)
+    assert {one for one in hidden if one in document + file} > {release.entries[0].sha256, "SIMPLE  ="}
