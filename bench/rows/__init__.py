@@ -27,6 +27,7 @@ NAMES: Final = (
     "search",
     "lasco",
     "lars",
+    "fluctuation",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

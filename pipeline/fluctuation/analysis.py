@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from pipeline.fluctuation.result import Fluctuation
 from pipeline.fluctuation.settings import Settings
 from pipeline.fluctuation.states import edges_of, squares, states_of, states_of_each, values_of
 from pipeline.fluctuation.theorem import Theorem, judged
-from pipeline.kernels.transitions import count, path_sums
+from pipeline.kernels.transitions import count, path_sums, word_sums, words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 _SAMPLE: Final = 1 << 20
 #: Bytes of one block of pixels, about.
 _BLOCK: Final = 64 << 20
+#: Kinds of paths that are counted before any chain walks them, and squares that are at once.
+_WORDS: Final = 1 << 16
+_TOGETHER: Final = 32
 #: Largest |s| with a bin of its own.
 _LARGEST: Final = 40.0
 
@@ -262,9 +266,10 @@ def _walked(
     for one in counted:
         weights.append(drawn[:, first : first + len(one.pairs)])
         first += len(one.pairs)
+    known = dask.delayed(chains)
     made = dask.compute(
         *[
-            dask.delayed(_walked_block)(_late(block), task, chains, weight)
+            dask.delayed(_walked_block)(_late(block), task, known, weight)
             for block, weight in zip(blocks, weights, strict=True)
         ]
     )
@@ -287,6 +292,10 @@ def _walked_block(
     bins = round(_LARGEST / settings.width)
     result = []
     for length in settings.lengths:
+        if settings.number ** (length + 1) <= _WORDS:
+            held = _counted_words(states, ends, weights, length, task)
+            result.append(word_sums(held, length, log_p, gain, settings.width, bins))
+            continue
         total: list[F64] = [np.zeros((len(chains), 3, bins)), np.zeros((len(chains), 6))]
         for unit, part in enumerate(_split(states, ends)):
             weight = weights[:, unit].astype(np.float64)
@@ -294,6 +303,20 @@ def _walked_block(
             total = [one + other for one, other in zip(total, found, strict=True)]
         result.append((total[0], total[1]))
     return result
+
+
+def _counted_words(
+    states: NDArray[np.int16], ends: NDArray[np.int64], weights: NDArray[np.int64], length: int, task: Task
+) -> F64:
+    """How often each path counts for each chain, squares as often as they were drawn."""
+    number = task.settings.number
+    total = np.zeros((len(weights), number ** (length + 1)))
+    units = _split(states, ends)
+    for first in range(0, len(ends), _TOGETHER):
+        some = islice(units, _TOGETHER)
+        counts = np.array([words(part, task.clock.linked, length, number) for part in some])
+        total += weights[:, first : first + _TOGETHER].astype(np.float64) @ counts
+    return total
 
 
 def _origin(

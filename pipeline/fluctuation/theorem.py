@@ -12,6 +12,8 @@ from pipeline.kernels import transitions as sums_of
 _TURNS: Final = 40
 #: Paths backward that a detailed test needs, and paths' worth that an integral one does.
 _FEWEST: Final = 100
+#: Interval of the slope beyond which nothing is told.
+_WIDEST: Final = 1.0
 
 
 class Estimate(NamedTuple):
@@ -129,6 +131,8 @@ def judged(length: int, bins: F64, sums: F64, expected: float, width: float, int
         doubt = f"only {backward:.0f} paths go backward"
     elif effective < _FEWEST:
         doubt = f"the mean of e^-s rests on no more than {effective:.0f} paths"
+    elif not detailed.high - detailed.low < _WIDEST:
+        doubt = f"paths produce too little, {mean:.2g} on average, to tell a slope"
     elif length == 1:
         doubt = "of one transition it holds by the counts themselves"
     return Theorem(

@@ -42,6 +42,26 @@ def _count(states: Any, linked: Any, part: Any, pairs: Any, triples: Any) -> Non
                     triples[states[pixel, time - 2], before, here] += 1
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _add(made: Any, many: Any, width: Any, last: Any, bins: Any, sums: Any) -> None:  # pragma: no cover
+    less = np.exp(-made)
+    sums[0] += many
+    sums[1] += many * made
+    sums[2] += many * made * made
+    sums[3] += many * less
+    sums[4] += many * less * less
+    size = abs(made)
+    if size < _NONE:
+        sums[5] += many
+        return
+    place = min(int(size / width), last)
+    if made > 0:
+        bins[0, place] += many
+        bins[2, place] += many * less
+    else:
+        bins[1, place] += many
+
+
 @njit(cache=True, nogil=True)
 def _paths(
     states: Any,
@@ -78,22 +98,49 @@ def _paths(
                     continue
                 first = states[pixel, time - length]
                 made = log_p[chain, first] - log_p[chain, here] + total[time] - total[time - length]
-                less = np.exp(-made)
-                sums[chain, 0] += many
-                sums[chain, 1] += many * made
-                sums[chain, 2] += many * made * made
-                sums[chain, 3] += many * less
-                sums[chain, 4] += many * less * less
-                size = abs(made)
-                if size < _NONE:
-                    sums[chain, 5] += many
-                    continue
-                place = min(int(size / width), last)
-                if made > 0:
-                    bins[chain, 0, place] += many
-                    bins[chain, 2, place] += many * less
-                else:
-                    bins[chain, 1, place] += many
+                _add(made, many, width, last, bins[chain], sums[chain])
+
+
+@njit(cache=True, nogil=True)
+def _words(states: Any, linked: Any, length: Any, number: Any, counts: Any) -> None:  # pragma: no cover
+    pixels, times = states.shape
+    kinds = counts.shape[0]
+    for pixel in range(pixels):
+        run, word = 0, 0
+        for time in range(times):
+            here = states[pixel, time]
+            if here < 0:
+                run = 0
+                continue
+            if run > 0 and not linked[time]:
+                run = 0
+            run += 1
+            word = (word * number + here) % kinds
+            if run > length:
+                counts[word] += 1.0
+
+
+@njit(cache=True, nogil=True)
+def _word_sums(
+    counts: Any, length: Any, log_p: Any, gain: Any, width: Any, bins: Any, sums: Any
+) -> None:  # pragma: no cover
+    chains, kinds = counts.shape
+    number, last = log_p.shape[1], bins.shape[2] - 1
+    for chain in range(chains):
+        for word in range(kinds):
+            many = counts[chain, word]
+            if many == 0.0:
+                continue
+            later = word % number
+            made = -log_p[chain, later]
+            rest = word // number
+            for _ in range(length):
+                here = rest % number
+                rest //= number
+                made += gain[chain, here, later]
+                later = here
+            made += log_p[chain, later]
+            _add(made, many, width, last, bins[chain], sums[chain])
 
 
 def count(
@@ -158,4 +205,40 @@ def path_sums(
     held = np.zeros((len(weight), 3, bins))
     sums = np.zeros((len(weight), 6))
     _paths(states, linked, length, log_p, gain, weight, width, held, sums)
+    return held, sums
+
+
+def words(states: NDArray[np.int16], linked: NDArray[np.bool_], length: int, number: int) -> F64:
+    """How often each path of a length is walked: of few states and transitions there are not many.
+
+    Parameters
+    ----------
+    states, linked
+        As for `count`.
+    length, number
+        Transitions of a path, and states.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (number ** (length + 1)): a path's place is its states read as digits, the first the highest.
+    """
+    counts = np.zeros(number ** (length + 1))
+    _words(states, linked, length, number, counts)
+    return counts
+
+
+def word_sums(counts: F64, length: int, log_p: F64, gain: F64, width: float, bins: int) -> tuple[F64, F64]:
+    """What `path_sums` gives, of counted paths.
+
+    Parameters
+    ----------
+    counts
+        Shape (chains, number ** (length + 1)): as `words` counts them, for each chain.
+    length, log_p, gain, width, bins
+        As for `path_sums`.
+    """
+    held = np.zeros((len(counts), 3, bins))
+    sums = np.zeros((len(counts), 6))
+    _word_sums(counts, length, log_p, gain, width, held, sums)
     return held, sums

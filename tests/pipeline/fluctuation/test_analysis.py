@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from pipeline.errors import BadInput
-from pipeline.fluctuation import Fluctuation, Settings, analyse
+from pipeline.fluctuation import Fluctuation, Settings, analyse, analysis
 from pipeline.fluctuation.exact import enumerated, simulated
 from pipeline.quality import Quality
 from tests.pipeline.fluctuation.stacks import BALANCED, DRIVEN, driven, stack_of
@@ -52,6 +52,7 @@ def test_a_balanced_chain_has_nothing_to_test() -> None:
     found = analyse(stack_of(states), Settings(states=3, lengths=(2,), side=4))
     assert found.chain.production < 1e-3
     assert abs(found.theorems[0].mean) < 5e-3
+    assert "too little" in found.theorems[0].doubt
 
 
 def test_series_that_change_are_not_stationary() -> None:
@@ -136,6 +137,16 @@ def test_blocks_of_dask_and_their_sizes_change_nothing() -> None:
     for one, other in zip(whole.theorems, parts.theorems, strict=True):
         assert one.detailed.value == pytest.approx(other.detailed.value, rel=1e-12)
         assert one.paths == other.paths
+
+
+def test_paths_of_many_kinds_are_walked_as_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = driven(256, 60)
+    few = analyse(stack, FOUR)
+    monkeypatch.setattr(analysis, "_WORDS", 0)
+    many = analyse(stack, FOUR)
+    for one, other in zip(few.theorems, many.theorems, strict=True):
+        assert one.detailed == pytest.approx(other.detailed, rel=1e-9)
+        assert one.integral == pytest.approx(other.integral, rel=1e-9)
 
 
 def test_one_wavelength_of_cubes_is_taken_where_it_is_asked_for() -> None:

@@ -73,6 +73,19 @@ def test_paths_produce_what_their_chain_says() -> None:
         np.testing.assert_allclose(sums[number], weight[number] * np.array(wanted))
 
 
+def test_paths_that_are_counted_first_produce_the_same() -> None:
+    chains = [DRIVEN, estimated(np.arange(1, 17).reshape(4, 4), 0.5)]
+    weight = np.array([1.0, 3.0])
+    log_p, gain = np.array([one.log_p for one in chains]), np.array([one.gain for one in chains])
+    for length in (1, 3):
+        counts = transitions.words(STATES, LINKED, length, 4)
+        assert counts.sum() == len(runs(STATES, length))
+        found = transitions.word_sums(weight[:, None] * counts, length, log_p, gain, 0.5, 6)
+        wanted = transitions.path_sums(STATES, LINKED, length, log_p, gain, weight, 0.5, 6)
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10)
+
+
 def test_chains_that_do_not_count_are_not_walked() -> None:
     states = np.zeros((2, 10), np.int16)
     bins, sums = transitions.path_sums(
