@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
+from lake.archive.asked import MOST, Paged
 from lake.archive.asking import Asker, OfLake
 from lake.names import version_token
-from lake.releases.finding import Wanted
 from lake.releases.releases import describe
 from lake.releases.search import listed_files, listing, show
 
 router = APIRouter(tags=["releases"])
-
-_MOST: Final = 1000
-"""Things on one page."""
-
-Status = Literal["ACTIVE", "SUPERSEDED", "WITHDRAWN"]
-
-
-def _iso(value: object) -> object:
-    """Take no number for a time, as a time since 1970."""
-    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d", value):
-        raise ValueError("write it as 2011-09-10 or 2011-09-10T12:00:00Z")
-    return value
-
-
-Time = Annotated[
-    datetime | None, BeforeValidator(_iso), Query(description="ISO 8601; UTC where no zone is given.")
-]
-Place = Annotated[
-    str, Query(description="As `next` of the page before has it.", pattern=r"^[A-Za-z0-9_-]{0,800}$")
-]
 
 
 class Release(BaseModel):
@@ -101,28 +79,10 @@ def find(
     request: Request,
     lake: OfLake,
     principal: Asker,
-    instrument: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,25}$")] = None,
-    level: Annotated[str | None, Query(pattern=r"^[0-9A-Za-z.]{1,12}$")] = None,
-    since: Time = None,
-    until: Time = None,
-    status: Status | None = "ACTIVE",
-    observation: Annotated[
-        str | None, Query(description="Its name; * and ? stand for anything.", pattern=r"^[!-~]{1,250}$")
-    ] = None,
-    words: Annotated[
-        str | None,
-        Query(description="Words of its name or values; * behind one stands for any ending.", max_length=200),
-    ] = None,
-    available: Annotated[bool, Query(description="Only what you may have now.")] = False,
-    limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
-    after: Place = "",
+    asked: Annotated[Paged, Query()],
 ) -> dict[str, Any]:
     """Releases with data in [since, until), in the order of time, a page at a time."""
-    seen = None if words is None else "".join(one if one.isprintable() else " " for one in words)
-    wanted = Wanted(
-        instrument, level, _utc(since), _utc(until), status, observation, seen, available=available
-    )
-    page = listing(lake, wanted, principal=principal, limit=limit, after=after)
+    page = listing(lake, asked.wanted(), principal=principal, limit=asked.limit, after=asked.after)
     more = request.url.include_query_params(after=page["more"]) if page["more"] else None
     return {
         "releases": [one | {"links": _links(request, one)} for one in page["releases"]],
@@ -133,7 +93,7 @@ def find(
 @router.get("/releases/{product}", summary="Look at a release", response_model=Document)
 def look(request: Request, lake: OfLake, principal: Asker, product: str) -> dict[str, Any]:
     """One release: `scope:observation.l1` means the active one, `…@v0001` or `….v0001` a certain one."""
-    document = show(lake, product, principal, most=_MOST)
+    document = show(lake, product, principal, most=MOST)
     release = document["release"]
     links = _links(request, release)
     files = [_file(links, one) for one in document["files"]]
@@ -146,7 +106,7 @@ def files(
     lake: OfLake,
     principal: Asker,
     product: str,
-    limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
     after: Annotated[
         str, Query(description="The name of the last one before.", pattern=r"^[ -~]{0,250}$")
     ] = "",
@@ -182,7 +142,3 @@ def _links(request: Request, release: dict[str, Any]) -> dict[str, str]:
         "active": f"{base}/{quote(release['product'], safe=':')}",
         "files": f"{base}/{quote(name_of(release), safe=':@')}/files",
     }
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -16,6 +16,9 @@ from tests.lake.archive.conftest import STANDINGS, Served
 ROUTES = {
     "/api/v1/health": "/api/v1/health",
     "/api/v1/ready": "/api/v1/ready",
+    "/api/v1/instruments": "/api/v1/instruments",
+    "/api/v1/instruments/{instrument}/calendar": "/api/v1/instruments/archived/calendar?year=2021",
+    "/api/v1/count": "/api/v1/count?status={status}&observation={observation}",
     "/api/v1/releases": "/api/v1/releases?status={status}&observation={observation}",
     "/api/v1/releases/{product}": "/api/v1/releases/{product}",
     "/api/v1/releases/{product}/files": "/api/v1/releases/{product}/files",

@@ -1,0 +1,83 @@
+"""What there is, seen from afar: instruments with their levels and times, and days that have data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from sqlalchemy import func, select, text
+
+from lake.catalogue.expressions import BEGUN
+from lake.catalogue.models import Release
+from lake.catalogue.session import transaction
+from lake.lake import Lake
+from lake.releases.finding import REFERENCE_SCOPE
+
+#: Of an index of a million rows no more than the few first of each kind are looked at.
+_KINDS: Final = text(
+    """
+    WITH RECURSIVE kind AS (
+      (SELECT scope, level FROM release ORDER BY scope, level LIMIT 1)
+      UNION ALL
+      SELECT following.scope, following.level FROM kind CROSS JOIN LATERAL (
+        SELECT scope, level FROM release WHERE (scope, level) > (kind.scope, kind.level)
+        ORDER BY scope, level LIMIT 1) AS following)
+    SELECT scope, level FROM kind
+    """
+)
+_GIVEN_OUT: Final = Release.status == "ACTIVE"
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What there is of an instrument: its levels, and when its data begin first and last."""
+
+    instrument: str
+    levels: tuple[str, ...]
+    first: datetime | None
+    last: datetime | None
+
+
+def holdings(lake: Lake) -> list[Holding]:
+    """All instruments of which there are ACTIVE releases, by name."""
+    found: dict[str, list[tuple[str, datetime | None, datetime | None]]] = {}
+    with transaction(lake.sessions) as session:
+        for scope, level in session.execute(_KINDS).all():
+            if scope == REFERENCE_SCOPE:
+                continue
+            mine = select(Release.date_beg).where(Release.scope == scope, Release.level == level, _GIVEN_OUT)
+            dated = mine.where(Release.date_beg.is_not(None)).limit(1)
+            first = session.scalar(dated.order_by(BEGUN))
+            last = session.scalar(dated.order_by(BEGUN.desc()))
+            if first is not None or session.execute(mine.limit(1)).first() is not None:
+                found.setdefault(scope, []).append((level, first, last))
+    return [
+        Holding(
+            scope,
+            tuple(level for level, _, _ in several),
+            min((one for _, one, _ in several if one is not None), default=None),
+            max((one for _, _, one in several if one is not None), default=None),
+        )
+        for scope, several in sorted(found.items())
+    ]
+
+
+def calendar(lake: Lake, instrument: str, year: int, level: str | None = None) -> dict[date, int]:
+    """How many ACTIVE releases of an instrument begin on each day of a year that has any."""
+    day = func.date_trunc("day", Release.date_beg, "UTC")
+    query = (
+        select(day, func.count())
+        .where(
+            Release.scope == instrument,
+            _GIVEN_OUT,
+            datetime(year, 1, 1, tzinfo=UTC) <= BEGUN,
+            datetime(year + 1, 1, 1, tzinfo=UTC) > BEGUN,
+        )
+        .group_by(day)
+        .order_by(day)
+    )
+    if level is not None:
+        query = query.where(Release.level == level)
+    with transaction(lake.sessions) as session:
+        return {moment.astimezone(UTC).date(): number for moment, number in session.execute(query)}
