@@ -55,7 +55,7 @@ class Setting:
         return path
 
 
-def run_like_a_worker() -> None:
+def run_like_a_worker(module: str = "bench") -> None:
     """Start this command again in the environment of our workers, unless that is where it runs.
 
     It gives every library one thread, the peers' like ours, and is read by
@@ -65,7 +65,7 @@ def run_like_a_worker() -> None:
     # Where compiled code is kept has no influence on its speed; compiling it twice takes long.
     wanted.pop("NUMBA_CACHE_DIR", None)
     if any(os.environ.get(name) != value for name, value in wanted.items()):
-        command = [sys.executable, "-m", "bench", *sys.argv[1:]]
+        command = [sys.executable, "-m", module, *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **wanted})  # noqa: S606 -- this very command
 
 

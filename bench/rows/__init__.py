@@ -28,6 +28,7 @@ NAMES: Final = (
     "lasco",
     "lars",
     "fluctuation",
+    "milne",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

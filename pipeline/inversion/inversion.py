@@ -56,6 +56,8 @@ _PLACES: Final = {
     "gradient": GRADIENT,
     "filling": FILLING,
 }
+#: Filling factors that fits of one library after the other begin with.
+_FILLINGS: Final = (0.7, 0.25, 0.9, 0.12)
 #: Unknowns that are logarithms of their parameters.
 _LOGARITHMS: Final = (WIDTH, STRENGTH, DAMPING)
 #: Greatest change of each unknown in one step.
@@ -178,6 +180,7 @@ class Inversion:
                     self.ranges,
                     size=self.library,
                     seed=self.seed + len(self._libraries),
+                    filling=_FILLINGS[len(self._libraries) % len(_FILLINGS)],
                 )
             )
         return self._libraries[number]

@@ -40,8 +40,6 @@ F64 = NDArray[np.float64]
 _COMPONENTS: Final = 12
 #: Pixels compared at once: their scores stay in the cache.
 _BATCH: Final = 256
-#: Filling factor to begin with, where it is free.
-_FILLED: Final = 0.7
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,14 @@ class Library:
     """Synthetic profiles of an atmosphere, ready to be compared with measured ones."""
 
     def __init__(
-        self, atmosphere: Atmosphere, weights: NDArray[Any], ranges: Ranges, *, size: int, seed: int
+        self,
+        atmosphere: Atmosphere,
+        weights: NDArray[Any],
+        ranges: Ranges,
+        *,
+        size: int,
+        seed: int,
+        filling: float = 1.0,
     ) -> None:
         """Draw and synthesise.
 
@@ -108,7 +113,10 @@ class Library:
             How many.
         seed
             Of the random draws: the same seed, the same library.
+        filling
+            Filling factor to begin with, where it is free: profiles alone hardly tell it from the field.
         """
+        self.filling = filling
         self.weights = np.ascontiguousarray(weights, np.float32)
         rng = np.random.default_rng(seed)
         self.unknowns = ranges.drawn(size, atmosphere.unknowns, atmosphere.atoms.reference, rng)
@@ -154,8 +162,8 @@ class Library:
         made[:, AZIMUTH] = np.mod(0.5 * turn, np.pi)
         made[:, GRADIENT] = np.maximum(score[rows, best], 0.0) / self.norms[best]
         if made.shape[1] > UNKNOWNS:
-            made[:, FILLING] = _FILLED
-            made[:, GRADIENT] /= _FILLED
+            made[:, FILLING] = self.filling
+            made[:, GRADIENT] /= self.filling
         made[:, SURFACE] = means - made[:, GRADIENT] * self.means[best]
         return np.asarray(made)
 
