@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ class Path(NamedTuple):
     north: float
 
 
+@lru_cache(maxsize=64)
 def path(moment: datetime, mu: float, angle: float) -> Path:
     """The light's way from a place on the disk.
 
