@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,11 @@ from pipeline.instruments.kis_gris import facts
 from pipeline.instruments.kis_gris.lines import INVERTED
 from pipeline.instruments.kis_gris.noise import continuum_mask
 
+#: Spectra whose continuum is at least this part of the brightest tenth are taken for the quiet Sun.
+_BRIGHT: Final = 0.93
+#: Spectra that are looked at for it, about.
+_SPECTRA: Final = 4000
+
 
 def wavelengths(frame: Frame) -> NDArray[np.float64]:
     """Å along the second axis of a cube (stokes, wavelength, y, x); else pixel numbers."""
@@ -21,6 +28,18 @@ def wavelengths(frame: Frame) -> NDArray[np.float64]:
         return np.arange(number, dtype=np.float64)
     before = 1.0 - float(header.get("CRPIX3", 1.0))
     return np.asarray(float(first) + (np.arange(number) + before) * float(step), dtype=np.float64)
+
+
+def quiet_spectrum(frame: Frame) -> tuple[NDArray[np.float64], int]:
+    """The mean intensity of the brightest spectra of a cube, which are quiet Sun, and how many these are."""
+    flat = frame.data[0].reshape(frame.data.shape[1], -1)
+    some = flat[:, :: max(1, flat.shape[1] // _SPECTRA)].T.astype(np.float64)
+    held = some[np.isfinite(some).all(axis=1)]
+    if not held.size:
+        return np.full(frame.data.shape[1], np.nan), 0
+    bright = np.percentile(held, 90, axis=1)
+    chosen = bright >= _BRIGHT * np.percentile(bright, 90)
+    return np.asarray(held[chosen].mean(axis=0)), int(chosen.sum())
 
 
 def circular_of(

@@ -93,7 +93,7 @@ def found_by(
     length = float(np.sqrt(np.sum(seen**2)))
     best = Scale(around, nominal, np.inf, 0, -1.0)
     more = int(reach / nominal)
-    for step in nominal * (1.0 + np.linspace(-tolerance, tolerance, _TRIALS)):
+    for step in nominal * (1.0 + np.linspace(-tolerance, tolerance, _TRIALS if tolerance else 1)):
         first = around - 0.5 * (depth.size - 1) * step - more * step
         template = expected(first + step * np.arange(depth.size + 2 * more))
         sums, squares = (np.concatenate([[0.0], np.cumsum(template**power)]) for power in (1, 2))
@@ -126,6 +126,38 @@ def by_lines(depth: F64, guess: Scale, lines: Sequence[Line]) -> Scale:
     freedom = max(len(pixels) - 2, 1)
     scatter = float(np.sqrt(np.sum(away**2) / freedom)) if len(pixels) > 2 else 0.0
     return Scale(float(centre - step * middle), float(step), scatter, len(pixels), guess.alike)
+
+
+def off_lines(depth: F64, scale: Scale, lines: Sequence[Line], reach: float) -> float | None:
+    """Å by which a wavelength scale says too much, by the cores of known lines; none where none is seen.
+
+    Parameters
+    ----------
+    depth
+        1 less the spectrum over its continuum.
+    scale
+        As a header has it.
+    lines
+        Where they are known to be.
+    reach
+        Å by which it may be off.
+    """
+    middle = scale.first + 0.5 * (depth.size - 1) * scale.step
+    guess = found_by(depth, drawn(lines), middle, scale.step, reach=reach, tolerance=0.0)
+    if guess.alike < LEAST_ALIKE:
+        return None
+    sharp = [line for line in lines if line.ruler]
+    cores = [
+        _core(depth, (line.wavelength - guess.first) / guess.step, max(2.0, _CORE / guess.step))
+        for line in sharp
+    ]
+    found = [
+        (line.depth, scale.first + scale.step * core - line.wavelength)
+        for line, core in zip(sharp, cores, strict=True)
+        if core is not None
+    ]
+    weights = sum(weight for weight, _ in found)
+    return sum(weight * off for weight, off in found) / weights if weights else None
 
 
 def _core(depth: F64, centre: float, reach: float) -> float | None:

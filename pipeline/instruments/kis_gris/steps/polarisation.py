@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Frame
 from pipeline.instruments.kis_gris import crosstalk, facts, fringes, quicklook
+from pipeline.instruments.kis_gris.flat import continuum_of
 from pipeline.instruments.kis_gris.lines import LINES, Line
 from pipeline.instruments.kis_gris.noise import continuum_mask, noise_of
+from pipeline.instruments.kis_gris.wavelength import Scale, off_lines
 from pipeline.step import Output, Params, References, step
 
 CUBE: Final = ("stokes", "wavelength", "y", "x")
@@ -18,6 +20,8 @@ CUBE: Final = ("stokes", "wavelength", "y", "x")
 TO_DO: Final = "XTALK_V"
 #: Spectra that crosstalk is measured by.
 _MOST_SPECTRA: Final = 4000
+#: Å by which wavelengths may be off and lines are still looked for, and above which it is told.
+_LOOKED, _OFF = 1.5, 0.05
 #: How much more than white noise the continuum may have.
 _QUIET: Final = 1.5
 F64 = NDArray[np.float64]
@@ -249,8 +253,30 @@ def _image(params: TellParams, shape: tuple[int, ...]) -> tuple[int, ...]:
     outputs={"continuum": Output(_image), "circular": Output(_image), "linear": Output(_image)},
 )
 def tell_polarisation(frame: Frame, params: TellParams, references: References) -> Frame:
-    """Measure the noise of Q, U and V, and make pictures of continuum and polarisation beside the map."""
-    return quicklook.with_pictures(_with_noise(frame), params.line, params.reach)
+    """Measure the noise of Q, U, V, hold wavelengths against lines, and make pictures beside the map."""
+    return quicklook.with_pictures(_against_lines(_with_noise(frame)), params.line, params.reach)
+
+
+def _against_lines(frame: Frame) -> Frame:
+    """The frame saying by how much its wavelengths are off those of known lines in the quiet Sun."""
+    region = facts.wavelength_region(frame)
+    spectrum, number = quicklook.quiet_spectrum(frame)
+    if region is None or not number or not np.isfinite(spectrum).all():
+        return frame
+    at = quicklook.wavelengths(frame)
+    scale = Scale(float(at[0]), float(at[1] - at[0]), 0.0, 0, 1.0)
+    off = off_lines(1.0 - spectrum / continuum_of(spectrum), scale, LINES[region], _LOOKED)
+    if off is None:
+        return frame.with_caveat(f"no line of the {region} nm region was found where wavelengths say it is")
+    header = frame.header.copy()
+    header["WAVEOFF"] = (round(1000.0 * off, 2), "[mAngstrom] quiet Sun less laboratory")
+    made = frame.replace(header=header)
+    if abs(off) > _OFF:
+        made = made.with_caveat(
+            f"lines of the quiet Sun are {off:+.3f} Angstrom off those of the laboratory: velocities "
+            "need another zero"
+        )
+    return made
 
 
 def _with_noise(frame: Frame) -> Frame:

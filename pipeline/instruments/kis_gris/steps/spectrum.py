@@ -14,14 +14,13 @@ from pipeline.instruments.kis_gris.calibration_file import read_atlas, told
 from pipeline.instruments.kis_gris.flat import continuum_of
 from pipeline.instruments.kis_gris.lines import LINES, Region
 from pipeline.instruments.kis_gris.noise import continuum_mask
+from pipeline.instruments.kis_gris.quicklook import quiet_spectrum
 from pipeline.instruments.kis_gris.steps.demodulation import CUBE
 from pipeline.instruments.kis_gris.steps.detector import DARK, FlatParams, gain
 from pipeline.step import Params, ReferenceNeed, References, step
 
 #: Å of a pixel, and of the middle of what the camera sees.
 _NOMINAL: Final[dict[Region, tuple[float, float]]] = {"1083": (0.018, 10833.5), "1565": (0.040, 15654.0)}
-#: Rows whose continuum is at least this part of the brightest tenth are taken for the quiet Sun.
-_BRIGHT: Final = 0.93
 _FEWEST_ROWS: Final = 3
 #: nm by which WAVELENG may be off the name of a region.
 _NEAR: Final = 12
@@ -149,15 +148,6 @@ def _region(frame: Frame) -> Region:
         found=said or "absent",
         advice="switch wavelength_scale off; 1083 and 1565 nm are known",
     )
-
-
-def quiet_spectrum(frame: Frame) -> tuple[NDArray[np.float64], int]:
-    """The mean intensity of the brightest rows, and how many these are."""
-    intensity = np.moveaxis(frame.data[0], 0, -1).reshape(-1, frame.data.shape[1]).astype(np.float64)
-    bright = np.nanpercentile(intensity, 90, axis=1)
-    held = np.isfinite(bright)
-    chosen = held & (bright >= _BRIGHT * np.percentile(bright[held], 90))
-    return np.nanmean(intensity[chosen], axis=0), int(chosen.sum())
 
 
 def _with_scale(frame: Frame, scale: wavelength.Scale, blueshift: float) -> Frame:

@@ -216,3 +216,16 @@ def test_spectroscopic_files_have_one_parameter_and_no_noise_of_polarisation() -
     made = mapped(frames).made
     assert made.header["OBS_MODE"] == "Spectroscopic"
     assert "NOISE_Q" not in made.header
+
+
+def test_wavelengths_are_held_against_the_lines_of_the_quiet_sun() -> None:
+    assert abs(whole().made.header["WAVEOFF"]) < 12.0  # granules of a small map do not stand still
+    frames = slits()
+    for frame in frames:
+        frame.header["CRVAL3"] += 0.3
+    made = mapped(frames).made
+    assert made.header["WAVEOFF"] == pytest.approx(whole().made.header["WAVEOFF"] + 300.0, abs=1.0)
+    assert any("another zero" in text for text in made.caveats)
+    for frame in frames:
+        frame.header["CRVAL3"] += 20.0
+    assert "WAVEOFF" not in mapped(frames).made.header
