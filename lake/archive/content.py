@@ -18,13 +18,16 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from lake.archive.asking import Asker, OfLake
 from lake.archive.problems import Gone, problem
+from lake.catalogue.models import Release
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
 from lake.fits.stored import stored_header
 from lake.governance.policy import Principal
 from lake.grant import Grant
 from lake.lake import Lake
-from lake.releases.search import granted_file, resolve
+from lake.names import ProductKey
+from lake.releases.access import Asked, require
+from lake.releases.search import file_of, resolve
 from lake.storage.store import WINDOW, Store, key_of
 
 _log = logging.getLogger(__name__)
@@ -112,14 +115,28 @@ def header(
     return {"file": file.name, "hdu": number, "cards": [_card(one) for one in found.cards]}
 
 
-def _granted(lake: Lake, principal: Principal, product: str, name: str) -> tuple[Grant, FileEntry]:
+def opened(lake: Lake, principal: Principal, product: str) -> tuple[Release, ProductKey, Grant]:
+    """A release, and what opens it to somebody.
+
+    Raises
+    ------
+    Gone
+        When it was withdrawn.
+    BadInput
+        When there is none, or it may not be had.
+    """
     release, key = resolve(lake, product)
     try:
-        return granted_file(lake, release, key, name, principal)
+        return release, key, require(lake, principal, [Asked.of(release, key.name)])
     except BadInput as error:
         if release.status == "WITHDRAWN" and error.code is Reason.NOT_ALLOWED:
             raise Gone(error) from error
         raise
+
+
+def _granted(lake: Lake, principal: Principal, product: str, name: str) -> tuple[Grant, FileEntry]:
+    release, _, given = opened(lake, principal, product)
+    return given, file_of(lake, given, release.id, name)
 
 
 def _card(card: fits.Card) -> list[str | int | float | bool | None]:

@@ -141,4 +141,6 @@ def _links(request: Request, release: dict[str, Any]) -> dict[str, str]:
         "self": f"{base}/{quote(name_of(release), safe=':@')}",
         "active": f"{base}/{quote(release['product'], safe=':')}",
         "files": f"{base}/{quote(name_of(release), safe=':@')}/files",
+        "sums": f"{base}/{quote(name_of(release), safe=':@')}/sums",
+        "script": f"{base}/{quote(name_of(release), safe=':@')}/script",
     }

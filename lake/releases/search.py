@@ -279,34 +279,31 @@ def granted(
     return given, files_of(lake, given, release.id)
 
 
-def granted_file(
-    lake: Lake, release: Release, key: ProductKey, name: str, principal: Principal
-) -> tuple[Grant, FileEntry]:
-    """What opens a release to somebody, and one file of it.
+def file_of(lake: Lake, _grant: Grant, release_id: int, name: str) -> FileEntry:
+    """One file of a release; for those to whom it was granted.
 
     Raises
     ------
     BadInput
-        When the release may not be had, or holds no such file.
+        When the release holds no such file.
     """
-    given = require(lake, principal, [Asked.of(release, key.name)])
     finding.refuse_unseen(file=name)
     query = (
         select(File)
         .join(ReleaseFile, ReleaseFile.file_id == File.id)
-        .where(ReleaseFile.release_id == release.id, File.name == name)
+        .where(ReleaseFile.release_id == release_id, File.name == name)
     )
     with transaction(lake.sessions) as session:
         file = session.scalar(query)
     if file is None:
         raise BadInput(
-            f"{key.name} holds no such file",
+            "the release holds no such file",
             keyword="file",
             found=name[:100],
             advice="look at the release: it names its files",
             code=Reason.NOT_FOUND,
         )
-    return given, entry(file, None)
+    return entry(file, None)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ ROUTES = {
     "/api/v1/count": "/api/v1/count?status={status}&observation={observation}",
     "/api/v1/releases": "/api/v1/releases?status={status}&observation={observation}",
     "/api/v1/releases/{product}": "/api/v1/releases/{product}",
+    "/api/v1/releases/{product}/sums": "/api/v1/releases/{product}/sums",
+    "/api/v1/releases/{product}/script": "/api/v1/releases/{product}/script?by=wget",
     "/api/v1/releases/{product}/files": "/api/v1/releases/{product}/files",
     "/api/v1/releases/{product}/files/{name}": "/api/v1/releases/{product}/files/{name}",
     "/api/v1/releases/{product}/files/{name}/header": "/api/v1/releases/{product}/files/{name}/header",

@@ -92,7 +92,7 @@ def test_what_would_confirm_a_guess_is_for_those_who_may_have_it(
         ("/releases?observation=%00", 422, "observation"),
         ("/releases/archived:public_obs.l0/files?after=%00", 422, "after"),
         ("/releases/archived:public_obs.l0/files/%00", 404, "cannot be printed"),
-        ("/releases/archived:public_obs.l0/files/other.fits", 404, "holds no such file"),
+        ("/releases/archived:public_obs.l0/files/other.fits", 404, "no such file"),
         ("/nothing", 404, "Not Found"),
     ],
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +65,37 @@ def test_a_damaged_file_breaks_off(address: str, lake: Lake, served: dict[str, S
     finally:
         path.unlink()
         lake.store.put(key_of(SCOPE, release.first), data)
+
+
+@pytest.mark.parametrize("tool", ["curl", "wget"])
+def test_a_script_fetches_a_release_and_goes_on_where_it_broke_off(
+    address: str, served: dict[str, Served], token: dict[str, dict[str, str]], tool: str, tmp_path: Path
+) -> None:
+    if shutil.which(tool) is None or shutil.which("sha256sum") is None:
+        pytest.skip(f"{tool} and sha256sum are not both there")
+    release, headers = served["embargoed"], token["ar-holder"]
+    request = urllib.request.Request(f"{address}{release.url}/script?by={tool}", headers=headers)  # noqa: S310
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        (tmp_path / "get.sh").write_bytes(answer.read())
+    first = tmp_path / release.first
+    first.write_bytes(release.files[release.first][:100])
+    shown = os.environ | {"HELIOLAKE_TOKEN": headers["Authorization"].split()[1]}
+    done = subprocess.run(["sh", "get.sh"], cwd=tmp_path, env=shown, check=False)
+    assert done.returncode == 0
+    assert {name: (tmp_path / name).read_bytes() for name in release.files} == release.files
+    first.write_bytes(b"y" + release.files[release.first][1:])
+    assert subprocess.run(["sh", "get.sh"], cwd=tmp_path, env=shown, check=False).returncode != 0
+    (tmp_path / release.first).unlink()
+    anonymous = {name: value for name, value in shown.items() if name != "HELIOLAKE_TOKEN"}
+    assert subprocess.run(["sh", "get.sh"], cwd=tmp_path, env=anonymous, check=False).returncode != 0
+
+
+def test_sums_are_such_as_sha256sum_reads(address: str, served: dict[str, Served]) -> None:
+    release = served["public"]
+    with urllib.request.urlopen(f"{address}{release.url}/sums") as answer:  # noqa: S310
+        said = answer.read().decode()
+    right = [f"{hashlib.sha256(data).hexdigest()}  {name}" for name, data in release.files.items()]
+    assert said.splitlines() == right
 
 
 def test_it_listens_on_this_machine_alone(address: str) -> None:
