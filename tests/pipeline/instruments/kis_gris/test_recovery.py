@@ -110,6 +110,12 @@ def test_an_atlas_goes_before_the_list_of_lines() -> None:
     assert any("rests on 4 lines" in text for text in lines.made.caveats)
 
 
+def test_a_quiet_sun_that_comes_towards_us_is_seen_at_shorter_wavelengths() -> None:
+    at_rest, rising = raw.level_1().made.header, raw.level_1(wavelength_scale__blueshift=1000.0).made.header
+    shift = 1000.0 / 299792458.0
+    assert rising["CRVAL3"] == pytest.approx(at_rest["CRVAL3"] * (1 - shift), abs=2e-6)
+
+
 def test_a_spectrum_of_another_place_is_not_given_wavelengths() -> None:
     refused = raw.level_1(wavelength_scale__middle=15900.0)
     assert refused.outcome.status is Status.QUARANTINED
