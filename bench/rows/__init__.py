@@ -29,6 +29,7 @@ NAMES: Final = (
     "lars",
     "fluctuation",
     "milne",
+    "chrotel",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Modules with a `TALE`, by instrument; the first one is told where nobody asks for another.
 _MODULES: Final = {
     "": "heliolake.demo.first",
+    "kis_chrotel": "heliolake.demo.chrotel",
     "kis_gris": "heliolake.demo.gris",
     "kis_lars": "heliolake.demo.lars",
     "soho_lasco": "heliolake.demo.lasco",

@@ -101,15 +101,20 @@ def polynomial(order: int, coefficients: F64) -> F64:
 
 
 def _design(order: int, x: F64, y: F64) -> F64:
-    powers_x, powers_y = np.vander(x, order + 1, increasing=True), np.vander(y, order + 1, increasing=True)
-    columns = []
-    for n, m in modes(order):
+    """The modes at places of the disk, shape (places, modes)."""
+    powers = [(i, j) for i in range(order + 1) for j in range(order + 1 - i)]
+    along, up = [np.ones_like(x)], [np.ones_like(y)]
+    for _ in range(order):
+        along.append(along[-1] * x)
+        up.append(up[-1] * y)
+    monomials = np.stack([up[i] * along[j] for i, j in powers], axis=1)
+    forms = np.zeros((len(powers), len(modes(order))))
+    for column, (n, m) in enumerate(modes(order)):
         form = _mode(n, m)
-        column = np.zeros_like(x)
-        for i, j in zip(*np.nonzero(form), strict=True):
-            column += form[i, j] * powers_y[:, i] * powers_x[:, j]
-        columns.append(column)
-    return np.stack(columns, axis=1)
+        for row, (i, j) in enumerate(powers):
+            if i <= n and j <= n:
+                forms[row, column] = form[i, j]
+    return np.asarray(monomials @ forms)
 
 
 @lru_cache(maxsize=4)
@@ -274,8 +279,8 @@ def _likeness(residual: F64, kept: NDArray[np.bool_], inside: NDArray[np.bool_])
         0.5 * float((plane[:, :-lag] * plane[:, lag:]).sum() + (plane[:-lag] * plane[lag:]).sum()) / variance
         for lag in _LAGS
     ]
-    length = 1.0 + 2.0 * float(np.trapezoid(np.maximum([1.0, *likeness], 0.0), [0, *_LAGS])) - 1.0
-    return max(1.0, length) ** 2
+    # Cells of one size are unlike at twice their distance, and cancel over larger ones: below 0 counts too.
+    return max(1.0, 2.0 * float(np.trapezoid([1.0, *likeness], [0, *_LAGS]))) ** 2
 
 
 def over_field(image: F32, x: float, y: float, radius: float, field: F64) -> F32:

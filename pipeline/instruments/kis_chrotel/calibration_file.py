@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,15 +31,23 @@ def read_image(path: str) -> CalibrationImage:
     return CalibrationImage(values, simulated)
 
 
-def fitting(reference: ReferenceFile, frame: Frame) -> CalibrationImage:
-    """A calibration image of the frame's shape.
+def read_response(path: str) -> CalibrationImage:
+    """A flat over its median."""
+    flat = read_image(path)
+    return CalibrationImage(flat.values / np.float32(np.nanmedian(flat.values)), flat.simulated)
+
+
+def fitting(
+    reference: ReferenceFile, frame: Frame, reader: Callable[[str], CalibrationImage] = read_image
+) -> CalibrationImage:
+    """A calibration image of the frame's shape, as a reader understands its file.
 
     Raises
     ------
     BadInput
         When it has another.
     """
-    image = reference.load(read_image)
+    image = reference.load(reader)
     if image.values.shape != frame.data.shape[-2:]:
         raise BadInput(
             f"the {reference.name} {reference.did} has another shape than the frame",

@@ -5,6 +5,7 @@ Numbers that no document at hand gives are assumed: see `ASSUMED`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -28,8 +29,8 @@ _MOST: Final = 65535
 
 def places(config: SimulationConfig, centre: tuple[float, float]) -> tuple[F64, F64]:
     """Solar west and north of every pixel, in radii."""
-    i, j = np.indices((config.size, config.size), dtype=np.float64)
-    right, up = (j - centre[0]) / config.radius, (i - centre[1]) / config.radius
+    right = (np.arange(config.size)[None, :] - centre[0]) / config.radius
+    up = (np.arange(config.size)[:, None] - centre[1]) / config.radius
     turn = np.radians(config.angle)
     # Solar north lies `angle` to the left of the vertical.
     return np.cos(turn) * right + np.sin(turn) * up, -np.sin(turn) * right + np.cos(turn) * up
@@ -37,7 +38,7 @@ def places(config: SimulationConfig, centre: tuple[float, float]) -> tuple[F64, 
 
 def coverage(config: SimulationConfig, centre: tuple[float, float]) -> F64:
     """How much of each pixel lies on the disk."""
-    i, j = np.indices((config.size, config.size), dtype=np.float64)
+    i, j = np.ogrid[: config.size, : config.size]
     return np.asarray(np.clip(config.radius - np.hypot(j - centre[0], i - centre[1]) + 0.5, 0.0, 1.0))
 
 
@@ -48,44 +49,55 @@ def lyot(config: SimulationConfig) -> F64:
     """
     number = {"ha": 0, "ca": 1, "he": 2}[config.line]
     random = np.random.default_rng((1955, number, config.position if config.line == "he" else 0))
-    along = (np.arange(config.size) - (config.size - 1) / 2) / (0.35 * config.size)
-    x, y = np.meshgrid(along, along)
-    inside = np.hypot(x, y) < 0.9
-    made = np.zeros_like(x)
+    along = np.clip((np.arange(config.size) - (config.size - 1) / 2) / (0.35 * config.size), -1.4, 1.4)
+    weights = np.zeros((6, 6))
     for degree in range(1, 6):
         for i in range(degree + 1):
-            made = made + random.normal() / degree * np.clip(x, -1.4, 1.4) ** i * np.clip(y, -1.4, 1.4) ** (
-                degree - i
-            )
-    made -= made[inside].mean()
+            weights[degree - i, i] = random.normal() / degree
+    made = np.polynomial.polynomial.polygrid2d(along, along, weights)
+    inside = np.hypot(along[None, :], along[:, None]) < 0.9
+    made = made - made[inside].mean()
     return np.asarray(1.0 + np.clip(config.field * made / made[inside].std(), -0.6, 0.6))
 
 
 def sky(config: SimulationConfig) -> F64:
     """Transmission of the atmosphere: a gradient, and a cloud."""
-    i, j = np.indices((config.size, config.size), dtype=np.float64) / config.size - 0.5
-    far = np.hypot(j - 0.2, i - 0.17) / 0.16
-    return np.asarray((1.0 + config.gradient * j) * (1.0 - config.cloud * np.exp(-(far**2))))
+    j = np.arange(config.size)[None, :] / config.size - 0.5
+    i = j.T
+    cloud = np.exp(-(((j - 0.2) / 0.16) ** 2)) * np.exp(-(((i - 0.17) / 0.16) ** 2))
+    return np.asarray((1.0 + config.gradient * j) * (1.0 - config.cloud * cloud))
 
 
 def flat(config: SimulationConfig) -> F64:
     """Response of the camera: vignetting, dust, and single pixels; its median is 1."""
-    random = np.random.default_rng((2048, config.size, ord(config.line[0])))
-    i, j = np.indices((config.size, config.size), dtype=np.float64) / config.size - 0.5
-    made = 1.0 - 0.24 * (i**2 + j**2)
+    return _flat(config.line, config.size)
+
+
+@lru_cache(maxsize=4)
+def _flat(line: str, size: int) -> F64:
+    random = np.random.default_rng((2048, size, ord(line[0])))
+    along = np.arange(size) / size - 0.5
+    made = 1.0 - 0.24 * (along[:, None] ** 2 + along[None, :] ** 2)
     for _ in range(12):
         at_i, at_j = random.uniform(-0.5, 0.5, 2)
-        far = np.hypot(i - at_i, j - at_j) / random.uniform(0.004, 0.01)
-        made = made - random.uniform(0.02, 0.06) * np.exp(-(far**4))
-    made = made * random.normal(1.0, 0.01, made.shape)
+        width, depth = random.uniform(0.004, 0.01), random.uniform(0.02, 0.06)
+        rows, columns = np.abs(along - at_i) < 2.5 * width, np.abs(along - at_j) < 2.5 * width
+        far = np.hypot(along[rows][:, None] - at_i, along[columns][None, :] - at_j) / width
+        made[np.ix_(rows, columns)] -= depth * np.exp(-(far**4))
+    made *= random.normal(1.0, 0.01, made.shape)
     return np.asarray(made / np.median(made))
 
 
 def dark(config: SimulationConfig) -> F64:
     """DN without light."""
-    random = np.random.default_rng((1997, config.size))
-    columns = random.normal(0.0, 4.0, config.size)
-    return np.asarray(OFFSET + columns[None, :] + random.exponential(3.0, (config.size, config.size)))
+    return _dark(config.size)
+
+
+@lru_cache(maxsize=2)
+def _dark(size: int) -> F64:
+    random = np.random.default_rng((1997, size))
+    columns = random.normal(0.0, 4.0, size)
+    return np.asarray(OFFSET + columns[None, :] + random.exponential(3.0, (size, size)))
 
 
 def seen(config: SimulationConfig, light: F64) -> F64:

@@ -96,21 +96,19 @@ def _filament(random: np.random.Generator) -> Filament:
 
 def filament_labels(west: F64, north: F64, what: Features) -> NDArray[np.int32]:
     """Number of the filament at each place, from 1; 0 where there is none."""
-    labels = np.zeros(west.shape, np.int32)
+    labels = np.zeros(west.size, np.int32)
+    at = np.flatnonzero(west**2 + north**2 < 1.0)
+    x, y = west.ravel()[at], north.ravel()[at]
     for number, one in enumerate(what.filaments, start=1):
-        box = (
-            (west > one.west.min() - one.half)
-            & (west < one.west.max() + one.half)
-            & (north > one.north.min() - one.half)
-            & (north < one.north.max() + one.half)
+        near = np.flatnonzero(
+            (np.abs(x - 0.5 * (one.west.min() + one.west.max())) < 0.5 * np.ptp(one.west) + one.half)
+            & (np.abs(y - 0.5 * (one.north.min() + one.north.max())) < 0.5 * np.ptp(one.north) + one.half)
         )
         distance, _ = cKDTree(np.column_stack([one.west, one.north])).query(
-            np.column_stack([west[box], north[box]]), distance_upper_bound=one.half
+            np.column_stack([x[near], y[near]]), distance_upper_bound=one.half
         )
-        inside = np.isfinite(distance)
-        rows, columns = np.nonzero(box)
-        labels[rows[inside], columns[inside]] = number
-    return labels
+        labels[at[near[np.isfinite(distance)]]] = number
+    return labels.reshape(west.shape)
 
 
 @lru_cache(maxsize=4)
@@ -138,12 +136,12 @@ def _patches(west: F64, north: F64, what: Features) -> tuple[F64, F64]:
     """Plage and spots, 0 to 1."""
     plage, spots = np.zeros_like(west), np.zeros_like(west)
     for one in what.regions:
-        far = np.hypot(west - one.west, (north - one.north) * 1.3)
-        plage = plage + np.exp(-0.5 * (far / one.width) ** 2)
+        near = (np.abs(west - one.west) < 5 * one.width) & (np.abs(north - one.north) < 5 * one.width)
+        far = np.hypot(west[near] - one.west, (north[near] - one.north) * 1.3)
+        plage[near] += np.exp(-0.5 * (far / one.width) ** 2)
         if one.spot:
-            spots = np.maximum(
-                spots, 1.0 / (1.0 + np.exp(np.minimum((far - one.spot) / (0.12 * one.spot), 50.0)))
-            )
+            away = np.minimum((far - one.spot) / (0.12 * one.spot), 50.0)
+            spots[near] = np.maximum(spots[near], 1.0 / (1.0 + np.exp(away)))
     return np.minimum(plage, 1.2), spots
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.frame import Frame
-from pipeline.instruments.kis_chrotel.calibration_file import fitting, told
+from pipeline.instruments.kis_chrotel.calibration_file import fitting, read_response, told
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceNeed, References, step
 
@@ -52,8 +52,10 @@ class PointingParams(Params):
 )
 def subtract_dark(frame: Frame, params: DarkParams, references: References) -> Frame:
     """Subtract the dark of the day; saturated pixels are flagged first."""
-    flags = np.where(frame.data >= params.saturated, np.uint16(Quality.SATURATED), np.uint16(0))
-    frame = frame.replace(quality=frame.quality | flags)
+    saturated = frame.data >= params.saturated
+    if saturated.any():
+        flags = np.where(saturated, np.uint16(Quality.SATURATED), np.uint16(0))
+        frame = frame.replace(quality=frame.quality | flags)
     if "dark" not in references:
         return frame.with_caveat("no dark was at hand: it is still in the values", mode="NO-DARK")
     image = fitting(references["dark"], frame)
@@ -78,8 +80,8 @@ def flat_field(frame: Frame, params: FlatParams, references: References) -> Fram
     """Divide by the flat over its median; pixels that hardly respond are flagged as dead, without a value."""
     if "flat" not in references:
         return frame
-    image = fitting(references["flat"], frame)
-    response = image.values / np.float32(np.nanmedian(image.values))
+    image = fitting(references["flat"], frame, read_response)
+    response = image.values
     dead = ~(response > np.float32(params.dead))
     with np.errstate(divide="ignore", invalid="ignore"):
         data = frame.data / response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,11 @@ from pipeline.quality import Quality
 from pipeline.step import Params, References, step
 
 #: Part of the radius beyond which blur mixes disk and sky.
-_SURE = 0.98
+_SURE: Final = 0.98
+#: How often, and beyond how many standard deviations, pixels are left out of the quiet Sun.
+_PASSES: Final = 2
+_FAR: Final = 2.5
+_NORMAL: Final = 1.4826
 
 
 class LargeScaleParams(Params):
@@ -147,7 +151,7 @@ def normalise(frame: Frame, params: NormaliseParams, references: References) -> 
     images = frame.data.reshape(-1, *frame.data.shape[-2:])
     made, coefficients = [], []
     for image in images:
-        course, polynomial = smooth_course(ring_medians(image, disk.x, disk.y, disk.radius, params.rings))
+        course, polynomial = _quiet(image, disk, params.rings)
         centre = float(polynomial.sum())
         if not np.isfinite(course).all() or centre <= 0:
             raise BadInput(
@@ -171,6 +175,17 @@ def normalise(frame: Frame, params: NormaliseParams, references: References) -> 
     )
     flags = _flags(disk, (frame.data.shape[-2], frame.data.shape[-1]))
     return frame.replace(data=data, quality=frame.quality | flags, header=header)
+
+
+def _quiet(image: NDArray[np.float32], disk: facts.Disk, rings: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The quiet Sun's course from centre to limb: medians of what does not deviate from them."""
+    held = image
+    for _ in range(_PASSES):
+        course, _ = smooth_course(ring_medians(held, disk.x, disk.y, disk.radius, rings))
+        ratio = over_course(image, disk.x, disk.y, disk.radius, course) - np.float32(1.0)
+        spread = _NORMAL * np.nanmedian(np.abs(ratio[::4, ::4]))
+        held = np.where(np.abs(ratio) < _FAR * spread, image, np.float32(np.nan))
+    return smooth_course(ring_medians(held, disk.x, disk.y, disk.radius, rings))
 
 
 def _flags(disk: facts.Disk, shape: tuple[int, int]) -> NDArray[np.uint16]:
