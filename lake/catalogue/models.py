@@ -84,8 +84,8 @@ class Observation(Base):
     words: Mapped[str] = mapped_column(
         TSVECTOR,
         Computed(
-            "to_tsvector('simple'::regconfig, name) || "
-            "jsonb_to_tsvector('simple'::regconfig, meta, '[\"string\", \"numeric\"]'::jsonb)"
+            "to_tsvector('simple'::regconfig, (name || ' '::text) || "
+            "left(jsonb_path_query_array(meta, '$.*'::jsonpath)::text, 100000))"
         ),
         deferred=True,
     )

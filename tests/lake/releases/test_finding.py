@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Row, text
+from sqlalchemy import Row, func, insert, select, text
 
+from lake.catalogue.models import Observation
 from lake.catalogue.session import transaction
 from lake.errors import BadInput
 from lake.governance.policy import OPERATOR, PUBLIC
@@ -158,3 +159,13 @@ def test_a_place_is_told_by_its_token(filled: Lake) -> None:
 def test_a_token_that_is_none_is_refused_in_words(filled: Lake, token: str) -> None:
     with pytest.raises(BadInput, match="no place in a listing"):
         finding.page(filled, Wanted(SCOPE), PUBLIC, limit=3, after=token)
+
+
+def test_an_observation_with_more_values_than_words_can_be_kept_is_kept_all_the_same(
+    filled: Lake, scope: str
+) -> None:
+    values = [f"value{number}" for number in range(120_000)]
+    with transaction(filled.sessions) as session:
+        session.execute(insert(Observation).values(scope=scope, name="many", meta={"position": values}))
+        found = select(Observation.name).where(Observation.words.bool_op("@@")(func.to_tsquery("value7")))
+        assert session.scalars(found.where(Observation.scope == scope)).all() == ["many"]

@@ -36,8 +36,9 @@ def upgrade() -> None:
     )
     op.execute(
         "ALTER TABLE observation ADD COLUMN words tsvector "
-        "GENERATED ALWAYS AS (to_tsvector('simple', name) || "
-        "jsonb_to_tsvector('simple', meta, '[\"string\", \"numeric\"]')) STORED"
+        "GENERATED ALWAYS AS (to_tsvector('simple', name || ' ' || "
+        # A vector holds a megabyte, and no file is to be refused because an observation has many values.
+        "left(jsonb_path_query_array(meta, '$.*')::text, 100000))) STORED"
     )
     op.drop_index("ix_release_date_beg", table_name="release")
     for name, what in _INDEXES.items():
