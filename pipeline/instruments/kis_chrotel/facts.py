@@ -85,28 +85,24 @@ class Disk(NamedTuple):
 
 
 def disk(frame: Frame) -> Disk:
-    """The disk that limb_fit found.
+    """The disk as limb_fit found it; else, in files that are not of our own level 1, as their header has it.
 
     Raises
     ------
     BadInput
-        When the header has none.
+        When the header has neither.
     """
-    return Disk(
-        frame.keyword("CRPIX1", float) - 1.0,
-        frame.keyword("CRPIX2", float) - 1.0,
-        _radius(frame),
-        abs(frame.keyword("CDELT1", float)),
-    )
-
-
-def _radius(frame: Frame) -> float:
-    if "R_SUN" not in frame.header:
+    scale = abs(frame.keyword("CDELT1", float))
+    if "R_SUN" in frame.header:
+        radius = frame.keyword("R_SUN", float)
+    else:
+        radius = frame.keyword("RSUN_OBS", float) / scale if scale else 0.0
+    if radius <= 0:
         raise BadInput(
             "the header does not say how large the disk is in the image",
             file=frame.source,
-            keyword="R_SUN",
-            found="absent",
-            advice="run limb_fit first",
+            keyword="R_SUN, CDELT1",
+            found=f"{radius}, {scale}",
+            advice="switch the recipe's limb_fit on",
         )
-    return frame.keyword("R_SUN", float)
+    return Disk(frame.keyword("CRPIX1", float) - 1.0, frame.keyword("CRPIX2", float) - 1.0, radius, scale)

@@ -98,6 +98,20 @@ def test_filaments_lie_where_the_sun_has_them() -> None:
     assert np.nanmean(made.data[truth[:, ::-1]]) > 0.93
 
 
+def test_an_image_of_the_telescope_s_own_level_1_is_taken_with_the_coordinates_it_has() -> None:
+    ours = simulated.level_1(HALPHA)
+    header = ours.header.copy()
+    for name in ("R_SUN", "R_ERROR", "LIMBERR"):
+        header.remove(name)
+    header["BUNIT"] = "ADU"
+    foreign = ours.replace(header=header)
+    (ran,) = run_recipe("kis_chrotel-l2", [foreign], settings=simulated.SETTINGS)
+    assert np.nanmedian(ran.made.data) == pytest.approx(1.0, abs=0.005)
+    measured = {**simulated.SETTINGS, "limb_fit.enabled": True}
+    (ran,) = run_recipe("kis_chrotel-l2", [foreign], settings=measured)
+    np.testing.assert_allclose(ran.made.data, simulated.level_2(HALPHA).data, atol=1e-3, equal_nan=True)
+
+
 def test_the_course_from_centre_to_limb_is_told_by_a_polynomial() -> None:
     header = simulated.level_2(HALPHA).header
     coefficients = [header[f"CLV{power}"] for power in range(6)]
