@@ -68,7 +68,7 @@ def _distinct(headers: Sequence[fits.Header]) -> list[fits.Header]:
 
 
 #: How cards that decide on linear coordinates begin.
-_WCS: Final = ("CT", "CU", "CR", "CD", "PC", "PV", "PS", "RE", "WC")
+_WCS: Final = ("CT", "CU", "CR", "CD", "PC", "PV", "PS", "RE", "WC", "WA")
 
 
 def _along_axes(layout: Layout, header: fits.Header) -> dict[str, xr.Variable]:
@@ -90,7 +90,17 @@ def _along_axes(layout: Layout, header: fits.Header) -> dict[str, xr.Variable]:
         values = _values(whole, axis, layout.shape[place])
         if values is not None:
             found[name] = _variable(name, whole, axis, values)
+        listed = _listed(header, layout.shape[place]) if name == "wavelength" else None
+        if listed is not None and not str(whole.wcs.ctype[axis]).startswith(("WAVE", "AWAV")):
+            found[name] = xr.Variable((name,), listed, {"units": "Angstrom", "ctype": "AWAV"})
     return found
+
+
+def _listed(header: fits.Header, length: int) -> np.ndarray | None:
+    """Wavelengths that WAVEn says one by one, for they are not evenly spaced; `None` where it does not."""
+    cards = [header.get(f"WAVE{number}") for number in range(1, length + 1)]
+    told = [float(value) for value in cards if isinstance(value, (int, float))]
+    return np.array(told) if len(told) == length else None
 
 
 def _values(whole: WCS, axis: int, length: int) -> np.ndarray | None:

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BadInput
+from pipeline.instruments.kis_chrotel import facts
 from pipeline.instruments.kis_chrotel.simulate import SimulationConfig
 from pipeline.instruments.kis_chrotel.simulate.series import scan
+from pipeline.stack import stack_of
 from pipeline.testing import assert_provenance, run_recipe, run_step
 from tests.pipeline.instruments.kis_chrotel import simulated
 from tests.pipeline.instruments.kis_chrotel.simulated import CALCIUM, HALPHA, HELIUM, SIZE
@@ -74,6 +76,10 @@ def test_a_scan_becomes_one_cube_with_its_planes_on_one_another() -> None:
         assert found == pytest.approx(tuple(moved), abs=0.05)
     assert [made.header[f"WAVE{n}"] for n in (1, 4, 7)] == pytest.approx([10833.15, 10830.3, 10827.45])
     assert not any("by the limb alone" in one for one in made.caveats)
+    # Not evenly spaced, and yet the coordinate of the stack.
+    along = stack_of([made]).coords["wavelength"]
+    np.testing.assert_allclose(along, facts.POSITIONS)
+    assert along.attrs["units"] == "Angstrom"
 
 
 def test_a_scan_with_a_position_twice_is_put_aside() -> None:
