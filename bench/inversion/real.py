@@ -20,6 +20,8 @@ _FOLDER: Final = "spectropolarimetry"
 _OFFSET: Final = 0.040
 #: Noise of Q, U and V, over the continuum, that the prototype took; white noise alone is 5.2e-4.
 NOISE: Final = 8e-4
+#: Å from the middle of Si I 10827.
+_NEAR: Final = 1.9
 #: How much worse I is fitted than Q, U and V: atmospheres are no Milne–Eddington atmospheres.
 INTENSITY: Final = 5.0
 
@@ -106,10 +108,11 @@ def gregor(data: Path) -> Spectra:
 
 
 def gregor_fitted(data: Path) -> Fitted:
-    """Si I 10827, with the wings of helium left out."""
-    spectra = gregor(data)
-    weights = np.array([1 / INTENSITY, 1.0, 1.0])[:, None] * np.ones(spectra.wavelengths.size) / spectra.noise
-    weights[:, spectra.wavelengths > 10828.4] = 0.0
+    """Si I 10827 alone: the wings of helium begin behind it."""
+    whole = gregor(data)
+    near = np.abs(whole.wavelengths - 10827.089) < _NEAR
+    spectra = whole._replace(wavelengths=whole.wavelengths[near], profiles=whole.profiles[:, :, near])
+    weights = np.array([1 / INTENSITY, 1.0, 1.0]) / spectra.noise
     atmosphere = Atmosphere([line("Si I 10827.1")], spectra.wavelengths)
     return _fitted(spectra, atmosphere, weights)
 

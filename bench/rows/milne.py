@@ -25,12 +25,12 @@ _STRONG: Final = 300.0
 def rows(setting: Setting) -> Iterator[Row | Skipped]:
     """The triplet and both lines with a spectral PSF beside pyMilne, and these with a filling factor."""
     absent = peer.why_not()
-    for case in (TRIPLET, SMEARED):
+    for case in setting.pick((TRIPLET, SMEARED), (TRIPLET,)):
         if absent:
-            yield Skipped(f"Milne-Eddington, {case.name}, beside pyMilne", absent)
+            yield Skipped(f"Milne-Eddington, {_THOUSAND} pixels, {case.name}, beside pyMilne", absent)
         else:
             yield _beside_milne(setting, case)
-    for case in (TRIPLET, SMEARED, FILLED):
+    for case in setting.pick((TRIPLET, SMEARED, FILLED), (TRIPLET,)):
         yield _beside_scipy(setting, case)
 
 
@@ -60,7 +60,7 @@ def _row(
     rates = f"{_THOUSAND / mine.median:,.0f} pixels/s and core against {_THOUSAND / its.median:,.0f}"
     fitted = [f"{100 * np.mean(one.chi2 < FITTED):.2f} %" for one in (ours, theirs)]
     return Row(
-        f"Milne-Eddington, {case.name}: {_THOUSAND} pixels",
+        f"Milne-Eddington, {_THOUSAND} pixels, {case.name}, beside {name.partition(',')[0]}",
         mine,
         its,
         name,

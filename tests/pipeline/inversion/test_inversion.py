@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.inversion.atmosphere import Atmosphere
+from pipeline.inversion.cubes import gaussian
 from pipeline.inversion.inversion import PARAMETERS, Inversion, Result
 from pipeline.inversion.lines import line
 from tests.pipeline.inversion.models import drawn, noisy
@@ -119,9 +120,11 @@ def test_wavelengths_of_no_weight_are_not_looked_at() -> None:
     assert np.mean(result.chi2 < 1.4) > 0.95
 
 
-def test_a_fixed_filling_factor_and_a_free_one_are_found() -> None:
+def test_a_filling_factor_is_found_behind_a_spectral_psf() -> None:
     stray = 1.0 - 0.4 * np.exp(-(((GRID - 6302.4936) / 0.08) ** 2))
-    atmosphere = Atmosphere([line("Fe I 6302.5")], GRID, stray=stray)
+    atmosphere = Atmosphere(
+        [line("Fe I 6302.5")], GRID, psf=gaussian(0.03, 0.01), oversampling=2, stray=stray
+    )
     truth = drawn(400, 10, least=1000.0)
     result = Inversion(atmosphere, 1e3)(noisy(atmosphere.synthesise(truth)))
     good = result.chi2 < 1.3

@@ -160,11 +160,14 @@ def test_a_spectral_psf_may_come_as_a_reference(tmp_path: Path) -> None:
         instrument="kis_gris",
         references=[reference("spectral_psf", table)],
         lines=("Fe I 6302.5",),
+        reach=0.6,
+        filling_factor=True,
         profiles=False,
     )
     assert made.header["MEPSF"] == "reference"
-    width = PLANE["width"]
+    width, filling = PLANE["width"], PLANE["filling"]
     assert np.nanmedian(made.data[width]) < np.nanmedian(usual().data[width])
+    assert (np.nanmin(made.data[filling]), np.nanmax(usual().data[filling])) < (1.0, 1.1)
 
 
 @pytest.mark.parametrize(
