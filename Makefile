@@ -17,7 +17,7 @@ install = copy=$$(mktemp -d) && cp -r . "$$copy/source" && $(PIP) "$$copy/source
 	status=$$?; rm -rf "$$copy"; exit $$status
 endif
 
-.PHONY: help demo test openid slurm helm lint bench mutants format clean
+.PHONY: help demo test slow openid slurm helm lint bench mutants format clean
 
 help:
 	@echo "make demo    everything once, on small real and simulated data, with a picture at the end"
@@ -51,7 +51,11 @@ demo: $(VENV)/.run
 	$(BIN)/heliolake demo --output $(WORK)/demo-out $(if $(HELIOLAKE_DATA),--data $(HELIOLAKE_DATA))
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses $(JOBS) $(SHARED)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) $(SHARED) -m 'not slow'
+
+# Several sites, batch systems, gateways, benchmarks in short: what takes as long again.
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest --numprocesses $(JOBS) $(SHARED) -m slow
 
 openid: $(VENV)/.test
 	$(BIN)/python -m tests.openid

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import HOUSE, carried_out
 
 # Every row, of which some start services of their own.
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -11,6 +11,8 @@ import pytest
 from bench.scale import report
 from tests.conftest import HOUSE, carried_out
 
+pytestmark = pytest.mark.slow
+
 # Starts services of its own: what it enters in the catalogue is nothing that other tests should meet.
 PNG = b"\x89PNG\r\n\x1a\n"
 

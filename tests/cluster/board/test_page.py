@@ -57,7 +57,7 @@ def test_what_is_in_the_html_tells_nothing_of_the_lake(home: Home, published: st
 def test_a_run_is_shown_with_what_was_put_aside(page: Open, lake: Lake, published: str) -> None:
     page.until(lambda: published in page.text("runs"))
     told = pace(lake, published)
-    assert f"{COUNT} done" in page.text("runs")
+    page.until(lambda: f"{COUNT} done" in page.text("runs"))
     for one in told["steps"]:
         assert one["step"] in page.text("steps")
     assert "EXPTIME" in page.text("quarantine") or "exposure" in page.text("quarantine").lower()

@@ -11,7 +11,9 @@ from bench.faults.trial import try_fault
 from bench.faults.world import World
 from cluster.sites.book import Book
 
-UNITS = 12
+pytestmark = pytest.mark.slow
+
+UNITS = 10
 BOUNDED = (
     "an executor stands still past its lease",
     "Rucio's server is killed",

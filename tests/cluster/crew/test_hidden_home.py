@@ -27,6 +27,8 @@ from tests.cluster.frames import aia_series, at
 from tests.cluster.sites.schedulers.test_address import a_cluster
 from tests.pipeline.instruments.sdo_aia.references import pointing_table
 
+pytestmark = pytest.mark.slow
+
 #: Has a command find an empty folder that nobody may enter in place of the first word's.
 _HIDE = 'mount -t tmpfs -o mode=0 none "$1" && shift && exec "$@"'
 

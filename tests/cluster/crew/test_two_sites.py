@@ -41,6 +41,8 @@ from lake.storage.store import key_of
 from pipeline.recipe import recipes
 from tests.cluster.frames import aia_series, at
 
+pytestmark = pytest.mark.slow
+
 RECIPE = "aia-l15"
 
 

@@ -34,7 +34,9 @@ def test_a_shift_is_found_through_noise_a_gradient_and_another_contrast(x: float
     second = (1 + 0.02 * moved(texture, x, y)) * (1 - 0.4 * np.linspace(0, 1, SIDE))
     found = measured(first, second + random.normal(0, 0.01, texture.shape))
     # The window stands still: the farther the shift, the less of one image is in the other.
-    assert (found.x, found.y) == pytest.approx((x, y), abs=0.03 + 0.005 * max(abs(x), abs(y)))
+    # Noise of half the contrast leaves some hundredths of a pixel.
+    assert (found.x, found.y) == pytest.approx((x, y), abs=0.05 + 0.005 * max(abs(x), abs(y)))
+    assert max(abs(found.x - x), abs(found.y - y)) < 3 * found.error + 0.005 * max(abs(x), abs(y))
     assert found.clearness > 15
 
 
