@@ -120,10 +120,14 @@ class Service(ABC):
         problem = self.problem(home)
         if problem:
             return replace(state, state="unhealthy", detail=problem)
-        # Children that came after `up` wrote them down (a slow second worker) are no loss.
-        if set(record.witnesses) - set(self.witnesses(process)):
-            return replace(state, detail=_REPLACED)
-        return state
+        try:
+            # Children that came after `up` wrote them down (a slow second worker) are no loss.
+            lost = set(record.witnesses) - set(self.witnesses(process))
+        except psutil.NoSuchProcess:  # it, or a child of it, ended while it was looked at
+            if record.process() is None:
+                return ServiceState(self.name, "dead", detail=_GONE)
+            lost = set(record.witnesses)
+        return replace(state, detail=_REPLACED) if lost else state
 
     def ensure(self, home: Home) -> bool:
         """Start the service unless it is well. Returns whether it had to be started.
