@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def fluctuation(
-    stack: xr.Dataset | Path | str, output: Path | str | None = None, **settings: Any
+    stack: xr.Dataset | Path | str, output: Path | str | None = None, *, anew: bool = False, **settings: Any
 ) -> Fluctuation:
     """The fluctuation theorem in the series of a stack's pixels.
 
@@ -24,6 +24,8 @@ def fluctuation(
         A zarr store, or a stack in hand; computed by whatever cluster is at work.
     output
         Tables go there as FITS, and a picture beside them; nothing is written where it is not given.
+    anew
+        Replace a result of that name.
     **settings
         See `pipeline.fluctuation.Settings`: ``states=8, lengths=(2, 4)``.
 
@@ -35,7 +37,7 @@ def fluctuation(
     Raises
     ------
     lake.errors.BadInput
-        When there is no such store, or a setting cannot be.
+        When there is no such store, a setting cannot be, or there is a file of that name already.
 
     Examples
     --------
@@ -47,6 +49,13 @@ def fluctuation(
     from pipeline.fluctuation import Settings, analyse, write
     from pipeline.mistakes import explained
 
+    if output is not None and Path(output).exists() and not anew:
+        raise BadInput(
+            f"{Path(output).name} is there already",
+            keyword="output",
+            advice="choose another name, or anew (--anew) to replace it",
+            code=Reason.OTHER,
+        )
     try:
         chosen = Settings(**settings)
     except ValidationError as error:

@@ -79,15 +79,7 @@ def fluctuation(
       heliolake fluctuation day.zarr -o day.fits --states 8 -T 2 -T 4
     """
     from heliolake.series import fluctuation as analysed
-    from lake.errors import BadInput, Reason
 
-    if output.exists() and not anew:
-        raise BadInput(
-            f"{output.name} is there already",
-            keyword="--output",
-            advice="choose another name, or --anew to replace it",
-            code=Reason.OTHER,
-        )
     chosen = {"lengths": tuple(lengths)} if lengths else {}
     found = analysed(
         store,
@@ -103,6 +95,7 @@ def fluctuation(
         side=side,
         regular=regular,
         seed=seed,
+        anew=anew,
         **chosen,
     )
     if as_json:

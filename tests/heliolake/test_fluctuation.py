@@ -65,3 +65,8 @@ def test_a_notebook_gives_stores_and_stacks(store: Path) -> None:
     assert found.theorems[0].detailed == other.theorems[0].detailed
     with pytest.raises(BadInput, match="states"):
         heliolake.fluctuation(store, states="many")
+    kept = store.with_name("kept.fits")
+    kept.write_bytes(b"of somebody")
+    with pytest.raises(BadInput, match="is there already"):
+        heliolake.fluctuation(store, kept)
+    assert kept.read_bytes() == b"of somebody"
