@@ -53,7 +53,7 @@ demo: $(VENV)/.run
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses $(JOBS) $(SHARED) -m 'not slow'
 
-# Several sites, batch systems, gateways, benchmarks in short: what takes as long again.
+# Several homes and sites, batch systems, gateways, browsers, benchmarks in short: what takes as long again.
 slow: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses $(JOBS) $(SHARED) -m slow
 

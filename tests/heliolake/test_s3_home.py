@@ -32,6 +32,7 @@ from tests.objects import require_seaweedfs
 from tests.stored import damage, remove
 
 SCOPE = "stereo_hi"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

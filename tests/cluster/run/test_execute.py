@@ -328,6 +328,7 @@ def older(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clie
         yield client
 
 
+@pytest.mark.slow
 def test_a_fresh_process_has_workers_of_the_same_code_do_its_work(older: Client, tmp_path: Path) -> None:
     assert "done" in given_a_command(older, [job(tmp_path, "first")], tmp_path)
     jobs = [job(tmp_path, f"r{n}") for n in range(3)]
@@ -335,6 +336,7 @@ def test_a_fresh_process_has_workers_of_the_same_code_do_its_work(older: Client,
     assert said.startswith("sum 3.0 of ['r0.fits', 'r1.fits', 'r2.fits']")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
@@ -363,6 +365,7 @@ def test_workers_that_still_run_an_older_step_refuse_the_work(
         source.write_text(old)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "name"),
     [

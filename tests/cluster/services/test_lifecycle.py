@@ -215,6 +215,7 @@ def _pids_of(home: Home, name: str) -> set[int]:
     return {process.pid for process in records.members(home, name)}
 
 
+@pytest.mark.slow
 def test_a_first_start_that_is_killed_again_and_again_is_cured_by_starting_again(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_first_start_that_is_killed_again_and_again_is_cured_by_starting_again
     assert records.members(interrupted) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")
 def test_an_ordinary_user_can_do_it_too() -> None:
     folder = Path(tempfile.mkdtemp(prefix="heliolake-"))
