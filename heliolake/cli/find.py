@@ -133,6 +133,9 @@ def show(
     changes: Annotated[
         bool, typer.Option("--changes", help="What is different against the version before.")
     ] = False,
+    against: Annotated[
+        int | None, typer.Option("--against", metavar="N", min=1, help="Against this version instead.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show one release: its files, what it was made from and with, its other versions.
@@ -141,15 +144,15 @@ def show(
 
       heliolake show stereo_hi:hi2a_s7_20110910.l1
       heliolake show stereo_hi:hi2a_s7_20110910.l1@v0001 --json
-      heliolake show stereo_hi:hi2a_s7_20110910.l1 --changes
+      heliolake show stereo_hi:hi2a_s7_20110910.l1@v0003 --changes --against 1
     """
     from lake.releases.changes import changes as compare
     from lake.releases.search import show as look
 
     with open_lake(ctx) as lake:
         principal = principal_of(ctx, lake)
-        if changes:
-            _tell_changes(compare(lake, product), as_json=as_json)
+        if changes or against:
+            _tell_changes(compare(lake, product, against), as_json=as_json)
             return
         document = look(lake, product, principal)
     if as_json:

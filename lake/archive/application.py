@@ -10,7 +10,7 @@ from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lake.archive import content, overview, problems, releases, selection
+from lake.archive import content, documents, overview, problems, releases, selection
 from lake.archive.asking import OfLake
 from lake.catalogue.session import transaction
 from lake.lake import Lake
@@ -62,7 +62,14 @@ def archive(lake: Lake) -> FastAPI:
     )
     app.state.lake = lake
     problems.register(app)
-    for router in (_service, overview.router, releases.router, content.router, selection.router):
+    for router in (
+        _service,
+        overview.router,
+        releases.router,
+        documents.router,
+        content.router,
+        selection.router,
+    ):
         app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
     app.add_middleware(_Guarded)
     return app

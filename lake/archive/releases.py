@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 
 from lake.archive.asked import MOST, Paged
 from lake.archive.asking import Asker, OfLake
-from lake.names import version_token
+from lake.archive.links import file_with_links, links_of
 from lake.releases.releases import describe
 from lake.releases.search import listed_files, listing, show
 
@@ -85,7 +84,7 @@ def find(
     page = listing(lake, asked.wanted(), principal=principal, limit=asked.limit, after=asked.after)
     more = request.url.include_query_params(after=page["more"]) if page["more"] else None
     return {
-        "releases": [one | {"links": _links(request, one)} for one in page["releases"]],
+        "releases": [one | {"links": links_of(request, one)} for one in page["releases"]],
         "next": None if more is None else f"{more.path}?{more.query}",
     }
 
@@ -95,8 +94,8 @@ def look(request: Request, lake: OfLake, principal: Asker, product: str) -> dict
     """One release: `scope:observation.l1` means the active one, `…@v0001` or `….v0001` a certain one."""
     document = show(lake, product, principal, most=MOST)
     release = document["release"]
-    links = _links(request, release)
-    files = [_file(links, one) for one in document["files"]]
+    links = links_of(request, release)
+    files = [file_with_links(links, one) for one in document["files"]]
     return document | {"release": release | {"links": links}, "files": files}
 
 
@@ -113,34 +112,10 @@ def files(
 ) -> dict[str, Any]:
     """Files in the order of their names, a page at a time: a release may have a hundred thousand."""
     release, key, found = listed_files(lake, product, principal, limit=limit + 1, after=after)
-    links = _links(request, describe(release, key))
+    links = links_of(request, describe(release, key))
     page = found[:limit]
     more = request.url.include_query_params(after=page[-1]["name"]) if len(found) > limit else None
     return {
-        "files": [_file(links, one) for one in page],
+        "files": [file_with_links(links, one) for one in page],
         "next": None if more is None else f"{more.path}?{more.query}",
-    }
-
-
-def name_of(release: dict[str, Any]) -> str:
-    """The release itself, whatever becomes of its product."""
-    return f"{release['product']}@{version_token(release['version'])}"
-
-
-def _file(release: dict[str, str], file: dict[str, Any]) -> dict[str, Any]:
-    """A file without the place where it lies: that is the data centre's own matter."""
-    kept = {name: value for name, value in file.items() if name != "path"}
-    base = f"{release['self']}/files/{quote(file['name'])}"
-    return kept | {"links": {"content": base, "header": f"{base}/header"}}
-
-
-def _links(request: Request, release: dict[str, Any]) -> dict[str, str]:
-    root = request.scope.get("root_path", "").rstrip("/")
-    base = f"{root}/api/v1/releases"
-    return {
-        "self": f"{base}/{quote(name_of(release), safe=':@')}",
-        "active": f"{base}/{quote(release['product'], safe=':')}",
-        "files": f"{base}/{quote(name_of(release), safe=':@')}/files",
-        "sums": f"{base}/{quote(name_of(release), safe=':@')}/sums",
-        "script": f"{base}/{quote(name_of(release), safe=':@')}/script",
     }

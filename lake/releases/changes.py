@@ -33,8 +33,8 @@ class _Facts:
     files: Mapping[str, str]
 
 
-def changes(lake: Lake, product: str) -> dict[str, Any]:
-    """What changed from the version before to this one.
+def changes(lake: Lake, product: str, against: int | None = None) -> dict[str, Any]:
+    """What changed from the version before, or any other one, to this one.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ def changes(lake: Lake, product: str) -> dict[str, Any]:
         The lake.
     product
         ``PRODUCT@vNNNN``, or the ACTIVE release of a product.
+    against
+        Number of the version that it is compared with; of the one before, where none is named.
 
     Returns
     -------
@@ -52,11 +54,12 @@ def changes(lake: Lake, product: str) -> dict[str, Any]:
     Raises
     ------
     BadInput
-        When there is no such release.
+        When there is no such release, or no such version.
     """
     release, key = resolve(lake, product)
+    named = None if against is None else resolve(lake, f"{key.name}@{version_token(against)}")[0]
     with transaction(lake.sessions) as session:
-        before = version_before(session, release)
+        before = named or version_before(session, release)
         if before is None:
             told = [("file", "the first version")]
         else:
@@ -70,14 +73,28 @@ def changes(lake: Lake, product: str) -> dict[str, Any]:
     }
 
 
+def made_with(session: Session, release: Release) -> dict[str, Any]:
+    """The steps that made a release with their parameters, and the code: its digests by name."""
+    document = _plan(session, release)
+    steps = _steps(document.get("recipe", {}).get("steps", ()))
+    return {
+        "recipe": release.recipe,
+        "recipe_version": release.recipe_version,
+        "context": release.context,
+        "run": release.run_id,
+        "steps": [{"step": name, "parameters": dict(one)} for name, one in steps.items()],
+        "code": dict(document.get("code", {})),
+    }
+
+
+def _plan(session: Session, release: Release) -> Mapping[str, Any]:
+    query = select(Plan.document).join(Run, Run.plan_id == Plan.id).where(Run.id == release.run_id)
+    return session.scalar(query) or {}
+
+
 def _facts(session: Session, release: Release) -> _Facts:
-    document = session.scalar(
-        select(Plan.document)
-        .join(Run, Run.plan_id == Plan.id)
-        .join(Release, Release.run_id == Run.id)
-        .where(Release.id == release.id)
-    )
-    recipe = (document or {}).get("recipe", {})
+    document = _plan(session, release)
+    recipe = document.get("recipe", {})
     rows = session.execute(
         select(File.stem, File.sha256, UnitResult.detail)
         .join(ReleaseFile, ReleaseFile.file_id == File.id)
@@ -93,7 +110,7 @@ def _facts(session: Session, release: Release) -> _Facts:
         recipe=f"{release.recipe} {release.recipe_version}" if release.recipe else "",
         steps=_steps(recipe.get("steps", ())),
         procedures=procedures,
-        software=(document or {}).get("code", {}),
+        software=document.get("code", {}),
         context=release.context,
         references=frozenset(release.refs),
         parents=frozenset(release.parents),

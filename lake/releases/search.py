@@ -90,7 +90,7 @@ def listing(
 
 def _row(row: Row[Any], principal: Principal, at: datetime) -> dict[str, Any]:
     release, observation = row
-    return describe(release, _key(observation, release)) | _standing(release, principal, at)
+    return describe(release, _key(observation, release)) | standing(release, principal, at)
 
 
 def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
@@ -197,7 +197,7 @@ def show(
         "parents": list(release.parents),
     }
     return {
-        "release": describe(release, key) | _standing(release, principal, _now()),
+        "release": describe(release, key) | standing(release, principal),
         "withdrawn": withdrawn,
         "caveats": _caveats(files),
         "meta": dict(meta or {}),
@@ -222,11 +222,27 @@ def listed_files(
     return release, key, _shown_files(lake, release, principal, limit, after)
 
 
+def shown_file(lake: Lake, release: Release, principal: Principal, name: str) -> dict[str, Any]:
+    """One file of a release, as far as somebody may know it.
+
+    Raises
+    ------
+    BadInput
+        When the release holds no such file.
+    """
+    return _shown(lake, release, principal, [file_of(lake, CUSTODY, release.id, name)])[0]
+
+
 def _shown_files(
     lake: Lake, release: Release, principal: Principal, limit: int | None, after: str = ""
 ) -> list[dict[str, Any]]:
     """Files of a release, as far as somebody may know them."""
-    listed = files_of(lake, CUSTODY, release.id, limit=limit, after=after)
+    return _shown(lake, release, principal, files_of(lake, CUSTODY, release.id, limit=limit, after=after))
+
+
+def _shown(
+    lake: Lake, release: Release, principal: Principal, listed: Sequence[FileEntry]
+) -> list[dict[str, Any]]:
     files = [file.as_dict() | {"did": file.did} for file in listed]
     try:
         given = grant(principal, Action.BYTES, [release], _now())
@@ -235,8 +251,9 @@ def _shown_files(
     return [file | {"path": lake.place_of(given, file["scope"], file["name"])} for file in files]
 
 
-def _standing(release: Release, principal: Principal, at: datetime) -> dict[str, bool]:
+def standing(release: Release, principal: Principal, at: datetime | None = None) -> dict[str, bool]:
     """How a release stands at this moment, and to whom asks."""
+    at = at or _now()
     return {
         "under_embargo": under_embargo(release, at),
         "available": may(principal, Action.BYTES, release, at),

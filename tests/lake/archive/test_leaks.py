@@ -20,7 +20,12 @@ ROUTES = {
     "/api/v1/instruments/{instrument}/calendar": "/api/v1/instruments/archived/calendar?year=2021",
     "/api/v1/count": "/api/v1/count?status={status}&observation={observation}",
     "/api/v1/releases": "/api/v1/releases?status={status}&observation={observation}",
+    "/api/v1/observations/{instrument}/{name}": "/api/v1/observations/archived/{observation}",
+    "/api/v1/products/{product}": "/api/v1/products/{of}",
     "/api/v1/releases/{product}": "/api/v1/releases/{product}",
+    "/api/v1/releases/{product}/changes": "/api/v1/releases/{product}/changes?against=1",
+    "/api/v1/releases/{product}/provenance": "/api/v1/releases/{product}/provenance",
+    "/api/v1/releases/{product}/files/{name}/about": "/api/v1/releases/{product}/files/{name}/about",
     "/api/v1/releases/{product}/sums": "/api/v1/releases/{product}/sums",
     "/api/v1/releases/{product}/script": "/api/v1/releases/{product}/script?by=wget",
     "/api/v1/releases/{product}/files": "/api/v1/releases/{product}/files",
@@ -72,6 +77,7 @@ def test_a_route_gives_nothing_away(
     release = served[standing]
     url = ROUTES[route].format(
         product=f"{release.product}@v0001",
+        of=release.product,
         name=release.first,
         observation=f"{standing}_obs",
         status="WITHDRAWN" if standing == "withdrawn" else "ACTIVE",

@@ -1,0 +1,54 @@
+"""Where the archive has what it tells of."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+
+from lake.names import version_token
+
+API = "/api/v1"
+
+
+def name_of(release: dict[str, Any]) -> str:
+    """The release itself, whatever becomes of its product."""
+    return f"{release['product']}@{version_token(release['version'])}"
+
+
+def root_of(request: Request) -> str:
+    """Below which path a proxy in front has the archive."""
+    root: str = request.scope.get("root_path", "")
+    return root.rstrip("/")
+
+
+def file_with_links(release: dict[str, str], file: dict[str, Any]) -> dict[str, Any]:
+    """A file without the place where it lies: that is the data centre's own matter."""
+    kept = {name: value for name, value in file.items() if name != "path"}
+    base = f"{release['self']}/files/{quote(file['name'])}"
+    return kept | {"links": {"content": base, "header": f"{base}/header", "about": f"{base}/about"}}
+
+
+def links_of(request: Request, release: dict[str, Any]) -> dict[str, str]:
+    """What leads on from a release."""
+    base = f"{root_of(request)}{API}"
+    mine = f"{base}/releases/{quote(name_of(release), safe=':@')}"
+    product = quote(release["product"], safe=":")
+    observation = f"{quote(release['instrument'])}/{quote(release['observation'])}"
+    return {
+        "self": mine,
+        "active": f"{base}/releases/{product}",
+        "product": f"{base}/products/{product}",
+        "observation": f"{base}/observations/{observation}",
+        "files": f"{mine}/files",
+        "provenance": f"{mine}/provenance",
+        "changes": f"{mine}/changes",
+        "sums": f"{mine}/sums",
+        "script": f"{mine}/script",
+    }
+
+
+def with_links(request: Request, release: dict[str, Any]) -> dict[str, Any]:
+    """A release and what leads on from it."""
+    return release | {"links": links_of(request, release)}
