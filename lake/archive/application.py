@@ -10,7 +10,7 @@ from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lake.archive import content, documents, overview, problems, releases, selection
+from lake.archive import content, documents, download, overview, problems, releases, selection
 from lake.archive.asking import OfLake
 from lake.catalogue.session import transaction
 from lake.lake import Lake
@@ -69,6 +69,7 @@ def archive(lake: Lake) -> FastAPI:
         documents.router,
         content.router,
         selection.router,
+        download.router,
     ):
         app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
     app.add_middleware(_Guarded)

@@ -35,6 +35,8 @@ router = APIRouter(tags=["files"])
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _FITS: Final = "application/fits"
+_SMALL: Final = 4 * WINDOW
+"""Bytes that are looked at before any of them is given."""
 BYTES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The bytes.", "content": {_FITS: {}}},
     206: {"description": "Those that were asked for.", "content": {_FITS: {}}},
@@ -134,6 +136,29 @@ def opened(lake: Lake, principal: Principal, product: str) -> tuple[Release, Pro
         raise
 
 
+def whole(lake: Lake, _grant: Grant, file: FileEntry) -> Iterator[bytes]:
+    """All bytes of a file, for those to whom it was granted; a small one that is damaged gives none at all.
+
+    Raises
+    ------
+    BadInput
+        At once, when the file is lost, or is small and has other bytes.
+    OSError
+        Before its last bytes, when a large one proves to have others.
+    """
+    key = key_of(file.scope, file.name)
+    store = lake.store_of(key)
+    _require_whole(store, key, file)
+    blocks = _bytes(store, key, file, Part(0, file.size))
+    if file.size > _SMALL:
+        return blocks
+    try:
+        return iter(list(blocks))
+    except OSError as error:
+        _log.error("%s", error)
+        raise _lost(file) from error
+
+
 def _granted(lake: Lake, principal: Principal, product: str, name: str) -> tuple[Grant, FileEntry]:
     release, _, given = opened(lake, principal, product)
     return given, file_of(lake, given, release.id, name)
@@ -204,12 +229,16 @@ def _require_whole(store: Store, key: str, file: FileEntry) -> None:
     there = store.stat(key)
     if there is None or there.size != file.size:
         _log.error("%s is lost or damaged: `heliolake fsck` names it", file.did)
-        raise BadInput(
-            "the bytes of this file cannot be given now",
-            file=file.name,
-            advice="tell the data centre: it restores them",
-            code=Reason.MISSING_FILE,
-        )
+        raise _lost(file)
+
+
+def _lost(file: FileEntry) -> BadInput:
+    return BadInput(
+        "the bytes of this file cannot be given now",
+        file=file.name,
+        advice="tell the data centre: it restores them",
+        code=Reason.MISSING_FILE,
+    )
 
 
 def _bytes(store: Store, key: str, file: FileEntry, asked: Part) -> Iterator[bytes]:

@@ -46,6 +46,7 @@ def links_of(request: Request, release: dict[str, Any]) -> dict[str, str]:
         "changes": f"{mine}/changes",
         "sums": f"{mine}/sums",
         "script": f"{mine}/script",
+        "download": f"{mine}/download",
     }
 
 

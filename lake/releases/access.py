@@ -71,6 +71,26 @@ def require(lake: Lake, principal: Principal, asked: Sequence[Asked], action: Ac
     return granted
 
 
+def require_again(lake: Lake, principal: Principal, release_id: int, product: str) -> Grant:
+    """What opens a release to somebody who was granted it before, and goes on using it.
+
+    What they get was entered into the audit trail then.
+
+    Raises
+    ------
+    BadInput
+        When it may not be had any more, with code not-allowed.
+    """
+    with transaction(lake.sessions) as session:
+        asked = Asked.of(session.get_one(Release, release_id), product)
+    at = datetime.now(UTC)
+    try:
+        return grant(principal, Action.BYTES, [asked], at)
+    except NotGranted as refused:
+        _note(lake, principal, "access.refused", Action.BYTES, [asked], at)
+        raise _refusal([asked]) from refused
+
+
 def require_inputs(
     lake: Lake, principal: Principal, releases: Collection[str], references: Collection[str] = ()
 ) -> Grant:

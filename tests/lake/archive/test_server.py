@@ -67,27 +67,34 @@ def test_a_damaged_file_breaks_off(address: str, lake: Lake, served: dict[str, S
         lake.store.put(key_of(SCOPE, release.first), data)
 
 
-@pytest.mark.parametrize("tool", ["curl", "wget"])
+RUNS = {"curl": ["sh", "get"], "wget": ["sh", "get"], "python": [sys.executable, "get"]}
+
+
+@pytest.mark.parametrize("tool", RUNS)
 def test_a_script_fetches_a_release_and_goes_on_where_it_broke_off(
     address: str, served: dict[str, Served], token: dict[str, dict[str, str]], tool: str, tmp_path: Path
 ) -> None:
-    if shutil.which(tool) is None or shutil.which("sha256sum") is None:
+    if tool != "python" and (shutil.which(tool) is None or shutil.which("sha256sum") is None):
         pytest.skip(f"{tool} and sha256sum are not both there")
+    run = RUNS[tool]
     release, headers = served["embargoed"], token["ar-holder"]
     request = urllib.request.Request(f"{address}{release.url}/script?by={tool}", headers=headers)  # noqa: S310
     with urllib.request.urlopen(request) as answer:  # noqa: S310
-        (tmp_path / "get.sh").write_bytes(answer.read())
+        (tmp_path / "get").write_bytes(answer.read())
     first = tmp_path / release.first
-    first.write_bytes(release.files[release.first][:100])
+    part = tmp_path / f"{release.first}.part" if tool == "python" else first
+    part.write_bytes(release.files[release.first][:100])
     shown = os.environ | {"HELIOLAKE_TOKEN": headers["Authorization"].split()[1]}
-    done = subprocess.run(["sh", "get.sh"], cwd=tmp_path, env=shown, check=False)
+    done = subprocess.run(run, cwd=tmp_path, env=shown, check=False)
     assert done.returncode == 0
     assert {name: (tmp_path / name).read_bytes() for name in release.files} == release.files
-    first.write_bytes(b"y" + release.files[release.first][1:])
-    assert subprocess.run(["sh", "get.sh"], cwd=tmp_path, env=shown, check=False).returncode != 0
-    (tmp_path / release.first).unlink()
+    assert subprocess.run(run, cwd=tmp_path, env=shown, check=False).returncode == 0  # all is there
+    first.unlink()
+    part.write_bytes(b"y" + release.files[release.first][1:])
+    assert subprocess.run(run, cwd=tmp_path, env=shown, check=False).returncode != 0
+    first.unlink(missing_ok=True)
     anonymous = {name: value for name, value in shown.items() if name != "HELIOLAKE_TOKEN"}
-    assert subprocess.run(["sh", "get.sh"], cwd=tmp_path, env=anonymous, check=False).returncode != 0
+    assert subprocess.run(run, cwd=tmp_path, env=anonymous, check=False).returncode != 0
 
 
 def test_sums_are_such_as_sha256sum_reads(address: str, served: dict[str, Served]) -> None:
