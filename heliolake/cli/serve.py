@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heliolake.cli.common import SERVICES, open_lake
+from heliolake.cli.common import SERVICES, home_of, open_lake
 from heliolake.cli.output import out, shown
+
+if TYPE_CHECKING:
+    from lake.governance.doi.office import Office
 
 
 def register(app: typer.Typer) -> None:
@@ -43,9 +47,29 @@ def serve(
       heliolake serve --host 0.0.0.0 --proxies 10.0.0.7 --root /archive
     """
     from lake.archive.server import serve as run
+    from lake.archive.surroundings import Surroundings
 
-    with open_lake(ctx) as lake:
-        run(lake, host=host, port=port, root=root.rstrip("/"), proxies=proxies, ready=_tell)
+    with open_lake(ctx) as lake, ExitStack() as until_end:
+        run(
+            lake,
+            host=host,
+            port=port,
+            root=root.rstrip("/"),
+            proxies=proxies,
+            ready=_tell,
+            surroundings=Surroundings(office=_office(ctx, until_end)),
+        )
+
+
+def _office(ctx: typer.Context, until_end: ExitStack) -> Office | None:
+    """Who says by whom the data are; none in a shared lake whose `governance.yaml` is silent."""
+    from cluster.registry.opening import office_of
+    from lake.governance.doi.registry import FILE, read
+
+    home = home_of(ctx)
+    if home.outside and read(home.path / FILE)["doi"] is None:
+        return None
+    return until_end.enter_context(office_of(home))
 
 
 def _tell(address: str) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lake.archive import content, documents, download, overview, problems, releases, selection
+from lake.archive import citable, content, documents, download, overview, problems, releases, selection
 from lake.archive.asking import OfLake
+from lake.archive.surroundings import Surroundings
 from lake.catalogue.session import transaction
 from lake.lake import Lake
 
@@ -43,13 +44,15 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 _service = APIRouter(tags=["service"])
 
 
-def archive(lake: Lake) -> FastAPI:
+def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
     """The application that serves a lake.
 
     Parameters
     ----------
     lake
         Open, and used by many threads at once.
+    surroundings
+        What else it is given; a secret of its own, where nothing is.
     """
     app = _Archive(
         title="Heliolake archive",
@@ -61,6 +64,7 @@ def archive(lake: Lake) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.lake = lake
+    app.state.surroundings = surroundings or Surroundings()
     problems.register(app)
     for router in (
         _service,
@@ -70,8 +74,10 @@ def archive(lake: Lake) -> FastAPI:
         content.router,
         selection.router,
         download.router,
+        citable.router,
     ):
         app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
+    app.include_router(citable.landing_router, responses=PROBLEMS)
     app.add_middleware(_Guarded)
     return app
 

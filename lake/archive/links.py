@@ -47,6 +47,7 @@ def links_of(request: Request, release: dict[str, Any]) -> dict[str, str]:
         "sums": f"{mine}/sums",
         "script": f"{mine}/script",
         "download": f"{mine}/download",
+        "metadata": f"{mine}/metadata",
     }
 
 

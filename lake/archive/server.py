@@ -10,6 +10,7 @@ from typing import Final
 import uvicorn
 
 from lake.archive.application import archive
+from lake.archive.surroundings import Surroundings
 from lake.errors import Fatal
 from lake.lake import Lake
 
@@ -27,6 +28,7 @@ def serve(
     root: str = "",
     proxies: str = "",
     ready: Callable[[str], None] | None = None,
+    surroundings: Surroundings | None = None,
 ) -> None:
     """Serve a lake until told to end.
 
@@ -42,6 +44,8 @@ def serve(
         Addresses of proxies whose word for the client's address is taken, separated by commas.
     ready
         Told the address once it is open.
+    surroundings
+        What else the archive is given.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def serve(
     with closing(_open(host, port)) as opened:
         _ = lake.store  # one that is not there is told now, and not to the first visitor
         config = uvicorn.Config(
-            archive(lake),
+            archive(lake, surroundings),
             root_path=root,
             proxy_headers=bool(proxies),
             forwarded_allow_ips=proxies or None,

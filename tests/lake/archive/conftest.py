@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,19 +16,25 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from lake.archive.application import archive
+from lake.archive.surroundings import Surroundings
+from lake.catalogue.dois import Doi
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
 from lake.governance import accounts, tokens
+from lake.governance.doi.office import Office
+from lake.governance.doi.registry import Citations, Registry
 from lake.governance.policy import OWNER, Scope
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance, reserve
 from lake.releases.releases import publish
 from lake.storage.store import key_of
+from tests.lake.governance.doi.conftest import SAID
 
 SCOPE = "archived"
 UNTIL = datetime(2999, 1, 1, tzinfo=UTC)
+PREFIX = "10.99871"
 STANDINGS = ("public", "embargoed", "withdrawn", "draft")
 
 
@@ -38,6 +45,7 @@ class Served:
     product: str
     files: dict[str, bytes]
     entries: tuple[FileEntry, ...]
+    doi: str = ""
 
     @property
     def url(self) -> str:
@@ -53,7 +61,10 @@ class Served:
 @pytest.fixture(scope="session")
 def client(lake: Lake) -> Iterator[TestClient]:
     """Asks the archive; what goes wrong in it is an answer, as for everybody."""
-    with TestClient(archive(lake), raise_server_exceptions=False) as asking:
+    registry = Registry("", "", "", PREFIX, "https://archive.example.org/doi/{doi}", "")
+    office = Office(registry, Citations({SCOPE: SAID}, Path("governance.yaml")))
+    serving = archive(lake, Surroundings(office=office))
+    with TestClient(serving, raise_server_exceptions=False) as asking:
         yield asking
 
 
@@ -78,7 +89,18 @@ def _release(lake: Lake, number: int, standing: str) -> Served:
     if values:
         with transaction(lake.sessions) as session:
             session.execute(update(Release).where(Release.id == draft.release_id).values(**values))
-    return Served(key.name, {entry.name: data for entry, data in made}, entries)
+    doi = f"{PREFIX}/{standing}"
+    _give_doi(lake, draft.release_id, doi)
+    return Served(key.name, {entry.name: data for entry, data in made}, entries, doi)
+
+
+def _give_doi(lake: Lake, release_id: int, doi: str) -> None:
+    """A DOI of a release, as if its registry had confirmed it; of a draft one that is a draft itself."""
+    with transaction(lake.sessions) as session:
+        release = session.get_one(Release, release_id)
+        state = "draft" if release.status == "DRAFT" else "findable"
+        values = {"asked": state, "known": state, "product_id": release.product_id, "release_id": release.id}
+        session.add(Doi(doi=doi, prefix=PREFIX, **values))
 
 
 def _file(lake: Lake, standing: str, number: int, which: int) -> tuple[FileEntry, bytes]:

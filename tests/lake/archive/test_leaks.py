@@ -29,6 +29,8 @@ ROUTES = {
     "/api/v1/releases/{product}/sums": "/api/v1/releases/{product}/sums",
     "/api/v1/releases/{product}/script": "/api/v1/releases/{product}/script?by=wget",
     "/api/v1/releases/{product}/download": "/api/v1/releases/{product}/download?form=tar&file={name}",
+    "/api/v1/releases/{product}/metadata": "/api/v1/releases/{product}/metadata?form=croissant",
+    "/doi/{doi}": "/doi/{doi}",
     "/api/v1/download": "/api/v1/download?form=tar&status={status}&observation={observation}",
     "/api/v1/script": "/api/v1/script?by=python&product={product}",
     "/api/v1/releases/{product}/files": "/api/v1/releases/{product}/files",
@@ -81,6 +83,7 @@ def test_a_route_gives_nothing_away(
     url = ROUTES[route].format(
         product=f"{release.product}@v0001",
         of=release.product,
+        doi=release.doi,
         name=release.first,
         observation=f"{standing}_obs",
         status="WITHDRAWN" if standing == "withdrawn" else "ACTIVE",

@@ -1,0 +1,38 @@
+"""What an archive is given besides its lake: how its data are cited, who signs people in, its secret."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+
+if TYPE_CHECKING:
+    from lake.governance.doi.office import Office
+    from lake.governance.openid.provider import Provider
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What an archive is given besides its lake.
+
+    Attributes
+    ----------
+    secret
+        What seals the sessions of browsers; they outlive a restart where it stays the same.
+    office
+        How data are cited; None where nobody said it.
+    provider
+        With which OpenID provider people sign in; None where there is none.
+    """
+
+    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    office: Office | None = None
+    provider: Provider | None = None
+
+
+def surroundings_of(request: Request) -> Surroundings:
+    """Those of the application that serves."""
+    found: Surroundings = request.app.state.surroundings
+    return found
