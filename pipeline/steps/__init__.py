@@ -1,6 +1,7 @@
 """Steps every instrument may use; those of one instrument lie with it."""
 
 from pipeline.steps import (
+    deconvolve_psf,
     disambiguate_azimuth,
     invert_milne_eddington,
     limb_fit,
@@ -9,6 +10,7 @@ from pipeline.steps import (
 )
 
 __all__ = [
+    "deconvolve_psf",
     "disambiguate_azimuth",
     "invert_milne_eddington",
     "limb_fit",

@@ -1,9 +1,7 @@
-"""Where a deconvolved image is worth less than it looks: said in flags and caveats.
+"""Where a deconvolved image is worth less than it looks: said in a caveat.
 
-Two reasons. Light whose amount is not known (saturated pixels, gaps) was
-scattered over its surroundings too, and what was subtracted there is as
-uncertain. And noise grows by deconvolution: where there is little light, or
-little structure, it grows by more than blur becomes less.
+Noise grows by deconvolution: where there is little light, or little structure, it
+grows by more than blur becomes less.
 """
 
 from __future__ import annotations
@@ -15,70 +13,13 @@ from numpy.typing import NDArray
 
 from pipeline.frame import Frame
 from pipeline.instruments.sdo_aia.noise import ChannelNoise
-from pipeline.kernels.backend import BackendName
 from pipeline.kernels.blocks import block_changes
-from pipeline.kernels.deconvolve import NoiseFigures, Transfer, convolved
-from pipeline.kernels.fill import fill_gaps
-from pipeline.quality import Quality, flagged
+from pipeline.kernels.deconvolve import NoiseFigures
 
 #: Side of the blocks that are judged: 4096 pixels tell a variance to 2 %.
 BLOCK: Final = 64
 #: Blocks with fewer pixels than this tell nothing.
 _LEAST_PIXELS: Final = 256
-
-
-def flag_unknown_light(
-    before: Frame,
-    after: Frame,
-    transfer: Transfer,
-    *,
-    noise: ChannelNoise,
-    fraction: float,
-    where: BackendName,
-) -> Frame:
-    """Flag `LOW_CONFIDENCE` what light of an unknown amount was scattered into.
-
-    That is light of saturated pixels, which had at least the counts they show,
-    and of gaps, for which the mean of their neighbourhood stands. A pixel is
-    flagged where at least `fraction` of what was measured there came from such
-    pixels; what is less than the noise counts as the noise.
-
-    Parameters
-    ----------
-    before, after
-        The frame before and after deconvolution.
-    transfer
-        That the frame was deconvolved with.
-    noise
-        Of the frame's channel.
-    fraction
-        Between 0 and 1.
-    where
-        Backend.
-    """
-    gaps = np.isnan(before.data)
-    saturated = flagged(before.quality, Quality.SATURATED) & ~gaps
-    lost, over = int(gaps.sum()), int(saturated.sum())
-    if not lost + over or gaps.all():
-        return after
-    unknown = gaps | saturated
-    filled = fill_gaps(before.data, gaps) if lost else before.data
-    sources = np.where(unknown, np.maximum(filled, np.float32(0.0)), np.float32(0.0))
-    scattered = convolved(sources, transfer, where=where)
-    least = np.sqrt(noise.variance_at(filled)).astype(np.float32)
-    doubtful = saturated | (scattered >= np.float32(fraction) * np.maximum(filled, least))
-    doubtful &= ~gaps
-    quality = after.quality.copy()
-    quality[doubtful] |= np.uint16(Quality.LOW_CONFIDENCE)
-    kinds = " and ".join(
-        text for number, text in ((over, f"{over} saturated"), (lost, f"{lost} missing")) if number
-    )
-    return after.replace(quality=quality).with_caveat(
-        f"psf_deconvolve: how much light {kinds} pixels had is not known, nor so what they scattered; "
-        f"{int(doubtful.sum())} pixels with {fraction:.0%} or more of their light from there are flagged "
-        "LOW_CONFIDENCE",
-        mode="UNKNOWN-LIGHT",
-    )
 
 
 def say_where_noise_wins(before: Frame, after: Frame, *, noise: ChannelNoise, figures: NoiseFigures) -> Frame:

@@ -14,12 +14,13 @@ from pipeline.instruments.sdo_aia.geometry import FULL_SIZE, NOMINAL_SCALE, poin
 from pipeline.instruments.sdo_aia.levels import require_unregistered
 from pipeline.instruments.sdo_aia.noise import BUILT_IN
 from pipeline.instruments.sdo_aia.psf import channel_transfer
-from pipeline.instruments.sdo_aia.trust import flag_unknown_light, say_where_noise_wins
+from pipeline.instruments.sdo_aia.trust import say_where_noise_wins
 from pipeline.kernels.backend import BackendName
 from pipeline.kernels.deconvolve import carried_variance, noise_figures, padded_shape, richardson_lucy
 from pipeline.quality import Quality
 from pipeline.step import Params, References, step
 from pipeline.uncertainty import approximate
+from pipeline.unknown_light import flag_unknown_light
 
 
 class PsfDeconvolveParams(Params):
@@ -143,7 +144,13 @@ def psf_deconvolve(frame: Frame, params: PsfDeconvolveParams, references: Refere
     figures = noise_figures(transfer, iterations, add_residual=unbiased)
     result = say_where_noise_wins(frame, result, noise=noise, figures=figures)
     result = flag_unknown_light(
-        frame, result, transfer, noise=noise, fraction=params.doubtful_fraction, where=params.backend
+        frame,
+        result,
+        transfer,
+        step="psf_deconvolve",
+        variance_at=noise.variance_at,
+        fraction=params.doubtful_fraction,
+        where=params.backend,
     )
     if full:
         return result
