@@ -13,11 +13,14 @@ from cluster.conformance import check_file
 from cluster.run.stacks import Target, write
 from pipeline.apply import apply
 from pipeline.frame import Frame
+from pipeline.instruments.aso_s_lst.simulate import SimulationConfig
 from pipeline.recipe import recipes
 from pipeline.registry import instruments, is_announced
 from pipeline.solarnet_check.finding import Grade
 from pipeline.solarnet_check.report import Report, Verdict
 from pipeline.stack import part, stack_of
+from pipeline.step import ReferenceFile
+from tests.pipeline.instruments.aso_s_lst import simulated as lst
 from tests.pipeline.instruments.kis_chrotel import simulated as chrotel
 from tests.pipeline.instruments.kis_gris import raw as gris_files
 from tests.pipeline.instruments.kis_gris import simulated as gris
@@ -64,6 +67,15 @@ def gris_map() -> Frame:
     return gris.mapped(gris_slits()).made
 
 
+def lst_frames(config: SimulationConfig) -> list[Frame]:
+    return lst.frames(config, ORIGIN="a data centre")
+
+
+#: What recipes cannot go without.
+REFERENCES: dict[str, Callable[[], tuple[ReferenceFile, ...]]] = {
+    "aso_s_lst-l1-hdr": lambda: lst.references(lst.SDI),
+    "aso_s_lst-l1": lambda: lst.references(lst.WST),
+}
 #: What no document at hand tells of an instrument, and a unit that its mission uses and no standard knows.
 UNTOLD = {
     "soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"},
@@ -83,6 +95,10 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
     ],
     "soho_lasco": [
         ("soho_lasco-l1", lasco_frame, {"vignetting.enabled": False}),
+    ],
+    "aso_s_lst": [
+        ("aso_s_lst-l1-hdr", lambda: lst_frames(lst.SDI), {}),
+        ("aso_s_lst-l1", lambda: lst_frames(lst.WST), {}),
     ],
     "kis_lars": [
         ("kis_lars-l1", lars_cycle, {}),
@@ -112,11 +128,12 @@ CASES = [
 ]
 
 
-def product(folder: Path, recipe: str, given: Given, settings: dict[str, Any]) -> dict[str, Any]:
+def product(folder: Path, recipe: str, frame: Given, settings: dict[str, Any]) -> dict[str, Any]:
     """A product written by the function that workers write with; gives its manifest."""
     wanted = recipes()[recipe].with_settings(settings)
-    frames = given if isinstance(given, list) else [given]
-    lazily = apply(stack_of(frames, chunk=len(frames)), wanted, members=len(frames))
+    frames = frame if isinstance(frame, list) else [frame]
+    given = {one.name: one for one in REFERENCES.get(recipe, tuple)()}
+    lazily = apply(stack_of(frames, chunk=len(frames)), wanted, given, members=len(frames))
     stack = part(lazily.compute(scheduler="synchronous"))
     target = Target(
         unit="u",
