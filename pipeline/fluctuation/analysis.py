@@ -274,11 +274,12 @@ def _walked(
         ]
     )
     theorems = []
+    held = int(np.count_nonzero(pairs.any(axis=(1, 2))))
     for number, length in enumerate(settings.lengths):
         bins = np.sum([one[number][0] for one in made], axis=0)
         sums = np.sum([one[number][1] for one in made], axis=0)
         expected = length * chains[0].production
-        theorems.append(judged(length, bins, sums, expected, settings.width, settings.interval))
+        theorems.append(judged(length, bins, sums, expected, settings.width, settings.interval, held))
     return tuple(theorems)
 
 

@@ -12,6 +12,8 @@ from pipeline.kernels import transitions as sums_of
 _TURNS: Final = 40
 #: Paths backward that a detailed test needs, and paths' worth that an integral one does.
 _FEWEST: Final = 100
+#: Squares of pixels below which drawing them anew says little of what chance does; of one it says nothing.
+_FEWEST_SQUARES: Final = 8
 #: Interval of the slope beyond which nothing is told.
 _WIDEST: Final = 1.0
 
@@ -99,7 +101,9 @@ class Theorem(NamedTuple):
         return self.detailed.holds(1.0) and self.integral.holds(1.0)
 
 
-def judged(length: int, bins: F64, sums: F64, expected: float, width: float, interval: float) -> Theorem:
+def judged(
+    length: int, bins: F64, sums: F64, expected: float, width: float, interval: float, squares: int
+) -> Theorem:
     """The theorems from sums over paths.
 
     Parameters
@@ -115,18 +119,25 @@ def judged(length: int, bins: F64, sums: F64, expected: float, width: float, int
         Of the bins.
     interval
         Probability of the intervals.
+    squares
+        Of pixels, with a value, that were drawn.
     """
     number = float(sums[0, sums_of.PATHS])
     paths = max(number, 1.0)
     mean = float(sums[0, sums_of.SUM]) / paths
     integrals = sums[:, sums_of.INTEGRAL] / np.maximum(sums[:, sums_of.PATHS], 1.0)
-    squares = float(sums[0, sums_of.INTEGRAL_SQUARES])
-    effective = float(sums[0, sums_of.INTEGRAL]) ** 2 / squares if squares > 0 else 0.0
+    second = float(sums[0, sums_of.INTEGRAL_SQUARES])
+    effective = float(sums[0, sums_of.INTEGRAL]) ** 2 / second if second > 0 else 0.0
     detailed = within(np.array([slope(one) for one in bins]), interval)
     backward = float(bins[0, sums_of.BACKWARD].sum())
     doubt = ""
     if number == 0:
         doubt = "there are no paths of this length"
+    elif squares < _FEWEST_SQUARES:
+        doubt = (
+            f"intervals are drawn from {_FEWEST_SQUARES} squares of pixels or more, and there are {squares}: "
+            "take a smaller --side, or more pixels"
+        )
     elif backward < _FEWEST:
         doubt = f"only {backward:.0f} paths go backward"
     elif effective < _FEWEST:

@@ -197,3 +197,12 @@ def test_values_that_do_not_differ_are_no_states() -> None:
     stack = driven(256, 20)
     with pytest.raises(BadInput, match="too few different values"):
         analyse(stack.assign(image=xr.zeros_like(stack["image"])), FOUR)
+
+
+@pytest.mark.parametrize(("pixels", "width"), [(1, 1), (64, 8)])
+def test_one_square_of_pixels_gives_no_interval_and_so_no_verdict(pixels: int, width: int) -> None:
+    states = simulated(DRIVEN, pixels, 3000, seed=3)
+    found = analyse(stack_of(states, width=width), Settings(states=4, lengths=(2,), side=8, draws=20))
+    assert found.squares == 1
+    assert found.theorems[0].holds is None, "the interval of one square has no width: nothing would lie in it"
+    assert any("8 squares of pixels" in sentence and "--side" in sentence for sentence in found.said())
