@@ -50,6 +50,27 @@ def office_of(home: Home) -> Iterator[Office]:
         yield Office(registry, citations)
 
 
+def citing(home: Home) -> Office | None:
+    """Citations of a home for those who only cite: nobody answers for its registry.
+
+    None where a home whose services run elsewhere says nothing of DOIs.
+
+    Raises
+    ------
+    Fatal
+        When `governance.yaml` is not right.
+    """
+    file = home.path / FILE
+    said = read(file)
+    practice = said["doi"] is None
+    if practice and home.outside:
+        return None
+    citations = Citations(said["citation"], file, _described, practice=practice)
+    if not practice:
+        return Office(registry_of(said["doi"], file, home.identity), citations)
+    return Office(Registry("", PRACTICE, "", TEST_PREFIX, _LANDING, home.identity, practice=True), citations)
+
+
 def _described(instrument: str) -> Mapping[str, Any]:
     """What an instrument's own description says of its data."""
     from pipeline.registry import instruments  # slow, and not for whoever only looks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,9 @@ from heliolake.cli.common import SERVICES, home_of, open_lake
 from heliolake.cli.output import out, shown
 
 if TYPE_CHECKING:
-    from lake.governance.doi.office import Office
+    from cluster.home.home import Home
+    from lake.archive.surroundings import Surroundings
+    from lake.lake import Lake
 
 
 def register(app: typer.Typer) -> None:
@@ -36,10 +37,12 @@ def serve(
         ),
     ] = "",
 ) -> None:
-    """Serve the archive over HTTP, until interrupted: search, documents, headers and files of releases.
+    """Serve the archive over HTTP, until interrupted: pages for people, and the same for programs at /api/v1.
 
-    Who shows a token (`heliolake account token make`) gets what their account may have, everybody else what
-    is public. Beyond this machine put a proxy with TLS in front: tokens travel in the clear otherwise.
+    Who signs in, or shows a token (`heliolake account token make`), gets what their account may have, all
+    others what is public. People sign in with a token, or with the OpenID provider that `governance.yaml` of
+    the home names; it has to know the address .../signin/openid/back. Beyond this machine put a proxy with
+    TLS in front: tokens travel in the clear otherwise.
 
     [bold]Examples[/]
 
@@ -47,32 +50,38 @@ def serve(
       heliolake serve --host 0.0.0.0 --proxies 10.0.0.7 --root /archive
     """
     from lake.archive.server import serve as run
-    from lake.archive.surroundings import Surroundings
 
-    with open_lake(ctx) as lake, ExitStack() as until_end:
+    home = home_of(ctx)
+    with open_lake(ctx) as lake:
         run(
             lake,
             host=host,
             port=port,
             root=root.rstrip("/"),
             proxies=proxies,
+            surroundings=_surroundings(home, lake),
             ready=_tell,
-            surroundings=Surroundings(office=_office(ctx, until_end)),
         )
 
 
-def _office(ctx: typer.Context, until_end: ExitStack) -> Office | None:
-    """Who says by whom the data are; none in a shared lake whose `governance.yaml` is silent."""
-    from cluster.registry.opening import office_of
-    from lake.governance.doi.registry import FILE, read
+def _surroundings(home: Home, lake: Lake) -> Surroundings:
+    """How the home's data are cited, and with whom its people sign in."""
+    from cluster.registry.opening import citing
+    from lake.archive.surroundings import Surroundings
+    from lake.governance.openid.provider import Provider
+    from lake.governance.openid.settings import ProviderSettings
 
-    home = home_of(ctx)
-    if home.outside and read(home.path / FILE)["doi"] is None:
-        return None
-    return until_end.enter_context(office_of(home))
+    settings = ProviderSettings.found(home.path / "governance.yaml")
+    return Surroundings(
+        secret=lake.config.password,
+        office=citing(home),
+        provider=None if settings is None else Provider(settings),
+    )
 
 
 def _tell(address: str) -> None:
     out().print(
-        f"The archive is at [bold]{shown(address)}/api/v1/releases[/]; Ctrl-C ends it.", soft_wrap=True
+        f"The archive is at [bold]{shown(address)}/[/]; programs ask {shown(address)}/api/v1/releases. "
+        "Ctrl-C ends it.",
+        soft_wrap=True,
     )

@@ -10,8 +10,20 @@ from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lake.archive import citable, content, documents, download, overview, problems, releases, selection
+from lake.archive import (
+    citable,
+    content,
+    documents,
+    download,
+    overview,
+    pages,
+    problems,
+    releases,
+    selection,
+)
 from lake.archive.asking import OfLake
+from lake.archive.pages import errors
+from lake.archive.sessions import Seal
 from lake.archive.surroundings import Surroundings
 from lake.catalogue.session import transaction
 from lake.lake import Lake
@@ -65,7 +77,8 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
     )
     app.state.lake = lake
     app.state.surroundings = surroundings or Surroundings()
-    problems.register(app)
+    app.state.seal = Seal(app.state.surroundings.secret)
+    problems.register(app, errors.shown)
     for router in (
         _service,
         overview.router,
@@ -78,6 +91,8 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
     ):
         app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
     app.include_router(citable.landing_router, responses=PROBLEMS)
+    for router in pages.ROUTERS:
+        app.include_router(router)
     app.add_middleware(_Guarded)
     return app
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from lake.archive import sessions
 from lake.archive.problems import NotSignedIn
 from lake.errors import BadInput
 from lake.governance import accounts
@@ -33,16 +34,22 @@ def principal_of(
 ) -> Principal:
     """Whom the policy is to judge: of a token that is not good nobody, not the public.
 
+    A browser sends its session along without being asked to: once it has ended the public asks.
+
     Raises
     ------
     NotSignedIn
         When a token was shown that is not good.
     """
+    request.state.principal = found = _found(request, lake, shown)
+    return found
+
+
+def _found(request: Request, lake: Lake, shown: HTTPAuthorizationCredentials | None) -> Principal:
     if shown is None and "authorization" not in request.headers:
-        return PUBLIC
-    source = request.client.host if request.client else ""
+        return sessions.signed_in(request, lake) or PUBLIC
     try:
-        return accounts.authenticate(lake, shown.credentials if shown else "", source)
+        return accounts.authenticate(lake, shown.credentials if shown else "", sessions.source_of(request))
     except BadInput as error:
         raise NotSignedIn(error) from error
 

@@ -186,7 +186,7 @@ def _headers(file: FileEntry) -> dict[str, str]:
         "Repr-Digest": f"sha-256=:{digest}:",
         # Whether somebody may have it is asked each time: embargoes end, releases are withdrawn.
         "Cache-Control": "private, no-cache",
-        "Vary": "Authorization",
+        "Vary": "Authorization, Cookie",
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
     }
 

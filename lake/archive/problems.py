@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -67,17 +67,35 @@ def problem(
     return JSONResponse(body, status, media_type=PROBLEM, headers=told)
 
 
-def register(app: FastAPI) -> None:
-    """Have every error of an application told as a problem document."""
-    app.add_exception_handler(BadInput, _bad_input)
-    app.add_exception_handler(NotSignedIn, _not_signed_in)
-    app.add_exception_handler(Gone, _gone)
-    app.add_exception_handler(Retriable, _passing)
-    app.add_exception_handler(Unreachable, _passing)
-    app.add_exception_handler(Fatal, _ours)
-    app.add_exception_handler(RequestValidationError, _not_valid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _ours)
+def register(app: FastAPI, shown: Callable[[Request, JSONResponse], Response]) -> None:
+    """Have every error of an application told as a problem document.
+
+    Parameters
+    ----------
+    app
+        The application.
+    shown
+        Makes a page of a problem where a page was asked for.
+    """
+    handlers: dict[type[Exception], Callable[[Request, Any], JSONResponse]] = {
+        BadInput: _bad_input,
+        NotSignedIn: _not_signed_in,
+        Gone: _gone,
+        Retriable: _passing,
+        Unreachable: _passing,
+        Fatal: _ours,
+        RequestValidationError: _not_valid,
+        HTTPException: _http,
+        Exception: _ours,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, _showing(handler, shown))
+
+
+def _showing(
+    handler: Callable[[Request, Any], JSONResponse], shown: Callable[[Request, JSONResponse], Response]
+) -> Callable[[Request, Any], Response]:
+    return lambda request, error: shown(request, handler(request, error))
 
 
 def _told(error: BadInput, status: HTTPStatus) -> JSONResponse:

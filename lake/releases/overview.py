@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, tuple_
 
 from lake.catalogue.expressions import BEGUN
-from lake.catalogue.models import Release
+from lake.catalogue.models import File, Product, Release, ReleaseFile
 from lake.catalogue.session import transaction
 from lake.lake import Lake
 from lake.releases.finding import REFERENCE_SCOPE
@@ -81,3 +82,23 @@ def calendar(lake: Lake, instrument: str, year: int, level: str | None = None) -
         query = query.where(Release.level == level)
     with transaction(lake.sessions) as session:
         return {moment.astimezone(UTC).date(): number for moment, number in session.execute(query)}
+
+
+def first_files(lake: Lake, releases: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """Of some releases, by product and version, the name of the first file: it stands for them in a list."""
+    first = (
+        select(File.name)
+        .join(ReleaseFile, ReleaseFile.file_id == File.id)
+        .where(ReleaseFile.release_id == Release.id)
+        .order_by(File.name)
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(Product.name, Release.version, first)
+        .join(Product, Product.id == Release.product_id)
+        .where(tuple_(Product.name, Release.version).in_(list(releases)))
+    )
+    with transaction(lake.sessions) as session:
+        rows = session.execute(query).tuples()
+        return {(name, version): file for name, version, file in rows if file is not None}

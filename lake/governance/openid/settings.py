@@ -80,6 +80,12 @@ class ProviderSettings(BaseModel):
             place = ".".join(map(str, first["loc"]))
             raise Fatal(f"{where}, {place}: {first['msg']}{found_in(first)}.") from None
 
+    @classmethod
+    def found(cls, file: Path, environment: Mapping[str, str] = os.environ) -> Self | None:
+        """The settings where there are any; as `read`."""
+        given = _of_environment(environment) or _of_file(file)
+        return cls.read(file, environment) if given else None
+
     def secret(self) -> str:
         """The client's secret, '' for a public client.
 

@@ -36,7 +36,7 @@ def address(home: Home) -> Iterator[str]:
         assert process.stdout is not None
         said = process.stdout.readline()
         try:
-            yield said.split()[4].removesuffix("/api/v1/releases;").rstrip(";")
+            yield said.split()[4].removesuffix("/;")
         finally:
             process.terminate()
             process.wait(60)

@@ -1,0 +1,131 @@
+"""For curators and operators: embargoes, what was put aside, runs, and the audit trail."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+
+from lake.archive.asking import OfLake
+from lake.archive.pages.rendering import page
+from lake.archive.pages.visiting import Curator
+from lake.errors import BadInput, Reason
+from lake.governance import audit, embargo
+from lake.ledger import runs
+from lake.releases import quarantine
+
+router = APIRouter(prefix="/curate", include_in_schema=False)
+
+_CENTURIES: Final = 365 * 500
+_RUNS: Final = 50
+_CASES: Final = 2000
+_NAMED: Final = 20
+"""Files of one group of cases that are named."""
+_ENTRIES: Final = 100
+
+
+@router.get("")
+def overview(request: Request, lake: OfLake, principal: Curator) -> HTMLResponse:
+    """What there is to look after."""
+    cases = quarantine.listing(lake, limit=_CASES)
+    return page(
+        request,
+        "curate.html",
+        soon=embargo.due(lake, timedelta(days=30), principal),
+        cases=len(cases),
+        most=_CASES,
+        groups=quarantine.grouped(cases)[:5],
+        runs=runs.runs(lake, limit=5),
+    )
+
+
+@router.get("/embargoes")
+def embargoes(
+    request: Request, lake: OfLake, principal: Curator, days: Annotated[int, Query(ge=0, le=200_000)] = 0
+) -> HTMLResponse:
+    """What is under embargo, the next to end first; holders are named to its curators."""
+    within = timedelta(days=days or _CENTURIES)
+    return page(
+        request,
+        "embargoes.html",
+        embargoes=embargo.due(lake, within, principal)[:_CASES],
+        days=days,
+        most=_CASES,
+    )
+
+
+@router.get("/quarantine")
+def put_aside(
+    request: Request, lake: OfLake, principal: Curator, everything: Annotated[str, Query(max_length=8)] = ""
+) -> HTMLResponse:
+    """Files that were put aside, those with the same reason together, with what to do."""
+    cases = quarantine.listing(lake, resolved=bool(everything), limit=_CASES)
+    return page(
+        request,
+        "quarantine.html",
+        groups=quarantine.grouped(cases),
+        number=len(cases),
+        most=_CASES,
+        named=_NAMED,
+        everything=bool(everything),
+    )
+
+
+@router.get("/runs")
+def all_runs(request: Request, lake: OfLake, principal: Curator) -> HTMLResponse:
+    """The latest runs, and how far they are."""
+    return page(request, "runs.html", runs=runs.runs(lake, limit=_RUNS), most=_RUNS)
+
+
+@router.get("/runs/{run}")
+def one_run(request: Request, lake: OfLake, principal: Curator, run: str) -> HTMLResponse:
+    """A run: its recipe with all parameters, its units, and what it put aside."""
+    found = runs.find_run(lake, run)
+    cases = quarantine.listing(lake, run_id=run, resolved=True, limit=_CASES)
+    return page(
+        request,
+        "run.html",
+        run=found,
+        recipe=found["document"].get("recipe", {}),
+        groups=quarantine.grouped(cases),
+        named=_NAMED,
+    )
+
+
+@router.get("/audit")
+def trail(
+    request: Request,
+    lake: OfLake,
+    principal: Curator,
+    who: Annotated[str, Query(max_length=100)] = "",
+    what: Annotated[str, Query(max_length=100)] = "",
+    subject: Annotated[str, Query(max_length=300)] = "",
+) -> HTMLResponse:
+    """The audit trail, the newest first; operators alone see it, as with the command."""
+    if not principal.operator:
+        raise BadInput(
+            "The audit trail is for those who run the data centre", advice="Ask them", code=Reason.NOT_ALLOWED
+        )
+    found = audit.entries(lake, who=who, what=what, subject=subject, limit=_ENTRIES)
+    entries: list[dict[str, Any]] = [
+        {
+            "number": one.number,
+            "time": one.time,
+            "who": one.who,
+            "what": one.what,
+            "subject": one.subject,
+            "detail": one.detail,
+        }
+        for one in found
+    ]
+    return page(
+        request,
+        "audit.html",
+        entries=entries,
+        who=who,
+        what=what,
+        subject=subject,
+        most=_ENTRIES,
+    )

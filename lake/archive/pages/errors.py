@@ -1,0 +1,39 @@
+"""What went wrong, for people: the same words that programs get, as a page."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from lake.archive.links import API, root_of
+from lake.archive.pages.rendering import page
+
+_KEPT = ("retry-after", "www-authenticate", "allow")
+
+
+def shown(request: Request, problem: JSONResponse) -> Response:
+    """A problem as whoever asked wants it: the API's are documents, all others pages."""
+    path = request.url.path.removeprefix(root_of(request))
+    if path.startswith(f"{API}/") or path == API:
+        return problem
+    said = json.loads(bytes(problem.body))
+    headers = {name: value for name, value in problem.headers.items() if name in _KEPT}
+    return page(
+        request,
+        "problem.html",
+        status=problem.status_code,
+        headers=headers | {"Cache-Control": "no-store"},
+        title=said["title"],
+        detail=_sentence(said.get("detail", "")),
+        advice=_sentence(said.get("advice", "")),
+        found=said.get("found", ""),
+        code=said.get("code", ""),
+    )
+
+
+def _sentence(text: str) -> str:
+    """As one is written on a page: with a capital, and a full stop."""
+    whole = f"{text[:1].upper()}{text[1:]}"
+    return whole if not whole or whole.endswith((".", "!", "?")) else f"{whole}."
