@@ -1,0 +1,199 @@
+"""From sums over frames to a PSF: which terms, which models, and how well each width is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.psf.fit import Fit, Problem, best
+from pipeline.psf.hankel import Series
+from pipeline.psf.model import MODELS, WING, CoreModel, kernel_of, transfer
+from pipeline.psf.reference import Measured, Parameter, Psf, Verdict
+from pipeline.psf.shape import Widths
+from pipeline.psf.statistics import Statistics, patch_size
+from pipeline.psf.terms import LimbTerm, Proxy, SpectrumTerm, Term
+from pipeline.psf.verdict import Doubts, doubts, judged
+
+F64 = NDArray[np.float64]
+
+#: Draws from the posterior, by which the errors of widths are found.
+_DRAWS: Final = 200
+#: A model that costs this much more tells nothing of how far models differ.
+_RIVAL: Final = 1.5
+#: Relative errors of FWHM, EE50 and EE80 that remain with any number of frames, measured on known PSFs; and
+#: the width, in pixels, below which they are twice as large.
+_FLOORS: Final = (0.025, 0.02, 0.025)
+_NARROW: Final = 3.0
+#: Widths to begin with where no edge gives a first guess, pixels.
+_GUESSES: Final = (2.5, 6.0)
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is known of an instrument before its frames are looked at.
+
+    Attributes
+    ----------
+    q
+        λ/D in pixels, where diffraction counts.
+    sharp
+        Whether the Sun's limb is an edge in its light.
+    proxy
+        The power of finer images of the same kind of structure, on the same pixels.
+    laboratory
+        The PSF that was measured before launch; stands where frames do not tell.
+    terms
+        Which terms to use of those that frames offer.
+    size
+        Pixels along a side of the kernel, odd.
+    """
+
+    q: float | None = None
+    sharp: bool = True
+    proxy: Proxy | None = None
+    laboratory: Psf | None = None
+    terms: frozenset[str] = frozenset({"limb", "spectrum", "occulter"})
+    size: int = 2 * int(WING) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A PSF, and what led to it."""
+
+    psf: Psf
+    fits: tuple[Fit, ...]
+    doubts: Doubts
+
+
+def estimate(statistics: Statistics, design: Design, frame: tuple[int, int] = (0, 0)) -> Psf:
+    """The PSF that frames tell, the laboratory's where they do not.
+
+    Parameters
+    ----------
+    statistics
+        Sums over frames.
+    design
+        What is known of the instrument.
+    frame
+        (ny, nx) of the frames.
+
+    Raises
+    ------
+    pipeline.errors.BadInput
+        When nothing of the PSF is identified, and no laboratory value is known.
+    """
+    found = found_by(statistics, design, frame)
+    if found is None:
+        return judged(None, Doubts(core=("no frame shows anything that tells of it",)), design.laboratory)
+    return judged(found.psf, found.doubts, design.laboratory)
+
+
+def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0, 0)) -> Estimate | None:
+    """What the fits give, before it is judged; `None` where there is nothing to fit."""
+    series = Series(statistics.reach)
+    terms = Terms(statistics, design, series)
+    named = terms.of(MODELS[0])
+    if not named:
+        return None
+    widths = Widths(series)
+    fits = terms.fits(series, MODELS)
+    psf = _psf(fits, design, series, widths, frame)
+    spectrum = named.get("spectrum")
+    above = spectrum.above if isinstance(spectrum, SpectrumTerm) else None
+    alone = list(_alone(terms, series, widths, fits[0]))
+    return Estimate(psf, tuple(fits), doubts(fits[0], list(named), psf, alone, above))
+
+
+class Terms:
+    """The terms that frames offer and the design wants; those that no model changes are made once."""
+
+    def __init__(self, statistics: Statistics, design: Design, series: Series) -> None:
+        self.statistics, self.design = statistics, design
+        self.edges: dict[str, LimbTerm] = {}
+        if "limb" in design.terms and design.sharp and statistics.limb.frames:
+            self.edges["limb"] = LimbTerm(statistics.limb, series)
+
+    def of(self, model: CoreModel) -> dict[str, Term]:
+        """Them for a model of the core, by name."""
+        found: dict[str, Term] = dict(self.edges)
+        if "spectrum" in self.design.terms and self.design.proxy is not None and self.statistics.power.frames:
+            size = patch_size(self.statistics.radius)
+            found["spectrum"] = SpectrumTerm(
+                self.statistics.power, size, self.design.proxy, model, self.design.q
+            )
+        return found
+
+    @property
+    def guesses(self) -> tuple[float, ...]:
+        """Widths to begin with."""
+        return tuple(one.width for one in self.edges.values())[:1] or _GUESSES
+
+    def fits(self, series: Series, models: Sequence[CoreModel], only: str = "") -> list[Fit]:
+        """The solutions of several models, the best first; of one term alone if it is named."""
+        problems = []
+        for model in models:
+            terms = [one for name, one in self.of(model).items() if only in ("", name)]
+            problems.append(Problem(terms, series, model, self.design.q))
+        return best(problems, self.guesses)
+
+
+def _alone(terms: Terms, series: Series, widths: Widths, together: Fit) -> Iterator[tuple[str, float]]:
+    """The width that each term with an edge finds without the others."""
+    if len(terms.of(together.model)) < 2:
+        return
+    for name in terms.edges:
+        yield name, widths(terms.fits(series, [together.model], name)[0].transfer).fwhm
+
+
+def _psf(fits: Sequence[Fit], design: Design, series: Series, widths: Widths, frame: tuple[int, int]) -> Psf:
+    """The best fit as a PSF, its errors from the posterior, the measured floor, and how far models differ."""
+    first = fits[0]
+    shape = widths(first.transfer)
+    rivals = [one for one in fits[1:] if one.model != first.model and one.cost < _RIVAL * first.cost]
+    others = np.array([widths(one.transfer)[:3] for one in rivals]).reshape(-1, 3)
+    drawn, within = _drawn(first, design, series, widths)
+    measured = []
+    for n, value in enumerate(shape[:3]):
+        floor = _FLOORS[n] * value * (2.0 if shape.fwhm < _NARROW else 1.0)
+        apart = float(np.abs(others[:, n] - value).max(initial=0.0))
+        floor = float(np.hypot(floor, 0.5 * apart))
+        measured.append(Measured(value, float(np.hypot(np.std(drawn[:, n]), floor)), floor))
+    errors = np.sqrt(np.maximum(np.diag(first.covariance), 0.0))
+    profile = np.column_stack(
+        [widths.radii, widths.profile(first.transfer), widths.encircled(first.transfer), within]
+    )
+    kernel = kernel_of(first.parameters[:9], design.q, first.model, design.size)
+    return Psf(
+        kernels=kernel[None].astype(np.float32),
+        core=Verdict.UNKNOWN,
+        wing=Verdict.UNKNOWN,
+        fwhm=measured[0],
+        ee50=measured[1],
+        ee80=measured[2],
+        model=first.model,
+        parameters=tuple(
+            Parameter(one.name, float(value), float(error), one.meaning)
+            for one, value, error in zip(first.bounds, first.parameters, errors, strict=True)
+        ),
+        frame=frame,
+        profile=profile,
+    )
+
+
+def _drawn(fit: Fit, design: Design, series: Series, widths: Widths) -> tuple[F64, F64]:
+    """Widths of draws from the posterior, and the standard deviation of the encircled light."""
+    problem = Problem([], series, fit.model, design.q)
+    least = np.array([one.least for one in fit.bounds[:9]])
+    most = np.array([one.most for one in fit.bounds[:9]])
+    rng = np.random.default_rng(1643)
+    cloud = rng.multivariate_normal(fit.parameters[:9], fit.covariance[:9, :9], _DRAWS, method="svd")
+    shapes, within = [], []
+    for one in np.clip(cloud, least, most):
+        blur = transfer(one, problem.wing, design.q, fit.model)
+        shapes.append(widths(blur)[:3])
+        within.append(widths.encircled(blur))
+    return np.array(shapes), np.std(within, axis=0)

@@ -1,0 +1,168 @@
+"""The model of a PSF: diffraction, a core that may be elliptical, a second core, a wing that is a power law.
+
+    H(k, θ) = (1 − w) T(kQ) [(1 − f) C(kₑ) + f exp(−(kₑ eˡ / k₀)²)] + w W(k)
+
+with kₑ = k √(1 + e₁ cos 2θ + e₂ sin 2θ); T is the transfer function of a circular aperture, C a stretched
+exponential or that of a Moffat function, W the transform of (1 + (r/r₀)²)^(−p/2) out to `WING` pixels. All
+parameters are shared by all frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy import special
+
+F64 = NDArray[np.float64]
+CoreModel = Literal["stretched", "moffat", "halo"]
+
+#: Pixels beyond which no light is scattered: what goes farther cannot be told from a loss.
+WING: Final = 200.0
+MODELS: Final[tuple[CoreModel, ...]] = ("stretched", "moffat", "halo")
+
+
+class Bounds(NamedTuple):
+    """A parameter: its limits, what it is near and within (1 σ; 0: anything), its meaning."""
+
+    name: str
+    least: float
+    most: float
+    near: float
+    within: float
+    meaning: str
+
+
+PARAMETERS: Final = (
+    Bounds("lnk0", -6.0, 1.5, 0.0, 0.0, "ln of the wavenumber where the core falls to 1/e [cycle/pixel]"),
+    Bounds("n", 0.8, 2.6, 1.6, 0.5, "exponent of the core; of a Moffat function beta"),
+    Bounds("e1", -0.4, 0.4, 0.0, 0.15, "ellipticity along x and y"),
+    Bounds("e2", -0.4, 0.4, 0.0, 0.15, "ellipticity along the diagonals"),
+    Bounds("f", 0.0, 0.6, 0.0, 0.25, "share of the second core"),
+    Bounds("l", 0.4, 2.0, 0.9, 0.35, "ln of how much wider the second core is"),
+    Bounds("w", 0.0, 0.5, 0.0, 0.0, "share of the wing"),
+    Bounds("lnr0", np.log(2.0), np.log(25.0), np.log(6.0), 0.6, "ln of the radius where the wing begins"),
+    Bounds("p", 2.05, 4.5, 2.8, 0.5, "exponent of the wing"),
+)
+NAMES: Final = tuple(one.name for one in PARAMETERS)
+#: What the exponent of a Moffat core is near, within, between.
+BETA: Final = Bounds("n", 1.6, 8.0, 3.0, 1.2, "exponent of the Moffat core")
+
+
+#: A Gaussian core of any height in a halo: what aberrations make of a pupil.
+HALO: Final = {
+    "n": Bounds("n", 0.8, 4.0, 2.0, 0.5, "exponent of the second core"),
+    "f": Bounds("f", 0.0, 0.9, 0.3, 0.3, "share of the second core"),
+    "l": Bounds("l", 0.2, 3.5, 1.2, 0.6, "ln of how much wider the second core is"),
+}
+
+
+def parameters_of(model: CoreModel) -> tuple[Bounds, ...]:
+    """The parameters of a model, in their order."""
+    if model == "halo":
+        return tuple(HALO.get(one.name, one) for one in PARAMETERS)
+    return tuple(BETA if model == "moffat" and one.name == "n" else one for one in PARAMETERS)
+
+
+def start_of(model: CoreModel, fwhm: float) -> F64:
+    """Values to begin with, for a width."""
+    exponent = {"stretched": 1.7, "moffat": 3.0, "halo": 2.0}[model]
+    second = (0.3, 1.2) if model == "halo" else (0.05, 0.9)
+    return np.array([np.log(0.53 / fwhm), exponent, 0.0, 0.0, *second, 0.04, np.log(6.0), 2.8])
+
+
+def aperture(v: F64) -> F64:
+    """The transfer function of a circular aperture; v in units of its cut-off."""
+    v = np.clip(v, 0.0, 1.0)
+    return (2.0 / np.pi) * (np.arccos(v) - v * np.sqrt(1.0 - v * v))
+
+
+def moffat(k: F64, lnk0: float, beta: float) -> F64:
+    """That of a Moffat function as wide at half maximum as a Gaussian that falls to 1/e at k0."""
+    # α such that the half width is that of a Gaussian of the same k0: FWHM = 0.53 / k0 = 2 α √(2^(1/β) − 1).
+    alpha = 0.265 / np.exp(lnk0) / np.sqrt(2.0 ** (1.0 / beta) - 1.0)
+    mu = beta - 1.0
+    z = np.maximum(2.0 * np.pi * k * alpha, 1e-9)
+    found: F64 = 2.0 ** (1.0 - mu) / special.gamma(mu) * z**mu * special.kv(mu, z)
+    return np.where(z < 1e-6, 1.0, found)
+
+
+@dataclass(frozen=True, eq=False)
+class Wing:
+    """Transforms of wings at given wavenumbers; made once, for they cost most."""
+
+    k: F64
+    radii: F64
+    matrix: F64
+
+    @classmethod
+    def at(cls, k: F64, reach: float = WING) -> Wing:
+        """For wavenumbers, cycles per pixel."""
+        edges = np.concatenate([np.arange(0.0, 12.0, 0.1), np.geomspace(12.0, reach, 240)])
+        radii, steps = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+        areas = 2.0 * np.pi * radii * steps
+        return cls(k, radii, special.j0(2.0 * np.pi * np.outer(k, radii)) * areas)
+
+    def __call__(self, lnr0: float, p: float) -> F64:
+        """Their transform, 1 at k = 0."""
+        values = self.values(lnr0, p)
+        found: F64 = self.matrix @ values
+        return found
+
+    def values(self, lnr0: float, p: float) -> F64:
+        """The wing at `radii`, its integral 1."""
+        values = (1.0 + (self.radii / np.exp(lnr0)) ** 2) ** (-0.5 * p)
+        edges = np.concatenate([[0.0], 0.5 * (self.radii[1:] + self.radii[:-1]), [WING]])
+        total = float(np.sum(values * np.pi * np.diff(edges**2)))
+        found: F64 = values / total
+        return found
+
+
+def core(parameters: F64, k: F64, q: float | None, model: CoreModel, theta: F64 | float | None = None) -> F64:
+    """The transfer function of diffraction and both cores, 1 at k = 0; its azimuthal mean without `theta`."""
+    lnk0, n, e1, e2, f, spread = parameters[:6]
+    if theta is None:
+        ke = k
+    else:
+        stretch = 1.0 + e1 * np.cos(2.0 * np.asarray(theta)) + e2 * np.sin(2.0 * np.asarray(theta))
+        ke = k * np.sqrt(np.maximum(stretch, 0.05))
+    first = (
+        moffat(ke, lnk0, n)
+        if model == "moffat"
+        else np.exp(-((ke / np.exp(lnk0)) ** (2.0 if model == "halo" else n)))
+    )
+    second = np.exp(-((ke * np.exp(spread - lnk0)) ** (n if model == "halo" else 2.0)))
+    shape: F64 = (1.0 - f) * first + f * second
+    return shape * aperture(k * q) if q else shape
+
+
+def transfer(
+    parameters: F64, wing: Wing, q: float | None, model: CoreModel, theta: F64 | float | None = None
+) -> F64:
+    """The transfer function at the wing's wavenumbers."""
+    w, lnr0, p = parameters[6:9]
+    found: F64 = (1.0 - w) * core(parameters, wing.k, q, model, theta) + w * wing(lnr0, p)
+    return found
+
+
+def kernel_of(parameters: F64, q: float | None, model: CoreModel, size: int) -> NDArray[np.float64]:
+    """The PSF on pixels: an odd square whose sum is 1."""
+    w, lnr0, p = parameters[6:9]
+    fine = 2  # samples in a pixel, so that what pixels alias is in the kernel as it is in images
+    number = scipy.fft.next_fast_len(fine * max(size, 255) + 32)
+    ky, kx = np.meshgrid(scipy.fft.fftfreq(number), scipy.fft.rfftfreq(number), indexing="ij")
+    k, theta = fine * np.hypot(kx, ky), np.arctan2(ky, kx)
+    image = scipy.fft.irfft2(core(parameters, k, q, model, theta), s=(number, number))
+    half = size // 2
+    at = (fine * np.arange(-half, half + 1)) % number
+    found = (1.0 - w) * fine**2 * image[np.ix_(at, at)]
+    y, x = np.indices((size, size)) - half
+    r = np.hypot(x, y)
+    wing = np.where(r <= WING, (1.0 + (r / np.exp(lnr0)) ** 2) ** (-0.5 * p), 0.0)
+    scale = Wing.at(np.array([0.0])).values(lnr0, p)[0] if w > 0 else 0.0
+    found += w * scale * wing
+    result: F64 = found / found.sum()
+    return result

@@ -1,0 +1,224 @@
+"""The estimation as a reduction, which any instrument that sees the whole disk can offer.
+
+Partial results are sums of some tens of kB, whatever the number of frames, so that memory is bounded by a
+block of frames and the cost is linear in them. The first pass finds the PSF; the second leaves out the frames
+that the first pass's mean contradicts (clouds, flares, pointing in motion) and goes over the others again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pipeline.errors import BadInput
+from pipeline.kernels.limb import find_limb
+from pipeline.psf.estimate import Design, estimate
+from pipeline.psf.reference import Psf, cards, tables
+from pipeline.psf.statistics import BIN, INNER, Statistics, of_disk
+from pipeline.quality import NOT_MEASURED, Quality, flagged
+from pipeline.reducing import reference_file
+from pipeline.reduction import Origin, Reduced, ReductionKind, StackBlock, register
+
+#: Frames below which there is no PSF, and below which its errors are larger than the floor that was measured.
+FEWEST: Final = 2
+FEW: Final = 20
+#: Root mean square, over that of most frames, by which the limb of a frame may differ from their mean.
+_ODD: Final = 6.0
+#: Samples per pixel are filled that are missing on the disk, up to this share; a frame with more is left out.
+_MISSING: Final = 0.02
+
+#: What is known of the instrument of a frame, from its header.
+Designs = Callable[[fits.Header], Design]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Partial result: sums over frames, who they were, and how far each one's limb is from the mean.
+
+    Attributes
+    ----------
+    statistics
+        Sums over the frames.
+    used
+        Their names.
+    header
+        Of the earliest of them, as FITS text: it tells the instrument's design.
+    frame
+        (ny, nx) of all of them.
+    simulated
+        Whether any was.
+    """
+
+    statistics: Statistics
+    used: frozenset[str]
+    header: str
+    frame: tuple[int, int]
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class PsfReduced(Reduced):
+    """A PSF as the result of a pass, and the mean limb that frames are measured against in the next."""
+
+    psf: Psf | None = None
+    limb: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class PsfOfFrames:
+    """One pass over the frames.
+
+    Attributes
+    ----------
+    designs
+        What is known of their instrument.
+    before
+        What the pass before found.
+    """
+
+    designs: Designs
+    before: NDArray[np.float64] | None = None
+
+    def map(self, block: StackBlock) -> Sums:
+        """Sums over a block; frames without a whole disk are left out."""
+        bad = flagged(block.quality, NOT_MEASURED | Quality.LOW_CONFIDENCE) | ~np.isfinite(block.image)
+        used: list[str] = []
+        total, chosen, simulated = Statistics.none(), "", False
+        headers = block.headers or tuple(fits.Header() for _ in block.sources)
+        for image, missing, name, header in zip(block.image, bad, block.sources, headers, strict=True):
+            if missing.mean() > _MISSING:
+                continue
+            found = self._of(np.where(missing, np.float32(np.nan), image), header)
+            if found is None:
+                continue
+            total += found
+            used.append(name)
+            chosen = min(filter(None, (chosen, header.tostring())), key=_date_of, default="")
+            simulated |= bool(header.get("SIMULATD", False))
+        return Sums(total, frozenset(used), chosen, block.image.shape[-2:], simulated)
+
+    def combine(self, first: Sums, second: Sums) -> Sums:
+        """Of both."""
+        header = min(filter(None, (first.header, second.header)), key=_date_of, default="")
+        return Sums(
+            first.statistics + second.statistics,
+            first.used | second.used,
+            header,
+            first.frame,
+            first.simulated or second.simulated,
+        )
+
+    def finish(self, partial: Sums) -> PsfReduced:
+        """The PSF.
+
+        Raises
+        ------
+        BadInput
+            When no frame shows a whole disk, or nothing of the PSF is identified and none was known before.
+        """
+        if not partial.used:
+            raise BadInput(
+                "no frame shows a disk to learn a PSF from",
+                keyword="QUALITY",
+                found="no limb in any frame",
+                advice="give frames of the whole disk, without gaps",
+            )
+        design = self.designs(fits.Header.fromstring(partial.header))
+        psf = estimate(partial.statistics, design, partial.frame)
+        psf = replace(psf, simulated=psf.simulated or partial.simulated)
+        values = psf.kernels if psf.centres else psf.kernels[0]
+        count = np.full(values.shape, len(partial.used), np.int32)
+        told = {
+            card.keyword: (card.value, card.comment) for card in cards(psf).cards if card.keyword != "COMMENT"
+        }
+        limb = partial.statistics.limb
+        mean = limb.total / np.maximum(limb.weight, 1) if limb.frames else None
+        return PsfReduced(values, count, partial.used, told, psf=psf, limb=mean)
+
+    def _of(self, image: NDArray[np.float32], header: fits.Header) -> Statistics | None:
+        """What a frame tells; `None` of one that shows no disk, or whose limb is not that of the others."""
+        found = find_limb(image)
+        if found is None:
+            return None
+        statistics = of_disk(image, found.circle, sharp=self.designs(header).sharp)
+        return None if self._is_odd(statistics) else statistics
+
+    def _is_odd(self, statistics: Statistics) -> bool:
+        if self.before is None or not statistics.limb.frames:
+            return False
+        near = slice(int((-20.0 - INNER) / BIN), int((20.0 - INNER) / BIN))
+        apart = statistics.limb.total[near] - self.before[near]
+        noise = np.sqrt(np.mean((statistics.limb.white + statistics.limb.smooth)[near])) + 1e-3
+        return bool(np.sqrt(np.mean(apart**2)) > _ODD * noise)
+
+
+def psf_file(reduced: Reduced, origin: Origin, caveats: Sequence[str] = ()) -> fits.HDUList:
+    """The reference: `pipeline.psf.reference.read_psf` reads it."""
+    psf = reduced.psf if isinstance(reduced, PsfReduced) else None
+    if psf is None:
+        raise ValueError("a PSF is written from what `PsfOfFrames` made")
+    found = reference_file(reduced, origin, [*caveats, *psf.reasons])
+    found[0].header["BUNIT"] = ("1", "share of the light")
+    del found["COUNT"]
+    found.extend(tables(psf))
+    return found
+
+
+def psf_reduction(
+    instrument: str, *, level: str, designs: Designs, alike: Sequence[str] = (), need: str = "psf"
+) -> ReductionKind:
+    """Offer the reduction ``psf`` for an instrument: ``heliolake reduce psf --instrument INSTRUMENT``.
+
+    Parameters
+    ----------
+    instrument, level
+        Of the frames: whole disks, corrected for dark and flat.
+    designs
+        What is known of the instrument, from a frame's header; a function of a module.
+    alike
+        Searchable values in which all frames of one PSF agree.
+    need
+        The `ReferenceNeed` that the result answers.
+    """
+    return register(
+        ReductionKind(
+            name="psf",
+            instrument=instrument,
+            level=level,
+            need=need,
+            alike=tuple(alike),
+            prepare=_First(designs),
+            further=(_Again(designs),),
+            write=psf_file,
+            fewest=FEWEST,
+            few=FEW,
+            dims=("y", "x"),
+            summary="the point spread function, of the limb, of structure and of occulted frames",
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _First:
+    designs: Designs
+
+    def __call__(self, frames: int) -> PsfOfFrames:
+        return PsfOfFrames(self.designs)
+
+
+@dataclass(frozen=True)
+class _Again:
+    designs: Designs
+
+    def __call__(self, frames: int, before: Reduced) -> PsfOfFrames:
+        return PsfOfFrames(self.designs, before.limb if isinstance(before, PsfReduced) else None)
+
+
+def _date_of(header: str) -> Any:
+    card = header.find("DATE-OBS")
+    return (header[card : card + 40] if card >= 0 else "", header)

@@ -1,0 +1,128 @@
+"""Whether a PSF that was fitted can be believed, part by part, and what stands where it cannot.
+
+The limits are those that a validation on known PSFs has shown to leave no wrong answer through
+(``python -m bench.psf``). Agreement of several first guesses is none of them: they agree when wrong, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from pipeline.errors import BadInput
+from pipeline.psf.fit import Fit
+from pipeline.psf.reference import Measured, Psf, Verdict
+
+#: Largest relative standard deviations, the measured floor left out.
+_CORE: Final = 0.05
+_WING: Final = 0.10
+#: Mean squares of residuals: above, the model or the scene is wrong.
+_CHI2: Final = {"limb": 12.0, "spectrum": 3.0, "occulter": 12.0}
+#: Share of the spectrum's bins that have to lie above twice the noise.
+_ABOVE: Final = 0.15
+#: Terms that contradict each other by more than this do not describe one PSF.
+_APART: Final = 0.06
+#: Parameters that may not lie on a bound; shares and exponents may, for there a model ends.
+_FREE: Final = ("lnk0", "e1", "e2", "limb", "edge", "c0", "c1", "c2")
+#: Parameters that say nothing while another is near 0.
+_IDLE: Final = {"w": ("lnr0", "p"), "f": ("l",)}
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """Why parts are not identified; none where they are."""
+
+    core: tuple[str, ...] = ()
+    wing: tuple[str, ...] = ()
+
+
+def doubts(
+    fit: Fit, names: Sequence[str], psf: Psf, alone: Sequence[tuple[str, float]], above: float | None
+) -> Doubts:
+    """Why a fit cannot be believed.
+
+    Parameters
+    ----------
+    fit
+        The best one.
+    names
+        Of its terms.
+    psf
+        What it made, errors with their floors.
+    alone
+        Terms, and the width at half maximum that each finds without the others.
+    above
+        Share of the spectrum above twice the noise, where it is a term.
+    """
+    core = []
+    for what, one in (("FWHM", psf.fwhm), ("EE50", psf.ee50)):
+        error = _statistical(one)
+        if not error <= _CORE:
+            core.append(f"the error of {what} is {100.0 * error:.0f} %, more than {100 * _CORE:.0f} %")
+    core += [f"the parameter {name} lies on its bound" for name in _on_bounds(fit)]
+    for name, chi2 in zip(names, fit.chi2, strict=True):
+        if not chi2 <= _CHI2[name]:
+            core.append(f"the {name} is not what any model makes of it (chi2 {chi2:.1f})")
+    if above is not None and set(names) == {"spectrum"} and above < _ABOVE:
+        core.append(f"structure stands above the noise in {100 * above:.0f} % of the spectrum alone")
+    for name, width in alone:
+        apart = abs(width / psf.fwhm.value - 1.0)
+        if not apart <= _APART:
+            core.append(
+                f"the {name} alone gives a FWHM of {width:.2f} pixels, all terms {psf.fwhm.value:.2f}"
+            )
+    wing = []
+    error = _statistical(psf.ee80)
+    if not error <= _WING:
+        wing.append(f"the error of EE80 is {100.0 * error:.0f} %, more than {100 * _WING:.0f} %")
+    if not {"limb", "occulter"} & set(names):
+        wing.append("neither a sharp limb nor a dark body before the Sun was seen")
+    return Doubts(tuple(core), tuple(wing))
+
+
+def judged(psf: Psf | None, found: Doubts, laboratory: Psf | None) -> Psf:
+    """What a reference holds: what was found, or what was known before.
+
+    Raises
+    ------
+    BadInput
+        When the core is not identified, and none was known before.
+    """
+    core, wing = "; ".join(found.core), "; ".join(found.wing)
+    if psf is not None and not core:
+        if not wing:
+            return replace(psf, core=Verdict.IDENTIFIED, wing=Verdict.IDENTIFIED)
+        verdict = Verdict.LABORATORY if laboratory else Verdict.UNKNOWN
+        what = "it is that of the laboratory" if laboratory else "it is a guess, for no other is known"
+        why = (*psf.reasons, f"the wing is not identified, {what}: {wing}")
+        return replace(psf, core=Verdict.IDENTIFIED, wing=verdict, reasons=why)
+    if laboratory is None:
+        raise BadInput(
+            "the frames do not determine the core of a PSF, and no laboratory value is known",
+            found=core,
+            advice="give more frames, or such as show an edge: the limb in white light, an eclipse, transit",
+        )
+    why = (*laboratory.reasons, f"the core is not identified, it is that of the laboratory: {core}")
+    return replace(laboratory, core=Verdict.LABORATORY, wing=Verdict.LABORATORY, reasons=why)
+
+
+def _statistical(one: Measured) -> float:
+    floor = one.floor if np.isfinite(one.floor) else 0.0
+    return float(np.sqrt(max(one.error**2 - floor**2, 0.0)) / one.value)
+
+
+def _on_bounds(fit: Fit) -> list[str]:
+    values = {one.name: value for one, value in zip(fit.bounds, fit.parameters, strict=True)}
+    idle = {name for owner, names in _IDLE.items() if values[owner] < 0.02 for name in names}
+    if fit.model == "halo" and values["f"] < 0.02:
+        idle.add("n")
+    found = []
+    for one, value in zip(fit.bounds, fit.parameters, strict=True):
+        near = 1e-3 * (one.most - one.least)
+        at = "least" if value - one.least < near else "most" if one.most - value < near else ""
+        if at and one.name in _FREE and one.name not in idle:
+            found.append(one.name)
+    return found
