@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from pipeline.inversion.forms import LANES, UNKNOWNS, Atoms, Form, Observed
-from pipeline.inversion.kernel import kernels
+from pipeline.inversion.forms import (
+    AZIMUTH,
+    DAMPING,
+    FIELD,
+    FILLING,
+    GRADIENT,
+    INCLINATION,
+    STRENGTH,
+    SURFACE,
+    UNKNOWNS,
+    VELOCITY,
+    WIDTH,
+    Atoms,
+)
 from pipeline.inversion.lines import ZEEMAN, Line
+from pipeline.inversion.model import Model, Parameter, Ranges
 
-#: A grid whose steps differ by more than this part of their mean is not regular.
-_REGULAR: Final = 1e-3
+#: Parameters in the order of results.
+PARAMETERS: Final[Mapping[str, Parameter]] = {
+    "field": Parameter(FIELD, "G", (0.0, 6000.0), 700.0, "magnetic field strength"),
+    "inclination": Parameter(INCLINATION, "deg", (0.0, 180.0), 0.7, "of the field from the line of sight"),
+    "azimuth": Parameter(AZIMUTH, "deg", (0.0, 180.0), 0.8, "of the field from +Q, modulo 180 deg"),
+    "velocity": Parameter(VELOCITY, "km/s", (-20.0, 20.0), 2.0, "line of sight, away is positive"),
+    "width": Parameter(
+        WIDTH, "mAngstrom", (0.3, 8.0), 0.6, "Doppler width of the first line", logarithm=True
+    ),
+    "strength": Parameter(
+        STRENGTH, "", (0.1, 500.0), 1.2, "line to continuum opacity, first line", logarithm=True
+    ),
+    "damping": Parameter(DAMPING, "", (1e-4, 10.0), 1.2, "damping of the Voigt function", logarithm=True),
+    "surface": Parameter(SURFACE, "", (0.0, 3.0), 0.3, "S0, source function at optical depth 0"),
+    "gradient": Parameter(GRADIENT, "", (1e-3, 5.0), 0.3, "S1, its gradient with optical depth"),
+    "filling": Parameter(FILLING, "", (0.02, 1.0), 0.2, "filling factor of the field"),
+}
 
 
 @dataclass(frozen=True, eq=False)
-class Atmosphere:
+class Atmosphere(Model):
     """The forward problem.
 
     Attributes
@@ -45,16 +73,13 @@ class Atmosphere:
     oversampling: int = 1
     stray: NDArray[np.float64] | None = None
     dtype: Any = np.float32
+    slab: ClassVar[bool] = False
+    ranges: ClassVar[Ranges] = Ranges()
 
     def __post_init__(self) -> None:
         if not len(self.lines):
             raise ValueError("an atmosphere without lines has no profiles; name one at least")
-        steps = np.diff(self.wavelengths)
-        if self.psf.size and (np.ptp(steps) > _REGULAR * abs(steps.mean()) or self.psf.size % 2 == 0):
-            raise ValueError(
-                "a spectral PSF has an odd number of weights and is for wavelengths in equal steps; found "
-                f"{self.psf.size} weights and steps of {steps.min():.5f} to {steps.max():.5f} Å"
-            )
+        self.require_even_steps()
         if self.stray is not None and self.stray.shape != self.wavelengths.shape:
             raise ValueError("stray light is told for each wavelength")
 
@@ -63,20 +88,16 @@ class Atmosphere:
         """9, or 10 with the filling factor."""
         return UNKNOWNS + (self.stray is not None)
 
-    @cached_property
-    def form(self) -> Form:
-        """What its kernels are compiled for."""
-        observed = _filled(self.wavelengths.size)
-        if not self.psf.size:
-            return Form(observed, observed, 0, 1, self.unknowns)
-        computed = (observed - 1) * self.oversampling + self.psf.size
-        return Form(_filled(computed), observed, 1, self.oversampling, self.unknowns)
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """What is found, in the order of results; a filling factor that is no unknown is 1."""
+        return PARAMETERS
 
     @cached_property
     def atoms(self) -> Atoms:
         """Lines and components for the kernels."""
         reference = self.lines[0].wavelength
-        grid = self._grid()
+        grid = self.grid()
         parts = [
             (number, one.kind, ZEEMAN * one.shift * line.wavelength * reference, one.strength * line.strength)
             for number, line in enumerate(self.lines)
@@ -92,52 +113,7 @@ class Atmosphere:
             per_gauss=np.array(per_gauss),
             strength=np.array(strength) / first,
             reference=reference,
+            background=np.zeros(0, self.dtype),
+            nodes=np.zeros((0, 0, 0)),
+            spacing=1.0,
         )
-
-    def _grid(self) -> NDArray[np.float64]:
-        """The model's wavelengths; those that only fill registers repeat the last."""
-        form, given = self.form, self.wavelengths
-        if not form.smeared:
-            return np.pad(given, (0, form.computed - given.size), mode="edge")
-        step = (given[-1] - given[0]) / (given.size - 1) / self.oversampling
-        return np.asarray(given[0] + step * (np.arange(form.computed) - self.psf.size // 2))
-
-    def observed(self, weights: ArrayLike = 1.0) -> Observed:
-        """What all pixels share, for the kernels.
-
-        Parameters
-        ----------
-        weights
-            1/σ of I, of Q and U, and of V; one number, three, or three for each wavelength.
-        """
-        form, count = self.form, self.wavelengths.size
-        given = np.asarray(weights, np.float64)
-        given = given[:, None] if given.ndim == 1 else given
-        table = np.zeros((3, form.observed), self.dtype)
-        table[:, :count] = given
-        stray = np.zeros(form.observed, self.dtype)
-        if self.stray is not None:
-            stray[:count] = self.stray
-        # A convolution turns the PSF round.
-        return Observed(np.ascontiguousarray(self.psf[::-1], self.dtype), table, stray)
-
-    def synthesise(self, unknowns: ArrayLike) -> NDArray[Any]:
-        """Stokes profiles, shape (pixels, 4, wavelengths), for unknowns as in `pipeline.inversion.forms`."""
-        return self._evaluated(unknowns, slopes=False)[0]
-
-    def slopes(self, unknowns: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Profiles and their derivatives, shape (pixels, unknowns, 4, wavelengths)."""
-        return self._evaluated(unknowns, slopes=True)
-
-    def _evaluated(self, unknowns: ArrayLike, *, slopes: bool) -> tuple[NDArray[Any], NDArray[Any]]:
-        p = np.ascontiguousarray(np.atleast_2d(unknowns), np.float64)
-        made = np.empty((len(p), 4, self.form.observed), self.dtype)
-        by = np.empty((len(p) if slopes else 0, self.unknowns, 4, self.form.observed), self.dtype)
-        compiled = kernels(self.form)
-        (compiled.differentiate if slopes else compiled.synthesise)(p, self.atoms, self.observed(), made, by)
-        count = self.wavelengths.size
-        return made[:, :, :count], by[..., :count]
-
-
-def _filled(count: int) -> int:
-    return -(-count // LANES) * LANES

@@ -13,14 +13,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.inversion.inversion import PARAMETERS, Inversion
+from pipeline.inversion.atmosphere import PARAMETERS
+from pipeline.inversion.inversion import Inversion
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
 #: Pixels of a block.
 BLOCK: Final = 4096
-#: Planes of results: the parameters, and χ² over degrees of freedom.
+#: Planes of an atmosphere's results: the parameters, and χ² over degrees of freedom.
 PLANES: Final = (*PARAMETERS, "chi2")
 #: A continuum below this part of the map's median is no light.
 _DARK: Final = 0.02
@@ -94,6 +95,11 @@ def quiet_profile(cube: NDArray[Any], places: NDArray[np.intp]) -> F64:
     return np.asarray(sample[0][:, whole & (polarised <= limit)].mean(axis=1), np.float64)
 
 
+def median_profile(cube: NDArray[Any], places: NDArray[np.intp]) -> F64:
+    """Median intensity over the pixels, at these wavelengths."""
+    return np.asarray(np.nanmedian(_sampled(cube)[0, places], axis=1), np.float64)
+
+
 def _sampled(cube: NDArray[Any]) -> NDArray[Any]:
     """Some pixels, evenly over the map, shape (4, wavelength, pixels)."""
     flat = cube.reshape(*cube.shape[:2], -1)
@@ -136,7 +142,7 @@ def inverted(
     shape = cube.shape[2:]
     flat = cube.reshape(*cube.shape[:2], -1)
     count = flat.shape[2]
-    planes = np.full((2, len(PLANES), count), np.nan, np.float32)
+    planes = np.full((2, len(inversion.model.parameters) + 1, count), np.nan, np.float32)
     profiles = np.full(flat.shape, np.nan, np.float32) if fitted else None
     ended = np.zeros(count, bool)
     chosen = np.ones(count, bool) if used is None else used.reshape(-1)

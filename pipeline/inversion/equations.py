@@ -47,12 +47,13 @@ def _profiles(w: Work, n: int, sums: int, p: Any, atoms: Any) -> None:
             real(per * (atoms.per_gauss[c] * p[FIELD] - moved)),
             real(atoms.per_gauss[c]),
             real(atoms.strength[c]),
+            real(0.0),
             a,
         )
 
 
 @inlined
-def _smeared(w: Work, n: int, m: int, stride: int, psf: Any, given: int, out: int, rows: int) -> None:
+def smear(w: Work, n: int, m: int, stride: int, psf: Any, given: int, out: int, rows: int) -> None:
     """Rows of the model's wavelengths seen through the spectral PSF at those of the data."""
     clear(w, out, rows * m)
     for row in range(rows):
@@ -71,7 +72,7 @@ def _half(p: Any) -> float:
 @inlined
 def stokes(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any) -> None:
     """Stokes profiles at the wavelengths of the data."""
-    n, m, smeared, stride, _ = form
+    n, m, smeared, stride, _, _ = form
     sums, raw, stokes = places[0], places[1], places[2]
     real = w.dtype.type
     _profiles(w, n, sums, p, atoms)
@@ -79,13 +80,13 @@ def stokes(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any) -
     at = raw if smeared else stokes
     add_stokes(w, n, sums, at, real(_half(p)), sine * sine, cosine, real(p[SURFACE]), real(p[GRADIENT]))
     if smeared:
-        _smeared(w, n, m, stride, observed.psf, raw, stokes, 4)
+        smear(w, n, m, stride, observed.psf, raw, stokes, 4)
 
 
 @inlined
 def jacobian(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any) -> None:
     """Derivatives by the first six unknowns, at the data's wavelengths, of what `stokes` computed last."""
-    n, m, smeared, stride, _ = form
+    n, m, smeared, stride, _, _ = form
     sums, raw, columns = places[0], places[1], places[3]
     real = w.dtype.type
     per = 1.0 / exp(p[WIDTH])
@@ -104,7 +105,7 @@ def jacobian(w: Work, form: Any, places: Any, p: Any, atoms: Any, observed: Any)
         real(-per * atoms.reference / LIGHT),
     )
     if smeared:
-        _smeared(w, n, m, stride, observed.psf, raw + 4 * n, columns, 4 * SLOPES)
+        smear(w, n, m, stride, observed.psf, raw + 4 * n, columns, 4 * SLOPES)
 
 
 @inlined

@@ -1,7 +1,9 @@
 """What the compiled kernels are given, and what they are compiled for.
 
 Unknowns are, in this order, B [G], γ [rad], v [km/s], ln Δ [Å], ln η₀, ln a, χ [rad], S₀, S₁, and the filling
-factor α where it is free: those come first whose derivatives the formal solution gives.
+factor α where it is free: those come first whose derivatives the formal solution gives. A slab has its
+optical depth τ where an atmosphere has η₀, its source function S for S₀, and for S₁ the level of the
+background.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ class Form(NamedTuple):
         How many wavelengths of the model lie between two of the data.
     unknowns
         9, or 10 with the filling factor.
+    slab
+        1 for a slab above a background, 0 for a Milne–Eddington atmosphere.
     """
 
     computed: int
@@ -37,6 +41,7 @@ class Form(NamedTuple):
     smeared: int
     stride: int
     unknowns: int
+    slab: int = 0
 
 
 class Atoms(NamedTuple):
@@ -56,6 +61,13 @@ class Atoms(NamedTuple):
         Of each component; they add up to one for each kind of the first line.
     reference
         [Å] Wavelength that Δ is meant for.
+    background
+        Of a slab: what it is lit by at each wavelength of the model.
+    nodes
+        Of a slab: [Å] shift to the blue and strength of each component at fields in equal steps, shape
+        (components, 2, fields).
+    spacing
+        [G] Of these fields.
     """
 
     x: Any
@@ -65,6 +77,9 @@ class Atoms(NamedTuple):
     per_gauss: Any
     strength: Any
     reference: float
+    background: Any
+    nodes: Any
+    spacing: float
 
 
 class Observed(NamedTuple):

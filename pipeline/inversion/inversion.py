@@ -1,4 +1,4 @@
-"""Milne–Eddington inversion of many pixels: starts from libraries, fits, restarts of what failed, errors."""
+"""Inversion of many pixels by a model: starts from libraries, fits, restarts of what failed, errors."""
 
 from __future__ import annotations
 
@@ -10,81 +10,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.inversion.atmosphere import Atmosphere
-from pipeline.inversion.forms import (
-    AZIMUTH,
-    DAMPING,
-    FIELD,
-    FILLING,
-    GRADIENT,
-    INCLINATION,
-    LIGHT,
-    STRENGTH,
-    SURFACE,
-    VELOCITY,
-    WIDTH,
-    Limits,
-    Observed,
-)
+from pipeline.inversion.forms import LIGHT, Limits, Observed
 from pipeline.inversion.kernel import kernels
-from pipeline.inversion.library import Library, Ranges
+from pipeline.inversion.library import Library
+from pipeline.inversion.model import Model, Parameter, Ranges
 
 F64 = NDArray[np.float64]
 
-#: Parameters in the order of results, and their units; the Doppler width is that of the first line.
-PARAMETERS: Final = {
-    "field": "G",
-    "inclination": "deg",
-    "azimuth": "deg",
-    "velocity": "km/s",
-    "width": "mAngstrom",
-    "strength": "",
-    "damping": "",
-    "surface": "",
-    "gradient": "",
-    "filling": "",
-}
-_PLACES: Final = {
-    "field": FIELD,
-    "inclination": INCLINATION,
-    "azimuth": AZIMUTH,
-    "velocity": VELOCITY,
-    "width": WIDTH,
-    "strength": STRENGTH,
-    "damping": DAMPING,
-    "surface": SURFACE,
-    "gradient": GRADIENT,
-    "filling": FILLING,
-}
 #: Filling factors that fits of one library after the other begin with.
 _FILLINGS: Final = (0.7, 0.25, 0.9, 0.12)
-#: Unknowns that are logarithms of their parameters.
-_LOGARITHMS: Final = (WIDTH, STRENGTH, DAMPING)
-#: Greatest change of each unknown in one step.
-_STEPS: Final = {
-    FIELD: 700.0,
-    INCLINATION: 0.7,
-    AZIMUTH: 0.8,
-    VELOCITY: 2.0,
-    WIDTH: 0.6,
-    STRENGTH: 1.2,
-    DAMPING: 1.2,
-    SURFACE: 0.3,
-    GRADIENT: 0.3,
-    FILLING: 0.2,
-}
-#: Bounds of the parameters, in the units of results; the Doppler width's as a velocity, in km/s.
-BOUNDS: Final[Mapping[str, tuple[float, float]]] = {
-    "field": (0.0, 6000.0),
-    "inclination": (0.0, 180.0),
-    "velocity": (-20.0, 20.0),
-    "width": (0.3, 8.0),
-    "strength": (0.1, 500.0),
-    "damping": (1e-4, 10.0),
-    "surface": (0.0, 3.0),
-    "gradient": (1e-3, 5.0),
-    "filling": (0.02, 1.0),
-}
 
 
 @dataclass(frozen=True)
@@ -94,8 +28,8 @@ class Result:
     Attributes
     ----------
     parameters
-        In the order and units of `PARAMETERS`, shape (pixels, 10), S₀ and S₁ in units of the profiles; the
-        filling factor is 1 where it is no unknown.
+        In the order and units of the model's, shape (pixels, parameters), S₀ and S₁ in units of the profiles;
+        what is no unknown (a filling factor) is 1.
     errors
         One standard deviation of each, from the curvature at the minimum and the weights; 0 for what was
         fixed or stands at a bound.
@@ -125,16 +59,16 @@ class Result:
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
-    """Inverts profiles of one atmosphere.
+    """Inverts profiles of one model.
 
     Attributes
     ----------
-    atmosphere
-        The forward problem.
+    model
+        The forward problem: an atmosphere, or a slab.
     weights
         1/σ of I, of Q and U, and of V: one number, three, or three for each wavelength.
     ranges
-        Of the library's profiles.
+        Of the library's profiles; the model's own when not given.
     library
         How many profiles it has.
     restarts
@@ -151,9 +85,9 @@ class Inversion:
         Of the libraries.
     """
 
-    atmosphere: Atmosphere
+    model: Model
     weights: ArrayLike = 1e3
-    ranges: Ranges = field(default_factory=Ranges)
+    ranges: Ranges | None = None
     library: int = 1000
     restarts: int = 3
     restart_above: float = 1.3
@@ -164,7 +98,7 @@ class Inversion:
 
     @cached_property
     def _observed(self) -> Observed:
-        return self.atmosphere.observed(self.weights)
+        return self.model.observed(self.weights)
 
     @cached_property
     def _libraries(self) -> list[Library]:
@@ -172,12 +106,12 @@ class Inversion:
 
     def _library(self, number: int) -> Library:
         while len(self._libraries) <= number:
-            count = self.atmosphere.wavelengths.size
+            count = self.model.wavelengths.size
             self._libraries.append(
                 Library(
-                    self.atmosphere,
+                    self.model,
                     self._observed.weights[:, :count],
-                    self.ranges,
+                    self.ranges or self.model.ranges,
                     size=self.library,
                     seed=self.seed + len(self._libraries),
                     filling=_FILLINGS[len(self._libraries) % len(_FILLINGS)],
@@ -188,40 +122,40 @@ class Inversion:
     @cached_property
     def limits(self) -> Limits:
         """Bounds and steps for the kernel."""
-        count = self.atmosphere.unknowns
+        count = self.model.unknowns
         lower, upper = np.full(count, -np.inf), np.full(count, np.inf)
-        for name, (low, high) in {**BOUNDS, **self.bounds}.items():
-            place = _PLACES[name]
-            if place < count:
-                lower[place], upper[place] = (self._unknown(name, value) for value in (low, high))
-        fixed = np.zeros(count, bool)
-        for name, value in self.fixed.items():
-            place = _PLACES[name]
-            fixed[place] = True
-            lower[place] = upper[place] = self._unknown(name, value)
-        steps = np.array([_STEPS[place] for place in range(count)])
+        steps, fixed = np.zeros(count), np.zeros(count, bool)
+        for name, one in self.model.parameters.items():
+            if one.place >= count:
+                continue
+            steps[one.place] = one.step
+            if name != "azimuth":
+                low, high = self.bounds.get(name, one.bounds)
+                lower[one.place], upper[one.place] = self._unknown(name, low), self._unknown(name, high)
+            if name in self.fixed:
+                fixed[one.place] = True
+                lower[one.place] = upper[one.place] = self._unknown(name, self.fixed[name])
         return Limits(fixed, lower, upper, steps, self.evaluations)
 
     def _unknown(self, name: str, value: float) -> float:
-        if name in ("inclination", "azimuth"):
-            return float(np.radians(value))
+        one = self.model.parameters[name]
         if name == "width":
-            return float(np.log(value * self.atmosphere.atoms.reference / LIGHT))
-        return float(np.log(value)) if _PLACES[name] in _LOGARITHMS else float(value)
+            value = value * self.model.atoms.reference / LIGHT
+        return float(np.log(value)) if one.logarithm else float(value) / _factor(name, one)
 
     @property
     def freedom(self) -> int:
         """Measured values less unknowns."""
         weights = self._observed.weights
         values = np.count_nonzero(weights) + np.count_nonzero(weights[1])
-        return max(1, int(values) - self.atmosphere.unknowns + int(self.limits.fixed.sum()))
+        return max(1, int(values) - self.model.unknowns + int(self.limits.fixed.sum()))
 
     def __call__(self, profiles: NDArray[Any]) -> Result:
         """Invert profiles, shape (pixels, 4, wavelengths), with continua near one.
 
         Pixels with a value that is not finite are left out.
         """
-        count, unknowns = len(profiles), self.atmosphere.unknowns
+        count, unknowns = len(profiles), self.model.unknowns
         data = self._padded(profiles)
         whole = np.flatnonzero(np.isfinite(data.reshape(count, -1).sum(axis=1)))
         found = np.full((count, unknowns), np.nan)
@@ -242,41 +176,41 @@ class Inversion:
 
     def _fitted(self, data: NDArray[Any], number: int) -> tuple[F64, F64, NDArray[np.int64], F64]:
         """Unknowns, sums of squares, evaluations and covariances of fits from one library."""
-        size = self.atmosphere.wavelengths.size
+        size = self.model.wavelengths.size
         p = self._library(number).starts(data[:, :, :size].astype(np.float32, copy=False))
         limits, count = self.limits, len(p)
         np.clip(p, limits.lower, limits.upper, out=p)
         squares, used = np.empty(count), np.empty(count, np.int64)
         covariance = np.empty((count, p.shape[1], p.shape[1]))
-        kernels(self.atmosphere.form).fit(
-            data, p, self.atmosphere.atoms, self._observed, limits, squares, used, covariance
+        kernels(self.model.form).fit(
+            data, p, self.model.atoms, self._observed, limits, squares, used, covariance
         )
-        return p, squares, used, covariance
+        return p, squares, used, self.model.settled(p, limits, covariance)
 
     def _padded(self, profiles: NDArray[Any]) -> NDArray[Any]:
         """The profiles in the kernels' type and length; an array that has them already is not copied."""
-        form, size = self.atmosphere.form, self.atmosphere.wavelengths.size
-        if profiles.shape[1:] == (4, form.observed) and profiles.dtype == self.atmosphere.dtype:
+        form, size = self.model.form, self.model.wavelengths.size
+        if profiles.shape[1:] == (4, form.observed) and profiles.dtype == self.model.dtype:
             return np.ascontiguousarray(profiles)
-        made = np.zeros((len(profiles), 4, form.observed), self.atmosphere.dtype)
+        made = np.zeros((len(profiles), 4, form.observed), self.model.dtype)
         made[:, :, :size] = profiles
         return made
 
     def _result(
         self, found: F64, squares: F64, used: NDArray[np.int64], covariance: F64, starts: NDArray[np.int64]
     ) -> Result:
-        parameters, errors = np.ones((len(found), len(PARAMETERS))), np.zeros((len(found), len(PARAMETERS)))
+        known = self.model.parameters
+        parameters, errors = np.ones((len(found), len(known))), np.zeros((len(found), len(known)))
         parameters[np.isnan(squares)] = np.nan
         errors[np.isnan(squares)] = np.nan
-        for column, name in enumerate(PARAMETERS):
-            place = _PLACES[name]
-            if place >= found.shape[1]:
+        for column, (name, one) in enumerate(known.items()):
+            if one.place >= found.shape[1]:
                 continue
-            values, sigma = found[:, place], np.sqrt(covariance[:, place, place])
-            if place in _LOGARITHMS:
+            values, sigma = found[:, one.place], np.sqrt(covariance[:, one.place, one.place])
+            if one.logarithm:
                 values = np.exp(values)
                 sigma = sigma * values
-            factor = {"width": 1e3}.get(name, 180.0 / np.pi if PARAMETERS[name] == "deg" else 1.0)
+            factor = _factor(name, one)
             parameters[:, column], errors[:, column] = values * factor, sigma * factor
         return Result(
             parameters=parameters,
@@ -291,6 +225,13 @@ class Inversion:
 
     def synthesised(self, result: Result) -> NDArray[Any]:
         """The fitted profiles, shape (pixels, 4, wavelengths); NaN where there is no fit."""
-        made = self.atmosphere.synthesise(np.nan_to_num(result.unknowns))
+        made = self.model.synthesise(np.nan_to_num(result.unknowns))
         made[np.isnan(result.chi2)] = np.nan
         return made
+
+
+def _factor(name: str, one: Parameter) -> float:
+    """Of the units of results, for an unknown that is no logarithm in the kernels' units."""
+    if name == "width":
+        return 1e3
+    return 180.0 / np.pi if one.unit == "deg" else 1.0

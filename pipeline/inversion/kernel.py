@@ -16,6 +16,13 @@ from pipeline.inversion.descent import holding, inverse, predicted, solve, stepp
 from pipeline.inversion.equations import jacobian, normal_equations, residual, stokes, weighted
 from pipeline.inversion.forms import AZIMUTH, FIELD, FILLING, INCLINATION, UNKNOWNS, Form
 from pipeline.inversion.radiation import SLOPES, SUMS
+from pipeline.inversion.slab_equations import (
+    along_valley,
+    kept_depth,
+    slab_jacobian,
+    slab_stokes,
+    slab_weighted,
+)
 
 #: Damping to begin with: small, for the start is near; what gains and losses make of it.
 _DAMPING: Final = 1e-4
@@ -48,10 +55,12 @@ class Kernels(NamedTuple):
 
 def _places(form: Form) -> tuple[tuple[int, ...], int]:
     """Where sums, sharp profiles, profiles, columns, data, weights and stray light lie; the whole length."""
-    n, m, smeared, _, unknowns = form
+    n, m, smeared, _, unknowns, slab = form
+    # A slab's derivatives by S and the background's level are made at the model's wavelengths too.
+    sharp = unknowns if slab else SLOPES
     lengths = (
         3 * SUMS * n,
-        4 * (1 + SLOPES) * n if smeared else 0,
+        4 * (1 + sharp) * n if smeared else 0,
         4 * m,
         4 * m * (unknowns + 1),
         4 * m,
@@ -71,7 +80,7 @@ def kernels(form: Form) -> Kernels:
 def _synthesiser(form: Form, *, with_slopes: bool) -> Callable[..., None]:
     places, length = _places(form)
     shape = tuple(form)
-    m, unknowns = form.observed, form.unknowns
+    m, unknowns, slab = form.observed, form.unknowns, form.slab
 
     @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
     def synthesise(p: Any, atoms: Any, observed: Any, profiles: Any, slopes: Any) -> None:
@@ -82,7 +91,10 @@ def _synthesiser(form: Form, *, with_slopes: bool) -> Callable[..., None]:
         for pixel in range(p.shape[0]):
             here = p[pixel]
             share = profiles.dtype.type(here[FILLING]) if unknowns > UNKNOWNS else one
-            stokes(w, shape, places, here, atoms, observed)
+            if slab:
+                slab_stokes(w, shape, places, here, atoms, observed)
+            else:
+                stokes(w, shape, places, here, atoms, observed)
             c, s = np.cos(2.0 * here[AZIMUTH]), np.sin(2.0 * here[AZIMUTH])
             for i in range(m):
                 at = places[2] + i
@@ -91,8 +103,12 @@ def _synthesiser(form: Form, *, with_slopes: bool) -> Callable[..., None]:
                 profiles[pixel, 2, i] = share * (s * w[at + m] + c * w[at + 2 * m])
                 profiles[pixel, 3, i] = share * w[at + 3 * m]
             if with_slopes:
-                jacobian(w, shape, places, here, atoms, observed)
-                weighted(w, shape, places, here, share)
+                if slab:
+                    slab_jacobian(w, shape, places, here, atoms, observed)
+                    slab_weighted(w, shape, places)
+                else:
+                    jacobian(w, shape, places, here, atoms, observed)
+                    weighted(w, shape, places, here, share)
                 for k in range(unknowns):
                     for i in range(m):
                         at = places[3] + k * 4 * m + i
@@ -107,7 +123,7 @@ def _synthesiser(form: Form, *, with_slopes: bool) -> Callable[..., None]:
 def _fitter(form: Form) -> Callable[..., None]:
     places, length = _places(form)
     shape = tuple(form)
-    m, unknowns = form.observed, form.unknowns
+    m, unknowns, slab = form.observed, form.unknowns, form.slab
 
     @njit(cache=True, fastmath=True, error_model="numpy", nogil=True)
     def fit(
@@ -127,7 +143,10 @@ def _fitter(form: Form) -> Callable[..., None]:
             trial[:] = here
             while True:
                 share = real(trial[FILLING]) if unknowns > UNKNOWNS else real(1.0)
-                stokes(w, shape, places, trial, atoms, observed)
+                if slab:
+                    slab_stokes(w, shape, places, trial, atoms, observed)
+                else:
+                    stokes(w, shape, places, trial, atoms, observed)
                 found = residual(w, shape, places, trial, share)
                 count += 1
                 if found < best or count == 1:
@@ -137,8 +156,13 @@ def _fitter(form: Form) -> Callable[..., None]:
                         damping *= _BETTER if gain > 0.5 * foretold else _GOOD
                     if gain < _SMALL_GAIN and not cut and damping < _NEAR:
                         break
-                    jacobian(w, shape, places, here, atoms, observed)
-                    weighted(w, shape, places, here, share)
+                    if slab:
+                        slab_jacobian(w, shape, places, here, atoms, observed)
+                        slab_weighted(w, shape, places)
+                        along_valley(w, shape, places, here, limits)
+                    else:
+                        jacobian(w, shape, places, here, atoms, observed)
+                        weighted(w, shape, places, here, share)
                     normal_equations(w, shape, places, normal)
                     holding(here, normal, limits, unknowns, held)
                 else:
@@ -147,6 +171,8 @@ def _fitter(form: Form) -> Callable[..., None]:
                     break
                 solve(normal, held, damping, unknowns, change)
                 cut = stepped(here, change, limits, unknowns, FIELD, INCLINATION, AZIMUTH, trial)
+                if slab:
+                    kept_depth(here, trial, limits)
                 foretold = predicted(normal, change, unknowns)
                 if foretold < _NO_GAIN and not cut and damping < _NEAR:
                     here[:] = trial

@@ -11,13 +11,11 @@ Scalar products are taken of a few principal components.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.inversion.atmosphere import Atmosphere
 from pipeline.inversion.forms import (
     AZIMUTH,
     DAMPING,
@@ -32,6 +30,7 @@ from pipeline.inversion.forms import (
     VELOCITY,
     WIDTH,
 )
+from pipeline.inversion.model import Model, Ranges
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -40,58 +39,38 @@ F64 = NDArray[np.float64]
 _COMPONENTS: Final = 12
 #: Pixels compared at once: their scores stay in the cache.
 _BATCH: Final = 256
+#: Source function over the background below which no slab begins.
+_DARKEST: Final = 0.1
+#: [G] Field below which none begins.
+_WEAKEST: Final = 100.0
 
 
-@dataclass(frozen=True)
-class Ranges:
-    """What the profiles of a library are made of.
-
-    Attributes
-    ----------
-    field
-        [G] Greatest field; half of the profiles have less than a quarter of it.
-    velocity
-        [km/s] Greatest, to both sides.
-    width
-        [km/s] Doppler width, from and to, evenly in the logarithm, like the next two.
-    strength
-        Line to continuum absorption.
-    damping
-        Of the Voigt function.
-    """
-
-    field: float = 4000.0
-    velocity: float = 4.0
-    width: tuple[float, float] = (0.7, 2.8)
-    strength: tuple[float, float] = (1.5, 60.0)
-    damping: tuple[float, float] = (0.02, 1.5)
-
-    def drawn(self, count: int, unknowns: int, reference: float, rng: np.random.Generator) -> F64:
-        """Unknowns of so many pixels, at azimuth 0 and with S₀ = 0, S₁ = 1."""
-        made = np.zeros((count, unknowns))
-        share = rng.uniform(0.0, 1.0, count)
-        made[:, FIELD] = self.field * share**2
-        made[:, INCLINATION] = np.arccos(rng.uniform(-1.0, 1.0, count))
-        made[:, VELOCITY] = rng.uniform(-self.velocity, self.velocity, count)
-        for place, (low, high) in (
-            (WIDTH, self.width),
-            (STRENGTH, self.strength),
-            (DAMPING, self.damping),
-        ):
-            made[:, place] = rng.uniform(np.log(low), np.log(high), count)
-        made[:, WIDTH] += np.log(reference / LIGHT)
-        made[:, GRADIENT] = 1.0
-        if unknowns > UNKNOWNS:
-            made[:, FILLING] = 1.0
-        return made
+def drawn(ranges: Ranges, count: int, unknowns: int, reference: float, rng: np.random.Generator) -> F64:
+    """Unknowns of so many pixels, at azimuth 0 and with S₀ = 0, S₁ = 1."""
+    made = np.zeros((count, unknowns))
+    share = rng.uniform(0.0, 1.0, count)
+    made[:, FIELD] = ranges.field * share**2
+    made[:, INCLINATION] = np.arccos(rng.uniform(-1.0, 1.0, count))
+    made[:, VELOCITY] = rng.uniform(-ranges.velocity, ranges.velocity, count)
+    for place, (low, high) in (
+        (WIDTH, ranges.width),
+        (STRENGTH, ranges.strength),
+        (DAMPING, ranges.damping),
+    ):
+        made[:, place] = rng.uniform(np.log(low), np.log(high), count)
+    made[:, WIDTH] += np.log(reference / LIGHT)
+    made[:, GRADIENT] = 1.0
+    if unknowns > UNKNOWNS:
+        made[:, FILLING] = 1.0
+    return made
 
 
 class Library:
-    """Synthetic profiles of an atmosphere, ready to be compared with measured ones."""
+    """Synthetic profiles of a model, ready to be compared with measured ones."""
 
     def __init__(
         self,
-        atmosphere: Atmosphere,
+        model: Model,
         weights: NDArray[Any],
         ranges: Ranges,
         *,
@@ -103,7 +82,7 @@ class Library:
 
         Parameters
         ----------
-        atmosphere
+        model
             The forward problem.
         weights
             1/σ of I, of Q and U, and of V, shape (3, wavelengths).
@@ -117,10 +96,11 @@ class Library:
             Filling factor to begin with, where it is free: profiles alone hardly tell it from the field.
         """
         self.filling = filling
+        self.slab = model.slab
         self.weights = np.ascontiguousarray(weights, np.float32)
         rng = np.random.default_rng(seed)
-        self.unknowns = ranges.drawn(size, atmosphere.unknowns, atmosphere.atoms.reference, rng)
-        profiles = atmosphere.synthesise(self.unknowns).astype(np.float32)
+        self.unknowns = drawn(ranges, size, model.unknowns, model.atoms.reference, rng)
+        profiles = model.synthesise(self.unknowns).astype(np.float32)
         self.means, self.turns, along, across = self._features(profiles)
         norms = np.sqrt((along**2).sum(axis=1) + (across**2).sum(axis=1))
         self.norms = np.maximum(norms, np.finfo(np.float32).tiny)
@@ -165,7 +145,20 @@ class Library:
             made[:, FILLING] = self.filling
             made[:, GRADIENT] /= self.filling
         made[:, SURFACE] = means - made[:, GRADIENT] * self.means[best]
+        if self.slab:
+            _as_a_slab(made)
         return np.asarray(made)
+
+
+def _as_a_slab(made: F64) -> None:
+    """S₀ and S₁ become source function and background; what is too deep for its source has more depth."""
+    apart = made[:, GRADIENT].copy()
+    made[:, GRADIENT] += made[:, SURFACE]
+    np.maximum(made[:, SURFACE], _DARKEST * made[:, GRADIENT], out=made[:, SURFACE])
+    left = np.maximum(made[:, GRADIENT] - made[:, SURFACE], np.finfo(np.float32).tiny)
+    made[:, STRENGTH] += np.log(np.maximum(apart / left, 1.0))
+    # Without a field nothing turns it: fits that begin there stay there.
+    np.maximum(made[:, FIELD], _WEAKEST, out=made[:, FIELD])
 
 
 def _principal(rows: F32) -> F32:

@@ -49,7 +49,7 @@ def clear(w: Work, at: int, count: int) -> None:
 
 @inlined
 def add_component(
-    x: Work, sums: Work, n: int, narrow: Any, shift: Any, per_gauss: Any, strength: Any, a: Any
+    x: Work, sums: Work, n: int, narrow: Any, shift: Any, per_gauss: Any, strength: Any, growth: Any, a: Any
 ) -> None:
     """The profiles of one Zeeman component, added to the sums of its kind.
 
@@ -63,6 +63,8 @@ def add_component(
         ``u = narrow · x + shift``.
     per_gauss, strength
         Of the component.
+    growth
+        Derivative of the strength by the field, times Δ.
     a
         Damping.
     """
@@ -77,8 +79,8 @@ def add_component(
         sums[n + i] += strength * f
         sums[2 * n + i] += hp
         sums[3 * n + i] += fp
-        sums[4 * n + i] += per_gauss * hp
-        sums[5 * n + i] += per_gauss * fp
+        sums[4 * n + i] += per_gauss * hp + growth * h
+        sums[5 * n + i] += per_gauss * fp + growth * f
         sums[6 * n + i] += u * hp
         sums[7 * n + i] += u * fp
 
@@ -136,6 +138,39 @@ def _by_profiles(k: Any, f: Any, g: Any, x: Any) -> Any:
 
 
 @inlined
+def changes(
+    w: Work, n: int, sums: int, i: int, h: Any, sine: Any, c: Any, a: Any, per: Any, speed: Any
+) -> Any:
+    """Absorption and dispersion e, q, v, r, s of the lines, and their derivatives by B, γ, v, ln Δ and ln a.
+
+    Parameters are those of `add_slopes`; `i` is the wavelength.
+    """
+    one, half, two = w.dtype.type(1.0), w.dtype.type(0.5), w.dtype.type(2.0)
+    f, g, turn, lean = h * sine * sine, h * c, two * sine * c * h, h * sine
+    k = (h * (one + c * c), half)
+    ab, ap, ar = sums + i, sums + SUMS * n + i, sums + 2 * SUMS * n + i
+    x = (w[ab], w[ap], w[ar], w[ab + n], w[ap + n], w[ar + n])
+    hs, ls = half * (x[0] + x[2]), half * (x[3] + x[5])
+    slope = (w[ab + 2 * n], w[ap + 2 * n], w[ar + 2 * n], w[ab + 3 * n], w[ap + 3 * n], w[ar + 3 * n])
+    split = (w[ab + 4 * n], w[ap + 4 * n], w[ar + 4 * n], w[ab + 5 * n], w[ap + 5 * n], w[ar + 5 * n])
+    wide = (w[ab + 6 * n], w[ap + 6 * n], w[ar + 6 * n], w[ab + 7 * n], w[ap + 7 * n], w[ar + 7 * n])
+    return _by_profiles(k, f, g, x), (
+        times(per, _by_profiles(k, f, g, split)),
+        (
+            turn * (x[1] - hs),
+            turn * (x[1] - hs),
+            -lean * (x[2] - x[0]),
+            turn * (x[4] - ls),
+            -lean * (x[5] - x[3]),
+        ),
+        times(speed, _by_profiles(k, f, g, slope)),
+        times(-one, _by_profiles(k, f, g, wide)),
+        # dH/da = −dL/du, dL/da = dH/du
+        times(a, _by_profiles(k, f, g, (-slope[3], -slope[4], -slope[5], slope[0], slope[1], slope[2]))),
+    )
+
+
+@inlined
 def add_slopes(
     w: Work,
     n: int,
@@ -165,39 +200,16 @@ def add_slopes(
     speed
         du/dv.
     """
-    one, half, two = w.dtype.type(1.0), w.dtype.type(0.5), w.dtype.type(2.0)
-    blue, pi, red = sums, sums + SUMS * n, sums + 2 * SUMS * n
-    f, g, turn, lean = h * sine * sine, h * c, two * sine * c * h, h * sine
-    k = (h * (one + c * c), half)
+    one, two = w.dtype.type(1.0), w.dtype.type(2.0)
     for i in range(n):
-        ab, ap, ar = blue + i, pi + i, red + i
-        x = (w[ab], w[ap], w[ar], w[ab + n], w[ap + n], w[ar + n])
-        e, q, v, r, s = _by_profiles(k, f, g, x)
+        (e, q, v, r, s), by = changes(w, n, sums, i, h, sine, c, a, per, speed)
         e = one + e
-        hs, ls = half * (x[0] + x[2]), half * (x[3] + x[5])
-        slope = (w[ab + 2 * n], w[ap + 2 * n], w[ar + 2 * n], w[ab + 3 * n], w[ap + 3 * n], w[ar + 3 * n])
-        split = (w[ab + 4 * n], w[ap + 4 * n], w[ar + 4 * n], w[ab + 5 * n], w[ap + 5 * n], w[ar + 5 * n])
-        wide = (w[ab + 6 * n], w[ap + 6 * n], w[ar + 6 * n], w[ab + 7 * n], w[ap + 7 * n], w[ar + 7 * n])
-        by = (
-            _times(per, _by_profiles(k, f, g, split)),
-            (
-                turn * (x[1] - hs),
-                turn * (x[1] - hs),
-                -lean * (x[2] - x[0]),
-                turn * (x[4] - ls),
-                -lean * (x[5] - x[3]),
-            ),
-            _times(speed, _by_profiles(k, f, g, slope)),
-            _times(-one, _by_profiles(k, f, g, wide)),
-            # dH/da = −dL/du, dL/da = dH/du
-            _times(a, _by_profiles(k, f, g, (-slope[3], -slope[4], -slope[5], slope[0], slope[1], slope[2]))),
-        )
         w0, m, e2 = q * r + v * s, r * r + s * s, e * e
         p = e2 - q * q - v * v + m
         over = one / (e2 * p - w0 * w0)
         fac = s1 * over
         # Derivatives of Δ by e, q, v, r, s, over Δ.
-        d = _times(
+        d = times(
             two * over,
             (e * (p + e2), -(e2 * q + w0 * r), -(e2 * v + w0 * s), e2 * r - w0 * q, e2 * s - w0 * v),
         )
@@ -214,7 +226,7 @@ def add_slopes(
 
 
 @inlined
-def _times(factor: Any, x: Any) -> Any:
+def times(factor: Any, x: Any) -> Any:
     return (factor * x[0], factor * x[1], factor * x[2], factor * x[3], factor * x[4])
 
 

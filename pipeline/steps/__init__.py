@@ -3,6 +3,7 @@
 from pipeline.steps import (
     deconvolve_psf,
     disambiguate_azimuth,
+    invert_helium_slab,
     invert_milne_eddington,
     limb_fit,
     normalise_exposure,
@@ -12,6 +13,7 @@ from pipeline.steps import (
 __all__ = [
     "deconvolve_psf",
     "disambiguate_azimuth",
+    "invert_helium_slab",
     "invert_milne_eddington",
     "limb_fit",
     "normalise_exposure",

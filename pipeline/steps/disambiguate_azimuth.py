@@ -9,7 +9,7 @@ from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.inversion.disambiguation import disambiguated
 from pipeline.step import Params, References, step
-from pipeline.steps.invert_milne_eddington import AMBIGUOUS, MAPS
+from pipeline.steps.inverting import AMBIGUOUS, MAPS
 from pipeline.uncertainty import exact
 
 _NEEDED: Final = ("field", "inclination", "azimuth")
@@ -51,7 +51,7 @@ def disambiguate_azimuth(frame: Frame, params: DisambiguateAzimuthParams, refere
             file=frame.source,
             keyword="PARNAM1",
             found=", ".join(planes),
-            advice="put invert_milne_eddington before this step",
+            advice="put a step that inverts the profiles before this one",
         )
     field, inclination, azimuth = (frame.data[planes[name]] for name in _NEEDED)
     steps = tuple(abs(frame.keyword(f"CDELT{axis}", float, default=1.0)) or 1.0 for axis in (2, 1))

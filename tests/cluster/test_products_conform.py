@@ -22,6 +22,7 @@ from pipeline.stack import part, stack_of
 from pipeline.step import ReferenceFile
 from tests.pipeline.instruments.aso_s_lst import simulated as lst
 from tests.pipeline.instruments.kis_chrotel import simulated as chrotel
+from tests.pipeline.instruments.kis_gris import chromosphere
 from tests.pipeline.instruments.kis_gris import raw as gris_files
 from tests.pipeline.instruments.kis_gris import simulated as gris
 from tests.pipeline.instruments.kis_lars import cycles as lars
@@ -67,6 +68,12 @@ def gris_map() -> Frame:
     return gris.mapped(gris_slits()).made
 
 
+def gris_chromosphere() -> Frame:
+    made = chromosphere.chromosphere()
+    made.header["ORIGIN"] = "a data centre"
+    return made
+
+
 def lst_frames(config: SimulationConfig) -> list[Frame]:
     return lst.frames(config, ORIGIN="a data centre")
 
@@ -80,6 +87,7 @@ REFERENCES: dict[str, Callable[[], tuple[ReferenceFile, ...]]] = {
 UNTOLD = {
     "soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"},
     "kis_gris": {"OBS_VR", "POLCCONV"},
+    "kis_gris-he-1083": set(),
     "kis_gris-me-1565": set(),  # without an axis of wavelengths or Stokes parameters
 }
 #: Simulated frames of each instrument that has recipes, and what is made of them with which settings.
@@ -105,6 +113,7 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
     ],
     "kis_gris": [
         ("kis_gris-map", gris_slits, {}),
+        ("kis_gris-he-1083", gris_chromosphere, {"invert_helium_slab.wing": []}),
         ("kis_gris-me-1565", gris_map, {"disambiguate_azimuth.enabled": True}),
         (
             "kis_gris-l1",

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.inversion.atmosphere import Atmosphere
+from pipeline.inversion.atmosphere import PARAMETERS, Atmosphere
 from pipeline.inversion.cubes import gaussian
-from pipeline.inversion.inversion import PARAMETERS, Inversion, Result
+from pipeline.inversion.inversion import Inversion, Result
 from pipeline.inversion.lines import line
 from tests.pipeline.inversion.models import drawn, noisy
 
@@ -97,7 +97,7 @@ def test_pixels_with_a_lost_value_are_left_out_and_the_others_are_not() -> None:
 def test_a_parameter_can_be_held_and_others_bounded() -> None:
     made = trial()
     inversion = Inversion(
-        made.inversion.atmosphere,
+        made.inversion.model,
         1e3,
         fixed={"damping": 0.3, "velocity": 0.0},
         bounds={"field": (0, 800)},
@@ -116,7 +116,7 @@ def test_wavelengths_of_no_weight_are_not_looked_at() -> None:
     weights[:, :10] = 0.0
     spoilt = made.data[:100].copy()
     spoilt[:, :, :10] = 7.0
-    result = Inversion(made.inversion.atmosphere, weights)(spoilt)
+    result = Inversion(made.inversion.model, weights)(spoilt)
     assert np.mean(result.chi2 < 1.4) > 0.95
 
 

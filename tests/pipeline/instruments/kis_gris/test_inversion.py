@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.provenance import recorded
 from pipeline.quality import Quality, flagged
 from pipeline.testing import Ran, run_recipe
+from tests.pipeline.instruments.kis_gris import chromosphere
 from tests.pipeline.instruments.kis_gris.simulated import mapped, scan, slits
 
 
@@ -43,3 +44,16 @@ def test_nothing_is_lost_and_the_product_says_what_it_is() -> None:
     assert made.header["MELINE1"] == "Fe I 15662.0"
     assert made.header["SIMULATD"]
     assert level_2().outputs["profiles"].data.shape[0] == 4
+
+
+def test_the_chromosphere_is_found_in_helium() -> None:
+    (ran,) = run_recipe(
+        "kis_gris-he-1083", [chromosphere.chromosphere()], settings={"invert_helium_slab.wing": []}
+    )
+    made, truth = ran.made, chromosphere.truth()
+    names = [made.header[f"PARNAM{number}"] for number in range(1, len(made.data) + 1)]
+    for name, column in (("field", 0), ("velocity", 2)):
+        plane = names.index(name)
+        off = np.abs(made.data[plane].ravel() - truth[:, column])
+        assert np.median(off / ran.outputs["errors"].data[plane].ravel()) < 1.3
+    assert any("no atomic polarisation" in caveat for caveat in made.caveats)
