@@ -16,6 +16,7 @@ from heliolake.recipes import find_recipe
 from heliolake.results import Observation, Results
 from heliolake.running import ARun
 from heliolake.selection import select
+from heliolake.shows import Span, place, spans
 from heliolake.tables import Rows
 from heliolake.times import moment
 from lake.errors import BadInput
@@ -24,6 +25,7 @@ from lake.lake import Lake
 from lake.ledger import runs
 from lake.releases import quarantine as cases
 from lake.releases import search as finding
+from lake.releases.facts import Shows
 from lake.releases.finding import Wanted
 from pipeline.cube.layout import Use
 
@@ -100,6 +102,11 @@ class Connection:
         status: str | None = "ACTIVE",
         observation: str | None = None,
         words: str | None = None,
+        wavelength: Span | None = None,
+        near: tuple[float, ...] | None = None,
+        mu: Span | None = None,
+        exposure: Span | None = None,
+        **shows: Any,
     ) -> Results:
         """Releases that match all that is given.
 
@@ -118,11 +125,23 @@ class Connection:
         words
             Words that the name or a searchable value of the observation holds, each of them; ``*`` behind one
             stands for any ending: ``"HI2 science"``, ``"calib*"``.
+        wavelength
+            In nanometres: one that it has, or from where to where, ``(630, 631)``; either may be `None`.
+        near
+            ``(x, y)`` or ``(x, y, radius)`` in arcseconds: fields that show a place, or come so near to it.
+        mu, exposure
+            Cosine of the heliocentric angle, and seconds; as `wavelength`.
+        **shows
+            ``target``, ``campaign``, ``kind``: words of the header; ``polarimetric``, ``spectroscopic``,
+            ``embargoed``: True or False.
         """
         wanted = _level(level)
+        shown = Shows(**spans(wavelength=wavelength, mu=mu, exposure=exposure), **place(near), **shows)
         found = finding.search(
             self.lake,
-            Wanted(instrument, wanted, _moment(since), _moment(until), status, observation, words),
+            Wanted(
+                instrument, wanted, _moment(since), _moment(until), status, observation, words, shows=shown
+            ),
             principal=self.principal,
         )
         why = (

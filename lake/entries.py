@@ -47,6 +47,8 @@ class FileEntry:
         Of the bytes once they are unpacked, where they are known to be packed; not read back.
     rse
         Storage element on which it was just made, where that is another than the nearest; not read back.
+    facts
+        What `lake.fits.facts` read in its header when it was made or taken in; not read back.
     """
 
     scope: str
@@ -68,6 +70,7 @@ class FileEntry:
     original: str = ""
     content_sha256: str = ""
     rse: str = ""
+    facts: dict[str, Any] | None = None
 
     @property
     def did(self) -> str:
@@ -93,7 +96,7 @@ class FileEntry:
             document[key] = list(document[key])
         # JSON knows no names that are not UTF-8, and a plan of a million files nothing that is empty.
         document["original"] = os.fsencode(self.original).decode("utf-8", "backslashreplace")
-        for key in ("dims", "original", "content_sha256", "rse"):
+        for key in ("dims", "original", "content_sha256", "rse", "facts"):
             if not document[key]:
                 del document[key]
         return document | {"meta": dict(self.meta)}

@@ -116,6 +116,7 @@ CUSTODIANS = {
     "lake/fsck/releases.py",
     "lake/fsck/rows.py",
     "lake/governance/policy.py",
+    "lake/releases/indexing.py",
     "lake/releases/search.py",
 }
 #: Who reaches the storage itself: those that write to it, move or mend what it holds, or have a grant.

@@ -21,6 +21,7 @@ from cluster.report import BAD_INPUT, Item, bad_item
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
 from lake.fits.check import CheckedFits, Limits, changed, opened, read_checked
+from lake.fits.facts import facts_of
 from lake.fits.windows import Held, windows
 from lake.names import lake_name, stem_of
 from lake.storage.store import Store, key_of
@@ -203,6 +204,7 @@ def _entry(
         caveats=(*checked.caveats, *caveats),
         original=path.name if path.name != name else "",
         content_sha256=checked.content_sha256,
+        facts=facts_of(_whole_header(checked)),
     )
 
 
@@ -220,9 +222,7 @@ def refused(error: BadInput | PipelineBadInput | MemoryError, path: Path, sha256
 
 def _describe(checked: CheckedFits, path: Path) -> tuple[Instrument, Description, Layout, tuple[str, ...]]:
     """The instrument of a file, what its header says, its axes, and what of that cannot be."""
-    header = checked.header
-    if checked.image_hdu != 0:
-        header = with_primary(header, checked.primary_header)
+    header = _whole_header(checked)
     if header.get("TRIAL") is True:
         raise BadInput(
             "the file was made in a trial and belongs in no release",
@@ -239,6 +239,11 @@ def _describe(checked: CheckedFits, path: Path) -> tuple[Instrument, Description
     description = entry.describe(header, str(path))
     layout = entry.layout(header, description.level, checked.shape, str(path))
     return entry, description, layout, (*description.caveats, *entry.check(header, description, str(path)))
+
+
+def _whole_header(checked: CheckedFits) -> fits.Header:
+    """The header of the image, with what the primary one says."""
+    return checked.header if checked.image_hdu == 0 else with_primary(checked.header, checked.primary_header)
 
 
 def _limits(header: fits.Header, primary: fits.Header) -> Limits:

@@ -246,6 +246,7 @@ def _entry(unit: PlannedUnit, manifest: Manifest) -> FileEntry:
         unit_id=unit.unit_id,
         refs=unit.reference_dids,
         rse=manifest.rse,
+        facts=manifest.facts,
     )
 
 

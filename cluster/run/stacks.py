@@ -32,6 +32,7 @@ from lake.errors import Fatal as LakeFatal
 from lake.errors import Reason
 from lake.errors import Retriable as LakeRetriable
 from lake.fits.check import UNCERTAINTY_EXTNAME
+from lake.fits.facts import facts_of
 from lake.fits.io import ImageRead, Uncertainty, build_product, find_hdu, read_header, read_image
 from lake.fits.stored import stored_header
 from lake.storage.opening import local_copy, open_store
@@ -150,6 +151,7 @@ class Manifest(BaseModel):
     worker: str = ""
     memory: int = 0
     rse: str = ""
+    facts: dict[str, Any] | None = None
 
 
 def open_stack(
@@ -396,6 +398,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         size=sums.size,
         adler32=sums.adler32,
         sha256=sums.sha256,
+        facts=facts_of(header, frame.data.shape),
         shape=frame.data.shape,
         dims=() if frame.dims == IMAGE else frame.dims,
         date_beg=described.date_beg,

@@ -8,11 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heliolake.cli.asked import (
+    After,
+    AsFacets,
+    Available,
+    Campaign,
+    Embargoed,
+    Exposure,
+    Kind,
+    Limit,
+    Mu,
+    Near,
+    Polarimetric,
+    Spectroscopic,
+    Target,
+    Wavelength,
+    Words,
+)
 from heliolake.cli.common import FIND, Json, ObservationPattern, Since, Until, open_lake, principal_of
 from heliolake.cli.complete import instrument_names, product_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import coloured, err, out, print_json, print_path, progress_bar, shown, table
 from heliolake.cli.reports import release_table, short_time
+from heliolake.shows import place, spans
 
 if TYPE_CHECKING:
     from lake.entries import FileEntry
@@ -72,28 +90,27 @@ def search(
     until: Until = None,
     status: WithStatus = None,
     observation: ObservationPattern = None,
-    words: Annotated[
-        str | None,
-        typer.Option(
-            "--words",
-            metavar="WORDS",
-            help="Only what has these words in names or values; calib* for any ending.",
-        ),
-    ] = None,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", min=1, max=2**31, help="At most so many at once."),
-    ] = _AT_ONCE,
-    after: Annotated[
-        str,
-        typer.Option("--after", metavar="PLACE", help="Go on where a listing ended, as it said."),
-    ] = "",
-    available: Annotated[
-        bool, typer.Option("--available", help="Only those whose files you may have now.")
-    ] = False,
+    words: Words = None,
+    limit: Limit = _AT_ONCE,
+    after: After = "",
+    available: Available = False,
+    wavelength: Wavelength = None,
+    near: Near = None,
+    mu: Mu = None,
+    exposure: Exposure = None,
+    target: Target = None,
+    campaign: Campaign = None,
+    kind: Kind = None,
+    polarimetric: Polarimetric = None,
+    spectroscopic: Spectroscopic = None,
+    embargoed: Embargoed = None,
+    facets: AsFacets = False,
     as_json: Json = False,
 ) -> None:
     """Find releases.
+
+    Of a range (A:B) either end may be left out. Wavelengths are in nanometres, places in arcseconds from the
+    centre of the disk.
 
     [bold]Examples[/]
 
@@ -101,15 +118,32 @@ def search(
       heliolake search --instrument stereo_hi --level 1 --status ACTIVE
       heliolake search --since 2011-09-10 --until 2011-09-11 --json
       heliolake search --words "HI2 science"
+      heliolake search --wavelength 630:631 --polarimetric --near 200,-150,100
     """
     from heliolake.hints import why_nothing
+    from lake.releases.facets import facets as count_facets
+    from lake.releases.facts import Shows
     from lake.releases.finding import Wanted
     from lake.releases.search import listing
 
-    wanted = Wanted(
-        instrument, level, since, until, status, pattern=observation, words=words, available=available
+    shows = Shows(
+        **spans(wavelength=wavelength, mu=mu, exposure=exposure),
+        **place(near),
+        target=target,
+        campaign=campaign,
+        kind=kind,
+        polarimetric=polarimetric,
+        spectroscopic=spectroscopic,
+        embargoed=embargoed,
     )
+    wanted = Wanted(
+        instrument, level, since, until, status,
+        pattern=observation, words=words, available=available, shows=shows,
+    )  # fmt: skip
     with open_lake(ctx) as lake:
+        if facets:
+            _tell_facets(count_facets(lake, wanted, principal_of(ctx, lake)), as_json=as_json)
+            return
         page = listing(lake, wanted, principal=principal_of(ctx, lake), limit=limit, after=after)
         found = page["releases"]
         hint = "" if found else why_nothing(lake, instrument=instrument, level=level, observation=observation)
@@ -209,6 +243,20 @@ def get(
         _print_problems(fetched)
     if fetched.problems:
         raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _tell_facets(document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    rows = [
+        (name if number == 0 else "", shown(one["value"]), one["count"])
+        for name, values in document["facets"].items()
+        for number, one in enumerate(values)
+    ]
+    out().print(table("", ("", "", ">releases"), rows))
+    if document["more"]:
+        err().print(f"Of more than {document['count']} releases the first were counted.", soft_wrap=True)
 
 
 def _tell_changes(document: dict[str, Any], *, as_json: bool) -> None:

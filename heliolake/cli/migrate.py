@@ -43,15 +43,19 @@ def migrate(
       heliolake migrate --database-url-file /run/secrets/catalogue
       heliolake --home /srv/heliolake migrate
     """
+    from sqlalchemy import exists, select
+
     from cluster.home.elsewhere import secret_in
     from lake.catalogue import migrate as bring_up_to_date
     from lake.catalogue import open_engine, session_factory, transaction
+    from lake.catalogue.models import File
     from lake.governance import audit
 
     url = secret_in(url_file) if url_file else home_of(ctx).lake_config().database_url
     changed = bring_up_to_date(url)
     engine = open_engine(url)
     with transaction(session_factory(engine)) as session:
+        waiting = session.scalar(select(exists().where(File.facts.is_(None))))
         trail = audit.present(session)
     engine.dispose()
     name = f"{engine.url.host}/{engine.url.database}"
@@ -60,6 +64,12 @@ def migrate(
     else:
         state = "has been brought" if changed else "was already brought"
         out().print(f"The catalogue {shown(name)} {state} to the form of this version.", soft_wrap=True)
+    if waiting:
+        err().print(
+            "Of some files nobody has looked yet what they show (wavelength, place, target …); for search to "
+            "find them by it run: heliolake index",
+            soft_wrap=True,
+        )
     if not trail:
         err().print(
             f"[yellow]note[/]  {shown(name)} has no audit trail that {shown(str(engine.url.username))} may "

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lake.releases.facts import Shows
 from lake.releases.finding import Wanted
 
 MOST: Final = 1000
@@ -26,6 +29,8 @@ Time = Annotated[
 ]
 InstrumentName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,25}$")]
 LevelName = Annotated[str, Field(pattern=r"^[0-9A-Za-z.]{1,12}$")]
+Number = Annotated[float | None, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+Word = Annotated[str | None, Field(pattern=r"^[ -~]{1,80}$")]
 
 
 class Asked(BaseModel):
@@ -46,6 +51,25 @@ class Asked(BaseModel):
         Field(description="Words of its name or values; * behind one stands for any ending.", max_length=200),
     ] = None
     available: Annotated[bool, Field(description="Only what you may have now.")] = False
+    wave_min: Annotated[Number, Field(description="Has wavelengths from here on, in nanometres.")] = None
+    wave_max: Annotated[Number, Field(description="Has wavelengths up to here, in nanometres.")] = None
+    x: Annotated[Number, Field(description="Helioprojective, in arcseconds; with y.")] = None
+    y: Number = None
+    radius: Annotated[
+        Number, Field(ge=0, description="How near to x and y its field comes, in arcseconds.")
+    ] = None
+    mu_min: Annotated[Number, Field(description="Cosine of the heliocentric angle, from here on.")] = None
+    mu_max: Number = None
+    angle_min: Annotated[Number, Field(ge=0, le=90, description="The same as an angle in degrees.")] = None
+    angle_max: Annotated[Number, Field(ge=0, le=90)] = None
+    exposure_min: Annotated[Number, Field(description="In seconds.")] = None
+    exposure_max: Number = None
+    target: Annotated[Word, Field(description="What was looked at, as the header says.")] = None
+    campaign: Word = None
+    kind: Annotated[Word, Field(description="In which mode it was observed.")] = None
+    polarimetric: Annotated[bool | None, Field(description="Whether there are Stokes parameters.")] = None
+    spectroscopic: Annotated[bool | None, Field(description="Whether there are spectra.")] = None
+    embargoed: Annotated[bool | None, Field(description="Whether it is under embargo now.")] = None
 
     def wanted(self) -> Wanted:
         """The same in the words of the lake.
@@ -67,7 +91,17 @@ class Asked(BaseModel):
             self.observation,
             seen,
             available=self.available,
+            shows=self._shows(),
         )
+
+    def _shows(self) -> Shows:
+        given = {one.name: getattr(self, one.name) for one in fields(Shows)}
+        for end, other in (("min", "max"), ("max", "min")):
+            # The larger the angle, the smaller its cosine.
+            angle = getattr(self, f"angle_{other}")
+            if angle is not None and given[f"mu_{end}"] is None:
+                given[f"mu_{end}"] = math.cos(math.radians(angle))
+        return Shows(**given)
 
 
 class Paged(Asked):

@@ -12,6 +12,7 @@ from lake.archive.asking import Asker, OfLake
 from lake.entries import iso
 from lake.errors import BadInput, Reason
 from lake.releases import finding
+from lake.releases.facets import facets
 from lake.releases.overview import calendar, holdings
 
 router = APIRouter(tags=["overview"])
@@ -48,6 +49,21 @@ class Count(BaseModel):
 
     count: int
     more: bool
+
+
+class Value(BaseModel):
+    """A value, and how many have it."""
+
+    value: str | int | bool
+    count: int
+
+
+class Facets(BaseModel):
+    """Values of each facet, the most frequent first."""
+
+    count: int
+    more: bool
+    facets: dict[str, list[Value]]
 
 
 @router.get("/instruments", summary="Instruments of which there is something", response_model=Instruments)
@@ -88,6 +104,15 @@ def days(
         "year": year,
         "days": {day.isoformat(): number for day, number in found.items()},
     }
+
+
+@router.get("/facets", summary="What there is of each kind among what matches", response_model=Facets)
+def facets_of(lake: OfLake, principal: Asker, asked: Annotated[Asked, Query()]) -> dict[str, Any]:
+    """How many that `/releases` with the same words would list are of each instrument, level, year, target …
+
+    Counted among the first 50000; `more` says that there are others. Told again for half a minute.
+    """
+    return facets(lake, asked.wanted(), principal)
 
 
 @router.get("/count", summary="How many releases match", response_model=Count)

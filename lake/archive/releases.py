@@ -32,6 +32,7 @@ class Release(BaseModel):
     bytes: int
     under_embargo: bool
     available: bool
+    shows: dict[str, Any]
     links: dict[str, str]
 
 

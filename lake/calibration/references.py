@@ -275,6 +275,7 @@ def _entry(name: str, stem: str, stored: Stored, new: NewReference) -> FileEntry
         date_beg=new.valid_from,
         date_end=new.valid_until,
         meta={"instrument": new.instrument, "need": new.need},
+        facts={},
     )
 
 

@@ -22,6 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from lake.catalogue.shown import BEGUN as _BEGUN
+from lake.catalogue.shown import Shown, indexes_of_facts
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -31,8 +34,8 @@ NAMING = {
 }
 
 
-# What is indexed is written here as `lake.catalogue.expressions` asks for it.
-_BEGUN = text("coalesce(date_beg, 'infinity'::timestamptz)")
+# As `lake.catalogue.expressions` asks for it.
+_HELD = text("embargo_until IS NOT NULL")
 _SELDOM = text("status IN ('DRAFT', 'WITHDRAWN')")
 _SPAN = text("tstzrange(least(date_beg, date_end), greatest(date_beg, date_end), '[]')")
 
@@ -97,7 +100,7 @@ class File(Base):
 
     `dims` are the names of its axes where it is no image of rows and columns; `original` is what its archive
     calls it (bytes, as file systems have them) where that can be no name here; `content_sha256` is of its
-    bytes once they are unpacked.
+    bytes once they are unpacked. `facts` are of its header (`lake.fits.facts`), NULL where nobody looked.
     """
 
     __tablename__ = "file"
@@ -108,6 +111,7 @@ class File(Base):
         Index("ix_file_content_sha256", "content_sha256"),
         Index("ix_file_scope_date_beg", "scope", "date_beg"),
         Index("ix_file_unit_id", "unit_id"),
+        Index("ix_file_no_facts", "id", postgresql_where=text("facts IS NULL")),
         CheckConstraint("size >= 0", name="size"),
     )
 
@@ -129,6 +133,7 @@ class File(Base):
     image_hdu: Mapped[int] = mapped_column(server_default=text("0"))
     original: Mapped[bytes | None]
     content_sha256: Mapped[str | None]
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created: Mapped[datetime] = _now()
 
 
@@ -151,7 +156,7 @@ class Product(Base):
     last_version: Mapped[int] = mapped_column(server_default=text("0"))
 
 
-class Release(Base):
+class Release(Shown, Base):
     """A product at a version: a Rucio dataset, closed and immutable once ACTIVE."""
 
     __tablename__ = "release"
@@ -174,13 +179,10 @@ class Release(Base):
         Index("ix_release_scope_level_begun", "scope", "level", _BEGUN, "dataset"),
         Index("ix_release_seldom_begun", "status", _BEGUN, "scope", "dataset", postgresql_where=_SELDOM),
         Index("ix_release_span", _SPAN, postgresql_using="gist"),
+        *indexes_of_facts(),
         Index("ix_release_refs", "refs", postgresql_using="gin"),
         Index("ix_release_parents", "parents", postgresql_using="gin"),
-        Index(
-            "ix_release_embargo_until",
-            "embargo_until",
-            postgresql_where=text("embargo_until IS NOT NULL"),
-        ),
+        Index("ix_release_embargo_until", "embargo_until", postgresql_where=_HELD),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)

@@ -45,6 +45,7 @@ from lake.errors import BadInput, Reason
 from lake.governance.policy import Principal
 from lake.lake import Lake
 from lake.releases.access import readable
+from lake.releases.facts import ANYTHING, Shows
 from lake.releases.values import holding
 from lake.text import printable
 
@@ -82,6 +83,8 @@ class Wanted:
         Searchable values the observation has, alone or among others.
     available
         Only those whose bytes may be had by whoever asks.
+    shows
+        What their files show.
     """
 
     instrument: str | None = None
@@ -93,6 +96,7 @@ class Wanted:
     words: str | None = None
     meta: Mapping[str, Any] | None = None
     available: bool = False
+    shows: Shows = ANYTHING
 
     def __post_init__(self) -> None:
         if self.since is not None and self.until is not None and self.since >= self.until:
@@ -109,6 +113,9 @@ class Wanted:
             status=self.status,
             observation=self.pattern,
             words=self.words,
+            target=self.shows.target,
+            campaign=self.shows.campaign,
+            kind=self.shows.kind,
         )
 
 
@@ -188,17 +195,22 @@ def everything(
 def count(lake: Lake, wanted: Wanted, principal: Principal, most: int) -> int:
     """How many match, counted no further than `most`."""
     with transaction(lake.sessions) as session:
-        _plan_each(session)
-        query = _rows(wanted, principal, _few(session, wanted)).where(_overlaps(wanted)).limit(most)
+        query = matching(session, wanted, principal).limit(most)
         counted = select(func.count()).select_from(query.with_only_columns(Release.id).subquery())
         return int(session.scalar(counted) or 0)
+
+
+def matching(session: Session, wanted: Wanted, principal: Principal) -> Select[tuple[Release, Observation]]:
+    """All that match, in no order."""
+    _plan_each(session)
+    return _rows(wanted, principal, _few(session, wanted, principal)).where(_overlaps(wanted))
 
 
 def _ordered(
     session: Session, wanted: Wanted, principal: Principal, limit: int | None, after: Place | None
 ) -> Iterator[Row[Any]]:
     _plan_each(session)
-    few = _few(session, wanted)
+    few = _few(session, wanted, principal)
     # Of few all are looked at and sorted: the index in the order of time may lead by a million others first.
     begun = BEGUN if few is None else BEGUN + timedelta()
     options = {"yield_per": _BY_CURSOR} if limit is None else {}
@@ -216,9 +228,14 @@ def _ordered(
             yield row
 
 
-def _few(session: Session, wanted: Wanted) -> list[int] | None:
-    """The products whose names and searchable values match, where these are few; else `None`."""
-    told = list(of_names(wanted))
+def _few(session: Session, wanted: Wanted, principal: Principal) -> list[int] | None:
+    """The products that match what an index finds: names, words, what is shown; `None` where not few do."""
+    told, shows = list(of_names(wanted)), list(wanted.shows.indexed())
+    if shows:
+        of_shown = select(Release.product_id).where(*shows, *conditions(wanted, principal)).distinct()
+        found = list(session.scalars(of_shown.limit(_FEW + 1)))
+        if len(found) <= _FEW:
+            return found
     if not told:
         return None
     threes = _threes(wanted.pattern or "")
@@ -293,6 +310,7 @@ def conditions(wanted: Wanted, principal: Principal) -> Iterator[ColumnElement[b
         yield readable(principal)
     if wanted.level is not None:
         yield Release.level == wanted.level
+    yield from wanted.shows.conditions()
 
 
 def of_names(wanted: Wanted) -> Iterator[ColumnElement[bool]]:

@@ -31,6 +31,7 @@ from lake.governance.policy import GIVEN_OUT
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance
+from lake.releases.facts import settle_facts
 from lake.releases.spool import Files
 from lake.releases.values import united
 from lake.rucio.client import batches
@@ -181,6 +182,7 @@ def into_catalogue(
         extent.add(batch)
     _refuse_withdrawn(session, release_id)
     _fill(release, extent, provenance)
+    settle_facts(session, [release_id])
     _update_observation(session, product.observation_id, extent, provenance)
     session.flush()
     if provenance.embargo is not None:
@@ -276,6 +278,7 @@ def _row(file: FileEntry) -> dict[str, Any]:
         "unit_id": file.unit_id,
         "original": os.fsencode(file.original) if file.original else None,
         "content_sha256": file.content_sha256 or file.sha256,
+        "facts": file.facts,
     }
 
 

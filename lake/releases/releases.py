@@ -33,6 +33,7 @@ from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases import publishing
 from lake.releases.drafts import Draft, Provenance, content_key, reserve
+from lake.releases.facts import shown
 from lake.releases.spool import Files
 
 
@@ -260,6 +261,7 @@ def describe(release: Release, product: ProductKey) -> dict[str, Any]:
         "caveats": list(release.caveats),
         "embargo_until": iso(release.embargo_until),
         "embargo_stated": iso(release.embargo_stated),
+        "shows": shown(release),
     }
 
 

@@ -109,7 +109,7 @@ OWNERS = frozenset(
         "instruments", "check", "fluctuation",
         "fsck", "restore", "new instrument", "context add", "context list",
         "context show", "context diff", "context use", "migrate", "site add", "site list", "site show",
-        "site drain", "site remove", "execute", "serve",
+        "site drain", "site remove", "execute", "serve", "index",
     }
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ ROUTES = {
     "/api/v1/instruments": "/api/v1/instruments",
     "/api/v1/instruments/{instrument}/calendar": "/api/v1/instruments/archived/calendar?year=2021",
     "/api/v1/count": "/api/v1/count?status={status}&observation={observation}",
+    "/api/v1/facets": "/api/v1/facets?status={status}&observation={observation}",
     "/api/v1/releases": "/api/v1/releases?status={status}&observation={observation}",
     "/api/v1/observations/{instrument}/{name}": "/api/v1/observations/archived/{observation}",
     "/api/v1/products/{product}": "/api/v1/products/{of}",

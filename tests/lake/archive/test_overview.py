@@ -43,6 +43,14 @@ def test_what_matches_is_counted(client: TestClient, served: dict[str, Served]) 
 
 
 def test_a_word_nobody_knows_is_a_mistake_and_not_ignored(client: TestClient) -> None:
-    for path in ("releases", "count"):
+    for path in ("releases", "count", "facets"):
         answer = client.get(f"{API}/{path}", params={"instrumnet": SCOPE})
         assert (answer.status_code, "instrumnet" in answer.json()["detail"]) == (422, True)
+
+
+def test_facets_count_what_matches(client: TestClient, served: dict[str, Served]) -> None:
+    asked = {"instrument": SCOPE, "status": "WITHDRAWN"}
+    told = client.get(f"{API}/facets", params=asked).json()
+    assert told["facets"]["year"] == [{"value": 2021, "count": 1}]
+    assert told["facets"]["instrument"] == [{"value": SCOPE, "count": told["count"]}]
+    assert client.get(f"{API}/facets", params=asked | {"wave_min": 1, "angle_max": 60}).json()["count"] == 0
