@@ -270,11 +270,13 @@ class DaskExecution:
         while self.memory and count > 1 and need(count) > 0.6 * self.memory:
             count //= 2
         if self.memory and need(count) > 0.9 * self.memory:
+            said = f", whose headers say that there are {places}" if places and places > members else ""
             raise TooLarge(
                 f"recipe {self.recipe.name} needs about {need(count) / 2**30:.1f} GiB for "
                 f"{'one image' if members == 1 else f'a group of {members} images'} of "
-                f"{' x '.join(map(str, reversed(shape)))}, and a worker has {self.memory / 2**30:.1f} GiB; "
-                "start fewer workers with more memory each"
+                f"{' x '.join(map(str, reversed(shape)))}{said}, and a worker has "
+                f"{self.memory / 2**30:.1f} GiB; start fewer workers with more memory each"
+                + (", or correct the headers" if said else "")
             )
         more = pixels * _ON_ITS_WAY[self.recipe.uncertainty] * (count + 1)
         fit = Fit(int(count), not self.memory or need(count) + more <= 0.6 * self.memory)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -14,6 +14,7 @@ from pipeline.frame import Frame
 from pipeline.step import ReferenceFile
 
 F64 = NDArray[np.float64]
+_MOST_IMAGES: Final = 1e6
 
 
 class CalibrationImage(NamedTuple):
@@ -51,7 +52,16 @@ def read_image(path: str) -> CalibrationImage:
                 "the calibration file holds no image", file=path, advice="write it as the first unit"
             )
         values = np.ascontiguousarray(data, dtype=np.float64)
-    return CalibrationImage(values, float(header.get("ACCUMULA", 1)), bool(header.get("SIMULATD", False)))
+    images = header.get("ACCUMULA", 1)
+    if isinstance(images, bool) or not isinstance(images, (int, float)) or not 1 <= images <= _MOST_IMAGES:
+        raise BadInput(
+            "the calibration file does not say of how many images it is the sum",
+            file=path,
+            keyword="ACCUMULA",
+            found=str(images),
+            advice="write their number, 1 for a mean; or leave the keyword out, which means 1",
+        )
+    return CalibrationImage(values, float(images), bool(header.get("SIMULATD", False)))
 
 
 def read_atlas(path: str) -> Atlas:

@@ -15,6 +15,8 @@ from pipeline.instruments.kis_gris.lines import Region, region_of
 
 #: Run and number of a file within it.
 _NAME: Final = re.compile(r"_(\d{3})_(\d{4})(?!\d)")
+#: Beyond these a number of a header is none: what is made of it would run over.
+_LEAST, _MOST = 1e-12, 1e12
 _ARCSEC: Final = math.radians(1.0 / 3600.0)
 
 
@@ -39,11 +41,11 @@ def number_of(frame: Frame) -> int:
 
 
 def positive(header: fits.Header, name: str) -> float | None:
-    """A number above 0 of a header; none where there is no such thing."""
+    """A number above 0 of a header that something can be made of; none where there is no such thing."""
     value = header.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if math.isfinite(value) and value > 0 else None
+    return float(value) if _LEAST < value < _MOST else None
 
 
 def wavelength_region(frame: Frame) -> Region | None:
@@ -51,7 +53,7 @@ def wavelength_region(frame: Frame) -> Region | None:
     first, step = frame.header.get("CRVAL3"), frame.header.get("CDELT3")
     if not (isinstance(first, (int, float)) and isinstance(step, (int, float))):
         return None
-    middle = frame.data.shape[1] // 2 + 1 - float(frame.header.get("CRPIX3", 1.0))
+    middle = frame.data.shape[1] // 2 + 1 - frame.keyword("CRPIX3", float, default=1.0)
     return region_of(float(first) + middle * float(step))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+#: arcsec from the Sun's centre.
+_FARTHEST: Final = 20_000.0
 F64 = NDArray[np.float64]
 
 
@@ -70,12 +72,15 @@ def slit_of(header: fits.Header, columns: int, rows: int) -> Slit | None:
             np.array([float(header[f"{name}{axis}"]) for axis in (1, 2)])
             for name in ("CRVAL", "CRPIX", "CDELT")
         )
+        turned = np.array([[float(header.get(f"PC{i}_{j}", i == j)) for j in (1, 2)] for i in (1, 2)])
     except (KeyError, TypeError, ValueError):
         return None
-    turned = np.array([[float(header.get(f"PC{i}_{j}", i == j)) for j in (1, 2)] for i in (1, 2)])
     matrix = scale * step[:, None] * turned
     middle = np.array([0.5 * (columns + 1), 0.5 * (rows + 1)])
-    return Slit(scale * value + matrix @ (middle - pixel), matrix[:, 0], matrix[:, 1])
+    centre = scale * value + matrix @ (middle - pixel)
+    # Beyond this, NaN included, it is no place near the Sun.
+    near = (np.abs(centre) < _FARTHEST).all() and (np.abs(matrix) < _FARTHEST).all()
+    return Slit(centre, matrix[:, 0], matrix[:, 1]) if near else None
 
 
 def place_of(slits: Mapping[int, Slit], places: int) -> Place | None:

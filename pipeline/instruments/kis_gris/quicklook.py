@@ -26,7 +26,7 @@ def wavelengths(frame: Frame) -> NDArray[np.float64]:
     first, step = header.get("CRVAL3"), header.get("CDELT3")
     if not (isinstance(first, (int, float)) and isinstance(step, (int, float))):
         return np.arange(number, dtype=np.float64)
-    before = 1.0 - float(header.get("CRPIX3", 1.0))
+    before = 1.0 - frame.keyword("CRPIX3", float, default=1.0)
     return np.asarray(float(first) + (np.arange(number) + before) * float(step), dtype=np.float64)
 
 

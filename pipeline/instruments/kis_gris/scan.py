@@ -54,11 +54,11 @@ def sorted_scan(frames: Sequence[Frame]) -> Sorted:
     for frame in frames:
         refuse_image_slicer(frame)
     numbers = [facts.number_of(frame) for frame in frames]
-    base = 0 if 0 in numbers else 1
     said = next((value for one in frames if (value := facts.positive(one.header, "STEPS"))), None)
     if said is None:
         return _without_steps(frames, numbers)
     places = int(said)
+    base = _counted_from(numbers, places)
     _require_one_map(frames, [(number - base) // places for number in numbers])
     kept: dict[int, Frame] = {}
     others = []
@@ -73,8 +73,19 @@ def sorted_scan(frames: Sequence[Frame]) -> Sorted:
             kept[place] = frame
         else:
             others.append(frame)
+    blank = [place for place, frame in kept.items() if not _measured(frame)]
+    # Of a map without any value all stay: it is refused with that reason.
+    kept = {place: frame for place, frame in kept.items() if place not in blank} or kept
     found = Sorted(kept, places, len(others), ())
     return found._replace(caveats=(*_gaps(found), *_doubled(others), *_disorder(found)))
+
+
+def _counted_from(numbers: Sequence[int], places: int) -> int:
+    """What the first file of a run is called: 1, or 0 where only that makes one map of the files."""
+    if 0 in numbers:
+        return 0
+    rounds = {base: len({(number - base) // places for number in numbers}) for base in (1, 0)}
+    return 0 if rounds[0] == 1 < rounds[1] else 1
 
 
 def _without_steps(frames: Sequence[Frame], numbers: Sequence[int]) -> Sorted:

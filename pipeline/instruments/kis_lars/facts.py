@@ -28,6 +28,8 @@ RESOLVING_POWER: Final = 7e5
 COMB_SPACING: Final = 8e9
 #: The VTT on Tenerife: degrees north and east, metres (28°18'06" N, 16°30'36" W).
 VTT: Final = (28.30167, -16.51, 2390.0)
+#: Å; wider than any spectrograph behind the VTT.
+_SHORTEST, _LONGEST = 1e3, 1e5
 #: Where the exposures of a cycle stand in it.
 BEFORE: Final = "before"
 SUN: Final = "sun"
@@ -75,7 +77,17 @@ def nominal(frame: Frame) -> Nominal:
             found="0",
             advice="correct the header: CDELT1 is in Angstrom per pixel",
         )
-    return Nominal(frame.keyword("CRVAL1", float) + (1.0 - frame.keyword("CRPIX1", float)) * step, step)
+    first = frame.keyword("CRVAL1", float) + (1.0 - frame.keyword("CRPIX1", float)) * step
+    last = first + step * (len(frame.data) - 1)
+    if not all(_SHORTEST <= one <= _LONGEST for one in (first, last)):
+        raise BadInput(
+            "the grating's setting is no wavelength that the spectrograph sees",
+            file=frame.source,
+            keyword="CRVAL1, CRPIX1, CDELT1",
+            found=f"{first:.6g} to {last:.6g} Angstrom",
+            advice="correct the header: wavelengths are in Angstrom",
+        )
+    return Nominal(first, step)
 
 
 def middle(frame: Frame) -> datetime:

@@ -18,6 +18,9 @@ from pipeline.quality import Quality
 
 #: Day 0 of the modified Julian date.
 _MJD_ZERO: Final = datetime(1858, 11, 17, tzinfo=UTC)
+_SECONDS: Final = 86400.0
+#: By which part of itself the window in the header may differ from the image's.
+_CARELESS: Final = 0.1
 #: Day that the mission's programs take where a header has none (reduce_std_size.pro).
 _NO_DAY: Final = 50083
 
@@ -121,13 +124,24 @@ def readout(frame: Frame) -> Readout:
     ny, nx = frame.data.shape
     found = Readout(detector(frame), (across, up), leb, first, (ny, nx))
     last = first[0] + nx * found.summing[0], first[1] + ny * found.summing[1]
-    if min(first) < 0 or max(last) > tables.CCD_SIZE:
+    # Summing decides on bias and brightness: where the window says otherwise one of the two is wrong.
+    said = tuple(
+        frame.keyword(name, int, default=begin + size - 1) - begin + 1
+        for name, begin, size in (
+            ("R2COL", column, nx * found.summing[0]),
+            ("R2ROW", row, ny * found.summing[1]),
+        )
+    )
+    shown = last[0] - first[0], last[1] - first[1]
+    contradicted = any(abs(one - other) > _CARELESS * other for one, other in zip(said, shown, strict=True))
+    if min(first) < 0 or max(last) > tables.CCD_SIZE or contradicted:
         raise BadInput(
             "the image does not lie on the light-sensitive part of the CCD as its header says it does",
             file=frame.source,
-            keyword="R1COL, R1ROW, SUMCOL, SUMROW, LEBXSUM, LEBYSUM, NAXIS1, NAXIS2",
-            found=f"columns {first[0]} to {last[0] - 1}, rows {first[1]} to {last[1] - 1} of "
-            f"{tables.CCD_SIZE}",
+            keyword="R1COL, R2COL, R1ROW, R2ROW, SUMCOL, SUMROW, LEBXSUM, LEBYSUM, NAXIS1, NAXIS2",
+            found=f"{nx} × {ny} pixels of {found.summing[0]} × {found.summing[1]} CCD pixels from column "
+            f"{first[0]} and row {first[1]} on, in a window of {said[0]} × {said[1]} on a CCD of "
+            f"{tables.CCD_SIZE} × {tables.CCD_SIZE}",
             advice="correct the header, or leave the file out",
         )
     return found
@@ -139,10 +153,31 @@ def day(header: fits.Header) -> int:
     return _NO_DAY if begin is None else (begin - _MJD_ZERO).days
 
 
-def middle_day(header: fits.Header) -> int:
-    """Modified Julian day of the middle of the exposure: MID_DATE, else that of its beginning."""
-    found = header.get("MID_DATE")
-    return int(found) if isinstance(found, (int, float)) and found > 0 else day(header)
+def middle_day(frame: Frame) -> int:
+    """Modified Julian day of the middle of the exposure: MID_DATE, else that of its beginning.
+
+    Bias and exposure factor rest on it, and polynomials of the day run away outside the mission.
+
+    Raises
+    ------
+    BadInput
+        When MID_DATE and MID_TIME are not within a day of the beginning.
+    """
+    number = frame.keyword("MID_DATE", float, default=0.0)
+    if number <= 0:
+        return day(frame.header)
+    seconds = frame.keyword("MID_TIME", float, default=0.0)
+    begin = begin_of(frame.header)
+    expected = float(_NO_DAY) if begin is None else mjd_of(begin)
+    if not (0 <= seconds <= _SECONDS and abs(number + seconds / _SECONDS - expected) <= 1.0):
+        raise BadInput(
+            "the middle of the exposure is not on the day of its beginning",
+            file=frame.source,
+            keyword="MID_DATE, MID_TIME",
+            found=f"{number:.10g}, {seconds:.10g}; DATE-OBS is MJD {expected:.3f}",
+            advice="correct MID_DATE (modified Julian day) and MID_TIME (seconds), or DATE-OBS",
+        )
+    return int(number)
 
 
 def begin_of(header: fits.Header) -> datetime | None:

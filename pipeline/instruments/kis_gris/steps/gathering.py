@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.kis_gris import facts, quicklook
 from pipeline.instruments.kis_gris.geometry import Place, place_of, slit_of
@@ -20,6 +21,8 @@ Shape = tuple[int, ...]
 CUBE: Final = ("stokes", "wavelength", "y", "x")
 #: Pixels by which wavelength scales of slit positions may differ.
 _SAME_SCALE: Final = 0.1
+#: Pixels from the others' scale beyond which a position is left out: its lines would lie elsewhere.
+_ONE_SCALE: Final = 1.0
 #: Part of a step by which positions may be off a straight scan, and by which the step may be off STEPSIZE.
 _STRAIGHT, _SAME_STEP = 0.5, 0.2
 #: Slit positions that are written at once.
@@ -48,7 +51,7 @@ def _cube(params: MapParams, shape: Shape) -> Shape:
 )
 def slit_map(frames: Sequence[Frame], params: MapParams, references: References) -> Frame:
     """Put the slit positions of a map side by side; missing ones are flagged, doubled ones used once."""
-    scan = sorted_scan(frames)
+    scan, apart = _of_one_scale(sorted_scan(frames))
     first = scan.kept[min(scan.kept)]
     width, rows = first.data.shape[3], first.data.shape[2]
     data = np.full(_cube(params, (scan.places, *first.data.shape)), np.nan, dtype=np.float32)
@@ -62,7 +65,7 @@ def slit_map(frames: Sequence[Frame], params: MapParams, references: References)
     for name in _OF_ONE:
         header.remove(name, ignore_missing=True, remove_all=True)
     made = Frame(data, quality, header, first.source, dims=CUBE)
-    for sentence in (*scan.caveats, *_same_wavelengths(scan)):
+    for sentence in (*scan.caveats, *apart, *_same_wavelengths(scan)):
         made = made.with_caveat(sentence)
     made = _placed(made, scan, width, rows)
     _say_observation(header, scan, data.shape[0])
@@ -88,20 +91,48 @@ def _flags(frame: Frame, wavelengths: int) -> NDArray[np.uint16]:
     return np.broadcast_to(plane, (wavelengths, *frame.data.shape[2:]))
 
 
-def _same_wavelengths(scan: Sorted) -> list[str]:
-    """A sentence where the wavelength scales of slit positions differ."""
+def _of_one_scale(scan: Sorted) -> tuple[Sorted, list[str]]:
+    """The scan without positions whose wavelengths are others than most have: a map has one scale for all."""
+    ends, step = _ends(scan)
+    if not step:
+        return scan, []
+    away = np.abs(ends - np.median(ends, axis=0)).max(axis=1) / step
+    wrong = [place for place, pixels in zip(scan.kept, away, strict=True) if pixels > _ONE_SCALE]
+    if not wrong:
+        return scan, []
+    if len(wrong) > len(scan.kept) // 2:
+        raise BadInput(
+            "the slit positions have no wavelength scale in common",
+            file=scan.kept[wrong[0]].source,
+            keyword="CRVAL3, CDELT3",
+            found=f"up to {away.max():.1f} pixels from one another",
+            advice="calibrate their wavelengths alike, or make maps of those that are alike",
+        )
+    named = ", ".join(str(place + 1) for place in sorted(wrong))
+    kept = {place: frame for place, frame in scan.kept.items() if place not in wrong}
+    sentence = (
+        f"slit positions with wavelengths up to {away.max():.1f} pixels off the others' were left empty: "
+    )
+    return scan._replace(kept=kept), [sentence + named]
+
+
+def _ends(scan: Sorted) -> tuple[NDArray[np.float64], float]:
+    """First and last wavelength of each position, by CRVAL3 and CDELT3 alone, and Å of a pixel."""
     scales = np.array(
         [
-            [float(frame.header.get(name, 0.0)) for name in ("CRVAL3", "CDELT3")]
+            [frame.keyword(name, float, default=0.0) for name in ("CRVAL3", "CDELT3")]
             for frame in scan.kept.values()
         ]
     )
     number = next(iter(scan.kept.values())).data.shape[1]
-    step = abs(scales[0, 1])
-    if not step:
-        return []
-    ends = np.stack([scales[:, 0], scales[:, 0] + (number - 1) * scales[:, 1]])
-    apart = float(np.ptp(ends, axis=1).max()) / step
+    ends = np.stack([scales[:, 0], scales[:, 0] + (number - 1) * scales[:, 1]], axis=1)
+    return ends, float(np.median(np.abs(scales[:, 1])))
+
+
+def _same_wavelengths(scan: Sorted) -> list[str]:
+    """A sentence where the wavelength scales of slit positions differ."""
+    ends, step = _ends(scan)
+    apart = float(np.ptp(ends, axis=0).max()) / step if step else 0.0
     if apart <= _SAME_SCALE:
         return []
     return [

@@ -105,6 +105,14 @@ def _the_sun(frames: Sequence[Frame]) -> Frame:
             found=", ".join(facts.phase(frame) for frame in frames),
             advice="ingest the Sun's exposure of this cycle, or leave its combs out",
         )
+    if not np.isfinite(suns[0].data).any():
+        raise BadInput(
+            "the Sun's exposure has no value",
+            file=suns[0].source,
+            keyword="PHASE",
+            found="no pixel is a number",
+            advice="fetch the file again, or leave the cycle out",
+        )
     return suns[0]
 
 

@@ -18,6 +18,9 @@ from pipeline.step import Params, References, step
 #: What HPLN and HPLT are given in, to radians.
 _UNITS = {"arcsec": math.pi / 648_000.0, "deg": math.pi / 180.0}
 
+#: Metres from the Earth's centre between which its surface lies.
+_LOWEST, _HIGHEST = 6.35e6, 6.39e6
+
 
 class NoParams(Params):
     """Nothing to choose."""
@@ -138,6 +141,14 @@ def _observatory(frame: Frame) -> tuple[float, float, float]:
     """Where the header says the telescope stands; else the VTT's place."""
     if "OBSGEO-X" in frame.header:
         x, y, z = (frame.keyword(f"OBSGEO-{axis}", float) for axis in "XYZ")
+        if not _LOWEST <= math.hypot(x, y, z) <= _HIGHEST:
+            raise BadInput(
+                "the observatory does not stand on the Earth",
+                file=frame.source,
+                keyword="OBSGEO-X, OBSGEO-Y, OBSGEO-Z",
+                found=f"{x:.6g}, {y:.6g}, {z:.6g}",
+                advice="correct the header: geocentric metres (ITRS)",
+            )
         return x, y, z
     return sight.geocentric(*facts.VTT)
 

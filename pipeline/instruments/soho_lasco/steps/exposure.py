@@ -106,7 +106,7 @@ def _line(frame: Frame, references: References) -> _Line | None:
         return None
     found = references["expfactor"].load(expfactor.read_corrections)
     second = frame.keyword("MID_TIME", float, default=-1.0)
-    line = found.of(facts.middle_day(frame.header), second)
+    line = found.of(facts.middle_day(frame), second)
     return None if line is None else _Line(line, found.simulated)
 
 
@@ -117,7 +117,7 @@ def _said(frame: Frame, references: References, line: _Line | None) -> Frame:
 def _by_formula(frame: Frame) -> float:
     detector = facts.detector(frame)
     port = frame.keyword("READPORT", str, default="C")
-    value = tables.bias(detector, port, facts.middle_day(frame.header))
+    value = tables.bias(detector, port, facts.middle_day(frame))
     if value is None:
         raise BadInput(
             f"the bias of this read-out port of {detector} is not known",

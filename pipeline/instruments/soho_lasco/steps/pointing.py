@@ -121,9 +121,8 @@ def _timed(frame: Frame, references: References, begin: datetime, *, valid: bool
     """The frame with its dates corrected where the clock's error is known, and its beginning."""
     header = frame.header
     middle = facts.mjd_of(begin) + 0.5 * frame.keyword("EXPTIME", float, default=0.0) / 86400.0
-    day = header.get("MID_DATE")
-    if isinstance(day, (int, float)) and day > 0:
-        middle = float(day) + frame.keyword("MID_TIME", float, default=0.0) / 86400.0
+    if frame.keyword("MID_DATE", float, default=0.0) > 0:
+        middle = facts.middle_day(frame) + frame.keyword("MID_TIME", float, default=0.0) / 86400.0
     seconds, comment = 0.0, _UNCORRECTED
     if valid and "clock_errors" in references:
         found = references["clock_errors"].load(centres.read_clock_errors)

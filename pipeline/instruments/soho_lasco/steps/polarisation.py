@@ -21,6 +21,12 @@ _ORDER: Final = ("-60DEG", "0DEG", "+60DEG")
 _ALIKE: Final = ("DETECTOR", "FILTER")
 #: How far the Sun's centre may move between them, pixels.
 _STEADY: Final = 0.5
+#: The real images of 2000-09-03 (DeepRd) give a total some three times that of the clear image beside them.
+_SCALE: Final = (
+    "the scale of brightness behind polarisers is in doubt: whether the mission's factor 1/0.25256 makes up "
+    "for the half of unpolarised light that a polariser stops is in no document at hand; if so, total and "
+    "polarised brightness are twice too large; degree and angle are not touched"
+)
 _SQUARE_ROOT_3: Final = math.sqrt(3.0)
 
 
@@ -141,7 +147,8 @@ def _header(by_angle: Sequence[Frame], letter: str) -> fits.Header:
 
 
 def _judged(result: Frame, by_angle: Sequence[Frame]) -> Frame:
-    """The result saying where the images do not lie on each other."""
+    """The result saying how far its scale is known, and where the images do not lie on each other."""
+    result = result.with_caveat(_SCALE, mode="SCALE-IN-DOUBT")
     places = np.array(
         [[frame.keyword(f"CRPIX{axis}", float, default=0.0) for axis in (1, 2)] for frame in by_angle]
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from astropy.wcs import WCS
@@ -133,6 +135,66 @@ def test_maps_of_a_sequence_have_files_that_count_on() -> None:
     ran = mapped(frames, places=3)
     assert ran.outcome.status is Status.QUARANTINED
     assert "several maps" in ran.outcome.reason
+
+
+def test_a_sequence_counted_from_0_is_a_sequence_too() -> None:
+    frames = slits(SimulationConfig(steps=3, rows=8, maps=2, binning=8))[3:]
+    for frame, number in zip(frames, (3, 4, 5), strict=True):
+        frame.header["FILENAME"] = re.sub(r"_\d{4}\.fits", f"_{number:04d}.fits", frame.header["FILENAME"])
+    assert sorted(sorted_scan(frames).kept) == [0, 1, 2]
+    # Of files 1 to 3 of three nobody can tell; they are counted from 1.
+    assert sorted(sorted_scan(slits()[1:]).missing) == [0]
+
+
+@pytest.mark.parametrize("name", ["CRVAL3", "CDELT3", "CRPIX3"])
+def test_words_where_numbers_of_the_wavelengths_should_be_put_the_map_aside(name: str) -> None:
+    frames = slits()
+    for frame in frames:
+        frame.header[name] = "many"
+    outcome = mapped(frames).outcome
+    assert (outcome.status, outcome.keyword) == (Status.QUARANTINED, name)
+
+
+@pytest.mark.parametrize(("name", "value"), [("CRVAL1", 1e308), ("CRVAL1", "west"), ("PC1_1", "NaN")])
+def test_places_that_are_none_near_the_sun_are_left_out_of_the_coordinates(name: str, value: object) -> None:
+    frames = slits()
+    frames[2].header[name] = value
+    made, complete = mapped(frames).made.header, whole().made.header
+    for card in ("CRPIX1", "CRVAL1", "CRVAL2", "CDELT1", "PC1_2"):
+        assert made[card] == pytest.approx(complete[card], abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [1e308, -1.0, 1e-308])
+def test_numbers_that_mean_nothing_are_not_told(value: float) -> None:
+    frames = slits()
+    for frame in frames:
+        for name in ("ATMOS_R0", "STEPSIZE", "EXPTIME", "R0RADIUS"):
+            frame.header[name] = value
+    made = mapped(frames).made.header
+    assert not {"R0MIN", "XPOSURE", "MU"} & set(made)
+    assert made["STEPSIZE"] == pytest.approx(1.2, abs=1e-3), "by the coordinates"
+
+
+def test_a_position_of_another_wavelength_scale_is_left_empty_and_named() -> None:
+    frames = slits()
+    frames[4].header["CRVAL3"] += 5 * frames[4].header["CDELT3"]
+    made = mapped(frames).made
+    assert np.isnan(made.data[..., 4]).all()
+    assert np.isfinite(made.data[..., :4]).all()
+    assert made.header["NSLITMIS"] == 1
+    assert any("5.0 pixels" in text and text.endswith(": 5") for text in made.caveats)
+    for place, frame in enumerate(frames):
+        frame.header["CRVAL3"] = 15643.9 + 0.5 * place
+    outcome = mapped(frames).outcome
+    assert "no wavelength scale in common" in outcome.reason
+
+
+def test_a_position_without_any_value_is_a_missing_one() -> None:
+    frames = slits()
+    frames[1] = Frame.of(np.full_like(frames[1].data, np.nan), frames[1].header, "b.fits", dims=DIMS)
+    made = mapped(frames).made
+    assert made.header["NSLITMIS"] == 1
+    assert any(text.endswith("missing, and empty: 2") for text in made.caveats)
 
 
 def test_without_the_number_of_steps_files_stand_one_after_another_with_a_caveat() -> None:

@@ -55,3 +55,29 @@ def test_a_spectrum_without_known_lines_has_no_velocities_and_says_so() -> None:
     frame = cycles.level_1(given, line_velocities__wing=3.5)
     assert "no line" in frame.caveats[-1]
     assert "VCOR1" not in frame.header
+
+
+def test_an_exposure_of_the_sun_without_any_value_is_refused() -> None:
+    given = cycles.frames(cycles.of(**cycles.QUIET))
+    given[1] = given[1].replace(data=np.full_like(given[1].data, np.nan))
+    assert "no value" in cycles.refusal(given).reason
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("CRVAL1", 1e308), ("CRVAL1", -5.0), ("CDELT1", 1e6), ("CRPIX1", 1e30)]
+)
+def test_wavelengths_that_no_spectrograph_sees_are_refused(name: str, value: float) -> None:
+    given = cycles.frames(cycles.of(**cycles.QUIET))
+    for frame in given:
+        frame.header[name] = value
+    outcome = cycles.refusal(given)
+    assert outcome.keyword == "CRVAL1, CRPIX1, CDELT1"
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0, 0.0), (5390.2, -1597.7, 3007.1), (1e308, 1e308, 1e308)])
+def test_an_observatory_that_is_not_on_the_earth_is_refused(place: tuple[float, float, float]) -> None:
+    given = cycles.frames(cycles.of(**cycles.QUIET))
+    for frame in given:
+        for axis, value in zip("XYZ", place, strict=True):
+            frame.header[f"OBSGEO-{axis}"] = value
+    assert "does not stand on the Earth" in cycles.refusal(given).reason

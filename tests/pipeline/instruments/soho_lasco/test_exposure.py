@@ -94,7 +94,9 @@ def test_the_bias_of_numbers_added_on_board_is_there_as_often_and_of_charge_adde
 
 
 def test_the_real_summed_images_of_2000_have_the_published_bias() -> None:
-    dark = run_step("subtract_bias", in_unit(raw(5000.0, MID_DATE=51790, LEBXSUM=2, LEBYSUM=2), "DN"))
+    cards: dict[str, str] = {"DATE-OBS": "2000/09/03"}
+    frame = raw(5000.0, MID_DATE=51790, LEBXSUM=2, LEBYSUM=2, **cards)
+    dark = run_step("subtract_bias", in_unit(frame, "DN"))
     assert 5000.0 - dark.data[0, 0] == pytest.approx(2315.58, abs=0.01)
 
 
@@ -128,3 +130,37 @@ def test_a_simulated_file_is_said_in_the_product(tmp_path: Path) -> None:
     assert made.header["SIMCAL"] is True
     assert made.header["SIMCALS"] == "expfactor"
     assert any("expfactor was simulated" in caveat for caveat in made.caveats)
+
+
+@pytest.mark.parametrize(
+    ("day", "seconds"), [(99999999, 376.024), (54895, 376.024), (54890, 1e308), (54890, -5.0)]
+)
+@pytest.mark.parametrize("step", ["subtract_bias", "sun_centre"])
+def test_a_middle_that_is_not_of_the_exposures_day_calibrates_nothing(
+    step: str, day: int, seconds: float
+) -> None:
+    # The formula's polynomial would run away: 7e11 DN at that day.
+    frame = in_unit(raw(718.5, MID_DATE=day, MID_TIME=seconds), "DN")
+    with pytest.raises(BadInput, match="not on the day of its beginning") as caught:
+        run_step(step, frame)
+    assert caught.value.keyword == "MID_DATE, MID_TIME"
+
+
+def test_without_a_middle_the_beginning_stands_for_it() -> None:
+    frame = in_unit(raw(718.5, MID_DATE=0), "DN")
+    bias = tables.bias("C2", "C", 54890)
+    assert bias is not None
+    np.testing.assert_allclose(run_step("subtract_bias", frame).data, 718.5 - bias, rtol=1e-5)
+
+
+@pytest.mark.parametrize("summing", [(0, -5), (1, 1), (4, 4), (2, 1)])
+def test_summing_that_the_window_contradicts_is_refused(summing: tuple[int, int]) -> None:
+    # 128 pixels of a window of 256: each is of 2 by 2, and its bias four times one's.
+    right = raw(3000.0, LEBXSUM=2, LEBYSUM=2)
+    assert run_step("subtract_bias", in_unit(right, "DN")).data.max() < 3000.0 - 4 * 600.0
+    for name, wrong in zip(("LEBXSUM", "LEBYSUM"), summing, strict=True):
+        right.header[name] = wrong
+    with pytest.raises(BadInput, match="does not lie on") as caught:
+        run_step("subtract_bias", in_unit(right, "DN"))
+    assert "R2COL" in str(caught.value.keyword)
+    assert "256 × 256" in str(caught.value.found)

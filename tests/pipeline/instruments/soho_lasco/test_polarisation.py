@@ -102,6 +102,13 @@ def test_products_say_what_they_are_and_of_what() -> None:
         assert entry.describe(one.header).level == one.header["LEVEL"]
 
 
+def test_products_say_that_the_scale_behind_polarisers_is_in_doubt() -> None:
+    ran = made(triplet())
+    for one in (ran.made, *ran.outputs.values()):
+        said = [str(one.header[name]) for name in one.header if name.startswith("CAVEAT")]
+        assert any("1/0.25256" in sentence and "twice" in sentence for sentence in said)
+
+
 def test_a_flag_of_one_image_is_a_flag_of_the_result() -> None:
     frames = triplet()
     quality = frames[1].quality.copy()
