@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from string import Formatter
-from typing import Any, Final, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validat
 from pipeline.choices import nearest, shortly
 from pipeline.curve import curve
 from pipeline.errors import Fatal
+from pipeline.kernels.shrink import means
 from pipeline.quality import NOT_MEASURED
+from pipeline.scale import COLOURS, NOTHING, Scale, Stretch, scale_of
 
-Stretch = Literal["linear", "sqrt", "log", "asinh"]
-
-#: Grey of pixels without a value, red, green and blue.
-_NOTHING: Final = (58, 64, 80)
-#: What a stretch does to numbers from 0 to 1; log and asinh show a range of about a thousand.
-_STRETCHES: Final[Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
-    "linear": lambda values: values,
-    "sqrt": np.sqrt,
-    "log": lambda values: np.log1p(1000.0 * values) / np.log1p(1000.0),
-    "asinh": lambda values: np.arcsinh(30.0 * values) / np.arcsinh(30.0),
-}
+#: Pixels that the shorter side of a picture has at least: of a slit a few rows would be a line.
+_THIN = 24
 
 
 class PreviewRule(BaseModel):
@@ -69,6 +63,26 @@ class PreviewRule(BaseModel):
         """The searchable values its colours depend on."""
         return tuple(field for _, field, _, _ in Formatter().parse(self.colours) if field)
 
+    def scale(self, values: NDArray[np.float32], meta: Mapping[str, Any]) -> Scale:
+        """The colours of values.
+
+        Raises
+        ------
+        pipeline.errors.Fatal
+            When there is no such colour map, or nothing to draw with is installed.
+        """
+        steps = _colours_of(self, meta)(np.linspace(0.0, 1.0, COLOURS), bytes=True)[:, :3]
+        return scale_of(values, steps, self.stretch, self.percentiles, symmetric=self.symmetric)
+
+    def places(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Which plane of data of a shape is shown: a place along each axis before the last two."""
+        lengths = shape[:-2]
+        wanted = self.plane[max(0, len(self.plane) - len(lengths)) :]
+        middles = (length // 2 for length in lengths[len(wanted) :])
+        return tuple(
+            min(place, length - 1) for place, length in zip((*wanted, *middles), lengths, strict=True)
+        )
+
 
 def rule_for(rules: tuple[PreviewRule, ...], level: str) -> PreviewRule:
     """The first rule for a level; a plain one where there is none."""
@@ -103,69 +117,67 @@ def render(
     pipeline.errors.Fatal
         When there is no such colour map, or nothing to draw with is installed.
     """
-    _require_colours()
-    from matplotlib.image import imsave
-
+    require_colours()
     if np.ndim(image) == 1:
-        stream = io.BytesIO()
-        imsave(stream, curve(image, size, _NOTHING), format="png")
-        return stream.getvalue()
-    plane = _plane(np.asarray(image), rule.plane)
-    measured = np.isfinite(plane)
-    if quality is not None:
-        measured &= (_plane(np.asarray(quality), rule.plane) & np.uint16(NOT_MEASURED)) == 0
-    plane, measured = _smaller(np.where(measured, plane, np.nan), size)
-    scaled = _scaled(plane, measured, rule)
-    picture = _colours_of(rule, meta or {})(scaled, bytes=True)[..., :3]
-    picture[~measured] = _NOTHING
+        return as_png(curve(image, size, NOTHING))
+    places = rule.places(np.shape(image))
+    plane = smaller(plane_at(image, places), None if quality is None else plane_at(quality, places), size)
+    scale = rule.scale(plane, meta or {})
+    return as_png(scale.colours[scale.numbers(plane)[::-1]])
+
+
+def plane_at(values: NDArray[Any], places: tuple[int, ...]) -> NDArray[Any]:
+    """One plane; flags that are kept for the last axes alone have fewer axes before it."""
+    before = max(0, np.ndim(values) - 2)
+    found: NDArray[Any] = np.atleast_2d(values[places[len(places) - before :]] if before else values)
+    return found
+
+
+def smaller(plane: NDArray[np.float32], flags: NDArray[np.uint16] | None, size: int) -> NDArray[np.float32]:
+    """A plane of `size` pixels at most along either side; NaN where nothing was measured.
+
+    Parameters
+    ----------
+    plane, flags
+        Values, and why some of them are no measurement.
+    size
+        Pixels of the longer side; the shorter one is in proportion unless it would be a line.
+    """
+    rows, columns = factors(plane.shape, size)
+    return means(plane, flags, int(NOT_MEASURED), rows, columns)
+
+
+def factors(shape: tuple[int, ...], size: int) -> tuple[int, int]:
+    """How many rows and columns of an image fall into one pixel of a picture of it."""
+    factor = -(-max(shape) // size)
+    rows, columns = (min(factor, max(1, length // _THIN)) for length in shape)
+    return rows, columns
+
+
+def as_png(picture: NDArray[np.uint8]) -> bytes:
+    """A PNG of red, green and blue; the first row is the upper one."""
+    from PIL import Image
+
     stream = io.BytesIO()
-    imsave(stream, np.ascontiguousarray(picture), format="png", origin="lower")
+    Image.fromarray(np.ascontiguousarray(picture)).save(stream, "PNG")
     return stream.getvalue()
 
 
-def _plane(values: NDArray[Any], places: tuple[int, ...]) -> NDArray[Any]:
-    """One plane; flags that are kept for the last axes alone have fewer axes before it."""
-    before = values.ndim - 2
-    wanted = places[max(0, len(places) - before) :] if before > 0 else ()
-    while values.ndim > 2:
-        place, wanted = (wanted[0], wanted[1:]) if wanted else (len(values) // 2, ())
-        values = values[min(place, len(values) - 1)]
-    return np.atleast_2d(values)
+def require_colours() -> None:
+    """See that there is something to draw with.
 
-
-def _smaller(plane: NDArray[Any], size: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Means of squares of pixels that have a value, so that nothing small vanishes between them."""
-    factor = -(-max(plane.shape) // size)
-    if factor > 1:
-        ny, nx = (-(-length // factor) * factor for length in plane.shape)
-        padded = np.full((ny, nx), np.nan)
-        padded[: plane.shape[0], : plane.shape[1]] = plane
-        squares = padded.reshape(ny // factor, factor, nx // factor, factor)
-        number = np.isfinite(squares).sum((1, 3))
-        plane = np.where(number > 0, np.nansum(squares, axis=(1, 3)) / np.maximum(number, 1), np.nan)
-    return plane, np.isfinite(plane)
-
-
-def _scaled(plane: NDArray[Any], measured: NDArray[np.bool_], rule: PreviewRule) -> NDArray[Any]:
-    """Numbers from 0 to 1; 0 where nothing was measured."""
-    if not measured.any():
-        return np.zeros(plane.shape)
-    filled = np.where(measured, plane, 0.0).astype(np.float64)
-    if rule.symmetric:
-        most = float(np.percentile(np.abs(filled[measured]), rule.percentiles[1])) or 1.0
-        part = np.clip(filled / most, -1.0, 1.0)
-        return np.asarray(0.5 + 0.5 * np.sign(part) * _STRETCHES[rule.stretch](np.abs(part)))
-    low, high = np.percentile(filled[measured], rule.percentiles)
-    part = np.clip((filled - low) / ((high - low) or 1.0), 0.0, 1.0)
-    return _STRETCHES[rule.stretch](part)
-
-
-def _require_colours() -> None:
+    Raises
+    ------
+    pipeline.errors.Fatal
+        When there is not.
+    """
     try:
         import matplotlib as mpl  # noqa: F401 - of the extra `embedded`
+        import PIL  # noqa: F401 - of the extra `embedded`
     except ImportError as error:
         raise Fatal(
-            "pictures need matplotlib, which is not installed: pip install 'heliolake[embedded]'"
+            f"pictures need matplotlib and Pillow; {error.name} is not installed: "
+            "pip install 'heliolake[embedded]'"
         ) from error
 
 
@@ -177,11 +189,12 @@ def colour_map(name: str) -> Any:
     pipeline.errors.Fatal
         When there is none of this name.
     """
-    _require_colours()
+    require_colours()
     import matplotlib as mpl
 
     if name not in mpl.colormaps:
-        from sunpy.visualization import colormaps  # noqa: F401 - registers the colours of solar instruments
+        with suppress(ImportError):  # where it is not installed those of matplotlib are all there are
+            from sunpy.visualization import colormaps  # noqa: F401 - registers those of solar instruments
     if name not in mpl.colormaps:
         near = nearest(name, mpl.colormaps)
         hint = f"did you mean {near}?" if near else "matplotlib and sunpy list theirs in their documentation"

@@ -111,6 +111,7 @@ def test_every_room_says_what_belongs_there_and_what_does_not(room: Path) -> Non
 
 #: Who works on stored files for the lake's own upkeep, on nobody's behalf; all others need a person's grant.
 CUSTODIANS = {
+    "cluster/pictures/remake.py",
     "lake/calibration/references.py",
     "lake/fsck/code.py",
     "lake/fsck/releases.py",
@@ -124,14 +125,17 @@ KEEPERS = {
     "cluster/board": "draws what a grant opened to the public",
     "cluster/crew/executor.py": "has what a grant opened brought to its site",
     "cluster/intake": "takes files in",
+    "cluster/pictures": "draws what lies there, and puts pictures beside it",
     "cluster/run": "reads what a grant opened, writes products and partial results",
     "heliolake/results.py": "tells places that a grant opened",
     "lake/archive/content.py": "gives out what a grant opened",
+    "lake/archive/scenes.py": "gives out pictures of what a grant opened",
     "lake/archive/server.py": "looks whether it is there",
     "lake/calibration/references.py": "takes calibration files in",
     "lake/fits": "reads what it is handed",
     "lake/fsck": "compares and mends",
     "lake/lake.py": "opens it",
+    "lake/releases/pictured.py": "removes pictures of what is not ACTIVE",
     "lake/releases/publishing.py": "looks whether the bytes are there",
     "lake/releases/search.py": "copies what a grant opened",
     "lake/rucio": "copies between storage elements",

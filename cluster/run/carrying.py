@@ -17,6 +17,7 @@ from typing import Any, Final
 from distributed import Client
 
 from cluster.connect import connected
+from cluster.pictures.films import shoot_later
 from cluster.plan.units import PlannedUnit
 from cluster.run import publish
 from cluster.run.alike import AllAlike, FirstFailures
@@ -110,8 +111,8 @@ class Carrying:
                 for claimed in self._claims():
                     self._work(claimed, execution)
                     self.orders.require()
-                    releases += self._publish([unit.product for unit in claimed])
-                releases += self._publish()
+                    releases += self._publish(client, [unit.product for unit in claimed])
+                releases += self._publish(client)
             failed = self.run.counts()["failed"]
             status, note = ("failed", f"{failed} units failed") if failed else ("done", "")
         except Exception as error:
@@ -270,8 +271,10 @@ class Carrying:
         )
         quarantine.record(self.lake, [case])
 
-    def _publish(self, among: Collection[str] | None = None) -> list[dict[str, Any]]:
-        return list(publish.complete_products(self.plan, self.settled, among))
+    def _publish(self, client: Client, among: Collection[str] | None = None) -> list[dict[str, Any]]:
+        made = list(publish.complete_products(self.plan, self.settled, among))
+        shoot_later(client, self.lake, made)
+        return made
 
 
 def _finished(manifest: Manifest, unit: PlannedUnit) -> Finished:

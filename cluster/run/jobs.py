@@ -87,6 +87,7 @@ def target_of(lake: Lake, unit: PlannedUnit, edition: Edition) -> Target:
         store=lake.store.url,
         scope=unit.product.scope,
         name=product_file(unit.file.stem, unit.product.level, edition.version),
+        level=unit.product.level,
         version=edition.version,
         date=_fits_time(edition.created),
         parents=tuple(file.did for file in unit.files),

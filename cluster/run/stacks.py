@@ -24,6 +24,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from cluster.pictures.beside import Shown, try_keeping
 from cluster.run.beside import beside_the_next
 from cluster.run.worker import peak_memory, this_worker
 from lake.checksums import Checksums, checksums
@@ -42,7 +43,7 @@ from pipeline import provenance, solarnet
 from pipeline.coordinates import reordered
 from pipeline.dims import IMAGE, Dims, Layout, Shape
 from pipeline.errors import BadInput, Retriable
-from pipeline.frame import with_primary
+from pipeline.frame import Frame, with_primary
 from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, legend
 from pipeline.registry import instrument
@@ -113,6 +114,7 @@ class Target(BaseModel):
     folder: Path | None = None
     scope: str
     name: str
+    level: str = ""
     version: int
     date: str
     parents: tuple[str, ...]
@@ -394,7 +396,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         return Manifest(unit=target.unit, outcome=failed)
     return Manifest(
         unit=target.unit,
-        outcome=outcome,
+        outcome=outcome.took("preview", _picture(target, sums, frame, header, described.meta)),
         size=sums.size,
         adler32=sums.adler32,
         sha256=sums.sha256,
@@ -404,6 +406,18 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         date_beg=described.date_beg,
         date_end=described.date_end,
     )
+
+
+def _picture(
+    target: Target, sums: Checksums, frame: Frame, header: fits.Header, meta: dict[str, Any]
+) -> float:
+    """Have pictures of a product lie beside it, if it lies there; the seconds that took."""
+    if target.folder is not None or target.lost not in (None, sums):
+        return 0.0
+    begin = time.perf_counter()
+    ref = Ref(target.store, key_of(target.scope, target.name), sums.sha256)
+    try_keeping(Shown(ref, target.scope, target.name, target.level, meta=meta), frame, header)
+    return time.perf_counter() - begin
 
 
 def _put(target: Target, product: memoryview) -> Checksums:

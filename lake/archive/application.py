@@ -17,14 +17,18 @@ from lake.archive import (
     download,
     overview,
     pages,
+    previews,
     problems,
     releases,
     selection,
+    values,
 )
 from lake.archive.asking import OfLake
+from lake.archive.looks import Looks
 from lake.archive.pages import errors
 from lake.archive.sessions import Seal
 from lake.archive.surroundings import Surroundings
+from lake.archive.tiles import TileCache
 from lake.catalogue.session import transaction
 from lake.lake import Lake
 
@@ -78,6 +82,8 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
     app.state.lake = lake
     app.state.surroundings = surroundings or Surroundings()
     app.state.seal = Seal(app.state.surroundings.secret)
+    app.state.looks = Looks()
+    app.state.tiles = TileCache()
     problems.register(app, errors.shown)
     for router in (
         _service,
@@ -88,6 +94,8 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
         selection.router,
         download.router,
         citable.router,
+        previews.router,
+        values.router,
     ):
         app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
     app.include_router(citable.landing_router, responses=PROBLEMS)

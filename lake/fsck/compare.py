@@ -19,6 +19,7 @@ from lake.fsck.ledger import leases_and_runs
 from lake.fsck.opendata import opendata
 from lake.fsck.orphans import orphans
 from lake.fsck.picture import picture_at, take_picture
+from lake.fsck.previews import damaged_previews, stale_previews
 from lake.fsck.releases import drafts, releases
 from lake.fsck.rows import counts, dates, levels, results
 from lake.fsck.storage import left_by_runs, leftovers
@@ -29,6 +30,7 @@ GRACE_SECONDS = 3600.0
 CHECKS: Final[tuple[Check, ...]] = (
     leftovers,
     left_by_runs,
+    stale_previews,
     orphans,
     files,
     releases,
@@ -41,10 +43,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     leases_and_runs,
 )
 #: Made with `deep` only: they read stored bytes.
-DEEP_CHECKS: Final[tuple[Check, ...]] = (stored_bytes, other_code)
+DEEP_CHECKS: Final[tuple[Check, ...]] = (stored_bytes, other_code, damaged_previews)
 #: Made at every other site too.
-FAR_CHECKS: Final[tuple[Check, ...]] = (leftovers, left_by_runs, orphans, files)
-DEEP_FAR_CHECKS: Final[tuple[Check, ...]] = (stored_bytes,)
+FAR_CHECKS: Final[tuple[Check, ...]] = (leftovers, left_by_runs, stale_previews, orphans, files)
+DEEP_FAR_CHECKS: Final[tuple[Check, ...]] = (stored_bytes, damaged_previews)
 
 
 def fsck(

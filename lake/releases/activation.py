@@ -20,6 +20,7 @@ from lake.catalogue.session import transaction
 from lake.governance.inheritance import share_lock
 from lake.lake import Lake
 from lake.names import ProductKey
+from lake.releases.pictured import drop_of_product
 from lake.releases.publishing import make_active
 from lake.releases.releases import describe
 from lake.rucio.client import batches
@@ -134,8 +135,13 @@ def reactivate(
                 make_active(session, row, release, run_id)
                 session.flush()
                 session.refresh(release)
-                return describe(release, product)
-    return None
+                found = describe(release, product)
+                break
+        else:
+            return None
+        product_id = row.id
+    drop_of_product(lake, product_id)
+    return found
 
 
 def history(lake: Lake, product: ProductKey) -> list[dict[str, Any]]:

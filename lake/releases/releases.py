@@ -34,6 +34,7 @@ from lake.names import ProductKey
 from lake.releases import publishing
 from lake.releases.drafts import Draft, Provenance, content_key, reserve
 from lake.releases.facts import shown
+from lake.releases.pictured import drop_of_product
 from lake.releases.spool import Files
 
 
@@ -78,6 +79,7 @@ def publish(lake: Lake, draft: Draft, files: Files, provenance: Provenance | Non
         described = describe(release, draft.product)
     publishing.hold(lake, release)
     publishing.into_opendata(lake, release)
+    drop_of_product(lake, release.product_id)
     return described
 
 

@@ -19,6 +19,7 @@ from lake.governance.inheritance import descendants, take_lock
 from lake.governance.policy import GIVEN_OUT, Action, Principal, may
 from lake.lake import Lake
 from lake.names import split_did, version_token
+from lake.releases.pictured import drop_of_release
 from lake.releases.search import resolve
 from lake.rucio.client import batches
 from lake.rucio.opendata import OpenDataState, mirror
@@ -115,6 +116,7 @@ def withdraw(lake: Lake, product: str, *, reason: str, principal: Principal) -> 
         session.flush()  # what waits for others' rows does so before the audit trail is held
         detail = {"reason": reason.strip(), "was": was, "derived": len(derived)}
         audit.record(session, who, "withdraw", name, detail)
+    drop_of_release(lake, found.id)
     try:
         mirror(lake.rucio, (found.scope, found.dataset), OpenDataState.SUSPENDED)
     except HeliolakeLakeError as error:  # `heliolake fsck` tells it

@@ -29,6 +29,7 @@ from lake.storage.files import (
     write_durably,
 )
 from lake.storage.store import (
+    BESIDE,
     LOST_AND_FOUND,
     VOLATILE,
     Data,
@@ -223,7 +224,7 @@ class PosixStore:
     def scan(self, below: str = "") -> Iterator[Found]:
         """As `Store.scan`."""
         for folder, folders, names in os.walk(self.path(below) if below else self.root):
-            folders[:] = [one for one in folders if one not in (LOST_AND_FOUND, VOLATILE)]
+            folders[:] = [one for one in folders if one not in BESIDE]
             for name in names:
                 path = Path(folder, name)
                 match = _PART.fullmatch(name)

@@ -24,8 +24,8 @@ from lake.checksums import Checksums, Summer, checksums
 from lake.errors import BadInput, Fatal, HeliolakeLakeError, Reason, Retriable
 from lake.storage.cache import Cache, spooled
 from lake.storage.store import (
+    BESIDE,
     LOST_AND_FOUND,
-    VOLATILE,
     Data,
     Found,
     PutBack,
@@ -215,7 +215,7 @@ class S3Store:
     def scan(self, below: str = "") -> Iterator[Found]:
         """As `Store.scan`; a bucket has no leftovers, for an object is there when its bytes are."""
         prefix = f"{self._key(below)}/" if below else self._prefix
-        hidden = tuple(f"{one}/" for one in (LOST_AND_FOUND, VOLATILE) if not below.startswith(one))
+        hidden = tuple(f"{one}/" for one in BESIDE if not below.startswith(one))
         more: dict[str, str] = {}
         while True:
             answer = self._wire.call("list_objects_v2", Prefix=prefix, **more)

@@ -26,6 +26,10 @@ LOST_AND_FOUND: Final = ".lost+found"
 """Where a repair puts bytes that nothing knows, and damaged ones it replaced: keys that begin with it."""
 VOLATILE: Final = ".volatile"
 """Where runs keep what they need while they last; see `lake.storage.volatile`."""
+PREVIEWS: Final = ".previews"
+"""Where pictures of files lie; see `lake.storage.previews`."""
+BESIDE: Final = (LOST_AND_FOUND, VOLATILE, PREVIEWS)
+"""What lies beside the files of a store, and is listed where it is asked for only."""
 
 Data = bytes | memoryview
 
@@ -239,14 +243,14 @@ class Store(Protocol):
 
     def scan(self, below: str = "") -> Iterator[Found]:
         """Every file of the store, or those whose keys begin with a folder of theirs; leftovers with their
-        writer's pid. The lost and found, and what belongs to runs, is listed where it is asked for only."""
+        writer's pid. What lies beside them (`BESIDE`) is listed where it is asked for only."""
 
     def set_aside(self, key: str) -> str:
         """Move a file to the lost and found, beside whatever came there before; its key there."""
 
     def remove(self, key: str) -> None:
-        """Remove what nobody has registered: what a dead writer left, or a run kept for itself. Nothing where
-        it is gone."""
+        """Remove what nobody has registered: what a dead writer left, a run kept for itself, or pictures.
+        Nothing where it is gone."""
 
 
 def key_of(scope: str, name: str) -> str:

@@ -107,7 +107,7 @@ OWNERS = frozenset(
     {
         "demo", "up", "down", "status", "ingest", "reduce", "quarantine", "cache", "recipes", "steps",
         "instruments", "check", "fluctuation",
-        "fsck", "restore", "new instrument", "context add", "context list",
+        "fsck", "restore", "preview", "new instrument", "context add", "context list",
         "context show", "context diff", "context use", "migrate", "site add", "site list", "site show",
         "site drain", "site remove", "execute", "serve", "index",
     }

@@ -14,6 +14,7 @@ from lake.lake import Lake
 from lake.storage.store import key_of
 from tests.lake.archive.conftest import STANDINGS, Served
 
+_FILE = "/api/v1/releases/{product}/files/{name}"
 #: Every route, asked about a release and a file of it. One that is not here fails the first test.
 ROUTES = {
     "/api/v1/health": "/api/v1/health",
@@ -38,6 +39,12 @@ ROUTES = {
     "/api/v1/script": "/api/v1/script?by=python&product={product}",
     "/api/v1/releases/{product}/files": "/api/v1/releases/{product}/files",
     "/api/v1/releases/{product}/files/{name}": "/api/v1/releases/{product}/files/{name}",
+    _FILE + "/preview": _FILE + "/preview?size=small",
+    _FILE + "/quality": _FILE + "/quality",
+    _FILE + "/scene": _FILE + "/scene",
+    _FILE + "/tiles/{zoom}/{column}/{row}": _FILE + "/tiles/0/0/0",
+    _FILE + "/values": _FILE + "/values?at=0:9,:",
+    "/api/v1/releases/{product}/movie": "/api/v1/releases/{product}/movie",
     "/api/v1/releases/{product}/files/{name}/header": "/api/v1/releases/{product}/files/{name}/header",
 }
 #: Every page, which is in no description of the API.
