@@ -129,6 +129,7 @@ KEEPERS = {
     "cluster/run": "reads what a grant opened, writes products and partial results",
     "heliolake/results.py": "tells places that a grant opened",
     "lake/archive/content.py": "gives out what a grant opened",
+    "lake/archive/location.py": "signs addresses of what a grant opened",
     "lake/archive/scenes.py": "gives out pictures of what a grant opened",
     "lake/archive/server.py": "looks whether it is there",
     "lake/calibration/references.py": "takes calibration files in",

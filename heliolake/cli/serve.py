@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,6 +37,14 @@ def serve(
             "--proxies", metavar="ADDRESSES", help="Proxies whose word for the client's address is taken."
         ),
     ] = "",
+    objects: Annotated[
+        str,
+        typer.Option(
+            "--objects",
+            metavar="URL",
+            help="Address of the S3 storage as visitors reach it: they may download straight from there.",
+        ),
+    ] = "",
 ) -> None:
     """Serve the archive over HTTP, until interrupted: pages for people, and the same for programs at /api/v1.
 
@@ -59,7 +68,7 @@ def serve(
             port=port,
             root=root.rstrip("/"),
             proxies=proxies,
-            surroundings=_surroundings(home, lake),
+            surroundings=replace(_surroundings(home, lake), objects=objects),
             ready=_tell,
         )
 

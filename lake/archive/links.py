@@ -27,7 +27,8 @@ def file_with_links(release: dict[str, str], file: dict[str, Any]) -> dict[str, 
     """A file without the place where it lies: that is the data centre's own matter."""
     kept = {name: value for name, value in file.items() if name != "path"}
     base = f"{release['self']}/files/{quote(file['name'])}"
-    return kept | {"links": {"content": base, "header": f"{base}/header", "about": f"{base}/about"}}
+    links = {"content": base} | {name: f"{base}/{name}" for name in ("header", "about", "location")}
+    return kept | {"links": links}
 
 
 def links_of(request: Request, release: dict[str, Any]) -> dict[str, str]:

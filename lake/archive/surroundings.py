@@ -25,11 +25,14 @@ class Surroundings:
         How data are cited; None where nobody said it.
     provider
         With which OpenID provider people sign in; None where there is none.
+    objects
+        Address of the S3 storage as those who ask reach it; '' where they do not, and all goes through here.
     """
 
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     office: Office | None = None
     provider: Provider | None = None
+    objects: str = ""
 
 
 def surroundings_of(request: Request) -> Surroundings:

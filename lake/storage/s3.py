@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import io
 import math
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -197,6 +198,16 @@ class S3Store:
         if found is None:
             raise gone(self.place(key))
         return io.BufferedReader(_Object(self, key, found), _HEADER)
+
+    def signed(self, key: str, seconds: int, name: str, endpoint: str) -> str | None:
+        """As `Store.signed`."""
+        plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+        said = {
+            "ResponseContentDisposition": f'attachment; filename="{plain}"',
+            "ResponseContentType": "application/fits",
+            "ResponseCacheControl": "private, no-store",
+        }
+        return self._wire.signed(self._key(key), seconds, endpoint, said)
 
     @contextlib.contextmanager
     def local(self, ref: Ref) -> Iterator[Path]:

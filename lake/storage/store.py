@@ -230,6 +230,21 @@ class Store(Protocol):
     def open(self, key: str) -> BinaryIO:
         """The bytes as a file to be read, of which no more is fetched than is asked for; raises as `read`."""
 
+    def signed(self, key: str, seconds: int, name: str, endpoint: str) -> str | None:
+        """An address at which whoever knows it reads the bytes for so many seconds; None where there is none.
+
+        Parameters
+        ----------
+        key
+            Whose.
+        seconds
+            How long.
+        name
+            What a browser is to call the file.
+        endpoint
+            Address of the service for those who are to read it, '' where it is the one used here.
+        """
+
     def local(self, ref: Ref) -> AbstractContextManager[Path]:
         """A file of this machine with the bytes, verified where their sha256 is known.
 

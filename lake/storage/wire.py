@@ -50,6 +50,7 @@ class Wire:
     def __init__(self, store: str, endpoint: str, region: str, bucket: str) -> None:
         self._store, self._endpoint, self._region, self._bucket = store, endpoint, region, bucket
         self._opened: tuple[int, Any] | None = None
+        self._signing: dict[tuple[int, str], Any] = {}
 
     def call(self, method: str, **arguments: Any) -> dict[str, Any]:
         """Ask once (and again where nothing was answered) for what the S3 API calls so.
@@ -93,13 +94,32 @@ class Wire:
                 return data
         raise AssertionError
 
+    def signed(self, key: str, seconds: int, endpoint: str, said: dict[str, str]) -> str:
+        """An address at which an object is read for so many seconds; nothing is asked of the service.
+
+        Parameters
+        ----------
+        key, seconds
+            Which, and how long.
+        endpoint
+            Address of the service for those who read it: it is part of what is signed.
+        said
+            Headers that the service is to answer with.
+        """
+        mine = (os.getpid(), endpoint or self._endpoint)
+        if mine not in self._signing:
+            self._signing[mine] = self._open(mine[1], signature_version="s3v4")
+        with self._translated():
+            url: str = self._signing[mine].url(f"{self._bucket}/{key}", expires=seconds, **said)
+        return url
+
     @property
     def _files(self) -> Any:
         if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = (os.getpid(), self._open())
+            self._opened = (os.getpid(), self._open(self._endpoint))
         return self._opened[1]
 
-    def _open(self) -> Any:
+    def _open(self, endpoint: str, **config: Any) -> Any:
         try:
             from s3fs import S3FileSystem
         except ImportError as error:
@@ -108,14 +128,15 @@ class Wire:
         files = S3FileSystem(
             key=known.access_key if known else None,
             secret=known.secret_key if known else None,
-            endpoint_url=self._endpoint or None,
+            endpoint_url=endpoint or None,
             client_kwargs={"region_name": self._region} if self._region else {},
             config_kwargs={
                 "connect_timeout": _CONNECT,
                 "read_timeout": _READ,
                 "retries": {"max_attempts": 2, "mode": "standard"},
-                "proxies": {} if "//127.0.0.1" in self._endpoint else None,
-                "s3": {"addressing_style": "path"} if self._endpoint else {},
+                "proxies": {} if "//127.0.0.1" in endpoint else None,
+                "s3": {"addressing_style": "path"} if endpoint else {},
+                **config,
             },
             use_listings_cache=False,
             skip_instance_cache=True,

@@ -155,3 +155,16 @@ def test_bytes_that_are_not_those_registered_are_never_given_whole(
     finally:
         path.unlink(missing_ok=True)
         lake.store.put(key_of(SCOPE, name), data)
+
+
+def test_where_a_file_is_had_is_told_to_those_who_may_have_it(
+    client: TestClient, served: dict[str, Served], token: dict[str, dict[str, str]]
+) -> None:
+    release, headers = served["embargoed"], token["ar-holder"]
+    url = f"{url_of(release)}/location"
+    assert client.get(url).status_code == 403
+    told = client.get(url, headers=headers).json()
+    assert (told["expires"], told["sha256"]) == (None, release.entries[0].sha256)
+    assert client.get(told["url"], headers=headers).content == release.files[release.first]
+    led = client.get(url, params={"follow": True}, headers=headers, follow_redirects=False)
+    assert (led.status_code, led.headers["location"]) == (307, told["url"])

@@ -29,6 +29,7 @@ ROUTES = {
     "/api/v1/releases/{product}": "/api/v1/releases/{product}",
     "/api/v1/releases/{product}/changes": "/api/v1/releases/{product}/changes?against=1",
     "/api/v1/releases/{product}/provenance": "/api/v1/releases/{product}/provenance",
+    "/api/v1/releases/{product}/files/{name}/location": "/api/v1/releases/{product}/files/{name}/location",
     "/api/v1/releases/{product}/files/{name}/about": "/api/v1/releases/{product}/files/{name}/about",
     "/api/v1/releases/{product}/sums": "/api/v1/releases/{product}/sums",
     "/api/v1/releases/{product}/script": "/api/v1/releases/{product}/script?by=wget",

@@ -6,6 +6,8 @@ import io
 import os
 import secrets
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -229,6 +231,25 @@ def test_credentials_are_shown_nowhere_and_a_broken_file_of_them_is_told_without
         credentials.read(file)
     assert "hush" not in str(told.value)
     assert credentials.read(tmp_path / "absent") == {}
+
+
+def test_a_signed_address_opens_one_object_for_a_while_and_no_other(objects: Objects) -> None:
+    store = objects.store(secrets.token_hex(6))
+    key, other = key_of("s", "a.fits"), key_of("s", "b.fits")
+    for one in (key, other):
+        store.put(one, one.encode())
+    url = store.signed(key, 60, 'a"\n.fits', "")
+    assert url is not None
+    with urllib.request.urlopen(url) as answer:  # noqa: S310
+        assert answer.read() == key.encode()
+        assert answer.headers["Content-Disposition"] == 'attachment; filename="a__.fits"'
+    for wrong in (url.replace("a.fits", "b.fits"), url.replace("X-Amz-Expires=60", "X-Amz-Expires=6000")):
+        assert wrong != url
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(wrong)  # noqa: S310
+    elsewhere = store.signed(key, 60, "a.fits", "https://s3.example.org")
+    assert elsewhere is not None
+    assert elsewhere.startswith("https://s3.example.org/heliolake/")
 
 
 def test_a_store_is_what_its_url_says(tmp_path: Path) -> None:
