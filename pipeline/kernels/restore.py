@@ -47,7 +47,8 @@ class RestoreSettings:
     rounds
         At most so many; each divides τ by ten.
     scales
-        Planes that are cleaned of noise: structures of up to ``2**scales`` pixels.
+        Planes that are cleaned of noise: structures of up to ``2**scales`` pixels. What is larger has little
+        noise, and keeps it: with more planes the light that a wing took to faint places comes back less.
     significance
         Of a structure that is added, in standard deviations by which the mean square of noise scatters; below
         0 everything is added, which makes a linear filter.
@@ -58,7 +59,7 @@ class RestoreSettings:
     """
 
     rounds: int = 5
-    scales: int = 5
+    scales: int = 3
     significance: float = 5.0
     lowest: float = 3.0
 

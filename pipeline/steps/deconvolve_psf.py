@@ -27,6 +27,7 @@ from pipeline.unknown_light import edge_of_field, flag_unknown_light
 #: Misfit (mean square of what is left unexplained over the noise) from which on the PSF or the noise is
 #: wrong.
 _UNEXPLAINED: Final = 4.0
+_ABNORMAL: Final = Quality.COSMIC_RAY | Quality.HOT | Quality.DEAD
 #: Of float32 in sums and transforms, as a part of the brightest value.
 _ROUNDING: Final = 1e-6
 
@@ -44,7 +45,8 @@ class DeconvolvePsfParams(Params):
         [1] At most so many; each regularises ten times less. Fewer are taken when what is left unexplained is
         as large as the noise, or does not become less.
     scales
-        [1] Planes of structure that are cleaned of noise, each twice as coarse as the one before.
+        [1] Planes of structure that are cleaned of noise, each twice as coarse as the one before; what is
+        larger stays as it is.
     lowest
         [1] Values that lie further below zero than so many deviations of the noise are lifted to there.
     read_noise
@@ -65,7 +67,7 @@ class DeconvolvePsfParams(Params):
 
     significance: float = Field(default=5.0, ge=-1.0, le=100.0)
     rounds: int = Field(default=5, ge=1, le=8)
-    scales: int = Field(default=5, ge=2, le=8)
+    scales: int = Field(default=3, ge=2, le=8)
     lowest: float = Field(default=3.0, ge=0.0, le=100.0)
     read_noise: float | None = Field(default=None, gt=0.0)
     event: float | None = Field(default=None, ge=0.0)
@@ -79,7 +81,7 @@ class DeconvolvePsfParams(Params):
     "deconvolve_psf",
     version=1,
     prstep="PSF-DECONVOLUTION",
-    memory_factor=14.0,
+    memory_factor=16.0,
     libraries=("numpy", "numba", "scipy"),
     needs=(
         ReferenceNeed(
@@ -97,9 +99,9 @@ def deconvolve_psf(frame: Frame, params: DeconvolvePsfParams, references: Refere
 
     Means over more pixels than the largest structure are linear in the image: flux and faint emission keep
     no bias. What saturated pixels, gaps and all outside the field scattered is not known: pixels with much
-    of it are of `LOW_CONFIDENCE`. Small gaps are filled, `INTERPOLATED` and of `LOW_CONFIDENCE`. Values
-    that light cannot have are lifted and `NEGATIVE_CLIPPED`. Where the PSF varies, the field is deconvolved
-    in overlapping tiles.
+    of it are of `LOW_CONFIDENCE`. Small gaps, and hot, dead and cosmic-ray pixels that no step replaced, are
+    filled: `INTERPOLATED` and of `LOW_CONFIDENCE`. Values that light cannot have are lifted and
+    `NEGATIVE_CLIPPED`. Where the PSF varies, the field is deconvolved in overlapping tiles.
 
     Raises
     ------
@@ -111,7 +113,8 @@ def deconvolve_psf(frame: Frame, params: DeconvolvePsfParams, references: Refere
     _check_size(frame, psf)
     if psf.core is Verdict.UNKNOWN:
         return _without_core(frame, params, psf)
-    missing = ~np.isfinite(frame.data)
+    frame = _observed(frame)
+    missing = np.isnan(frame.data)
     if missing.all():
         return frame
     variance = _variance(frame, params, missing)
@@ -130,6 +133,15 @@ def deconvolve_psf(frame: Frame, params: DeconvolvePsfParams, references: Refere
         fraction=params.doubtful_fraction,
     )
     return _said(result, psf, made.misfit[-1])
+
+
+def _observed(frame: Frame) -> Frame:
+    """The frame without the values of pixels that did not see the sky, unless a step replaced them."""
+    abnormal = flagged(frame.quality, _ABNORMAL) & ~flagged(frame.quality, Quality.INTERPOLATED)
+    abnormal |= ~np.isfinite(frame.data)
+    if not abnormal.any():
+        return frame
+    return frame.replace(data=np.where(abnormal, np.float32(np.nan), frame.data))
 
 
 def _check_size(frame: Frame, psf: Psf) -> None:
@@ -264,6 +276,7 @@ def _with_flags(
         filled, empty = missing & ~deep, missing & deep
         quality[filled] &= np.uint16(~Quality.MISSING & 0xFFFF)
         quality[filled] |= np.uint16(Quality.INTERPOLATED | Quality.LOW_CONFIDENCE)
+        quality[empty] |= np.uint16(Quality.MISSING)
         data = np.where(empty, np.float32(np.nan), data)
         if spread is not None:
             spread[missing] = np.nan

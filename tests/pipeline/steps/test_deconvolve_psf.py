@@ -122,6 +122,20 @@ def test_small_gaps_are_filled_and_flagged_and_deep_ones_stay(plain: ReferenceFi
     assert any("4 + " in c or "missing pixels" in c for c in made.caveats)
 
 
+def test_abnormal_pixels_are_replaced_by_what_is_around_them(plain: ReferenceFile) -> None:
+    frame = image()
+    data, quality = frame.data.copy(), frame.quality.copy()
+    for place, kind in (((70, 70), Quality.HOT), ((80, 95), Quality.DEAD), ((90, 60), Quality.COSMIC_RAY)):
+        data[place] = 9000.0
+        quality[place] |= np.uint16(kind)
+    made = sharpened(frame.replace(data=data, quality=quality), plain)
+    clean = sharpened(frame, plain)
+    assert np.abs(made.data - clean.data).max() < 0.2 * clean.data.max()
+    assert flagged(made.quality, Quality.INTERPOLATED).sum() == 3
+    kept = frame.replace(data=frame.data, quality=quality | np.uint16(Quality.INTERPOLATED))
+    assert rms(sharpened(kept, plain).data - clean.data) == 0.0
+
+
 def test_saturated_cores_and_their_wings_are_of_low_confidence(plain: ReferenceFile) -> None:
     scene = truth()
     scene[70:74, 70:74] = 2e5
