@@ -1,7 +1,7 @@
 """Steps every instrument may use; those of one instrument lie with it."""
 
 from pipeline.steps import (
-    deconvolve_psf,
+    align_to_reference,
     disambiguate_azimuth,
     invert_helium_slab,
     invert_milne_eddington,
@@ -11,7 +11,7 @@ from pipeline.steps import (
 )
 
 __all__ = [
-    "deconvolve_psf",
+    "align_to_reference",
     "disambiguate_azimuth",
     "invert_helium_slab",
     "invert_milne_eddington",

@@ -50,7 +50,7 @@ class Pupil:
 
 
 def physical_psf(pupil: Pupil, size: int = 129) -> F32:
-    """A kernel of odd side, its sum 1, its centre of mass in the middle.
+    """A kernel of odd side, its sum 1, its core in the middle.
 
     Parameters
     ----------
@@ -116,12 +116,12 @@ def _square(pattern: F64, fine: int) -> F64:
 
 
 def _centred(pattern: F64) -> F64:
-    """Its centre of mass moved to the middle: the wavefront's tilt is no part of a shape."""
+    """Its core moved to the middle: that is where a limb stands, and what pointing is measured by."""
     pattern = np.maximum(pattern, 0.0)
     ny, nx = pattern.shape
-    total = pattern.sum()
-    y = float((pattern.sum(1) * np.arange(ny)).sum() / total) - ny // 2
-    x = float((pattern.sum(0) * np.arange(nx)).sum() / total) - nx // 2
+    core = pattern**2
+    y = float((core.sum(1) * np.arange(ny)).sum() / core.sum()) - ny // 2
+    x = float((core.sum(0) * np.arange(nx)).sum() / core.sum()) - nx // 2
     phase = np.exp(2j * np.pi * (fft.fftfreq(ny)[:, None] * y + fft.fftfreq(nx)[None, :] * x))
     return np.asarray(np.maximum(fft.ifft2(fft.fft2(pattern) * phase).real, 0.0))
 

@@ -85,10 +85,11 @@ def _lyman_alpha(config: SimulationConfig, west: F64, north: F64) -> F32:
     made = sphere.brightness("lyman alpha", west, north, config.radius, config.b0, _days(config), config.seed)
     # Optically thick and hardly darker at the limb; above it spicules, then hydrogen of the corona.
     height = np.maximum(distance - 1.0, 0.0)
-    spicules = 0.55 * np.exp(-height / 0.004) + 0.012 * np.exp(-height / 0.05) + 0.002 * np.exp(-height / 0.3)
+    gas = 0.012 * np.exp(-height / 0.05) + 0.002 * np.exp(-height / 0.3)
     disk = made * (1.0 + 0.12 * np.clip(distance, 0, 1) ** 6)
     inside = _covered(config, distance)
-    above = spicules * (1.0 + _rays(config, west, north)) + _prominences(config, west, north)
+    above = 0.55 * np.exp(-height / 0.004) + gas * (1.0 + _rays(config, west, north))
+    above += _prominences(config, west, north)
     return np.asarray(inside * disk + (1.0 - inside) * above, dtype=np.float32)
 
 

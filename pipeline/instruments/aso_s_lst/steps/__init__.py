@@ -1,5 +1,5 @@
 """The steps of LST's chains; importing this registers them."""
 
-from pipeline.instruments.aso_s_lst.steps import calibrate, cosmics, gains
+from pipeline.instruments.aso_s_lst.steps import calibrate, cosmics, gains, pointing
 
-__all__ = ["calibrate", "cosmics", "gains"]
+__all__ = ["calibrate", "cosmics", "gains", "pointing"]
