@@ -1,8 +1,9 @@
 """By which angle one image of the Sun is turned against another: correlation of rings about its centre.
 
-Both are sampled on the same rings; each ring is freed of its mean and of its coarsest variation (what a centre
-that is a little off, or a gradient, leaves there) and brought to one spread, so that no bright region decides
-alone. The correlation along the angle, summed over the rings, has its peak at the turn, whatever it is.
+Both are sampled on the same rings; each ring is freed of its mean and of its coarsest variation (what a
+centre that is a little off, or a gradient, leaves there) and brought to one spread, so that no bright region
+decides alone. The correlation along the angle, summed over the rings, has its peak at the turn, whatever it
+is.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def _even(rings: F32) -> F32:
 
 
 def _peak(correlation: F32, near: float | None = None) -> tuple[float, float]:
-    """Place of the highest peak (near one, if that is known) between samples, and its height over the rest."""
+    """Place of the highest peak (near one, if that is known) between samples; how far it stands out."""
     number = correlation.size
     if near is None:
         at = int(np.argmax(correlation))

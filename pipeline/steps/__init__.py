@@ -2,6 +2,7 @@
 
 from pipeline.steps import (
     align_to_reference,
+    deconvolve_psf,
     disambiguate_azimuth,
     invert_helium_slab,
     invert_milne_eddington,
@@ -12,6 +13,7 @@ from pipeline.steps import (
 
 __all__ = [
     "align_to_reference",
+    "deconvolve_psf",
     "disambiguate_azimuth",
     "invert_helium_slab",
     "invert_milne_eddington",

@@ -27,13 +27,13 @@ F64 = NDArray[np.float64]
 #: Days from which on the Sun's rotation between frame and reference is taken out.
 _TURNED: Final = 1.0 / 1440.0
 #: Samples along a side of the square on which centre and roll are matched, at most; and how often.
-_SIDE: Final = 1024
-_ROUNDS: Final = 8
+_SIDE: Final = 512
+_ROUNDS: Final = 5
 #: The reference frame.
 NEED: Final = ReferenceNeed(
     "alignment",
-    "an image of the same structures whose coordinates are right, of about the same time: a registered frame of "
-    "this telescope or of another one in similar light",
+    "an image of the same structures whose coordinates are right, of about the same time: a registered frame "
+    "of this telescope or of another one in similar light",
     optional=True,
 )
 
@@ -71,7 +71,7 @@ class AlignParams(Params):
 
 @dataclass(frozen=True)
 class Pointing:
-    """How an image lies on the sky: the Sun's centre and radius in pixels from 0, CROTA2 (degrees), time, B0."""
+    """How an image lies on the sky: the Sun in pixels from 0, CROTA2 and B0 in degrees, time."""
 
     x: float
     y: float
@@ -242,8 +242,8 @@ def _roll(image: F32, here: Pointing, onto: Aligned, params: AlignParams, days: 
 def _matched(image: F32, start: Pointing, onto: Aligned, params: AlignParams, days: float) -> Matched:
     """Sun's centre and roll for which the image is the reference times a factor plus a constant.
 
-    Least squares on the ring, each pixel over the mean at its distance, so that the inner corona does not decide
-    alone; pixels far off (stars, ejections) are left out.
+    Least squares on the ring, each pixel over the mean at its distance, so that the inner corona does not
+    decide alone; pixels far off (stars, ejections) are left out.
     """
     side = int(min(_SIDE, 2 * params.outer * start.radius))
     spacing = 2 * params.outer / side
@@ -251,11 +251,11 @@ def _matched(image: F32, start: Pointing, onto: Aligned, params: AlignParams, da
     west, north = np.meshgrid(along, along)
     distance = np.hypot(west, north)
     target = _of_reference(onto, start.tilt, west, north, days, disk=params.outer < 1.0)
-    up, right = (slope / spacing for slope in np.gradient(target))
+    up, right = (np.asarray(slope / spacing) for slope in np.gradient(target))
     ring = np.isfinite(target + up + right) & (distance > params.inner) & (distance < params.outer)
     course = _course(target, distance, ring)
     ring &= course > 0
-    turning = west * up - north * right
+    turning = np.asarray(west * up - north * right)
     found, error = start, math.nan
     for _ in range(_ROUNDS):
         values = sampled(image, *_places(found, west, north, found.roll))

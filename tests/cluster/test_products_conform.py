@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from cluster.conformance import check_file
 from cluster.run.stacks import Target, write
 from pipeline.apply import apply
 from pipeline.frame import Frame
-from pipeline.instruments.aso_s_lst.simulate import SimulationConfig
+from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig, observed, physical_psf
 from pipeline.recipe import recipes
 from pipeline.registry import instruments, is_announced
 from pipeline.solarnet_check.finding import Grade
@@ -74,6 +75,23 @@ def gris_chromosphere() -> Frame:
     return made
 
 
+def lst_level(level: str, config: SimulationConfig) -> Frame:
+    """A simulated image that is calibrated already."""
+    made = observed(config, psf=physical_psf(Pupil(blur=0.0)))
+    made.header["LEVEL"], made.header["ORIGIN"] = level, "a data centre"
+    made.header["BUNIT"] = "DN" if level[0] == "1" else config.optics.unit
+    return Frame.of(made.data, made.header, made.filename)
+
+
+def lst_triplet() -> list[Frame]:
+    made = []
+    for number, angle in enumerate((-60.0, 0.0, 60.0)):
+        start = lst.SCIWL.start + timedelta(seconds=20 * number)
+        config = lst.SCIWL.model_copy(update={"polariser": angle, "number": number, "start": start})
+        made.append(lst_level("2.5", config))
+    return made
+
+
 def lst_frames(config: SimulationConfig) -> list[Frame]:
     return lst.frames(config, ORIGIN="a data centre")
 
@@ -82,10 +100,16 @@ def lst_frames(config: SimulationConfig) -> list[Frame]:
 REFERENCES: dict[str, Callable[[], tuple[ReferenceFile, ...]]] = {
     "aso_s_lst-l1-hdr": lambda: lst.references(lst.SDI),
     "aso_s_lst-l1": lambda: lst.references(lst.WST),
+    "aso_s_lst-l12": lambda: lst.references(lst.WST),
+    "aso_s_lst-l15": lambda: lst.references(lst.WST),
+    "aso_s_lst-l2": lambda: lst.references(lst.SDI),
+    "aso_s_lst-l25-msb": lambda: lst.references(lst.SCIWL),
 }
 #: What no document at hand tells of an instrument, and a unit that its mission uses and no standard knows.
 UNTOLD = {
     "soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"},
+    "aso_s_lst-l25-msb": {"BUNIT"},
+    "aso_s_lst-pb": {"BUNIT"},
     "kis_gris": {"OBS_VR", "POLCCONV"},
     "kis_gris-he-1083": set(),
     "kis_gris-me-1565": set(),  # without an axis of wavelengths or Stokes parameters
@@ -107,6 +131,13 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
     "aso_s_lst": [
         ("aso_s_lst-l1-hdr", lambda: lst_frames(lst.SDI), {}),
         ("aso_s_lst-l1", lambda: lst_frames(lst.WST), {}),
+        ("aso_s_lst-l12", lambda: lst_level("1", lst.WST), {}),
+        ("aso_s_lst-l15", lambda: lst_level("1", lst.WST), {}),
+        ("aso_s_lst-l2", lambda: lst_level("1", lst.SDI), {}),
+        ("aso_s_lst-l25-msb", lambda: lst_level("1.5", lst.SCIWL), {}),
+        ("aso_s_lst-q1", lambda: lst_level("2.5", lst.SDI), {"quick_look.size": 256}),
+        ("aso_s_lst-composite", lambda: [lst_level("Q1", one) for one in (lst.SDI, lst.SCIUV)], {}),
+        ("aso_s_lst-pb", lst_triplet, {}),
     ],
     "kis_lars": [
         ("kis_lars-l1", lars_cycle, {}),

@@ -14,6 +14,9 @@ from pipeline.instruments.aso_s_lst import facts
 from pipeline.instruments.aso_s_lst.simulate import camera, headers
 from pipeline.instruments.aso_s_lst.simulate.config import SimulationConfig
 from pipeline.instruments.aso_s_lst.simulate.scene import scene
+from pipeline.instruments.aso_s_lst.simulate.series import pupil_psf
+from pipeline.psf.reference import Measured, Psf, Verdict, psf_file
+from pipeline.psf.shape import profile_of_kernel, shape_of
 
 _NOTE: Final = "SIMULATED by Heliolake; this is no calibration of the mission"
 #: What a detector's two channels differ by from what its files say: gains are never known exactly.
@@ -33,6 +36,8 @@ def write_calibration(folder: Path, configs: Sequence[SimulationConfig]) -> list
             first = own[0]
             made += [*_patterns(folder, first), _camera(folder, first), _response(folder, first)]
             made.append(_alignment(folder, first))
+            if first.optics.disk:
+                made.append(_psf(folder, first))
     return made
 
 
@@ -108,6 +113,27 @@ def _alignment(folder: Path, config: SimulationConfig) -> Path:
     header["R_SUN"] = (upright.radius, "[pixel]")
     path = _path(folder, config, "alignment")
     fits.PrimaryHDU(scene(upright), header).writeto(path, overwrite=True)
+    return path
+
+
+def _psf(folder: Path, config: SimulationConfig) -> Path:
+    """The PSF that images are blurred with unless another is given, as if a laboratory had measured it."""
+    kernel = pupil_psf(config)
+    shape = shape_of(*profile_of_kernel(kernel.astype(np.float64)))
+    fwhm, ee50, ee80 = (Measured(value, 0.01 * value) for value in shape[:3])
+    psf = Psf(
+        kernel[None],
+        Verdict.LABORATORY,
+        Verdict.LABORATORY,
+        fwhm,
+        ee50,
+        ee80,
+        model="aberrated pupil",
+        frame=(config.size, config.size),
+        simulated=True,
+    )
+    path = _path(folder, config, "psf")
+    psf_file(psf).writeto(path, overwrite=True)
     return path
 
 

@@ -13,6 +13,7 @@ from pipeline.kernels.cosmics import find_cosmics
 from pipeline.kernels.fill import fill_gaps
 from pipeline.quality import Quality, flagged
 from pipeline.step import Params, ReferenceNeed, References, step
+from pipeline.uncertainty import approximate
 
 _ABNORMAL: Final = Quality.HOT | Quality.DEAD | Quality.COSMIC_RAY
 _ELSEWHERE: Final = Quality.MISSING | Quality.OUTSIDE_FIELD
@@ -77,6 +78,7 @@ def mark_cosmics(frame: Frame, params: CosmicParams, references: References) -> 
     takes=("DN",),
     memory_factor=3.5,
     libraries=("numpy", "numba"),
+    uncertainty=approximate("that of the image; that of a corrected pixel is that of its wrong value"),
 )
 def correct_abnormal(frame: Frame, params: CorrectParams, references: References) -> Frame:
     """Put the mean of their neighbours in the place of hot and dead pixels and cosmic rays, flagged as such.

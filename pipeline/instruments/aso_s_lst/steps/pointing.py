@@ -7,7 +7,7 @@ from pydantic import Field
 from pipeline.frame import Frame
 from pipeline.instruments.aso_s_lst import facts
 from pipeline.step import Params, References, step
-from pipeline.steps.align_to_reference import NEED, AlignParams, align_to_reference
+from pipeline.steps import align_to_reference as generic
 from pipeline.steps.limb_fit import LimbFitParams, limb_fit
 from pipeline.uncertainty import KEPT
 
@@ -74,10 +74,12 @@ class AlignTelescopeParams(Params):
     instrument="aso_s_lst",
     memory_factor=2.0,
     libraries=("numpy", "numba", "scipy"),
-    needs=(NEED,),
+    needs=(generic.NEED,),
     uncertainty=KEPT,
 )
-def align_telescope(frame: Frame, params: AlignTelescopeParams, references: References) -> Frame:
+def align_to_reference(frame: Frame, params: AlignTelescopeParams, references: References) -> Frame:
     """Roll by correlation with a reference frame: on the disk, or in the corona with the Sun's centre too."""
-    ring = {} if facts.OPTICS[facts.telescope(frame)].disk else {"inner": 1.2, "outer": 2.3, "shift": True}
-    return align_to_reference(frame, AlignParams(**ring, **params.model_dump()), references)
+    wanted = generic.AlignParams.model_validate(params.model_dump())
+    if not facts.OPTICS[facts.telescope(frame)].disk:
+        wanted = wanted.model_copy(update={"inner": 1.2, "outer": 2.3, "shift": True})
+    return generic.align_to_reference(frame, wanted, references)

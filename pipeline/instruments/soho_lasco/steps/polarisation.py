@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import facts
+from pipeline.kernels.triplet import stokes
 from pipeline.step import Output, Params, References, gather
 
 #: Positions of the polariser wheel, in the order of the formulas.
@@ -27,42 +26,10 @@ _SCALE: Final = (
     "for the half of unpolarised light that a polariser stops is in no document at hand; if so, total and "
     "polarised brightness are twice too large; degree and angle are not touched"
 )
-_SQUARE_ROOT_3: Final = math.sqrt(3.0)
 
 
 class PolarisationParams(Params):
     """`polarised_brightness` has nothing to choose."""
-
-
-class Stokes(NamedTuple):
-    """What three images say: total brightness, and Q and U about the polariser's zero."""
-
-    total: NDArray[np.float32]
-    q: NDArray[np.float32]
-    u: NDArray[np.float32]
-
-    @property
-    def polarised(self) -> NDArray[np.float32]:
-        """Polarised brightness."""
-        return np.hypot(self.q, self.u)
-
-    @property
-    def angle(self) -> NDArray[np.float32]:
-        """Degrees of the plane of polarisation from the polariser's zero."""
-        return np.degrees(0.5 * np.arctan2(self.u, self.q)).astype(np.float32)
-
-
-def stokes(minus: NDArray[np.float32], zero: NDArray[np.float32], plus: NDArray[np.float32]) -> Stokes:
-    """Ideal polarisers at -60, 0 and 60 degrees.
-
-    ``tB = 2/3 ΣI``, ``Q = 2/3 (2 I₀ − I₊ − I₋)``, ``U = 2/√3 (I₊ − I₋)``.
-    """
-    third = np.float32(2.0 / 3.0)
-    return Stokes(
-        third * (minus + zero + plus),
-        third * (np.float32(2.0) * zero - plus - minus),
-        np.float32(2.0 / _SQUARE_ROOT_3) * (plus - minus),
-    )
 
 
 def _same(params: PolarisationParams, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -92,11 +59,9 @@ def polarised_brightness(
     quality = np.bitwise_or.reduce([frame.quality for frame in by_angle])
     result = first.replace(data=made.polarised, quality=quality, header=_header(by_angle, "PB"))
     result.header["BNAME"] = "Polarised brightness over the mean solar disk's (MSB)"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        degree = np.where(made.total > 0, made.polarised / made.total, np.float32(np.nan))
     for name, values, unit, what, letter in (
         ("total", made.total, "MSB", "Total brightness over the mean solar disk's (MSB)", "TI"),
-        ("degree", degree, "", "Degree of linear polarisation", "PP"),
+        ("degree", made.degree, "", "Degree of linear polarisation", "PP"),
         ("angle", made.angle, "deg", "Plane of polarisation from the polariser's zero", "PA"),
     ):
         header = _header(by_angle, letter)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipeline.frame import Frame
 from pipeline.grouping import groups
 from pipeline.instruments.soho_lasco.simulate import SimulationConfig, camera
-from pipeline.instruments.soho_lasco.steps.polarisation import stokes
+from pipeline.kernels.triplet import stokes
 from pipeline.outcome import Status
 from pipeline.quality import Quality
 from pipeline.recipe import recipes
