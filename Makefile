@@ -17,13 +17,14 @@ install = copy=$$(mktemp -d) && cp -r . "$$copy/source" && $(PIP) "$$copy/source
 	status=$$?; rm -rf "$$copy"; exit $$status
 endif
 
-.PHONY: help demo test slow openid slurm helm lint bench mutants format clean
+.PHONY: help demo test slow openid slurm chromium helm lint bench mutants format clean
 
 help:
 	@echo "make demo    everything once, on small real and simulated data, with a picture at the end"
 	@echo "make test    the tests (JOBS=0: in one process; HELIOLAKE_DATA=DIR: with real observation files)"
 	@echo "make openid  install the OpenID provider that some tests need (node and npm); else they skip"
 	@echo "make slurm   install the SLURM that some tests need (root, on Debian or Ubuntu); else they skip"
+	@echo "make chromium  install the Chromium in which pages are tried (root, on Debian or Ubuntu); else they skip"
 	@echo "make helm    install Helm, which the tests of the chart need (node and npm); else they skip"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   benchmarks against peers; results in bench/out"
@@ -62,6 +63,9 @@ openid: $(VENV)/.test
 
 slurm: $(VENV)/.test
 	$(BIN)/python -m tests.slurm
+
+chromium: $(VENV)/.test
+	$(BIN)/python -m tests.chromium
 
 helm: $(VENV)/.test
 	$(BIN)/python -m tests.helm

@@ -84,6 +84,8 @@ def demo(
 
 
 def _print(result: DemoResult, seconds: float) -> None:
+    from heliolake.demo.result import ARCHIVE
+
     console = out()
     console.rule("[bold]Taken in", align="left")
     print_report(result.ingested, noun="file", brief=True)
@@ -109,3 +111,4 @@ def _print(result: DemoResult, seconds: float) -> None:
     console.print(f"\n[bold]Try next[/] [dim](the demo took {seconds:.0f} s)[/]")
     for command in result.next_commands():
         console.print(f"  {shown(command)}", soft_wrap=True)
+    console.print(f"\nWhile `serve` runs, all of it is to be seen at [bold]{ARCHIVE}[/]", soft_wrap=True)

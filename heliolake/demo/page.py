@@ -11,6 +11,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from heliolake.demo.picture import EXPLAINED, bare_jpeg, panel_png
+from heliolake.demo.result import ARCHIVE
 from heliolake.demo.stories import Story
 from lake.text import printable_lines
 
@@ -34,7 +35,12 @@ def write_page(result: DemoResult, path: Path) -> None:
         The file to write. It refers to nothing outside itself.
     """
     template = Template(resources.files("heliolake.demo").joinpath("page.html").read_text(encoding="utf-8"))
+    # The archive's own style, so that what was made looks here as it does there.
+    archive = resources.files("lake.archive").joinpath("pages", "static")
     text = template.substitute(
+        style=archive.joinpath("page.css").read_text(encoding="utf-8"),
+        icon=_inline(archive.joinpath("icon.svg").read_bytes(), "svg+xml"),
+        address=ARCHIVE,
         lead=_lead(result),
         stories="\n".join(_story(story) for story in result.stories),
         releases=_releases(result.releases, result.simulated),
@@ -56,15 +62,15 @@ def _lead(result: DemoResult) -> str:
 
 
 def _story(story: Story) -> str:
-    kind = "simulated" if story.simulated else "real"
+    kind, badge = ("simulated", "badge warn") if story.simulated else ("real", "badge")
     measure = ""
     if story.measure:
         head, _, rest = story.measure.partition(" (")
         measure = f'<p class="measure"><b>{escape(head)}</b> {escape("(" + rest if rest else "")}</p>'
     before, after = (_inline(bare_jpeg(panel), "jpeg") for panel in story.panels[:2])
     figures = "\n".join(_figure(panel) for panel in (*story.panels, story.proof))
-    return f"""<section>
-<h2>{escape(story.heading)}<span class="badge {kind}">{kind} data</span></h2>
+    return f"""<section class="card">
+<h2>{escape(story.heading)}<span class="{badge}">{kind} data</span></h2>
 <p class="soft"><code>{escape(story.subheading)}</code></p>
 <p>{escape(story.text)}</p>
 {measure}
@@ -88,7 +94,7 @@ def _figure(panel: Any) -> str:
 
 
 def _releases(releases: Sequence[dict[str, Any]], simulated: Collection[str]) -> str:
-    badge = '<span class="badge simulated">simulated</span>'
+    badge = '<span class="badge warn">simulated</span>'
     rows = [
         (
             f"<code>{escape(one['product'])}</code>{badge if one['product'] in simulated else ''}",
@@ -128,7 +134,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head = "".join(f"<th>{name}</th>" for name in columns)
     # A telephone shows each row as a card, in which every cell bears the name of its column.
     body = "\n".join("<tr>" + "".join(map(_cell, columns, row)) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>"
+    return f'<table class="cards"><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table>'
 
 
 def _cell(column: str, content: str) -> str:

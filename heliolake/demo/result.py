@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PICTURE = "heliolake-demo.png"
 PAGE = "heliolake-demo.html"
+ARCHIVE = "http://127.0.0.1:8686/"
+"""Where `heliolake serve` has the archive when nothing else is said."""
 
 
 @dataclass
@@ -57,11 +59,11 @@ class DemoResult:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def next_commands(self) -> list[str]:
-        """Three commands worth trying now."""
+        """Commands worth trying now; `serve` has the archive at `ARCHIVE`."""
         made = [one["product"] for one in self.releases if one["recipe"]]
         product = made[-1] if made else "PRODUCT"
         start = f"{_program()} --home {shlex.quote(_shortest(self.home.path))}"
-        return [f"{start} up", f"{start} search", f"{start} get {product} -o out"]
+        return [f"{start} up", f"{start} serve", f"{start} search", f"{start} get {product} -o out"]
 
 
 def _program() -> str:

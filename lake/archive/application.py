@@ -100,9 +100,9 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
         values.router,
     ):
         app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
-    app.include_router(citable.landing_router, responses=PROBLEMS)
-    for router in pages.ROUTERS:
+    for router in pages.ROUTERS:  # before those for programs: of a DOI both know the address
         app.include_router(router)
+    app.include_router(citable.landing_router, responses=PROBLEMS)
     app.add_middleware(_Guarded)
     return app
 

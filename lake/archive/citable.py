@@ -14,10 +14,6 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
-from starlette.routing import Match
-from starlette.types import Scope
 
 from lake.archive import linked, signposts
 from lake.archive.asking import Asker, OfLake
@@ -153,24 +149,7 @@ _MAKE: Final[Mapping[Form, Callable[[_Asked], str]]] = {
 }
 
 
-class _ForMachines(APIRoute):
-    """A route that leaves those to another one who would rather have a page, where there is such."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, child = super().matches(scope)
-        if match is Match.NONE or scope["type"] != "http":
-            return match, child
-        accept = Headers(scope=scope).get("accept", "")
-        if preferred(accept, [*MEDIA.values(), HTML]) == HTML and self._elsewhere(scope):
-            return Match.NONE, {}
-        return match, child
-
-    def _elsewhere(self, scope: Scope) -> bool:
-        others = scope["app"].router.routes
-        return any(one is not self and one.matches(scope)[0] is Match.FULL for one in others)
-
-
-landing_router = APIRouter(tags=["citation"], route_class=_ForMachines)
+landing_router = APIRouter(tags=["citation"])
 
 
 @landing_router.get("/doi/{doi:path}", summary="Where a DOI leads", responses=_LANDED)
@@ -201,6 +180,12 @@ def metadata_of(
     """As schema.org, Croissant or DataCite have it, as a citation, or as links (RFC 9264)."""
     office = surroundings_of(request).office
     return _answer(_Asked(request, lake, principal, of_release(lake, office, product)), form)
+
+
+def schema_of(request: Request, lake: Lake, principal: Principal, found: Landing) -> dict[str, Any]:
+    """What a page about it tells search engines (schema.org)."""
+    asked = _Asked(request, lake, principal, found)
+    return linked.schema_org(found, asked.places, datetime.now(UTC))
 
 
 def signposts_of(request: Request, lake: Lake, principal: Principal, found: Landing) -> str:

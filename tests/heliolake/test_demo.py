@@ -21,7 +21,7 @@ from cluster.report import Item, Report
 from heliolake.demo.inputs import shipped_frames, simulate
 from heliolake.demo.page import _table, write_page
 from heliolake.demo.picture import write_picture
-from heliolake.demo.result import DemoResult
+from heliolake.demo.result import ARCHIVE, DemoResult
 from heliolake.demo.run import run_demo
 from heliolake.demo.stories import (
     Shown,
@@ -34,6 +34,7 @@ from heliolake.demo.stories import (
     unsmeared_scale,
 )
 from heliolake.recipes import find_recipe
+from lake.archive.server import LOOPBACK, PORT
 from pipeline.kernels.desmear import smear
 from pipeline.stack import header_of, stack_of
 from pipeline.step import ReferenceFile
@@ -216,16 +217,20 @@ def page(hi: Story, aia: Story, tmp_path: Path) -> str:
 def test_the_page_refers_to_nothing_outside_itself(page: str) -> None:
     addresses = Addresses()
     addresses.feed(page)
-    assert len(addresses.found) == 12
-    assert all(address.startswith("data:image/") for address in addresses.found)
-    assert "http" not in re.sub(r"data:image/[^\"]+", "", page)
+    assert len(addresses.found) == 14
+    assert all(address.startswith("data:image/") or address == ARCHIVE for address in addresses.found)
+    assert "http" not in re.sub(r"data:image/[^\"]+", "", page).replace(ARCHIVE, "")
+
+
+def test_the_address_of_the_archive_is_the_one_where_it_is_served() -> None:
+    assert f"http://{LOOPBACK}:{PORT}/" == ARCHIVE
 
 
 def test_the_page_tells_what_was_made_and_put_aside(page: str) -> None:
     for text in ("toy:&lt;p&gt;.l1", "v0002", "bad.fits", "header &amp; data disagree", "fetch it again"):
         assert text in page
     assert page.count("simulated data") == 1
-    assert '</code><span class="badge simulated">simulated</span>' in page
+    assert '</code><span class="badge warn">simulated</span>' in page
     assert "level 1 − truth" in page
 
 
@@ -246,7 +251,7 @@ def test_the_demonstration_ends_well_in_a_running_home_and_leaves_it_running(
     assert any(story.measure for story in result.stories)
     assert "stereo_hi:hi1a_s4_20080506.l1" in result.simulated
     assert any(case["file"].endswith("broken_for_the_demo.fits") for case in result.quarantined)
-    assert len(result.next_commands()) == 3
+    assert [one.split()[3] for one in result.next_commands()] == ["up", "serve", "search", "get"]
     assert "Stopping the services" not in said
     assert {state.state for state in status(home)} == {"running"}
     again = run_demo(home, tmp_path / "out", tmp_path / "data")

@@ -18,7 +18,7 @@ from lake.releases import quarantine
 
 router = APIRouter(prefix="/curate", include_in_schema=False)
 
-_CENTURIES: Final = 365 * 500
+_EVER: Final = 365 * 5000
 _RUNS: Final = 50
 _CASES: Final = 2000
 _NAMED: Final = 20
@@ -46,7 +46,7 @@ def embargoes(
     request: Request, lake: OfLake, principal: Curator, days: Annotated[int, Query(ge=0, le=200_000)] = 0
 ) -> HTMLResponse:
     """What is under embargo, the next to end first; holders are named to its curators."""
-    within = timedelta(days=days or _CENTURIES)
+    within = timedelta(days=days or _EVER)
     return page(
         request,
         "embargoes.html",
@@ -116,7 +116,9 @@ def trail(
             "who": one.who,
             "what": one.what,
             "subject": one.subject,
-            "detail": one.detail,
+            "detail": {name: value for name, value in one.detail.items() if value not in ("", [], None)}
+            if isinstance(one.detail, dict)
+            else one.detail,
         }
         for one in found
     ]

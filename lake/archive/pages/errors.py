@@ -27,7 +27,7 @@ def shown(request: Request, problem: JSONResponse) -> Response:
         headers=headers | {"Cache-Control": "no-store"},
         title=said["title"],
         detail=_sentence(said.get("detail", "")),
-        advice=_sentence(said.get("advice", "")),
+        advice=_sentence(_for_browsers(said.get("advice", ""))),
         found=said.get("found", ""),
         code=said.get("code", ""),
     )
@@ -37,3 +37,8 @@ def _sentence(text: str) -> str:
     """As one is written on a page: with a capital, and a full stop."""
     whole = f"{text[:1].upper()}{text[1:]}"
     return whole if not whole or whole.endswith((".", "!", "?")) else f"{whole}."
+
+
+def _for_browsers(advice: str) -> str:
+    """Advice that somebody with a browser can follow; commands of the data centre are none."""
+    return "" if "heliolake " in advice else advice

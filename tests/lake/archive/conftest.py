@@ -59,10 +59,15 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def client(lake: Lake) -> Iterator[TestClient]:
-    """Asks the archive; what goes wrong in it is an answer, as for everybody."""
+def office() -> Office:
+    """By whom the data of these tests are."""
     registry = Registry("", "", "", PREFIX, "https://archive.example.org/doi/{doi}", "")
-    office = Office(registry, Citations({SCOPE: SAID}, Path("governance.yaml")))
+    return Office(registry, Citations({SCOPE: SAID}, Path("governance.yaml")))
+
+
+@pytest.fixture(scope="session")
+def client(lake: Lake, office: Office) -> Iterator[TestClient]:
+    """Asks the archive; what goes wrong in it is an answer, as for everybody."""
     serving = archive(lake, Surroundings(office=office))
     with TestClient(serving, raise_server_exceptions=False) as asking:
         yield asking

@@ -1,6 +1,10 @@
 // What pages do beyond what they say: copy, add sizes up, leave out pictures that are not there.
 "use strict";
 
+// A telephone shows what was found first, and the filters when they are asked for.
+const filters = document.querySelector(".facets details.more");
+if (filters && matchMedia("(max-width: 760px)").matches && !filters.querySelector("[aria-invalid]")) filters.open = false;
+
 function leaveOut(image) {
   image.classList.add("none");
   const figure = image.closest("figure");

@@ -54,7 +54,8 @@ def looked_at(client: TestClient, url: str, **more: Any) -> Tags:
             attributes,
         )
         assert tag not in ("style", "iframe", "object")
-        assert tag != "script" or (attributes["src"] or "").startswith("/static/")
+        data = attributes.get("type") == "application/ld+json"
+        assert tag != "script" or data or (attributes["src"] or "").startswith("/static/")
         for name in ("src", "action"):
             assert (attributes.get(name) or "/").startswith("/"), attributes
     return page
@@ -130,6 +131,21 @@ def test_what_was_withdrawn_has_a_tombstone(client: TestClient, served: dict[str
     assert client.get(url).status_code == 410
     assert "was withdrawn" in page.text
     assert not any("/files/" in (attributes.get("href") or "") for _, attributes in page.tags)
+
+
+def test_a_doi_leads_browsers_to_its_page_and_programs_to_metadata(
+    client: TestClient, served: dict[str, Served]
+) -> None:
+    release, browser = served["public"], {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    url = f"/doi/{release.doi}"
+    page = looked_at(client, url, headers=browser)
+    assert f"https://doi.org/{release.doi}" in page.text
+    assert f"/releases/{release.product}@v0001" in {one.get("href") for _, one in page.tags}
+    assert "describedby" in client.get(url, headers=browser).headers["link"]
+    assert client.get(url).headers["content-type"] == "application/ld+json"
+    gone = client.get(f"/doi/{served['withdrawn'].doi}", headers=browser)
+    assert (gone.status_code, "not available any more" in gone.text) == (410, True)
+    assert client.get(f"/doi/{served['draft'].doi}", headers=browser).status_code == 404
 
 
 def test_headers_are_searched_in_keywords_values_and_comments(
