@@ -14,7 +14,8 @@ const key = () => ({
 })
 const grants = ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code']
 const client = (client_id, more) => ({
-  client_id, grant_types: grants, response_types: ['code'], redirect_uris: ['http://127.0.0.1/callback'],
+  client_id, grant_types: grants, response_types: ['code'], 
+  redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/signin/openid/back'],
   application_type: 'native', ...more,
 })
 const provider = new Provider(`http://127.0.0.1:${port}`, {

@@ -11,10 +11,16 @@ from fastapi.testclient import TestClient
 
 from lake.archive.application import archive
 from lake.archive.sessions import FORM, SESSION, Seal
+from lake.archive.surroundings import Surroundings
+from lake.errors import BadInput
 from lake.governance import accounts, tokens
+from lake.governance.openid.provider import Provider
 from lake.governance.policy import OWNER, Scope
 from lake.lake import Lake
 from tests.lake.archive.conftest import Served
+from tests.lake.governance.openid.conftest import openid, settings_of  # noqa: F401 - a fixture
+from tests.openid.browser import log_in
+from tests.openid.provider import OpenIdProvider
 
 
 @pytest.fixture
@@ -116,6 +122,36 @@ def test_a_session_ends_with_its_token_and_the_page_says_so(browser: TestClient,
     assert (answer.status_code, "Your session has ended" in answer.text) == (200, True)
     assert SESSION not in browser.cookies
     assert browser.get("/api/v1/releases").status_code == 200
+
+
+def test_somebody_signs_in_with_their_institute(
+    lake: Lake,
+    openid: OpenIdProvider,  # noqa: F811
+    served: dict[str, Served],
+) -> None:
+    app = archive(lake, Surroundings(provider=Provider(settings_of(openid))))
+    with TestClient(app, base_url="http://127.0.0.1:8686", follow_redirects=False) as browser:
+        assert openid.issuer in browser.get("/signin").text
+        begun = browser.get("/signin/openid?to=/search")
+        assert begun.status_code == 303
+        assert "code_challenge_method=S256" in begun.headers["location"]
+        assert "SameSite=lax" in begun.headers["set-cookie"]
+        back = log_in(begun.headers["location"], "ada", until="http://127.0.0.1:8686/")
+        with TestClient(app, base_url="http://127.0.0.1:8686") as another:  # where it was not begun
+            assert another.get(back).status_code == 403
+        answer = browser.get(back)
+        assert (answer.status_code, 'url=/search"' in answer.text) == (200, True)
+        assert "ada" in browser.get("/search").text
+        assert browser.get(back).status_code == 403  # an answer is good once
+        token = app.state.seal.open(SESSION, browser.cookies[SESSION], 60)["token"]
+        browser.post("/signout", data={"mark": mark_of(browser, "/")})
+        with pytest.raises(BadInput, match="revoked"):
+            accounts.authenticate(lake, token)
+
+
+def test_where_no_provider_is_named_nobody_is_sent_to_one(browser: TestClient) -> None:
+    assert "institute" not in browser.get("/signin").text
+    assert browser.get("/signin/openid").status_code == 404
 
 
 def test_a_cookie_that_we_did_not_close_is_none(
