@@ -20,6 +20,9 @@ F64 = NDArray[np.float64]
 #: Filling factors that fits of one library after the other begin with.
 _FILLINGS: Final = (0.7, 0.25, 0.9, 0.12)
 
+#: Pixels whose derivatives are held at once.
+_AT_ONCE: Final = 256
+
 
 @dataclass(frozen=True)
 class Result:
@@ -31,10 +34,10 @@ class Result:
         In the order and units of the model's, shape (pixels, parameters), S₀ and S₁ in units of the profiles;
         what is no unknown (a filling factor) is 1.
     errors
-        One standard deviation of each, from the curvature at the minimum and the weights; 0 for what was
-        fixed or stands at a bound.
+        One standard deviation of each, from the curvature at the minimum and the noise; 0 for what was fixed
+        or stands at a bound.
     chi2
-        Sum of squared residuals over degrees of freedom.
+        Sum of squared residuals over what noise leaves of it: over degrees of freedom.
     evaluations
         Of the last fit; 0 where none was made.
     converged
@@ -67,6 +70,9 @@ class Inversion:
         The forward problem: an atmosphere, or a slab.
     weights
         1/σ of I, of Q and U, and of V: one number, three, or three for each wavelength.
+    emphasis
+        How much I, Q and U, and V count in the fit beside that. Errors are those that noise makes then, and
+        χ² is over what noise gives, so that both mean what they mean without.
     ranges
         Of the library's profiles; the model's own when not given.
     library
@@ -87,6 +93,7 @@ class Inversion:
 
     model: Model
     weights: ArrayLike = 1e3
+    emphasis: tuple[float, float, float] = (1.0, 1.0, 1.0)
     ranges: Ranges | None = None
     library: int = 1000
     restarts: int = 3
@@ -98,7 +105,9 @@ class Inversion:
 
     @cached_property
     def _observed(self) -> Observed:
-        return self.model.observed(self.weights)
+        given = np.asarray(self.weights, np.float64)
+        factor = np.asarray(self.emphasis)
+        return self.model.observed(given * (factor[:, None] if given.ndim > 1 else factor))
 
     @cached_property
     def _libraries(self) -> list[Library]:
@@ -150,6 +159,13 @@ class Inversion:
         values = np.count_nonzero(weights) + np.count_nonzero(weights[1])
         return max(1, int(values) - self.model.unknowns + int(self.limits.fixed.sum()))
 
+    @cached_property
+    def _expected(self) -> float:
+        """What noise leaves of the sum of squares: degrees of freedom times the mean emphasis squared."""
+        counts = np.count_nonzero(self._observed.weights, axis=1) * np.array([1, 2, 1])
+        mean = counts @ np.square(self.emphasis) / max(int(counts.sum()), 1)
+        return self.freedom * float(mean)
+
     def __call__(self, profiles: NDArray[Any]) -> Result:
         """Invert profiles, shape (pixels, 4, wavelengths), with continua near one.
 
@@ -162,7 +178,7 @@ class Inversion:
         squares, used = np.full(count, np.nan), np.zeros(count, np.int64)
         covariance = np.full((count, unknowns, unknowns), np.nan)
         starts = np.zeros(count, np.int64)
-        left, highest = whole, self.restart_above * self.freedom
+        left, highest = whole, self.restart_above * self._expected
         for number in range(self.restarts + 1):
             if not left.size:
                 break
@@ -185,7 +201,22 @@ class Inversion:
         kernels(self.model.form).fit(
             data, p, self.model.atoms, self._observed, limits, squares, used, covariance
         )
+        if len(set(self.emphasis)) > 1 or self.emphasis[0] != 1.0:
+            covariance = self._of_noise(p, covariance)
         return p, squares, used, self.model.settled(p, limits, covariance)
+
+    def _of_noise(self, p: F64, curved: F64) -> F64:
+        """Covariances that noise makes of a fit that weighs otherwise than noise does: C Jᵀ W E² W J C."""
+        count = self.model.wavelengths.size
+        squared = np.square(np.asarray(self.emphasis))[:, None] * self._observed.weights[:, :count] ** 2
+        weight = np.sqrt(squared[[0, 1, 1, 2]])
+        made = np.empty_like(curved)
+        for first in range(0, len(p), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            _, slopes = self.model.slopes(p[some])
+            rows = (slopes * weight).reshape(*slopes.shape[:2], -1).astype(np.float64)
+            made[some] = curved[some] @ (rows @ rows.swapaxes(1, 2)) @ curved[some]
+        return made
 
     def _padded(self, profiles: NDArray[Any]) -> NDArray[Any]:
         """The profiles in the kernels' type and length; an array that has them already is not copied."""
@@ -215,7 +246,7 @@ class Inversion:
         return Result(
             parameters=parameters,
             errors=errors,
-            chi2=squares / self.freedom,
+            chi2=squares / self._expected,
             evaluations=used,
             converged=(used > 0) & (used < self.evaluations),
             starts=starts,

@@ -32,6 +32,9 @@ SPECTRAL_PSF: Final = ReferenceNeed(
     "a text file of two columns: offset from the middle in mÅ, and the spectrograph's response",
     optional=True,
 )
+_NO_WINDOW: Final = (
+    "none of the continuum's windows is in the map: continuum and noise are those of all wavelengths"
+)
 #: Fewer wavelengths than this of a line say nothing.
 _FEWEST: Final = 8
 #: Part of the pixels that may be doubtful before the product says so.
@@ -52,7 +55,8 @@ class InversionParams(Params):
     noise
         [1] Standard deviation of Q, U and V over the continuum; measured when not given.
     weights
-        [1] Of I, of Q and U, and of V beside what their noise gives them.
+        [1] Of I, of Q and U, and of V in the fit, beside what their noise gives them; errors and chi-squared
+        are those of the noise.
     psf_fwhm
         [mAngstrom] Of a Gaussian spectral PSF; 0: none, or that of the reference spectral_psf.
     oversampling
@@ -116,6 +120,11 @@ class InversionParams(Params):
                 raise ValueError(f"no parameter is called {name}; there are {', '.join(known)}")
         if any(low > high for low, high in (*self.bounds.values(), *self.continuum)):
             raise ValueError("bounds and windows are two numbers, the lower one first")
+        for name, least in (*self.fixed.items(), *((name, low) for name, (low, _) in self.bounds.items())):
+            if known[name].logarithm and not least > 0:
+                raise ValueError(f"{name} is above 0, and so are its bounds and what it is held at")
+        if "azimuth" in self.bounds:
+            raise ValueError("azimuths go round and have no bounds; fixed holds them")
         return self
 
 
@@ -219,17 +228,7 @@ def inverted(
     made = cubes.inverted(
         frame.data,
         places,
-        Inversion(
-            model,
-            np.array(params.weights) / noise,
-            ranges=told.ranges,
-            library=params.library,
-            restarts=params.restarts,
-            restart_above=params.restart_above,
-            bounds=params.bounds,
-            fixed=params.fixed,
-            evaluations=params.evaluations,
-        ),
+        _inversion(model, params, noise, told),
         continuum=continuum,
         doubtful_above=params.doubtful_above,
         fitted=params.profiles,
@@ -247,7 +246,23 @@ def inverted(
             float(f"{value:.6g}") if isinstance(value, float) else value,
             comment,
         )
-    return _judged(_with_outputs(frame, made, header, told, model.parameters), made)
+    result = _judged(_with_outputs(frame, made, header, told, model.parameters), made)
+    return result.with_caveat(_NO_WINDOW) if params.continuum and not runs.any() else result
+
+
+def _inversion(model: Model, params: InversionParams, noise: float, told: Told) -> Inversion:
+    return Inversion(
+        model,
+        1.0 / noise,
+        emphasis=params.weights,
+        ranges=told.ranges,
+        library=params.library,
+        restarts=params.restarts,
+        restart_above=params.restart_above,
+        bounds=params.bounds,
+        fixed=params.fixed,
+        evaluations=params.evaluations,
+    )
 
 
 def _require_lines(
@@ -268,8 +283,22 @@ def _require_lines(
 
 def read_psf(path: str) -> tuple[F64, F64]:
     """A spectral PSF from a text file of two columns: offset in mÅ, and weight."""
-    offsets, weights = np.loadtxt(path, unpack=True)[:2]
-    return np.asarray(offsets, np.float64), np.asarray(weights, np.float64)
+    try:
+        rows = np.loadtxt(path, ndmin=2, usecols=(0, 1))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"the spectral PSF is no table of two columns: {error}",
+            file=path,
+            advice="write the offset in mÅ and the response in each line; # begins a remark",
+        ) from error
+    if len(rows) < 3 or not np.isfinite(rows).all() or not rows[:, 1].sum() > 0:
+        raise BadInput(
+            "the spectral PSF has no response that could be brought to a sum of one",
+            file=path,
+            found=f"{len(rows)} lines, sum {rows[:, 1].sum():g}",
+            advice="give three lines or more, of numbers whose responses add up to more than 0",
+        )
+    return rows[:, 0], rows[:, 1]
 
 
 def wavelengths_of(frame: Frame) -> F64:

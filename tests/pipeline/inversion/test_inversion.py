@@ -54,6 +54,19 @@ def test_what_is_found_is_not_biased() -> None:
     assert (np.abs(z.mean(axis=0)) < 0.05 + 3.5 / np.sqrt(len(z))).all()
 
 
+@pytest.mark.parametrize("emphasis", [(1.0, 10.0, 4.0), (0.2, 1.0, 1.0)])
+def test_errors_and_chi_squared_are_those_of_the_noise_whatever_the_fit_weighs(
+    emphasis: tuple[float, float, float],
+) -> None:
+    made = trial()
+    some = np.flatnonzero(made.truth[:, 0] > 300)[:800]
+    result = Inversion(made.inversion.model, 1e3, emphasis=emphasis)(made.data[some])
+    z = deviations(Trial(made.inversion, made.truth[some], made.data[some], result))
+    # Taken for weights of noise, the emphasis would make errors up to ten times too small.
+    np.testing.assert_allclose(1.4826 * np.median(np.abs(z), axis=0), 1.0, atol=0.17)
+    assert np.median(result.chi2) == pytest.approx(1.0, abs=0.03)
+
+
 def test_it_scatters_as_the_curvature_says() -> None:
     z = deviations(trial())
     assert (np.abs(1.4826 * np.median(np.abs(z), axis=0) - 1) < 0.05 + 3.5 * 1.17 / np.sqrt(2 * len(z))).all()

@@ -18,6 +18,7 @@ from pipeline.inversion.lines import line
 from pipeline.quality import Quality, flagged
 from pipeline.recipe import Recipe
 from pipeline.steps.invert_milne_eddington import MilneEddingtonParams, invert_milne_eddington
+from pipeline.steps.inverting import read_psf
 from pipeline.testing import assert_provenance, reference, run_step, toy_frame
 from tests.pipeline.inversion.models import drawn
 
@@ -191,6 +192,9 @@ def test_what_cannot_be_inverted_is_put_aside(
         ("lines: [Fe I 6302.5], fixed: {colour: 3}", "inclination"),
         ("lines: [Fe I 6302.5], weights: [0, 1, 1]", "positive"),
         ("lines: [Fe I 6302.5], bounds: {field: [9, 1]}", "lower one first"),
+        ("lines: [Fe I 6302.5], bounds: {azimuth: [0, 90]}", "go round"),
+        ("lines: [Fe I 6302.5], bounds: {width: [-1, 2]}", "above 0"),
+        ("lines: [Fe I 6302.5], fixed: {damping: 0}", "above 0"),
     ],
 )
 def test_parameters_are_refused_before_anything_runs(params: str, says: str) -> None:
@@ -204,3 +208,17 @@ steps: [{{step: invert_milne_eddington, params: {{{params}}}}}]
 """
     with pytest.raises(Fatal, match=says):
         Recipe.parse(text)
+
+
+def test_a_map_without_the_windows_of_the_continuum_says_so() -> None:
+    made = inverted(cube(), continuum=((6290.0, 6291.0),), lines=("Fe I 6302.5",))
+    assert any("windows" in sentence for sentence in made.caveats)
+    assert not any("windows" in sentence for sentence in inverted(cube()).caveats)
+
+
+@pytest.mark.parametrize("text", ["", "PSF of today", "0 1\n1 2\n", "-1 0\n0 0\n1 0\n", "-1 x\n0 1\n1 0\n"])
+def test_a_spectral_psf_that_is_none_is_refused_in_words(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "psf.txt"
+    path.write_text(text)
+    with pytest.raises(BadInput, match="spectral PSF"):
+        read_psf(str(path))
