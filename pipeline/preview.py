@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from string import Formatter
 from typing import Any
@@ -21,6 +22,8 @@ from pipeline.scale import COLOURS, NOTHING, Scale, Stretch, scale_of
 
 #: Pixels that the shorter side of a picture has at least: of a slit a few rows would be a line.
 _THIN = 24
+#: Planes that are looked at for one that holds anything.
+_OTHERS = 64
 
 
 class PreviewRule(BaseModel):
@@ -82,6 +85,14 @@ class PreviewRule(BaseModel):
         return tuple(
             min(place, length - 1) for place, length in zip((*wanted, *middles), lengths, strict=True)
         )
+
+    def planes(self, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """The plane that is shown, and others to look at where it holds nothing: some of very many."""
+        yield self.places(shape)
+        before = shape[:-2]
+        number = math.prod(before)
+        for index in range(0, number, max(1, number // _OTHERS)) if number > 1 else ():
+            yield tuple(int(place) for place in np.unravel_index(index, before))
 
 
 def rule_for(rules: tuple[PreviewRule, ...], level: str) -> PreviewRule:

@@ -118,12 +118,12 @@ def draw_stored(shown: Shown) -> None:
             found=" x ".join(map(str, found.shape)) or "no image",
             code=Reason.NO_IMAGE,
         )
-    places = shown.rule.places(shape)
-    wanted = [
-        *(slice(0, 1) for _ in found.shape[: len(found.shape) - len(laid)]),
-        *_wanted(laid, dims, shape, places),
-    ]
-    plane = section(shown.ref, found, wanted, blank_is_missing=blank).reshape(shape[-2:])
+    ahead = [slice(0, 1)] * (len(found.shape) - len(laid))
+    for places in (*shown.rule.planes(shape), shown.rule.places(shape)):  # the last: none holds anything
+        wanted = [*ahead, *_wanted(laid, dims, shape, places)]
+        plane = section(shown.ref, found, wanted, blank_is_missing=blank).reshape(shape[-2:])
+        if np.isfinite(plane).any():
+            break
     header = found.header
     if laid != dims:
         header = reordered(header, laid, (*(name for name in laid if name not in dims), *dims))

@@ -27,6 +27,8 @@ VERSION: Final = 1
 #: Places along an axis whose values are told one by one.
 _MOST_VALUES: Final = 20_000
 _QUALITY: Final = 82
+#: How much longer than broad a picture is at most.
+_SLIT: Final = 12
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,10 @@ def draw(
         When there is no such colour map, or nothing to draw with is installed.
     """
     if np.ndim(image) > 1:
-        places = rule.places(np.shape(image))
+        places = next(
+            (one for one in rule.planes(np.shape(image)) if np.isfinite(plane_at(image, one)).any()),
+            rule.places(np.shape(image)),
+        )
         flags = None if quality is None else plane_at(quality, places)
         return draw_plane(plane_at(image, places), flags, rule, meta, places)
     require_colours()
@@ -129,11 +134,20 @@ def _scene(rule: PreviewRule, meta: Mapping[str, Any], places: Sequence[int]) ->
 def _in_sizes(shown: NDArray[np.float32], scale: Scale) -> Iterator[tuple[str, bytes]]:
     """Small ones keep their values, to the colour: films are made of them. The large one is for eyes."""
     for name, size in SIZES.items():
-        numbers = scale.numbers(shown if name == "large" else smaller(shown, None, size))
+        numbers = _no_line(scale.numbers(shown if name == "large" else smaller(shown, None, size)))
         if name == "large":
             yield "large.webp", _saved(scale.colours[numbers[::-1]], "WEBP", quality=_QUALITY, method=1)
         else:
             yield f"{name}.png", _numbered(numbers, scale.colours)
+
+
+def _no_line(numbers: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture of one slit broad enough to be seen; any other as it is."""
+    for axis in (0, 1):
+        short, long = numbers.shape[axis], numbers.shape[1 - axis]
+        if short * _SLIT < long:
+            numbers = np.repeat(numbers, -(-long // (short * _SLIT)), axis=axis)
+    return numbers
 
 
 def _numbered(numbers: NDArray[np.uint8], colours: NDArray[np.uint8], **options: Any) -> bytes:

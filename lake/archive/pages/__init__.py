@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from lake.archive.pages import assets, curating, finding, guide, landing, looking, signing
+from lake.archive.pages import assets, curating, exploring, finding, guide, landing, looking, signing
 
 ROUTERS: Final = (
     finding.router,
     looking.router,
+    exploring.router,
     landing.router,
     guide.router,
     signing.router,

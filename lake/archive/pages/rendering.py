@@ -167,8 +167,16 @@ def _path(text: str) -> str:
     return quote(text, safe=":@")
 
 
-@cache
 def _asset(name: str) -> str:
-    """The address of one of our files, which changes with its content: browsers keep it for ever."""
-    content = resources.files("lake.archive.pages").joinpath("static", name).read_bytes()
-    return f"/static/{hashlib.sha256(content).hexdigest()[:12]}/{name}"
+    """The address of one of our files, which changes with their content: browsers keep it for ever."""
+    return f"/static/{_edition()}/{name}"
+
+
+@cache
+def _edition() -> str:
+    """Of all files together, for scripts load each other from beside them."""
+    content = hashlib.sha256()
+    folder = resources.files("lake.archive.pages").joinpath("static")
+    for file in sorted(folder.iterdir(), key=lambda one: one.name):
+        content.update(file.name.encode() + file.read_bytes())
+    return content.hexdigest()[:12]

@@ -55,6 +55,7 @@ PAGES = {
     "/calendar": "/calendar?instrument=archived&year=2021",
     "/releases/{product}": "/releases/{product}",
     "/releases/{product}/header/{file}": "/releases/{product}/header/{name}?find=observer",
+    "/releases/{product}/look/{file}": "/releases/{product}/look/{name}",
     "/doi/{doi:path}": "/doi/{doi}",
     "/help": "/help",
     "/signin": "/signin?to=/releases/{product}",
