@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lake.archive.surroundings import Surroundings
     from lake.lake import Lake
 
+_LAST_PORT = 65535
+
 
 def register(app: typer.Typer) -> None:
     """Add the command of this module."""
@@ -45,6 +47,15 @@ def serve(
             help="Address of the S3 storage as visitors reach it: they may download straight from there.",
         ),
     ] = "",
+    rate: Annotated[
+        float, typer.Option("--rate", min=0, help="Requests a second of one visitor; 0 for no limit.")
+    ] = 100,
+    downloads: Annotated[
+        int, typer.Option("--downloads", min=0, help="Downloads of one visitor at once; 0 for no limit.")
+    ] = 16,
+    metrics: Annotated[
+        str, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Where Prometheus is told its numbers.")
+    ] = "",
 ) -> None:
     """Serve the archive over HTTP, until interrupted: pages for people, and the same for programs at /api/v1.
 
@@ -58,6 +69,7 @@ def serve(
       heliolake serve
       heliolake serve --host 0.0.0.0 --proxies 10.0.0.7 --root /archive
     """
+    from lake.archive.limits import Limits
     from lake.archive.server import serve as run
 
     home = home_of(ctx)
@@ -68,9 +80,24 @@ def serve(
             port=port,
             root=root.rstrip("/"),
             proxies=proxies,
-            surroundings=replace(_surroundings(home, lake), objects=objects),
+            surroundings=replace(
+                _surroundings(home, lake), objects=objects, limits=Limits(rate=rate, downloads=downloads)
+            ),
+            metrics=_place(metrics),
             ready=_tell,
         )
+
+
+def _place(metrics: str) -> tuple[str, int] | None:
+    if not metrics:
+        return None
+    host, _, port = metrics.rpartition(":")
+    if not port.isdigit() or int(port) > _LAST_PORT:
+        raise typer.BadParameter(
+            f"{metrics!r} is no address; write 127.0.0.1:9464, or 9464 for this machine alone",
+            param_hint="--metrics",
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 def _surroundings(home: Home, lake: Lake) -> Surroundings:

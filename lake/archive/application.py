@@ -30,6 +30,7 @@ from lake.archive.pages import errors
 from lake.archive.sessions import Seal
 from lake.archive.surroundings import Surroundings
 from lake.archive.tiles import TileCache
+from lake.archive.traffic import Measures, Traffic
 from lake.catalogue.session import transaction
 from lake.lake import Lake
 
@@ -54,7 +55,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         409: "More than one thing is meant.",
         410: "Withdrawn.",
         422: "Something has not its form.",
-        429: "Too many tokens were not good.",
+        429: "Too many requests, downloads, or tokens that were not good.",
         503: "A service is lost; try again.",
     }.items()
 }
@@ -103,6 +104,8 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
     for router in pages.ROUTERS:  # before those for programs: of a DOI both know the address
         app.include_router(router)
     app.include_router(citable.landing_router, responses=PROBLEMS)
+    app.state.measures = Measures()
+    app.add_middleware(Traffic, limits=app.state.surroundings.limits, measures=app.state.measures)
     app.add_middleware(_Guarded)
     return app
 

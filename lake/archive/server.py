@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Final
 
 import uvicorn
+from fastapi import FastAPI
+from prometheus_client import start_http_server
 
 from lake.archive.application import archive
 from lake.archive.surroundings import Surroundings
@@ -29,6 +31,7 @@ def serve(
     proxies: str = "",
     ready: Callable[[str], None] | None = None,
     surroundings: Surroundings | None = None,
+    metrics: tuple[str, int] | None = None,
 ) -> None:
     """Serve a lake until told to end.
 
@@ -46,16 +49,19 @@ def serve(
         Told the address once it is open.
     surroundings
         What else the archive is given.
+    metrics
+        Where Prometheus is told its numbers; nowhere when absent.
 
     Raises
     ------
     Fatal
         When the place is taken, or may not be used.
     """
-    with closing(_open(host, port)) as opened:
+    app = archive(lake, surroundings)
+    with closing(_open(host, port)) as opened, telling(app, metrics):
         _ = lake.store  # one that is not there is told now, and not to the first visitor
         config = uvicorn.Config(
-            archive(lake, surroundings),
+            app,
             root_path=root,
             proxy_headers=bool(proxies),
             forwarded_allow_ips=proxies or None,
@@ -68,6 +74,28 @@ def serve(
             shown = f"[{host}]" if ":" in host else host
             ready(f"http://{shown}:{opened.getsockname()[1]}{root}")
         uvicorn.Server(config).run(sockets=[opened])
+
+
+@contextmanager
+def telling(app: FastAPI, metrics: tuple[str, int] | None) -> Iterator[None]:
+    """Numbers for Prometheus at an address of their own, for as long as the block lasts."""
+    if metrics is None:
+        yield
+        return
+    host, port = metrics
+    try:
+        server, thread = start_http_server(port, host, app.state.measures.registry)
+    except OSError as error:
+        raise Fatal(
+            f"Metrics cannot be told at {host}, port {port}: {error.strerror or error}. Name another address "
+            "with --metrics."
+        ) from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _open(host: str, port: int) -> socket.socket:

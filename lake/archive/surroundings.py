@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 
+from lake.archive.limits import Limits
+
 if TYPE_CHECKING:
     from lake.governance.doi.office import Office
     from lake.governance.openid.provider import Provider
@@ -27,12 +29,15 @@ class Surroundings:
         With which OpenID provider people sign in; None where there is none.
     objects
         Address of the S3 storage as those who ask reach it; '' where they do not, and all goes through here.
+    limits
+        What one asker may have.
     """
 
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     office: Office | None = None
     provider: Provider | None = None
     objects: str = ""
+    limits: Limits = field(default_factory=Limits)
 
 
 def surroundings_of(request: Request) -> Surroundings:

@@ -113,3 +113,9 @@ def test_without_word_of_who_made_it_what_is_known_is_told(lake: Lake, served: d
 def test_any_wish_for_a_form_is_answered(accept: str) -> None:
     offered = list(MEDIA.values())
     assert preferred(accept, offered) in [None, *offered]
+
+
+def test_a_browser_is_led_to_the_page(client: TestClient, served: dict[str, Served]) -> None:
+    for standing, status in (("public", 200), ("withdrawn", 410)):
+        answer = landed(client, served[standing], "text/html,application/xhtml+xml,*/*;q=0.8")
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
