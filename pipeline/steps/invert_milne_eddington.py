@@ -66,7 +66,7 @@ def _maps(params: MilneEddingtonParams, shape: Shape) -> Shape:
 
 @step(
     "invert_milne_eddington",
-    version=1,
+    version=2,
     prstep="ATMOSPHERIC-INVERSION",
     gives="",
     needs=(SPECTRAL_PSF,),

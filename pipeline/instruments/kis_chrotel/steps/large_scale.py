@@ -23,6 +23,8 @@ _SURE: Final = 0.98
 _PASSES: Final = 2
 _FAR: Final = 2.5
 _NORMAL: Final = 1.4826
+#: Root mean square of a pattern that is more than the filter's and the sky's, and of one that is no pattern.
+_CLOUDY, _CLOUDED = 0.1, 0.5
 
 
 class LargeScaleParams(Params):
@@ -89,6 +91,7 @@ def large_scale(frame: Frame, params: LargeScaleParams, references: References) 
             found=f"{disk.radius:.1f}",
             advice="leave the frame out",
         )
+    _require_disk(found, frame.source)
     planes = [
         over_field(image, disk.x, disk.y, disk.radius, one.polynomial)
         for image, one in zip(images, found, strict=True)
@@ -97,20 +100,41 @@ def large_scale(frame: Frame, params: LargeScaleParams, references: References) 
     return _told(made, found)
 
 
+def _amplitude(one: LargeScale) -> float:
+    return float(np.sqrt((one.coefficients**2).sum()))
+
+
+def _require_disk(found: list[LargeScale], source: str) -> None:
+    """Refuse a pattern that is no filter's: divided by it, the image would be none of the Sun."""
+    worst = max(map(_amplitude, found))
+    if not worst < _CLOUDED:
+        raise BadInput(
+            "the large-scale pattern is as large as the Sun's own light",
+            file=source,
+            keyword="ZERNAMP",
+            found=f"{worst:.3g} root mean square, over the brightness of the disk",
+            advice="leave the frame out (clouds, no disk); or correct less of it: --set large_scale.order=2",
+        )
+
+
 def _told(frame: Frame, found: list[LargeScale]) -> Frame:
     header = frame.header.copy()
     header["ZERNORD"] = (max(one.order for one in found), "largest degree of the Zernike polynomials")
     header["ZERNKEEP"] = (min(one.kept for one in found), "share of the disk the fit rests on")
     header["ZERNRMS"] = (max(one.scatter for one in found), "relative, of what it rests on")
-    pattern = [float(np.sqrt((one.coefficients**2).sum())) for one in found]
-    header["ZERNAMP"] = (max(pattern), "root mean square of the pattern")
+    header["ZERNAMP"] = (max(map(_amplitude, found)), "root mean square of the pattern")
     if len(found) == 1:
         names = modes(found[0].order)
         for number, ((n, m), value) in enumerate(zip(names, found[0].coefficients, strict=True), start=1):
             header[f"ZERN{number}"] = (float(f"{value:.7g}"), f"n = {n}, m = {m}")
     frame = frame.replace(header=header)
     if header["ZERNKEEP"] < 0.6:
-        return frame.with_caveat("large_scale: more than two fifths of the disk were left out of the fit")
+        frame = frame.with_caveat("large_scale: more than two fifths of the disk were left out of the fit")
+    if header["ZERNAMP"] > _CLOUDY:
+        frame = frame.with_caveat(
+            f"large_scale: a pattern of {header['ZERNAMP']:.0%} is more than the filter's: clouds, of which "
+            "more is left than of the filter"
+        )
     return frame
 
 

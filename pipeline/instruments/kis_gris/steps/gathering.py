@@ -41,7 +41,7 @@ def _cube(params: MapParams, shape: Shape) -> Shape:
 
 @gather(
     "slit_map",
-    version=1,
+    version=2,
     prstep="CONCATENATION",
     instrument="kis_gris",
     memory_factor=3.0,

@@ -27,7 +27,7 @@ class ExposureParams(Params):
 
 @step(
     "subtract_bias",
-    version=1,
+    version=2,
     prstep="BIAS-CORRECTION",
     instrument="soho_lasco",
     takes=("DN",),
@@ -57,7 +57,7 @@ def subtract_bias(frame: Frame, params: BiasParams, references: References) -> F
 
 @step(
     "correct_exposure",
-    version=1,
+    version=2,
     prstep="CALIBRATION",
     instrument="soho_lasco",
     takes=("DN",),

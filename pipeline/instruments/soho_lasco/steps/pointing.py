@@ -45,7 +45,7 @@ class RectifyParams(Params):
 
 @step(
     "sun_centre",
-    version=1,
+    version=2,
     prstep="SPATIAL-COORDINATE-CORRECTION",
     instrument="soho_lasco",
     libraries=("numpy", "scipy"),

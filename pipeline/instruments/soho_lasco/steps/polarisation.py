@@ -38,7 +38,7 @@ def _same(params: PolarisationParams, shape: tuple[int, ...]) -> tuple[int, ...]
 
 @gather(
     "polarised_brightness",
-    version=1,
+    version=2,
     prstep="DEMODULATION",
     instrument="soho_lasco",
     takes=("MSB",),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from astropy.io import fits
 
+from pipeline.known_references import recognise_reference
 from pipeline.registry import recognise
 
 
@@ -41,3 +44,13 @@ def test_line_and_level_stand_in_name_and_header(
 def test_images_and_cubes_have_the_axes_of_their_level(level: str, shape: tuple[int, ...]) -> None:
     given = header("chrotel_ha_lev1.0_20140902_110310.fits")
     assert recognise(given).layout(given, level, shape).shape == shape
+
+
+@pytest.mark.parametrize(("need", "days"), [("dark", 1), ("flat", 30)])
+def test_darks_and_flats_serve_their_own_time_alone(need: str, days: int, tmp_path: Path) -> None:
+    path = tmp_path / f"chrotel_ha_{need}_20140902.fits"
+    fits.PrimaryHDU().writeto(path)
+    found = recognise_reference(path)
+    assert found is not None
+    begin = datetime(2014, 9, 2, tzinfo=UTC)
+    assert (found.need, found.valid_from, found.valid_until) == (need, begin, begin + timedelta(days=days))

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from pipeline.frame import Frame
 from pipeline.instruments.kis_chrotel import facts, profile
 from pipeline.instruments.kis_chrotel.simulate import SimulationConfig, scene
+from pipeline.outcome import Status
 from pipeline.quality import Quality, flagged
-from pipeline.testing import assert_provenance, run_recipe, run_step
+from pipeline.testing import Ran, assert_provenance, run_recipe, run_step
 from tests.pipeline.instruments.kis_chrotel import simulated
 from tests.pipeline.instruments.kis_chrotel.simulated import CALCIUM, HALPHA, HELIUM
 
@@ -163,3 +164,25 @@ def test_a_shift_to_the_red_is_a_velocity_away() -> None:
     red = profile.transmitted(10831.0, np.array(0.2), np.array(10.0))
     blue = profile.transmitted(10829.6, np.array(0.2), np.array(10.0))
     assert red < blue
+
+
+def behind_clouds(left: float, columns: int) -> Frame:
+    """A raw frame with all but the last columns behind a cloud that lets this part through."""
+    clear = simulated.frame(simulated.HALPHA)
+    data = clear.data.copy()
+    data[:, :-columns] *= np.float32(left)
+    return clear.replace(data=data)
+
+
+def test_a_disk_behind_clouds_is_put_aside_and_one_with_some_of_them_says_so() -> None:
+    def level_2(raw: Frame) -> Ran:
+        (one,) = run_recipe("kis_chrotel-l1", [raw], references=simulated.references(simulated.HALPHA))
+        (two,) = run_recipe("kis_chrotel-l2", [one.made], settings=simulated.SETTINGS)
+        return two
+
+    outcome = level_2(behind_clouds(0.02, 120)).outcome
+    assert outcome.status is Status.QUARANTINED, "divided by such a pattern values ran from -46 to 80"
+    assert "clouds" in outcome.advice
+    some = level_2(behind_clouds(0.7, 230)).made
+    assert any("clouds" in sentence for sentence in some.caveats)
+    assert not any("clouds" in sentence for sentence in simulated.level_2(simulated.HALPHA).caveats)
