@@ -160,5 +160,5 @@ def _eight_bits(read: NDArray[Any], low: float, high: float) -> NDArray[np.uint8
     known = np.isfinite(read)
     span = (high - low) or 1.0
     with np.errstate(invalid="ignore", over="ignore"):
-        parts = np.clip((read.astype(np.float64) - low) / span, 0.0, 1.0)
-    return np.where(known, np.rint(1.0 + 254.0 * np.where(known, parts, 0.0)), 0).astype(np.uint8)
+        parts = np.nan_to_num(np.clip((read.astype(np.float64) - low) / span, 0.0, 1.0))
+    return np.where(known, np.rint(1.0 + 254.0 * parts), 0).astype(np.uint8)

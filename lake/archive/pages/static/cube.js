@@ -51,7 +51,8 @@ export class Cube {
     this.along = this.depth - 1; // profiles run along the last axis before those of the map
     this.elements = Object.fromEntries(["map", "profile", "column", "row"].map((id) => [id, document.getElementById(id)]));
     this.fetchMap = latest((signal) => this.showMap(signal));
-    this.fetchPoint = latest((signal) => this.showPoint(signal));
+    this.fetchProfile = latest((signal) => this.showProfile(signal));
+    this.fetchCuts = latest((signal) => this.showCuts(signal));
     document.getElementById("cube").hidden = false;
     this.controls();
     this.listen();
@@ -60,7 +61,8 @@ export class Cube {
 
   refresh() {
     this.fetchMap().catch(this.trouble);
-    this.fetchPoint().catch(this.trouble);
+    this.fetchProfile().catch(this.trouble);
+    this.fetchCuts().catch(this.trouble);
   }
 
   name(axis, place) {
@@ -107,8 +109,12 @@ export class Cube {
       this.places[this.depth] = Math.min(ny - 1, Math.max(0, row));
       this.places[this.depth + 1] = Math.min(nx - 1, Math.max(0, column));
       this.cross();
-      clearTimeout(this.wait);
-      this.wait = setTimeout(() => this.fetchPoint().catch(this.trouble), 60);
+      for (const wait of this.waits || []) clearTimeout(wait);
+      // Cuts across the planes read much of the cube: they wait until the pointer rests.
+      this.waits = [
+        setTimeout(() => this.fetchProfile().catch(this.trouble), 60),
+        setTimeout(() => this.fetchCuts().catch(this.trouble), 350),
+      ];
     };
     const point = (event) => {
       const box = map.getBoundingClientRect(), [ny, nx] = this.axes.slice(-2).map((axis) => axis.length);
@@ -172,12 +178,14 @@ export class Cube {
     }
   }
 
-  async showPoint(signal) {
+  async showProfile(signal) {
+    const open = { [this.along]: ":" };
+    if (this.along > 0) open[0] = ":";
+    this.plot(await values(this.url, this.at(open), "float32", signal));
+  }
+
+  async showCuts(signal) {
     const [y, x] = [this.depth, this.depth + 1], along = this.along, signed = this.signed();
-    const open = { [along]: ":" };
-    if (along > 0) open[0] = ":";
-    const profile = await values(this.url, this.at(open), "float32", signal);
-    this.plot(profile);
     const [column, row] = [this.every(along, y), this.every(along, x)];
     paint(this.elements.column, await this.plane(signal, { [along]: `::${column}`, [y]: `::${column}` }, signed), signed);
     document.getElementById("column-told").textContent = `Cut along column ${this.places[x]}: ${this.axes[y].name} to the right, ${this.axes[along].name} upwards`;

@@ -1,0 +1,92 @@
+"""Any part of a stored image is what reading all of it gives there, however the file is packed."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lake.errors import BadInput
+from lake.fits.io import read_image
+from lake.fits.section import extension, section, stored
+from lake.storage.posix import PosixStore
+from lake.storage.store import Ref
+from tests.conftest import FUZZ
+
+RNG = np.random.default_rng(5)
+SHAPES = {"image": (37, 53), "cube": (3, 4, 9, 11), "spectrum": (200,), "broad": (5, 20_000)}
+KINDS = ("float32", "int16", "uint16", "blank", "rice", "packed", "packed rice")
+
+
+def written(path: Path, shape: tuple[int, ...], kind: str) -> None:
+    """A file whose second HDU may be the compressed one."""
+    plain: NDArray[Any] = RNG.integers(0, 4000, shape)
+    if kind == "float32":
+        hdus = [fits.PrimaryHDU(plain.astype(np.float32) / 7)]
+    elif kind in ("int16", "uint16", "packed"):
+        hdus = [fits.PrimaryHDU(plain.astype(np.uint16 if kind == "uint16" else np.int16))]
+    elif kind == "blank":
+        hdus = [fits.PrimaryHDU(plain.astype(np.int16))]
+        hdus[0].header["BLANK"] = int(plain.flat[3])
+        hdus[0].header["BUNIT"] = "DN"
+    else:
+        hdus = [fits.PrimaryHDU(), fits.CompImageHDU(plain.astype(np.int32), name="QUALITY")]
+    stream = io.BytesIO()
+    fits.HDUList(hdus).writeto(stream)
+    data = stream.getvalue()
+    path.write_bytes(gzip.compress(data) if kind.startswith("packed") else data)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    folder = tmp_path_factory.mktemp("sections")
+    made = {}
+    for name, shape in SHAPES.items():
+        for kind in KINDS:
+            if name == "spectrum" and "rice" in kind:
+                continue
+            made[name, kind] = folder / f"{name}_{kind.replace(' ', '_')}.fits"
+            written(made[name, kind], shape, kind)
+    return made
+
+
+@settings(max_examples=150 * FUZZ, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_part_is_that_of_the_whole(files: dict[tuple[str, str], Path], data: st.DataObject) -> None:
+    name, kind = data.draw(st.sampled_from(sorted(files)))
+    path, shape, hdu = files[name, kind], SHAPES[name], 1 if "rice" in kind else 0
+    wanted = []
+    for length in shape:
+        start = data.draw(st.integers(0, length - 1))
+        stop = data.draw(st.integers(start + 1, length))
+        wanted.append(slice(start, stop, data.draw(st.integers(1, 5))))
+    ref = Ref(PosixStore(path.parent).url, path.name, f"{name} {kind}")
+    blank = data.draw(st.booleans())
+    whole = read_image(str(path), hdu, blank_is_missing=blank, axes=len(shape)).data
+    found = section(ref, stored(ref, hdu), wanted, blank_is_missing=blank)
+    np.testing.assert_array_equal(found, whole[tuple(wanted)])
+
+
+def test_extensions_are_found_by_name(files: dict[tuple[str, str], Path]) -> None:
+    path = files["image", "rice"]
+    ref = Ref(PosixStore(path.parent).url, path.name, "a")
+    found = extension(ref, "QUALITY")
+    assert found is not None
+    assert found.shape == SHAPES["image"]
+    assert extension(ref, "OTHER") is None
+
+
+def test_what_is_no_image_is_refused(files: dict[tuple[str, str], Path]) -> None:
+    path = files["image", "rice"]
+    ref = Ref(PosixStore(path.parent).url, path.name, "b")
+    for hdu in (0, 7):
+        with pytest.raises(BadInput, match="no image"):
+            stored(ref, hdu)
