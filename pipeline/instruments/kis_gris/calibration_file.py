@@ -15,6 +15,7 @@ from pipeline.step import ReferenceFile
 
 F64 = NDArray[np.float64]
 _MOST_IMAGES: Final = 1e6
+_FEWEST_ROWS: Final = 2
 
 
 class CalibrationImage(NamedTuple):
@@ -81,6 +82,13 @@ def read_atlas(path: str) -> Atlas:
             file=path,
             advice="write wavelength in air in Angstrom and intensity in each line; # begins a remark",
         ) from error
+    if len(rows) < _FEWEST_ROWS or not np.isfinite(rows).all() or not np.percentile(rows[:, 1], 98) > 0:
+        raise BadInput(
+            "the atlas holds no spectrum",
+            file=path,
+            found=f"{len(rows)} lines of numbers",
+            advice="write wavelength in air in Angstrom and intensity, numbers above 0 alone",
+        )
     rows = rows[np.argsort(rows[:, 0])]
     return Atlas(rows[:, 0], rows[:, 1] / np.percentile(rows[:, 1], 98), "SIMULATED" in text[:400])
 

@@ -60,11 +60,12 @@ def gain_of(flat: F64, dark: F64, beams: int, *, deepest: float = 0.006, smooth:
     lines the profile is 1, so that fixed patterns stay in the gain to the last bit.
     """
     light = flat - dark
-    middle = float(np.median(light))
+    middle = float(np.nanmedian(light))
     low, high = _ALIVE
-    spread = _ROBUST * float(np.median(np.abs(dark - np.median(dark))))
-    dead = (light < low * middle) | (light > high * middle)
-    dead |= np.abs(dark - np.median(dark)) > _STUCK * max(spread, 1e-9)
+    black = float(np.nanmedian(dark))
+    spread = _ROBUST * float(np.nanmedian(np.abs(dark - black)))
+    dead = ~np.isfinite(light) | (light < low * middle) | (light > high * middle)
+    dead |= np.abs(dark - black) > _STUCK * max(spread, 1e-9)
     light = np.where(dead, np.nan, light)
     spectra = [_beam(part) for part in np.split(light, beams, axis=1)]
     spectrum = np.mean([one / continuum for one, continuum, _ in spectra], axis=0)

@@ -17,6 +17,8 @@ from pipeline.step import Params, ReferenceNeed, References, step
 
 CUBE: Final = ("stokes", "wavelength", "y", "x")
 _PARAMETERS: Final = 4
+#: Condition number of a modulation that tells nothing; those of polarimeters are 2 to 5.
+_UNSOLVABLE: Final = 100.0
 
 
 class DemodulationParams(Params):
@@ -43,7 +45,7 @@ def _shape(params: DemodulationParams, shape: tuple[int, ...]) -> tuple[int, ...
 
 @step(
     "demodulate",
-    version=1,
+    version=2,
     prstep="DEMODULATION",
     instrument="kis_gris",
     takes=("ADU",),
@@ -106,6 +108,7 @@ def _inverse(
                 found=" x ".join(map(str, matrix.values.shape)),
                 advice=f"write it as beam x state x Stokes: {' x '.join(map(str, wanted))}",
             )
+        _require_solvable(matrix.values.reshape(-1, _PARAMETERS), references["modulation"].path)
         whole = matrix.values / matrix.values[..., 0].mean()
         found = np.linalg.pinv(whole.reshape(-1, _PARAMETERS)).reshape(_PARAMETERS, *wanted[:2])
         return told(frame, references["modulation"], simulated=matrix.simulated), found
@@ -120,6 +123,7 @@ def _inverse(
             advice="add the matrix of the day's polarimetric calibration to the context",
         )
     one = np.array([[frame.keyword(name, float) for name in row] for row in names])
+    _require_solvable(one, frame.source)
     both = np.stack(
         [one if beam == 0 else one * [[1.0], [-1.0], [-1.0], [-1.0]] for beam in range(params.beams)]
     )
@@ -129,6 +133,19 @@ def _inverse(
         "no polarimetric calibration was at hand",
         mode="HEADER-COEFFICIENTS",
     ), found
+
+
+def _require_solvable(matrix: NDArray[np.float64], file: str) -> None:
+    """Refuse a modulation that does not tell the four parameters apart: what comes of it is none of them."""
+    condition = float(np.linalg.cond(matrix)) if np.isfinite(matrix).all() else np.inf
+    if not condition < _UNSOLVABLE:
+        raise BadInput(
+            "the modulation does not tell the four Stokes parameters apart",
+            file=file,
+            keyword="modulation",
+            found=f"condition number {condition:.3g}, more than {_UNSOLVABLE:g}",
+            advice="use the matrix of the day's polarimetric calibration, beam x state x Stokes",
+        )
 
 
 def _placed(made: Frame, params: DemodulationParams) -> Frame:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.kis_gris import facts
 from pipeline.instruments.kis_gris.calibration_file import read_image, require_shape, told
@@ -17,6 +18,8 @@ from pipeline.step import Params, ReferenceFile, ReferenceNeed, References, step
 
 #: Frames of the detector: states of the modulation, wavelengths, rows of both beams.
 RAW: Final = ("state", "wavelength", "y")
+#: Part of a flat's pixels that have to be numbers.
+_FEWEST: Final = 0.5
 DARK: Final = ReferenceNeed(
     "dark", "the mean dark of the day, FITS, of the detector's shape (wavelength, x)", optional=True
 )
@@ -117,6 +120,16 @@ def gain(flat: ReferenceFile, dark: ReferenceFile | None, params: FlatParams) ->
     black = dark.load(read_image) if dark is not None else None
     none = np.zeros_like(light.values)
     level = none if black is None else black.values * (light.images / black.images)
+    lit = light.values - level
+    known = np.isfinite(lit)
+    if known.mean() < _FEWEST or not np.median(lit[known]) > 0:
+        raise BadInput(
+            "the flat has no light above its dark",
+            file=flat.path,
+            found=f"{known.mean():.0%} of its pixels are numbers, median "
+            f"{np.median(lit[known]) if known.any() else np.nan:g}",
+            advice="add the mean flat and dark of the day anew: heliolake context add",
+        )
     return gain_of(light.values, level, params.beams, deepest=params.deepest_continuum, smooth=params.smooth)
 
 

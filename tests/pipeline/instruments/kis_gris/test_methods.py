@@ -142,6 +142,14 @@ def test_an_atlas_is_two_columns_or_refused_with_what_to_do(tmp_path: Path) -> N
         read_atlas(str(bad))
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n", "15650 nan\n" * 60, "15650 0\n" * 60, "15650 1\n"])
+def test_an_atlas_without_a_spectrum_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "gris_atlas_1565.txt"
+    path.write_text(text)
+    with pytest.raises(BadInput, match="no spectrum"):
+        read_atlas(str(path))
+
+
 def test_the_real_atlas_has_the_listed_lines_where_they_are_said_to_be(real_data: Path) -> None:
     folder = real_data.parent / "atlas"
     if not folder.is_dir():
