@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.frame import Frame
 from pipeline.kernels.backend import BackendName
 from pipeline.kernels.deconvolve import Transfer, convolved
-from pipeline.kernels.fill import fill_gaps
+from pipeline.kernels.fill import continued
 from pipeline.quality import Quality, flagged
 from pipeline.read_only import read_only
 
@@ -54,7 +54,7 @@ def flag_unknown_light(
     if not lost + over or gaps.all():
         return after
     unknown = gaps | saturated
-    filled = fill_gaps(before.data, gaps) if lost else before.data
+    filled = continued(before.data, gaps) if lost else before.data
     sources = np.where(unknown, np.maximum(filled, np.float32(0.0)), np.float32(0.0))
     scattered = convolved(sources, transfer, where=where)
     least = np.sqrt(variance_at(filled)).astype(np.float32)

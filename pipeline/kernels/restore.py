@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.kernels.backend import backend
 from pipeline.kernels.deconvolve import Transfer
-from pipeline.kernels.fill import fill_gaps
+from pipeline.kernels.fill import continued
 from pipeline.kernels.starlet import Response, add_significant, responses, smoothed
 from pipeline.read_only import read_only
 
@@ -115,8 +115,8 @@ def restore(
     if missing.all():
         return Restored(image.copy(), variance.copy() if with_variance else None)
     frame = _Padded.of(image.shape, transfer.shape)
-    filled = fill_gaps(image, missing) if missing.any() else image
-    noise = fill_gaps(variance, missing) if missing.any() else variance
+    filled = continued(image, missing) if missing.any() else image
+    noise = continued(variance, missing) if missing.any() else variance
     unseen = missing.astype(np.uint8)
     if at_least is not None:
         unseen[at_least & ~missing] = _AT_LEAST

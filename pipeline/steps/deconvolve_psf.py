@@ -13,7 +13,7 @@ from scipy.ndimage import minimum_filter
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.kernels.deconvolve import Transfer, padded_shape, transfer_function
-from pipeline.kernels.fill import fill_gaps
+from pipeline.kernels.fill import continued
 from pipeline.kernels.noise_level import noise_level
 from pipeline.kernels.restore import Restored, RestoreSettings, restore
 from pipeline.kernels.starlet import smoothed
@@ -172,13 +172,13 @@ def _without_core(frame: Frame, params: DeconvolvePsfParams, psf: Psf) -> Frame:
 
 def _variance(frame: Frame, params: DeconvolvePsfParams, missing: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Of the image's noise; from what is given, else the frame's plane, else the image; finite everywhere."""
-    filled = fill_gaps(frame.data, missing) if missing.any() else frame.data
+    filled = continued(frame.data, missing) if missing.any() else frame.data
     plane = frame.uncertainty
     if params.read_noise is None and params.event is None and plane is not None and np.isfinite(plane).any():
         square = np.square(plane)
         unknown = ~np.isfinite(square) | (square <= 0)
         # A pixel's own noise must not decide how much of it is noise: its neighbours' is taken with it.
-        return _faintly_smoothed(fill_gaps(square, unknown) if unknown.any() else square)
+        return _faintly_smoothed(continued(square, unknown) if unknown.any() else square)
     constant, slope = _line(frame, params)
     light = np.maximum(_faintly_smoothed(np.ascontiguousarray(filled)), np.float32(0.0))
     return np.float32(constant) + np.float32(slope) * light

@@ -160,6 +160,16 @@ def test_gaps_are_filled_with_what_their_surroundings_suggest() -> None:
     assert np.isnan(nothing).all()
 
 
+def test_a_field_that_ends_in_a_dark_sky_is_not_lit_from_outside() -> None:
+    one = seen()
+    y, x = np.mgrid[:SIZE, :SIZE]
+    r = np.hypot(x - SIZE / 2, y - SIZE / 2)
+    image = np.where(r > 78, np.float32(np.nan), one.image)
+    data = restore(image, one.variance, one.transfer).data
+    rim = (r > 70) & (r < 76)
+    assert data[rim].mean() == pytest.approx(found().data[rim].mean(), rel=0.15)
+
+
 def test_a_saturated_pixel_is_a_lower_bound() -> None:
     one = seen()
     full = np.float32(900.0)
