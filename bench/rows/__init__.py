@@ -19,6 +19,7 @@ NAMES: Final = (
     "chain",
     "dask",
     "deconvolution",
+    "restoration",
     "photometry",
     "series",
     "ingest",
