@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar as months
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from math import inf
 from typing import Any, Final
@@ -19,7 +19,8 @@ from lake.archive.asking import Asker, OfLake
 from lake.archive.pages.rendering import page
 from lake.errors import BadInput
 from lake.lake import Lake
-from lake.releases import finding
+from lake.releases.facets import facets
+from lake.releases.finding import Wanted
 from lake.releases.overview import Holding, calendar, first_files, holdings
 from lake.releases.search import listing
 
@@ -27,7 +28,15 @@ router = APIRouter(include_in_schema=False)
 
 _SHOWN: Final = 25
 """Results on one page."""
-_COUNTED: Final = 10_000
+_RARE: Final = (
+    *("exposure_min", "exposure_max", "campaign", "kind", "x", "y", "radius"),
+    *("polarimetric", "spectroscopic", "embargoed"),
+)
+"""What few ask for: the form shows it when it is asked for, or opened."""
+_NARROWED: Final = ("instrument", "level", "year", "target", "campaign", "kind")
+"""Facets by which a search may go on, in this order."""
+_VALUES: Final = 8
+"""Values of a facet that are offered."""
 _NEW: Final = 6
 _YEARS: Final = (1600, 2400)
 _FULL: Final = 4
@@ -43,7 +52,7 @@ def home(request: Request, lake: OfLake, principal: Asker) -> HTMLResponse:
     )
     shown: list[dict[str, Any]] = []
     for one in latest[:_NEW]:
-        wanted = finding.Wanted(instrument=one.instrument, since=one.last, status="ACTIVE")
+        wanted = Wanted(instrument=one.instrument, since=one.last, status="ACTIVE")
         shown += listing(lake, wanted, principal=principal, limit=1)["releases"]
     return page(
         request,
@@ -61,12 +70,12 @@ def search(request: Request, lake: OfLake, principal: Asker) -> HTMLResponse:
     given = {name: value for name, value in words.items() if name in Paged.model_fields}
     mistakes: dict[str, str] = {}
     found: dict[str, Any] = {"releases": [], "more": ""}
-    number = 0
+    counted: dict[str, Any] = {"count": 0, "more": False, "facets": {}}
     try:
         asked = Paged.model_validate({"limit": _SHOWN, **given})
         wanted = asked.wanted()
         found = listing(lake, wanted, principal=principal, limit=asked.limit, after=asked.after)
-        number = finding.count(lake, wanted, principal, _COUNTED + 1)
+        counted = facets(lake, wanted, principal)
     except ValidationError as error:
         mistakes = {str(one["loc"][0]): _sentence(one["msg"]) for one in error.errors() if one["loc"]}
     except BadInput as error:
@@ -80,10 +89,12 @@ def search(request: Request, lake: OfLake, principal: Asker) -> HTMLResponse:
         holdings=there,
         levels=_levels(there, given.get("instrument", "")),
         asked=without,
+        rare=any(name in _RARE for name in without),
         mistakes=mistakes,
         found=found["releases"],
-        number=min(number, _COUNTED),
-        more=number > _COUNTED,
+        number=counted["count"],
+        more=counted["more"],
+        narrower=list(_narrower(without, counted["facets"])),
         following=urlencode(without | {"after": found["more"]}) if found["more"] else "",
         beginning=urlencode(without) if "after" in given else "",
         chips=_chips(without),
@@ -114,6 +125,30 @@ def days(request: Request, lake: OfLake, principal: Asker) -> HTMLResponse:
         days_with_data=len(found),
         months=[_month(year, month, found) for month in range(1, 13)] if chosen else [],
     )
+
+
+def _narrower(
+    asked: Mapping[str, str], counted: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> Iterator[tuple[str, list[tuple[str, int, str]]]]:
+    """Facets whose values differ among what was found: of each value how many have it, and the question."""
+    for name in _NARROWED:
+        values = counted.get(name, ())
+        if name in asked or len(values) < 2:
+            continue
+        yield (
+            name,
+            [
+                (str(one["value"]), one["count"], urlencode({**asked, **_with(name, one["value"])}))
+                for one in values[:_VALUES]
+            ],
+        )
+
+
+def _with(facet: str, value: Any) -> dict[str, str]:
+    """A value of a facet in the words of a search."""
+    if facet != "year":
+        return {facet: str(value)}
+    return {"since": f"{value:04d}-01-01", "until": f"{value + 1:04d}-01-01"}
 
 
 def _levels(there: Sequence[Holding], instrument: str) -> list[str]:

@@ -37,12 +37,14 @@ def release(
     after: Annotated[str, Query(max_length=250)] = "",
 ) -> HTMLResponse:
     """A release; of a withdrawn one what is left."""
-    document = show(lake, product, principal, most=1)
+    document = show(lake, product, principal, most=_FILES + 1)
     about = document["release"]
     name = name_of(about)
     if about["status"] == "WITHDRAWN":
         return tombstone(request, lake, document)
-    _, _, found = listed_files(lake, name, principal, limit=_FILES + 1, after=after)
+    found = document["files"]
+    if after:
+        _, _, found = listed_files(lake, name, principal, limit=_FILES + 1, after=after)
     files = found[:_FILES]
     return page(
         request,

@@ -174,6 +174,19 @@ def test_a_search_says_what_cannot_be_and_keeps_what_was_typed(
     assert "the time span is empty" in empty.text
 
 
+def test_a_search_offers_how_to_go_on(client: TestClient, served: dict[str, Served], hostile: str) -> None:
+    page = looked_at(client, "/search?observation=*_obs")
+    links = [attributes.get("href") or "" for _, attributes in page.tags]
+    narrower = next(one for one in links if "instrument=archived" in one and one.startswith("/search"))
+    found = looked_at(client, narrower)
+    assert "2 releases" in found.text
+    assert not any("instrument=hostile" in (one.get("href") or "") for _, one in found.tags)
+    year = looked_at(client, "/search?instrument=archived&since=2021-01-01&until=2022-01-01")
+    assert "2 releases" in year.text
+    wrong = client.get("/search?x=5")
+    assert (wrong.status_code, 'role="alert"' in wrong.text) == (422, True)
+
+
 def test_the_calendar_leads_to_the_releases_of_a_day(client: TestClient, served: dict[str, Served]) -> None:
     page = looked_at(client, "/calendar?instrument=archived&year=2021")
     day = next(
