@@ -25,6 +25,7 @@ from lake.archive import (
     values,
 )
 from lake.archive.asking import OfLake
+from lake.archive.linked_operations import add_links
 from lake.archive.looks import Looks
 from lake.archive.pages import errors
 from lake.archive.sessions import Seal
@@ -58,6 +59,10 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         429: "Too many requests, downloads, or tokens that were not good.",
         503: "A service is lost; try again.",
     }.items()
+}
+#: Outside of what is for programs people are told on a page.
+_OF_PAGES: Final[dict[int | str, dict[str, Any]]] = {
+    status: one | {"content": {**one["content"], "text/html": {}}} for status, one in PROBLEMS.items()
 }
 _service = APIRouter(tags=["service"])
 
@@ -103,7 +108,7 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
         app.include_router(router, prefix="/api/v1", responses=PROBLEMS)
     for router in pages.ROUTERS:  # before those for programs: of a DOI both know the address
         app.include_router(router)
-    app.include_router(citable.landing_router, responses=PROBLEMS)
+    app.include_router(citable.landing_router, responses=_OF_PAGES)
     app.state.measures = Measures()
     app.add_middleware(Traffic, limits=app.state.surroundings.limits, measures=app.state.measures)
     app.add_middleware(_Guarded)
@@ -116,7 +121,9 @@ class _Archive(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The description of its interface."""
         if self.openapi_schema is None:
-            for path in super().openapi()["paths"].values():
+            paths = super().openapi()["paths"]
+            add_links(paths)
+            for path in paths.values():
                 for operation in path.values():
                     if "security" in operation:
                         operation["security"] = [{}, *operation["security"]]

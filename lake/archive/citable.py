@@ -48,7 +48,10 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 }
 _LANDED: Final[dict[int | str, dict[str, Any]]] = _ANSWERS | {
     406: {"description": "It has no such form.", "content": {"application/problem+json": {}}},
-    410: _ANSWERS[200] | {"description": "It was withdrawn; what it was, and why it is not there any more."},
+    410: {
+        "description": "It was withdrawn; what it was, and why it is not there any more.",
+        "content": {**_ANSWERS[200]["content"], "text/html": {}},
+    },
 }
 
 
