@@ -26,6 +26,7 @@ NAMES: Final = (
     "reductions",
     "access",
     "search",
+    "load",
     "lasco",
     "lars",
     "fluctuation",

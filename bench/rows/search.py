@@ -19,12 +19,13 @@ from lake.catalogue.session import transaction
 from lake.governance.policy import PUBLIC
 from lake.lake import Lake
 from lake.releases import finding
+from lake.releases.facts import Shows
 from lake.releases.finding import Place, Wanted
 from lake.releases.search import listing
 
 _PAGE: Final = 100
-_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_MINUTES: Final = 10
+FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+MINUTES: Final = 10
 """Between two releases of any instrument."""
 _FILL: Final = """
 WITH n AS (
@@ -43,10 +44,14 @@ p AS (
   INSERT INTO product (observation_id, level, name, last_version)
   SELECT o.id, n.level, o.scope || ':' || o.name || '.l' || replace(n.level, '.', 'p'), 1
   FROM o JOIN n USING (n) RETURNING id, observation_id, name)
-INSERT INTO release (product_id, version, status, scope, level, dataset, draft_key, date_beg, date_end)
+INSERT INTO release (
+  product_id, version, status, scope, level, dataset, draft_key, date_beg, date_end, wave_min, wave_max,
+  mu_min, mu_max, targets)
 SELECT p.id, 1,
        CASE WHEN n.n % 5000 = 0 THEN 'WITHDRAWN' WHEN n.n % 3 = 0 THEN 'SUPERSEDED' ELSE 'ACTIVE' END,
-       o.scope, n.level, split_part(p.name, ':', 2) || '.v0001', 'k', n.begun, n.begun + n.length
+       o.scope, n.level, split_part(p.name, ':', 2) || '.v0001', 'k', n.begun, n.begun + n.length,
+       100 + n.n % 4001 * 0.1, 101 + n.n % 4001 * 0.1, n.n % 100 * 0.01, n.n % 100 * 0.01,
+       ARRAY['region ' || n.n % 9973]
 FROM p JOIN o ON o.id = p.observation_id JOIN n USING (n)
 """
 
@@ -55,7 +60,7 @@ def rows(setting: Setting) -> Iterator[Row | Skipped]:
     """A page of each kind of question, at any time of twenty years."""
     number = setting.pick(1_000_000, 5_000)
     with running_home(setting, "search") as home, Lake.open(home.lake_config()) as lake:
-        _fill(lake, number)
+        fill(lake, number)
         chance = random.Random(1)
         for name, ask in _kinds(number).items():
             worst = [_slowest(lake, ask, chance, setting.pick(40, 2)) for _ in range(setting.pick(5, 2))]
@@ -69,8 +74,11 @@ def rows(setting: Setting) -> Iterator[Row | Skipped]:
             )
 
 
-def _fill(lake: Lake, number: int) -> None:
+def fill(lake: Lake, number: int) -> None:
+    """Releases of twenty-five instruments, ten minutes apart, with what they show."""
     with transaction(lake.sessions) as session:
+        if session.scalar(select(Release.id).where(Release.scope == "instrument0").limit(1)):
+            return  # in a quick run subjects share a home
         session.execute(text(_FILL), {"number": number})
     with lake.engine.connect() as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
@@ -81,10 +89,10 @@ Asked = tuple[Wanted, str]
 
 
 def _kinds(number: int) -> dict[str, Callable[[random.Random], Asked]]:
-    years = timedelta(minutes=number * _MINUTES)
+    years = timedelta(minutes=number * MINUTES)
 
     def within(chance: random.Random, wanted: Wanted, length: timedelta) -> Asked:
-        since = _FIRST + chance.random() * years
+        since = FIRST + chance.random() * years
         return replace(wanted, since=since, until=since + length), ""
 
     def instrument(chance: random.Random) -> str:
@@ -93,7 +101,7 @@ def _kinds(number: int) -> dict[str, Callable[[random.Random], Asked]]:
     day = timedelta(days=1)
 
     def far(chance: random.Random) -> str:
-        return Place(_FIRST + chance.random() * years, "instrument1", "obs1").token
+        return Place(FIRST + chance.random() * years, "instrument1", "obs1").token
 
     return {
         "a day of an instrument": lambda one: within(one, Wanted(instrument(one)), day),
@@ -108,12 +116,17 @@ def _kinds(number: int) -> dict[str, Callable[[random.Random], Asked]]:
         ),
         "what was withdrawn": lambda one: within(one, Wanted(status="WITHDRAWN"), 300 * day),
         "a name that ends so": lambda one: (
-            Wanted(pattern=f"*{(_FIRST + one.random() * years):%m%d_%H}*"),
+            Wanted(pattern=f"*{(FIRST + one.random() * years):%m%d_%H}*"),
             "",
         ),
         "a name with a year in it": lambda one: (Wanted(pattern=f"*_20{one.randrange(19):02d}*"), ""),
         "two words": lambda one: (Wanted(words=f"region {one.randrange(9973)}"), ""),
         "a word that a fortieth have": lambda one: (Wanted(words=f"{100 + one.randrange(40)}"), ""),
+        "wavelengths that a few hundred have": lambda one: (
+            Wanted(shows=Shows(wave_max=100.01 + 0.0001 * one.randrange(900))),
+            "",
+        ),
+        "a target": lambda one: (Wanted(shows=Shows(target=f"region {one.randrange(9973)}")), ""),
         "a searchable value": lambda one: (Wanted(meta={"target": f"region {one.randrange(9973)}"}), ""),
     }
 
@@ -143,8 +156,8 @@ def _plainly(lake: Lake, wanted: Wanted, after: str) -> float:
     if wanted.until is not None:
         query = query.where(Release.date_beg < wanted.until)
     if after:
-        place = Place.of(after).begun or _FIRST
-        query = query.offset(int((place - _FIRST) / timedelta(minutes=_MINUTES)))
+        place = Place.of(after).begun or FIRST
+        query = query.offset(int((place - FIRST) / timedelta(minutes=MINUTES)))
     began = time.perf_counter()
     with transaction(lake.sessions) as session:
         session.execute(query).all()

@@ -1,0 +1,145 @@
+"""The archive under load: a million releases asked for over HTTP, fifty questions a second for a minute.
+
+Each question has its moment, whether or not those before it were answered, and its time counts from then: an
+archive that falls behind shows it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import local
+from typing import Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from bench.home import running_home
+from bench.measure import Aim, Row, Sample, Skipped
+from bench.rows.search import FIRST, MINUTES, fill
+from bench.setting import Setting
+from cluster.home.home import Home
+from lake.lake import Lake
+
+_RATE: Final = 50
+_ASKERS: Final = 64
+_API: Final = "/api/v1"
+
+
+class Answer(NamedTuple):
+    """Which kind of question was asked, how it was answered, and after how many seconds."""
+
+    kind: str
+    status: int
+    seconds: float
+
+
+def rows(setting: Setting) -> Iterator[Row | Skipped]:
+    """Time until a question is answered, of the slowest of a hundred, with how many failed."""
+    number, seconds = setting.pick(1_000_000, 5_000), setting.pick(60, 2)
+    with running_home(setting, "load") as home:
+        with Lake.open(home.lake_config()) as lake:
+            fill(lake, number)
+        with _served(home) as address:
+            questions = _questions(number, _RATE * seconds)
+            alone = [_ask(address, kind, path, time.monotonic()) for kind, path in questions[: 5 * seconds]]
+            answers = _asked(address, questions)
+    errors = sum(one.status != 200 for one in answers)
+    yield Row(
+        f"archive over HTTP, {number} releases, {_RATE} requests/s for {seconds} s: p99",
+        Sample((_p99(answers),)),
+        Sample((_p99(alone),)),
+        "one question after the other",
+        aim=Aim(most=0.1, text="≤ 100 ms"),
+        notes=(f"{errors} errors; median {statistics.median(one.seconds for one in answers):.4f} s",),
+        numbers={"errors": errors}
+        | {f"p99 of {kind}": _p99([one for one in answers if one.kind == kind]) for kind in _kinds(answers)},
+    )
+
+
+def _kinds(answers: Sequence[Answer]) -> list[str]:
+    return sorted({one.kind for one in answers})
+
+
+def _p99(answers: Sequence[Answer]) -> float:
+    times = sorted(one.seconds for one in answers)
+    return times[min(len(times) - 1, int(len(times) * 0.99))]
+
+
+def _questions(number: int, many: int) -> list[tuple[str, str]]:
+    """Kinds and addresses of what visitors ask, most often what they ask most often."""
+    chance, years = random.Random(1), timedelta(minutes=number * MINUTES)
+
+    def span(days: float) -> dict[str, str]:
+        since = FIRST + chance.random() * years
+        return {"since": since.isoformat(), "until": (since + timedelta(days=days)).isoformat()}
+
+    def instrument() -> str:
+        return f"instrument{chance.randrange(25)}"
+
+    def one() -> tuple[str, str, dict[str, str]]:
+        kinds = (
+            ("a day of an instrument", "/releases", {"instrument": instrument(), **span(1)}),
+            ("a day of all", "/releases", span(1)),
+            ("years of a level", "/releases", {"instrument": instrument(), "level": "1.5", **span(2000)}),
+            ("two words", "/releases", {"words": f"region {chance.randrange(9973)}"}),
+            ("wavelengths", "/releases", {"wave_min": "300", "wave_max": "300.01", **span(30)}),
+            ("a count", "/count", {"instrument": instrument(), **span(30)}),
+            ("facets of a month", "/facets", {"instrument": instrument(), **span(30)}),
+        )
+        return chance.choice(kinds)
+
+    asked = (one() for _ in range(many))
+    return [(kind, f"{_API}{path}?{urlencode(words)}") for kind, path, words in asked]
+
+
+def _asked(address: str, questions: Sequence[tuple[str, str]]) -> list[Answer]:
+    begin = time.monotonic() + 0.5
+    with ThreadPoolExecutor(_ASKERS) as pool:
+        waiting = []
+        for place, (kind, path) in enumerate(questions):
+            due = begin + place / _RATE
+            time.sleep(max(0.0, due - time.monotonic()))
+            waiting.append(pool.submit(_ask, address, kind, path, due))
+        return [one.result() for one in waiting]
+
+
+_mine = local()
+
+
+def _ask(address: str, kind: str, path: str, due: float) -> Answer:
+    connection = getattr(_mine, "connection", None)
+    try:
+        if connection is None or _mine.address != address:
+            connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+            _mine.connection, _mine.address = connection, address
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        status = answer.status
+    except (OSError, http.client.HTTPException):
+        _mine.connection, status = None, 0
+    return Answer(kind, status, time.monotonic() - due)
+
+
+@contextmanager
+def _served(home: Home) -> Iterator[str]:
+    """The address of the archive of a home, which runs as its command within the block."""
+    code = "from heliolake.cli import main; main()"
+    line = [sys.executable, "-c", code, "--home", str(home.path), "serve", "--port", "0", "--rate", "0"]
+    where = Path(__file__).parents[2]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=where) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            yield next(word for word in said.split() if word.startswith("http")).rstrip("/;")
+        finally:
+            process.terminate()
+            process.wait(60)
