@@ -123,6 +123,8 @@ class InversionParams(Params):
         for name, least in (*self.fixed.items(), *((name, low) for name, (low, _) in self.bounds.items())):
             if known[name].logarithm and not least > 0:
                 raise ValueError(f"{name} is above 0, and so are its bounds and what it is held at")
+        if "filling" in {*self.fixed, *self.bounds} and not getattr(self, "filling_factor", True):
+            raise ValueError("the filling factor is held or bounded only where filling_factor is true")
         if "azimuth" in self.bounds:
             raise ValueError("azimuths go round and have no bounds; fixed holds them")
         return self

@@ -193,6 +193,7 @@ def test_what_cannot_be_inverted_is_put_aside(
         ("lines: [Fe I 6302.5], weights: [0, 1, 1]", "positive"),
         ("lines: [Fe I 6302.5], bounds: {field: [9, 1]}", "lower one first"),
         ("lines: [Fe I 6302.5], bounds: {azimuth: [0, 90]}", "go round"),
+        ("lines: [Fe I 6302.5], fixed: {filling: 0.5}", "filling_factor is true"),
         ("lines: [Fe I 6302.5], bounds: {width: [-1, 2]}", "above 0"),
         ("lines: [Fe I 6302.5], fixed: {damping: 0}", "above 0"),
     ],
