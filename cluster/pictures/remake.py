@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from distributed import Client, wait
+from distributed import Client, fire_and_forget, wait
 
 from cluster.pictures.beside import Shown, draw_stored, stands
 from cluster.pictures.films import Script, script_of, shoot
@@ -24,6 +25,7 @@ from pipeline.errors import BadInput as PipelineBadInput
 
 Progress = Callable[[int, int, str], None]
 
+_log = logging.getLogger(__name__)
 #: Files that a worker is given at once, and such pieces on their way for each worker.
 _PIECE: Final = 16
 _AHEAD: Final = 2
@@ -113,6 +115,15 @@ def remake(
             for ending in endings:
                 made.add(ending, film=True)
     return made
+
+
+def redraw_later(client: Client, lake: Lake, releases: Sequence[Mapping[str, Any]]) -> None:
+    """Have pictures made of releases that are ACTIVE again, when workers have time: they lost theirs."""
+    try:
+        for piece in _pieces(lake, [dict(one) for one in releases if one.get("again")]):
+            fire_and_forget(client.submit(draw_all, piece, anew=False, pure=False, priority=-100))
+    except Exception as error:  # `heliolake preview` says it again, to a person
+        _log.warning("no pictures of what is ACTIVE again: %s: %s", type(error).__name__, error)
 
 
 def _pieces(lake: Lake, releases: Iterable[dict[str, Any]]) -> Iterator[list[Shown]]:

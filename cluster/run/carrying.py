@@ -18,6 +18,7 @@ from distributed import Client
 
 from cluster.connect import connected
 from cluster.pictures.films import shoot_later
+from cluster.pictures.remake import redraw_later
 from cluster.plan.units import PlannedUnit
 from cluster.run import publish
 from cluster.run.alike import AllAlike, FirstFailures
@@ -273,6 +274,7 @@ class Carrying:
 
     def _publish(self, client: Client, among: Collection[str] | None = None) -> list[dict[str, Any]]:
         made = list(publish.complete_products(self.plan, self.settled, among))
+        redraw_later(client, self.lake, made)
         shoot_later(client, self.lake, made)
         return made
 

@@ -352,7 +352,8 @@ def _written(block: xr.Dataset, index: int, target: Target) -> dict[str, Any]:
     made = _write_one(block, index, target)
     outcome = made.outcome
     if outcome.status is Status.DONE or outcome.step == "write":
-        outcome = outcome.took("write", time.perf_counter() - begin)
+        spent = time.perf_counter() - begin - outcome.seconds.get("preview", 0.0)
+        outcome = outcome.took("write", spent)
     told = {"outcome": outcome, "worker": this_worker(), "memory": peak_memory()}
     return made.model_copy(update=told).model_dump(mode="json")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Request
@@ -10,6 +10,7 @@ from fastapi import Request
 from lake.names import version_token
 
 API = "/api/v1"
+_OF_FILE: Final = ("header", "about", "location", "preview", "quality", "scene")
 
 
 def name_of(release: dict[str, Any]) -> str:
@@ -27,7 +28,7 @@ def file_with_links(release: dict[str, str], file: dict[str, Any]) -> dict[str, 
     """A file without the place where it lies: that is the data centre's own matter."""
     kept = {name: value for name, value in file.items() if name != "path"}
     base = f"{release['self']}/files/{quote(file['name'])}"
-    links = {"content": base} | {name: f"{base}/{name}" for name in ("header", "about", "location")}
+    links = {"content": base} | {name: f"{base}/{name}" for name in _OF_FILE}
     return kept | {"links": links}
 
 
@@ -49,6 +50,7 @@ def links_of(request: Request, release: dict[str, Any]) -> dict[str, str]:
         "script": f"{mine}/script",
         "download": f"{mine}/download",
         "metadata": f"{mine}/metadata",
+        "movie": f"{mine}/movie",
     }
 
 

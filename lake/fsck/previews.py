@@ -8,20 +8,23 @@ from typing import Final
 
 from lake.fsck.difference import Difference, Look
 from lake.fsck.storage import is_old
+from lake.names import level_token, version_token
 from lake.storage import previews
 from lake.storage.previews import preview_key
-from lake.storage.store import Found
+from lake.storage.store import PREVIEWS, Found, scope_key
 
 _MAKE: Final = "heliolake preview"
 
 
 def stale_previews(look: Look) -> Iterator[Difference]:
     """Pictures of what is not ACTIVE any more, and what dead writers of pictures left."""
-    shown = _shown(look)
+    shown, on_their_way = _shown(look), tuple(_drafts(look))
     store = look.lake.store
     for found in _kept(look):
         if found.path in shown or not is_old(found, look.grace_seconds):
             continue  # a young one may be of a product that is about to be published
+        if any(found.path.startswith(where) and found.path.endswith(end) for where, end in on_their_way):
+            continue  # a run takes as long as it takes
         why = (
             f"a writer of pictures (pid {found.writer}) died"
             if found.writer is not None
@@ -61,6 +64,14 @@ def _dropped(look: Look, path: str) -> tuple[str, ...]:
 def _kept(look: Look) -> Iterator[Found]:
     for scope in [""] if look.picture.scopes is None else look.picture.scopes:
         yield from previews.kept(look.lake.store, scope)
+
+
+def _drafts(look: Look) -> Iterator[tuple[str, str]]:
+    """How keys of pictures of releases that are being made begin and end."""
+    for one in look.picture.releases:
+        if one.status == "DRAFT":
+            end = f".{level_token(one.level)}.{version_token(one.version)}.fits.zip"
+            yield f"{PREVIEWS}/{scope_key(one.scope)}/", end
 
 
 def _shown(look: Look) -> dict[str, str]:

@@ -167,6 +167,19 @@ def test_an_older_version_loses_its_pictures_and_what_is_withdrawn_too(
     assert set(newer).isdisjoint(made)
     assert [bool(scene(lake, name)) for name in (*made, *newer)] == [False] * FRAMES + [True] * FRAMES
     assert previews.scene(lake.store, film) is None
+    assert processed(home, lake).more["releases"][0]["again"]  # the settings of before: version 1 comes back
+    for _ in range(600):
+        if all(scene(lake, name) for name in made):
+            break
+        time.sleep(0.2)
+    assert not any(scene(lake, name) for name in newer)
+    processed(home, lake, **{"register.scale_arcsec": 0.7})
+    for _ in range(600):
+        if all(scene(lake, name) for name in newer):
+            break
+        time.sleep(0.2)
+    assert not any(scene(lake, name) for name in made)
+    previews.drop(lake.store, film)
     previews.keep(lake.store, film, {"movie.webp": b"x"}, {})
     (stale,) = [one for one in differences(lake) if OBSERVATION in one["did"]]
     assert (stale["kind"], stale["repairable"], stale["did"]) == ("stale-preview", True, film)
