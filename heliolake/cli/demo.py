@@ -49,7 +49,7 @@ def demo(
             "--instrument",
             metavar="NAME",
             autocompletion=instrument_names,
-            help="Show this instrument: kis_gris, kis_lars, soho_lasco. Else AIA and HI.",
+            help="Show this instrument: aso_s_lst, kis_gris, kis_lars, soho_lasco. Else AIA and HI.",
         ),
     ] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the services running at the end.")] = False,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: Modules with a `TALE`, by instrument; the first one is told where nobody asks for another.
 _MODULES: Final = {
     "": "heliolake.demo.first",
+    "aso_s_lst": "heliolake.demo.lst",
     "kis_chrotel": "heliolake.demo.chrotel",
     "kis_gris": "heliolake.demo.gris",
     "kis_lars": "heliolake.demo.lars",

@@ -306,6 +306,7 @@ def _header(header: fits.Header, here: Pointing, found: Pointing, roll: Roll, na
         result.remove(card, ignore_missing=True)
     cards: dict[str, tuple[Any, str]] = {
         "CROTA2": (roll.degrees, "[deg] by correlation with the reference"),
+        "ROLLFND": (roll.degrees, "[deg] the same, kept where CROTA2 goes"),
         "CROTAOLD": (here.roll, "[deg] CROTA2 before that"),
         "ROLLERR": (roll.error, "[deg] one standard deviation of CROTA2"),
         "ROLLCLR": (roll.clearness, "peak of the correlation over the next one"),
