@@ -32,6 +32,7 @@ NAMES: Final = (
     "fluctuation",
     "milne",
     "chrotel",
+    "lst",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

@@ -145,10 +145,10 @@ def _sharpened(config: SimulationConfig, before: Made, after: Made) -> Story:
         heading="ASO-S LST, SDI in Lyman alpha, simulated",
         subheading=f"{before.name} → {after.name}",
         text=(
-            f"A part of the disk, of {_SIZE}² pixels, behind an aberrated pupil with scattering wings. Level 1 is "
-            "in numbers of the high gain, whose ratio to the low one is fitted to the exposure itself "
-            f"({before.header['HDRGAIN']:.3f}, true 16). Level 1.2 is deconvolved with a simulated PSF, as a "
-            "laboratory would have measured it; heliolake reduce psf estimates it from frames."
+            f"A part of the disk, of {_SIZE}² pixels, behind an aberrated pupil with scattering wings. "
+            "Level 1 is in numbers of the high gain, whose ratio to the low one is fitted to the exposure "
+            f"itself ({before.header['HDRGAIN']:.3f}, true 16). Level 1.2 is deconvolved with a simulated "
+            "PSF, as a laboratory would have measured it; heliolake reduce psf estimates it from frames."
         ),
         panels=(
             _panel(titles[0], before, cut[0], limits, "sdoaia304", captions[0], "DN"),
@@ -197,8 +197,9 @@ def _registered(config: SimulationConfig, before: Made, after: Made) -> Story:
         subheading=f"{before.name} → {after.name}",
         text=(
             f"The raw header has CROTA2 = {before.header['CROTA2']:.1f}°; it is {config.roll:.1f}°, and the "
-            f"Sun's centre lies {moved:.1f} pixels beside where the header has it. The limb gives the centre, a "
-            f"reference frame the roll: {after.header['CROTAOLD']:.2f}° became {after.header['ROLLFND']:.3f}°."
+            f"Sun's centre lies {moved:.1f} pixels beside where the header has it. The limb gives the "
+            f"centre, a reference frame the roll: {after.header['CROTAOLD']:.2f}° became "
+            f"{after.header['ROLLFND']:.3f}°."
         ),
         panels=(
             _panel(

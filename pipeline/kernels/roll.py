@@ -27,7 +27,7 @@ _COARSEST: Final = 4
 _CUT: Final = 3.0
 #: Parts that the rings are dealt out to, for the error.
 _PARTS: Final = 4
-_MOST_ANGLES, _MOST_RINGS = 8192, 192
+_MOST_ANGLES, _MOST_RINGS = 8192, 96
 
 
 class Roll(NamedTuple):

@@ -29,6 +29,8 @@ _TURNED: Final = 1.0 / 1440.0
 #: Samples along a side of the square on which centre and roll are matched, at most; and how often.
 _SIDE: Final = 512
 _ROUNDS: Final = 5
+#: Degrees from where a match begins beyond which it has lost its way.
+_NEAR: Final = 6.0
 #: The reference frame.
 NEED: Final = ReferenceNeed(
     "alignment",
@@ -170,7 +172,8 @@ def align_to_reference(frame: Frame, params: AlignParams, references: References
     here = pointing_of(frame.header, frame.source)
     days = _days(frame, here, onto.pointing, params)
     roll = _roll(frame.data, here, onto, params, days)
-    if roll.clearness < params.clearness:
+    clear = roll.clearness >= params.clearness
+    if not clear and not params.shift:
         return frame.with_caveat(
             f"align_to_reference: the image is too unlike its reference (clearness {roll.clearness:.1f}); "
             "CROTA2 is inherited",
@@ -178,9 +181,10 @@ def align_to_reference(frame: Frame, params: AlignParams, references: References
         )
     found = here
     if params.shift:
-        start = dataclasses.replace(here, roll=roll.degrees)
+        # A smooth corona may look like itself turned: then the match begins where the header has it.
+        start = dataclasses.replace(here, roll=roll.degrees if clear else here.roll)
         found, error = _matched(frame.data, start, onto, params, days)
-        if math.isnan(error):
+        if math.isnan(error) or abs(found.roll - start.roll) > _NEAR:
             raise BadInput(
                 "the image does not match its reference anywhere near",
                 file=frame.source,
@@ -242,6 +246,7 @@ def _roll(image: F32, here: Pointing, onto: Aligned, params: AlignParams, days: 
 def _matched(image: F32, start: Pointing, onto: Aligned, params: AlignParams, days: float) -> Matched:
     """Sun's centre and roll for which the image is the reference times a factor plus a constant.
 
+    The factor may go with twice the position angle and with the distance, as that of a polariser does.
     Least squares on the ring, each pixel over the mean at its distance, so that the inner corona does not
     decide alone; pixels far off (stars, ejections) are left out.
     """
@@ -256,11 +261,15 @@ def _matched(image: F32, start: Pointing, onto: Aligned, params: AlignParams, da
     course = _course(target, distance, ring)
     ring &= course > 0
     turning = np.asarray(west * up - north * right)
+    double = 2.0 * np.arctan2(north, west)
+    free = [np.ones_like(target)]
+    for wave in (target * np.cos(double), target * np.sin(double)):
+        free += [wave, wave * distance]
     found, error = start, math.nan
     for _ in range(_ROUNDS):
         values = sampled(image, *_places(found, west, north, found.roll))
         used = ring & np.isfinite(values)
-        columns = [target[used], right[used], up[used], turning[used], np.ones(int(used.sum()))]
+        columns = [one[used] for one in (target, right, up, turning, *free)]
         design = np.stack(columns, axis=1) / course[used][:, None]
         factor, shifts, error = _solved(design, values[used] / course[used])
         if not factor > 0:

@@ -22,6 +22,8 @@ _STALE: Final = re.compile(
     r"(CROTA[12]?|(PC|CD)[12]_[12]|[XY]CEN|LONPOLE|LATPOLE"
     r"|(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CNAME)[12][A-Z]|(PC|CD)[12]_[12][A-Z]|WCSNAME[A-Z])"
 )
+#: Flags that a pixel outside the field keeps: nothing there was lost, full or hit.
+_OUTSIDE: Final = np.uint16(~(Quality.MISSING | Quality.SATURATED | Quality.COSMIC_RAY) & 0xFFFF)
 
 
 class RegisterDiskParams(Params):
@@ -48,7 +50,7 @@ def _output_shape(params: RegisterDiskParams, shape: tuple[int, ...]) -> tuple[i
 
 @step(
     "register_disk",
-    version=1,
+    version=2,
     prstep="DEROTATION,SPATIAL-ALIGNMENT",
     memory_factor=5.0,
     libraries=("numpy", "numba"),
@@ -77,8 +79,7 @@ def register_disk(frame: Frame, params: RegisterDiskParams, references: Referenc
     ]
     leading = frame.data.shape[:-2]
     quality = np.stack([flag for _, flag in made]).reshape(*leading, rows, columns)
-    # What lies outside was not lost.
-    quality[flagged(quality, Quality.OUTSIDE_FIELD)] &= np.uint16(~Quality.MISSING & 0xFFFF)
+    quality[flagged(quality, Quality.OUTSIDE_FIELD)] &= _OUTSIDE
     if frame.quality.ndim < frame.data.ndim:
         quality = np.bitwise_or.reduce(
             quality.reshape(-1, *frame.quality.shape[:-2], rows, columns), axis=0

@@ -34,8 +34,8 @@ def write_calibration(folder: Path, configs: Sequence[SimulationConfig]) -> list
         own = [config for config in configs if config.telescope == telescope]
         if own:
             first = own[0]
-            made += [*_patterns(folder, first), _camera(folder, first), _response(folder, first)]
-            made.append(_alignment(folder, first))
+            made += [*_patterns(folder, first), _camera(folder, first), response(folder, first)]
+            made.append(alignment(folder, first))
             if first.optics.disk:
                 made.append(_psf(folder, first))
     return made
@@ -75,7 +75,7 @@ def _camera(folder: Path, config: SimulationConfig) -> Path:
     return _written(_path(folder, config, "camera"), {}, **cards)
 
 
-def _response(folder: Path, config: SimulationConfig) -> Path:
+def response(folder: Path, config: SimulationConfig) -> Path:
     """Level 2 of one number a second of level 1, at two dates."""
     detector = camera.DETECTORS[config.telescope]
     numbers = detector.rate / detector.channels[detector.level_1].electrons
@@ -95,7 +95,7 @@ def _response(folder: Path, config: SimulationConfig) -> Path:
     return path
 
 
-def _alignment(folder: Path, config: SimulationConfig) -> Path:
+def alignment(folder: Path, config: SimulationConfig) -> Path:
     """A frame of known roll and centre: the model's own, sharp, north up, in the middle."""
     upright = config.model_copy(
         update={

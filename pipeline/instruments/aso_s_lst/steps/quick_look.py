@@ -13,7 +13,7 @@ from pipeline.frame import Frame
 from pipeline.instruments.aso_s_lst import facts
 from pipeline.kernels.resample import AffineMap, resample
 from pipeline.kernels.roll import sampled
-from pipeline.quality import Quality
+from pipeline.quality import Quality, flagged
 from pipeline.step import Params, References, gather, step
 
 F32 = NDArray[np.float32]
@@ -84,6 +84,8 @@ def quick_look(frame: Frame, params: QuickLookParams, references: References) ->
     flags = np.bitwise_or.reduce(np.bitwise_or.reduce(frame.quality[cut].reshape(blocks), axis=3), axis=1)
     onto = AffineMap(np.eye(2) * span, np.full(2, 0.5 * (span - 1.0))).scaled_input(factor)
     data, quality = resample(small, flags, onto, (shape[0], shape[1]))
+    lost = np.uint16(~(Quality.MISSING | Quality.SATURATED | Quality.COSMIC_RAY) & 0xFFFF)
+    quality[flagged(quality, Quality.OUTSIDE_FIELD)] &= lost
     header = frame.header.copy()
     for axis in (1, 2):
         header[f"CRPIX{axis}"] = (frame.keyword(f"CRPIX{axis}", float) - 0.5) / span + 0.5

@@ -76,6 +76,14 @@ def test_a_corona_gets_centre_and_roll_from_its_reference() -> None:
     assert any("CROTA2 of the header was off" in one for one in made.caveats)
 
 
+@pytest.mark.parametrize("angle", [-60.0, 0.0, 60.0])
+def test_a_polariser_does_not_turn_the_corona(angle: float) -> None:
+    quiet = lst.SCIWL.model_copy(update={"front": None})
+    config = moved(quiet, 2, 3.7).model_copy(update={"polariser": angle})
+    made = aligned(config, quiet, psf=physical_psf(Pupil(aberration=0.0)))
+    assert abs(made.header["CROTA2"] - 3.7) < 0.2
+
+
 def test_level_1_5_has_the_sun_in_the_middle_and_what_was_where_on_it() -> None:
     given = lst.level_1(lst.WST).made
     (ran,) = run_recipe("aso_s_lst-l15", [given], references=lst.references(lst.WST))

@@ -98,6 +98,14 @@ def test_quick_looks_show_the_whole_field_and_the_composite_both_telescopes() ->
     assert np.isfinite(picture[100, 30:60]).all()
 
 
+def test_outside_the_field_nothing_is_lost_full_or_hit_once_an_image_is_registered() -> None:
+    for config in (lst.SCIUV, lst.SCIWL):
+        quality = level_25(config).quality
+        outside = flagged(quality, Quality.OUTSIDE_FIELD)
+        assert outside.mean() > 0.2
+        assert not flagged(quality, Quality.MISSING | Quality.SATURATED | Quality.COSMIC_RAY)[outside].any()
+
+
 def test_a_triplet_gives_brightness_and_degree_of_polarisation() -> None:
     images = []
     for number, angle in enumerate((-60.0, 0.0, 60.0)):
