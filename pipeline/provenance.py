@@ -225,8 +225,13 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
     total = frame.data.size - number(MASKED)
     unmeasured = frame.data.size - number(NOT_MEASURED) - measured  # NaN without a flag
     cards = [("NDATAPIX", "PCT_DATA", frame.data.size - number(UNUSABLE) - unmeasured, "usable pixels")]
+    masked = (combinations & int(MASKED)) != 0
     for name, percent, flags in CLASSES:
-        cards.append((name, percent, number(flags), f"pixels flagged {flags.name}"))
+        own = (combinations & int(flags)) != 0
+        if flags & UNUSABLE and flags != MASKED:
+            # A masked pixel is none of NTOTPIX, so that it is not lost, saturated or hit besides.
+            own &= ~masked
+        cards.append((name, percent, int(counts[own].sum()), f"pixels flagged {flags.name}"))
     raw = header.get("NSATPIX")
     header["NTOTPIX"] = (total, "pixels that are not masked")
     for name, percent, count, comment in cards:
