@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from pipeline.psf.fit import Fit, Problem, best
 from pipeline.psf.hankel import Series
-from pipeline.psf.model import MODELS, WING, CoreModel, kernel_of, transfer
+from pipeline.psf.model import MODELS, UNKNOWN_APERTURE, WING, CoreModel, kernel_of, transfer
 from pipeline.psf.reference import Measured, Parameter, Psf, Verdict
 from pipeline.psf.shape import Widths
 from pipeline.psf.statistics import Statistics, patch_size
-from pipeline.psf.terms import LimbTerm, Proxy, SpectrumTerm, Term
+from pipeline.psf.terms import DarkTerm, EdgeTerm, LimbTerm, Proxy, SpectrumTerm, Term
 from pipeline.psf.verdict import Doubts, doubts, judged
 
 F64 = NDArray[np.float64]
 
 #: Draws from the posterior, by which the errors of widths are found.
 _DRAWS: Final = 200
-#: A model that costs this much more tells nothing of how far models differ.
-_RIVAL: Final = 1.5
+#: A model that costs this much more, times the best one's χ², tells nothing of how far models differ.
+_RIVAL: Final = 6.0
 #: Relative errors of FWHM, EE50 and EE80 that remain with any number of frames, measured on known PSFs; and
 #: the width, in pixels, below which they are twice as large.
 _FLOORS: Final = (0.025, 0.02, 0.025)
@@ -100,11 +100,12 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     if not named:
         return None
     widths = Widths(series)
-    fits = terms.fits(series, MODELS)
+    models = MODELS if design.q else UNKNOWN_APERTURE
+    fits = terms.fits(series, models)
     psf = _psf(fits, design, series, widths, frame)
     spectrum = named.get("spectrum")
     above = spectrum.above if isinstance(spectrum, SpectrumTerm) else None
-    alone = list(_alone(terms, series, widths, fits[0]))
+    alone = list(_alone(terms, design, series, widths, models))
     return Estimate(psf, tuple(fits), doubts(fits[0], list(named), psf, alone, above))
 
 
@@ -113,13 +114,19 @@ class Terms:
 
     def __init__(self, statistics: Statistics, design: Design, series: Series) -> None:
         self.statistics, self.design = statistics, design
-        self.edges: dict[str, LimbTerm] = {}
+        self.edges: dict[str, LimbTerm | EdgeTerm] = {}
         if "limb" in design.terms and design.sharp and statistics.limb.frames:
             self.edges["limb"] = LimbTerm(statistics.limb, series)
+        self.dark: Term | None = None
+        if "occulter" in design.terms and statistics.edge.frames:
+            self.edges["occulter"] = EdgeTerm(statistics.edge, series)
+            self.dark = DarkTerm(statistics.dark, series)
 
     def of(self, model: CoreModel) -> dict[str, Term]:
         """Them for a model of the core, by name."""
         found: dict[str, Term] = dict(self.edges)
+        if self.dark is not None:
+            found["dark side"] = self.dark
         if "spectrum" in self.design.terms and self.design.proxy is not None and self.statistics.power.frames:
             size = patch_size(self.statistics.radius)
             found["spectrum"] = SpectrumTerm(
@@ -141,27 +148,21 @@ class Terms:
         return best(problems, self.guesses)
 
 
-def _alone(terms: Terms, series: Series, widths: Widths, together: Fit) -> Iterator[tuple[str, float]]:
+def _alone(
+    terms: Terms, design: Design, series: Series, widths: Widths, models: Sequence[CoreModel]
+) -> Iterator[tuple[str, Measured]]:
     """The width that each term with an edge finds without the others."""
-    if len(terms.of(together.model)) < 2:
-        return
+    named = set(terms.of(models[0]))
     for name in terms.edges:
-        yield name, widths(terms.fits(series, [together.model], name)[0].transfer).fwhm
+        if not named - {name, "dark side"}:
+            continue
+        yield name, _measured(terms.fits(series, models, name), design, series, widths)[0][0]
 
 
 def _psf(fits: Sequence[Fit], design: Design, series: Series, widths: Widths, frame: tuple[int, int]) -> Psf:
     """The best fit as a PSF, its errors from the posterior, the measured floor, and how far models differ."""
     first = fits[0]
-    shape = widths(first.transfer)
-    rivals = [one for one in fits[1:] if one.model != first.model and one.cost < _RIVAL * first.cost]
-    others = np.array([widths(one.transfer)[:3] for one in rivals]).reshape(-1, 3)
-    drawn, within = _drawn(first, design, series, widths)
-    measured = []
-    for n, value in enumerate(shape[:3]):
-        floor = _FLOORS[n] * value * (2.0 if shape.fwhm < _NARROW else 1.0)
-        apart = float(np.abs(others[:, n] - value).max(initial=0.0))
-        floor = float(np.hypot(floor, 0.5 * apart))
-        measured.append(Measured(value, float(np.hypot(np.std(drawn[:, n]), floor)), floor))
+    measured, within = _measured(fits, design, series, widths)
     errors = np.sqrt(np.maximum(np.diag(first.covariance), 0.0))
     profile = np.column_stack(
         [widths.radii, widths.profile(first.transfer), widths.encircled(first.transfer), within]
@@ -182,6 +183,25 @@ def _psf(fits: Sequence[Fit], design: Design, series: Series, widths: Widths, fr
         frame=frame,
         profile=profile,
     )
+
+
+def _measured(
+    fits: Sequence[Fit], design: Design, series: Series, widths: Widths
+) -> tuple[list[Measured], F64]:
+    """FWHM, EE50 and EE80 of the best fit with their errors, and the error of the encircled light."""
+    first = fits[0]
+    shape = widths(first.transfer)
+    dearer = first.cost + _RIVAL * max(1.0, *first.chi2)
+    rivals = [one for one in fits[1:] if one.model != first.model and one.cost < dearer]
+    others = np.array([widths(one.transfer)[:3] for one in rivals]).reshape(-1, 3)
+    drawn, within = _drawn(first, design, series, widths)
+    measured = []
+    for n, value in enumerate(shape[:3]):
+        floor = _FLOORS[n] * value * (2.0 if shape.fwhm < _NARROW else 1.0)
+        apart = float(np.abs(others[:, n] - value).max(initial=0.0))
+        spread = np.hypot(np.std(drawn[:, n]), 0.5 * apart)
+        measured.append(Measured(value, float(np.hypot(spread, floor)), float(floor)))
+    return measured, within
 
 
 def _drawn(fit: Fit, design: Design, series: Series, widths: Widths) -> tuple[F64, F64]:

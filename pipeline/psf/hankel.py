@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import interpolate, special
 
 F64 = NDArray[np.float64]
 
@@ -37,6 +37,13 @@ class Series:
         self.k: F64 = zeros / (2.0 * np.pi * reach)
         """Wavenumbers of the terms, cycles per pixel."""
         self.norm: F64 = 1.0 / (np.pi * reach**2 * special.j1(zeros) ** 2)
+
+        # Transfer functions are smooth: fewer wavenumbers hold them, close together where wings are.
+        fine = np.concatenate([np.arange(0.0, 0.02, 0.0005), np.arange(0.02, 0.06, 0.0025)])
+        self.nodes: F64 = np.concatenate([fine, np.arange(0.06, HIGHEST + 0.011, 0.01)])
+        """Wavenumbers at which transfer functions are given."""
+        self.between: F64 = interpolate.CubicSpline(self.nodes, np.eye(self.nodes.size))(self.k)
+        """The matrix that takes them from there to the terms."""
 
     def profile(self, radii: F64, widths: F64 | float = 0.0) -> F64:
         """The matrix that gives the means over rings of what has a transform; shape (radius, k)."""

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 F64 = NDArray[np.float64]
-CoreModel = Literal["stretched", "moffat", "halo"]
+CoreModel = Literal["stretched", "moffat", "halo", "aperture"]
 
 #: Pixels beyond which no light is scattered: what goes farther cannot be told from a loss.
 WING: Final = 200.0
 MODELS: Final[tuple[CoreModel, ...]] = ("stretched", "moffat", "halo")
+#: Where λ/D is not known, it may be fitted.
+UNKNOWN_APERTURE: Final[tuple[CoreModel, ...]] = (*MODELS, "aperture")
 
 
 class Bounds(NamedTuple):
@@ -39,8 +41,8 @@ class Bounds(NamedTuple):
 PARAMETERS: Final = (
     Bounds("lnk0", -6.0, 1.5, 0.0, 0.0, "ln of the wavenumber where the core falls to 1/e [cycle/pixel]"),
     Bounds("n", 0.8, 2.6, 1.6, 0.5, "exponent of the core; of a Moffat function beta"),
-    Bounds("e1", -0.4, 0.4, 0.0, 0.15, "ellipticity along x and y"),
-    Bounds("e2", -0.4, 0.4, 0.0, 0.15, "ellipticity along the diagonals"),
+    Bounds("e1", -0.7, 0.7, 0.0, 0.2, "ellipticity along x and y"),
+    Bounds("e2", -0.7, 0.7, 0.0, 0.2, "ellipticity along the diagonals"),
     Bounds("f", 0.0, 0.6, 0.0, 0.25, "share of the second core"),
     Bounds("l", 0.4, 2.0, 0.9, 0.35, "ln of how much wider the second core is"),
     Bounds("w", 0.0, 0.5, 0.0, 0.0, "share of the wing"),
@@ -58,20 +60,36 @@ HALO: Final = {
     "f": Bounds("f", 0.0, 0.9, 0.3, 0.3, "share of the second core"),
     "l": Bounds("l", 0.2, 3.5, 1.2, 0.6, "ln of how much wider the second core is"),
 }
+#: The same behind a circular aperture of any size.
+APERTURE: Final = {
+    "n": Bounds("n", 0.3, 14.0, 0.0, 0.0, "wavelength over the diameter of the aperture [pixel]")
+}
 
 
 def parameters_of(model: CoreModel) -> tuple[Bounds, ...]:
     """The parameters of a model, in their order."""
-    if model == "halo":
-        return tuple(HALO.get(one.name, one) for one in PARAMETERS)
+    if model in ("halo", "aperture"):
+        changed = HALO | APERTURE if model == "aperture" else HALO
+        return tuple(changed.get(one.name, one) for one in PARAMETERS)
     return tuple(BETA if model == "moffat" and one.name == "n" else one for one in PARAMETERS)
 
 
 def start_of(model: CoreModel, fwhm: float) -> F64:
     """Values to begin with, for a width."""
-    exponent = {"stretched": 1.7, "moffat": 3.0, "halo": 2.0}[model]
-    second = (0.3, 1.2) if model == "halo" else (0.05, 0.9)
-    return np.array([np.log(0.53 / fwhm), exponent, 0.0, 0.0, *second, 0.04, np.log(6.0), 2.8])
+    exponent = {"stretched": 1.7, "moffat": 3.0, "halo": 2.0, "aperture": 0.7 * fwhm}[model]
+    second = (0.3, 1.2) if model in ("halo", "aperture") else (0.05, 0.9)
+    return np.array(
+        [
+            np.log((0.8 if model == "aperture" else 0.53) / fwhm),
+            exponent,
+            0.0,
+            0.0,
+            *second,
+            0.04,
+            np.log(6.0),
+            2.8,
+        ]
+    )
 
 
 def aperture(v: F64) -> F64:
@@ -129,13 +147,17 @@ def core(parameters: F64, k: F64, q: float | None, model: CoreModel, theta: F64 
     else:
         stretch = 1.0 + e1 * np.cos(2.0 * np.asarray(theta)) + e2 * np.sin(2.0 * np.asarray(theta))
         ke = k * np.sqrt(np.maximum(stretch, 0.05))
-    first = (
-        moffat(ke, lnk0, n)
-        if model == "moffat"
-        else np.exp(-((ke / np.exp(lnk0)) ** (2.0 if model == "halo" else n)))
-    )
-    second = np.exp(-((ke * np.exp(spread - lnk0)) ** (n if model == "halo" else 2.0)))
+    width = np.exp(lnk0)
+    if model == "moffat":
+        first, second = moffat(ke, lnk0, n), np.exp(-((ke * np.exp(spread) / width) ** 2))
+    elif model == "stretched":
+        first, second = np.exp(-((ke / width) ** n)), np.exp(-((ke * np.exp(spread) / width) ** 2))
+    else:
+        exponent = n if model == "halo" else 2.0
+        first, second = np.exp(-((ke / width) ** 2)), np.exp(-((ke * np.exp(spread) / width) ** exponent))
     shape: F64 = (1.0 - f) * first + f * second
+    if model == "aperture":
+        q = n
     return shape * aperture(k * q) if q else shape
 
 

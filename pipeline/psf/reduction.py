@@ -16,10 +16,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
-from pipeline.kernels.limb import find_limb
+from pipeline.kernels.limb import Circle, find_limb
+from pipeline.psf.body import find_body
 from pipeline.psf.estimate import Design, estimate
 from pipeline.psf.reference import Psf, cards, tables
-from pipeline.psf.statistics import BIN, INNER, Statistics, of_disk
+from pipeline.psf.rings import BIN, INNER
+from pipeline.psf.statistics import Statistics, of_disk, of_occulted_disk
 from pipeline.quality import NOT_MEASURED, Quality, flagged
 from pipeline.reducing import reference_file
 from pipeline.reduction import Origin, Reduced, ReductionKind, StackBlock, register
@@ -29,11 +31,11 @@ FEWEST: Final = 2
 FEW: Final = 20
 #: Root mean square, over that of most frames, by which the limb of a frame may differ from their mean.
 _ODD: Final = 6.0
-#: Samples per pixel are filled that are missing on the disk, up to this share; a frame with more is left out.
+#: Largest share of a frame that may be missing.
 _MISSING: Final = 0.02
 
-#: What is known of the instrument of a frame, from its header.
-Designs = Callable[[fits.Header], Design]
+#: What is known of the instrument of a frame, from its header; `None` of a frame that tells nothing.
+Designs = Callable[[fits.Header], Design | None]
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,8 @@ class PsfOfFrames:
                 advice="give frames of the whole disk, without gaps",
             )
         design = self.designs(fits.Header.fromstring(partial.header))
+        if design is None:
+            raise ValueError("a frame that has no design was used")
         psf = estimate(partial.statistics, design, partial.frame)
         psf = replace(psf, simulated=psf.simulated or partial.simulated)
         values = psf.kernels if psf.centres else psf.kernels[0]
@@ -142,10 +146,19 @@ class PsfOfFrames:
 
     def _of(self, image: NDArray[np.float32], header: fits.Header) -> Statistics | None:
         """What a frame tells; `None` of one that shows no disk, or whose limb is not that of the others."""
+        design = self.designs(header)
+        if design is None:
+            return None
         found = find_limb(image)
+        # Of a Sun that is half hidden no circle is found, or that of what hides it: the header's will do.
+        sun = _told_disk(header) or (found.circle if found else None)
+        body = find_body(image, sun) if sun and "occulter" in design.terms else None
+        if sun and body:
+            statistics = of_occulted_disk(image, body, sun)
+            return statistics if statistics.edge.frames else None
         if found is None:
             return None
-        statistics = of_disk(image, found.circle, sharp=self.designs(header).sharp)
+        statistics = of_disk(image, found.circle, sharp=design.sharp)
         return None if self._is_odd(statistics) else statistics
 
     def _is_odd(self, statistics: Statistics) -> bool:
@@ -155,6 +168,20 @@ class PsfOfFrames:
         apart = statistics.limb.total[near] - self.before[near]
         noise = np.sqrt(np.mean((statistics.limb.white + statistics.limb.smooth)[near])) + 1e-3
         return bool(np.sqrt(np.mean(apart**2)) > _ODD * noise)
+
+
+def _told_disk(header: fits.Header) -> Circle | None:
+    """The disk as a header has it, to some pixels; `None` where it does not."""
+    radius, scale = header.get("RSUN_OBS", header.get("RSUN")), header.get("CDELT1")
+    middle = [header.get(f"CRPIX{axis}") for axis in (1, 2)]
+    numbers = (radius, scale, *middle)
+    if (
+        not all(isinstance(one, (int, float)) and np.isfinite(one) for one in numbers)
+        or not radius
+        or not scale
+    ):
+        return None
+    return Circle(float(middle[0]) - 1.0, float(middle[1]) - 1.0, float(radius) / abs(float(scale)))
 
 
 def psf_file(reduced: Reduced, origin: Origin, caveats: Sequence[str] = ()) -> fits.HDUList:

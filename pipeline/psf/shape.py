@@ -24,11 +24,12 @@ class Shape(NamedTuple):
 
 
 class Widths:
-    """Measures transfer functions that are given at the wavenumbers of a series."""
+    """Measures transfer functions that are given at the nodes of a series."""
 
     def __init__(self, series: Series) -> None:
         self.radii: F64 = np.concatenate([np.arange(0.0, 20.0, 0.1), np.geomspace(20.0, WING, 120)])
-        self._profile, self._within = series.profile(self.radii), series.encircled(self.radii)
+        self._profile = series.profile(self.radii) @ series.between
+        self._within = series.encircled(self.radii) @ series.between
 
     def profile(self, transfer: F64) -> F64:
         """The PSF at `radii`."""

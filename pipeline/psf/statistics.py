@@ -8,74 +8,27 @@ scene, nothing else has to be known.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.kernels.limb import Circle
-from pipeline.kernels.sectors import sector_bins
+from pipeline.psf.occulter import Dark, of_occulted
+from pipeline.psf.rings import Rings, limb_rings
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-#: Distances from the edge of a circle that are told apart, pixels, and the bins' width.
-INNER: Final = -400.0
-OUTER: Final = 130.0
-BIN: Final = 0.5
-BINS: Final = int((OUTER - INNER) / BIN)
-SECTORS: Final = 36
 #: Of the power: wavenumbers up to 0.5 cycles per pixel, directions over half a turn.
 WAVENUMBERS: Final = 48
 DIRECTIONS: Final = 4
 PATCH: Final = 192
-#: Where the trend of a sector is taken off: inside the limb by more than it is blurred.
-_TREND: Final = (-120.0, -14.0)
-_OUTLIER: Final = 4.0
-#: Standard deviation over median absolute deviation.
-_NORMAL: Final = 1.4826
-
-
-@dataclass(frozen=True)
-class Rings:
-    """Sums over frames of the mean brightness around a circle.
-
-    Attributes
-    ----------
-    frames
-        How many.
-    weight, total, offset
-        Frames that had a value in each bin, and the sums of it and of the mean distance of its pixels.
-    white, smooth
-        Sums of the variances of a frame's mean, from how its sectors differ: of what differs from bin to
-        bin, and of the rest.
-    radius
-        Sum of the radii.
-    harmonics
-        Sums of the cosine and sine parts of the first and third order, in bins, shape (4, bins).
-    """
-
-    frames: int
-    weight: F64
-    total: F64
-    offset: F64
-    white: F64
-    smooth: F64
-    radius: float
-    harmonics: F64
-
-    @classmethod
-    def none(cls) -> Rings:
-        """Of no frame."""
-        zero = np.zeros(BINS)
-        return cls(0, zero, zero, zero, zero, zero, 0.0, np.zeros((4, BINS)))
-
-    def __add__(self, other: Rings) -> Rings:
-        names = ("frames", "weight", "total", "offset", "white", "smooth", "radius", "harmonics")
-        return Rings(*(getattr(self, name) + getattr(other, name) for name in names))
+#: Largest share of a patch that may be missing.
+_GAPS: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -113,12 +66,13 @@ class Statistics:
 
     limb: Rings
     edge: Rings
+    dark: Dark
     power: Power
 
     @classmethod
     def none(cls) -> Statistics:
         """Of no frame."""
-        return cls(Rings.none(), Rings.none(), Power.none())
+        return cls(Rings.none(), Rings.none(), Dark.none(), Power.none())
 
     @property
     def radius(self) -> float:
@@ -133,7 +87,8 @@ class Statistics:
         return max(largest, self.radius) + 320.0
 
     def __add__(self, other: Statistics) -> Statistics:
-        return Statistics(self.limb + other.limb, self.edge + other.edge, self.power + other.power)
+        names = ("limb", "edge", "dark", "power")
+        return Statistics(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 def of_disk(image: F32, sun: Circle, *, sharp: bool = True) -> Statistics:
@@ -152,77 +107,10 @@ def of_disk(image: F32, sun: Circle, *, sharp: bool = True) -> Statistics:
     return replace(Statistics.none(), limb=limb, power=disk_power(image, sun))
 
 
-def limb_rings(image: F32, sun: Circle) -> Rings:
-    """The mean brightness around the Sun's limb, structure of the disk evened out sector by sector."""
-    sums, numbers, offsets = sector_bins(image, sun.x, sun.y, sun.radius, INNER, BIN, BINS, SECTORS)
-    with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # bins in which no sector has pixels
-        sectors = np.where(numbers > 0, sums / numbers, np.nan)
-        middles = offsets.sum(axis=0) / np.maximum(numbers.sum(axis=0), 1)
-        steepness = np.gradient(np.nanmean(sectors, axis=0), BIN)
-        # Pixels of a sector lie not where those of all sectors lie in the mean: seen at one place they agree.
-        sectors -= steepness * (offsets / numbers - middles)
-    place: F64 = np.asarray(INNER + BIN * (np.arange(BINS) + 0.5), np.float64)
-    inside = (place > -0.6 * sun.radius) & (place < -20.0)
-    scale = np.nanmedian(sectors[:, inside]) if inside.any() else np.nan
-    if not scale > 0:
-        return Rings.none()
-    sectors = _evened(sectors / scale, place)
-    keep = np.isfinite(sectors)
-    count = keep.sum(axis=0)
-    good = count >= SECTORS // 2
-    mean = np.where(good, np.where(keep, sectors, 0.0).sum(axis=0) / np.maximum(count, 1), 0.0)
-    apart = np.where(keep, sectors - mean, 0.0)
-    number = np.maximum(count * (count - 1), 1)
-    # Photons differ from bin to bin; structure of the Sun, which is blurred, does not.
-    rough = apart - 0.5 * (np.roll(apart, 1, axis=1) + np.roll(apart, -1, axis=1))
-    white = (rough**2).sum(axis=0) / 1.5 / number
-    smooth = np.maximum((apart**2).sum(axis=0) / number - white, 0.0)
-    offset = np.where(good, middles, 0.0)
-    weight = good.astype(float)
-    return Rings(
-        1,
-        weight,
-        mean * weight,
-        offset * weight,
-        white * weight,
-        smooth * weight,
-        sun.radius,
-        _harmonics(apart) * weight,
-    )
-
-
-def _harmonics(apart: F64) -> F64:
-    """Cosine and sine parts of the first and third order of how sectors differ from their mean."""
-    angles = 2.0 * np.pi * (np.arange(SECTORS) + 0.5) / SECTORS
-    waves = np.stack([np.cos(angles), np.sin(angles), np.cos(3 * angles), np.sin(3 * angles)])
-    found: F64 = 2.0 / SECTORS * waves @ apart
-    return found
-
-
-def _evened(sectors: NDArray[Any], place: F64) -> F64:
-    """Sectors over the quadratic trend of their ratio to the median, those that still differ left out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        middle: F64 = np.nanmedian(sectors, axis=0)
-    trend = (place > _TREND[0]) & (place < _TREND[1]) & np.isfinite(middle) & (middle > 0)
-    design = np.vander(place[trend] / 100.0, 3)
-    found: F64 = sectors.astype(np.float64)
-    rest = np.full((len(sectors), 2), np.nan)
-    for n, sector in enumerate(sectors):
-        ratio = sector[trend] / middle[trend]
-        known = np.isfinite(ratio)
-        if known.sum() < 0.8 * known.size:
-            found[n] = np.nan
-            continue
-        fit = np.linalg.lstsq(design[known], ratio[known], rcond=None)[0]
-        # Beyond where it was fitted the trend goes on as it was at its end: a parabola would run away.
-        found[n] = sector / np.polyval(fit, np.clip(place, *_TREND) / 100.0)
-        rest[n] = np.std(ratio[known] - design[known] @ fit), np.nanmean(found[n][place > 12.0])
-    middles = np.nanmedian(rest, axis=0)
-    spread = _NORMAL * np.nanmedian(np.abs(rest - middles), axis=0) + 1e-5
-    found[np.any(~(rest - middles < _OUTLIER * spread), axis=1)] = np.nan
-    return found
+def of_occulted_disk(image: F32, body: Circle, sun: Circle) -> Statistics:
+    """What a frame tells in which a dark body stands before the Sun."""
+    edge, dark = of_occulted(image, body, sun)
+    return replace(Statistics.none(), edge=edge, dark=dark)
 
 
 def disk_power(image: F32, sun: Circle) -> Power:
@@ -240,9 +128,9 @@ def disk_power(image: F32, sun: Circle) -> Power:
             top, left = (round(c - 0.5 * size) for c in (sun.y + up * step, sun.x + across * step))
             if top < 0 or left < 0 or top + size > image.shape[0] or left + size > image.shape[1]:
                 continue
-            patch = image[top : top + size, left : left + size].astype(float)
-            mean = patch.mean()
-            if not mean > 0:  # NaN too
+            patch = _whole(image[top : top + size, left : left + size])
+            mean = 0.0 if patch is None else float(patch.mean())
+            if patch is None or not mean > 0:
                 continue
             patch = patch / mean - 1.0
             slope_x, slope_y = ((patch * one).mean() / (one**2).mean() for one in (x, y))
@@ -253,6 +141,19 @@ def disk_power(image: F32, sun: Circle) -> Power:
         return Power.none()
     mean_power = (total / np.maximum(numbers * used, 1)).reshape(WAVENUMBERS, DIRECTIONS)
     return Power(1, mean_power, mean_power**2, sun.radius)
+
+
+def _whole(patch: F32) -> F64 | None:
+    """A patch whose missing pixels are the mean of their neighbours; `None` where too many are."""
+    known = np.isfinite(patch)
+    if known.mean() < 1.0 - _GAPS:
+        return None
+    values: F64 = np.where(known, patch, 0.0).astype(np.float64)
+    if known.all():
+        return values
+    near, weight = (ndimage.uniform_filter(one, 5) for one in (values, known.astype(np.float64)))
+    filled: F64 = np.where(known, values, near / np.maximum(weight, 0.04))
+    return filled
 
 
 def patch_size(radius: float) -> int:

@@ -6,6 +6,7 @@ coefficients; those that enter linearly are solved for inside.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Protocol
@@ -13,19 +14,27 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.kernels.limb import Circle
 from pipeline.psf.hankel import Series
 from pipeline.psf.model import Bounds, CoreModel, Wing, core
-from pipeline.psf.statistics import BIN, BINS, INNER, Power, Rings, wavenumbers
+from pipeline.psf.occulter import DEPTHS, DISTANCES, Dark
+from pipeline.psf.rings import BIN, BINS, INNER, Rings
+from pipeline.psf.statistics import Power, disk_power, patch_size, wavenumbers
 
 F64 = NDArray[np.float64]
 
 #: Of a mean profile: what no number of frames makes smaller, constant and of its brightness.
 _FLOOR: Final = 5e-5
 _RELATIVE: Final = 1e-4
-#: Pixels between knots of what structure leaves in a mean profile.
-_KNOTS: Final = 4.0
+#: Of the dark side: of the disk's brightness, and of its own, for the bright side is known blurred.
+_DARK_FLOOR: Final = 1e-4
+_DARK_RELATIVE: Final = 0.03
+#: Depths between which what structure leaves in a mean profile is interpolated; pixels.
+_KNOTS: Final = (0.0, 4.0, 8.0, 12.0, 17.0, 23.0, 30.0, 40.0, 55.0, 75.0)
+#: Scenes, of those that a term has, whose edge may lie elsewhere.
+_SHIFTED: Final = 5
 #: Of mean powers: models of scenes are no better than this.
-_POWER_FLOOR: Final = 0.05
+_POWER_FLOOR: Final = 0.2
 
 
 class Term(Protocol):
@@ -54,8 +63,8 @@ class Linear:
         whole = np.vstack([design, self.rows])
         wanted = np.concatenate([values, np.zeros(len(self.rows))])
         normal = whole.T @ whole
-        normal[np.diag_indices_from(normal)] *= 1.0 + 1e-12
-        found = np.linalg.lstsq(normal, whole.T @ wanted, rcond=1e-14)[0]
+        normal[np.diag_indices_from(normal)] *= 1.0 + 1e-11
+        found = np.linalg.solve(normal, whole.T @ wanted)
         rest: F64 = wanted - whole @ found
         return rest
 
@@ -123,6 +132,30 @@ def width_of(bins: Bins) -> float:
     return float(np.clip(0.94 * height / max(steepest, 1e-9), 1.5, 12.0))
 
 
+class Seen:
+    """Circular scenes as they are seen in bins, for any transfer function and small shifts."""
+
+    def __init__(self, series: Series, radius: float, bins: Bins, scenes: F64) -> None:
+        self.shape = (bins.place.size, scenes.shape[1])
+        at, step = radius + bins.place, 0.05
+        there = series.profile(at, bins.width)
+        slope = (series.profile(at + step, bins.width) - series.profile(at - step, bins.width)) / (2.0 * step)
+        bend = -((2.0 * np.pi * series.k) ** 2) * there
+        self.there, self.slope, self.bend = (
+            np.concatenate([(one * scene) @ series.between for scene in taken.T])
+            for one, taken in ((there, scenes), (slope, scenes[:, :_SHIFTED]), (bend, scenes[:, :_SHIFTED]))
+        )
+
+    def __call__(self, transfer: F64, shift: float) -> F64:
+        """The scenes, moved outwards; shape (bin, scene)."""
+        found = self.there @ transfer
+        # The shift counts for what has an edge: scenes after those are smooth.
+        moved = self.slope.shape[0]
+        found[:moved] += -shift * (self.slope @ transfer) + 0.5 * shift**2 * (self.bend @ transfer)
+        result: F64 = found.reshape(self.shape[::-1]).T
+        return result
+
+
 class LimbTerm:
     """The Sun's limb: a disk that darkens towards a sharp edge, a faint corona, a background."""
 
@@ -130,42 +163,97 @@ class LimbTerm:
     start = np.zeros(1)
 
     def __init__(self, rings: Rings, series: Series) -> None:
-        self.radius = rings.radius / rings.frames
+        radius = rings.radius / rings.frames
         self.bins = Bins.of(rings, -120.0, 110.0)
-        self.series = series
-        self.matrix = series.profile(self.radius + self.bins.place, self.bins.width)
-        self.slope = series.profile(self.radius + self.bins.place + 0.05, self.bins.width) - series.profile(
-            self.radius + self.bins.place - 0.05, self.bins.width
-        )
-        self.slope *= 10.0
         # Brightness of the disk by powers of μ, of the corona, and of a background that was left.
         radii = np.arange(0.125, series.reach - 1.0, 0.25)
-        beyond = radii > self.radius
-        corona = np.where(beyond, np.exp(-(radii - self.radius) / 80.0), 0.0)
-        self.scenes = np.column_stack(
-            [
-                *(series.disk(self.radius, power) for power in (0.0, 1.0, 2.0, 0.5)),
-                series.of_rings(radii, corona[:, None])[:, 0],
-            ]
-        )
+        beyond = radii > radius
+        corona = np.where(beyond, np.exp(-(radii - radius) / 80.0), 0.0)
         # What structure of the disk leaves in the mean: hats along the radius, as high as sectors tell.
-        inner = slice(int((-70.0 - INNER) / BIN), int((-20.0 - INNER) / BIN))
-        left = float(np.sqrt(np.median(rings.smooth[inner] / np.maximum(rings.weight[inner], 1) ** 2))) + 1e-5
-        knots = self.radius - np.arange(0.0, 61.0, _KNOTS)
-        hats = np.maximum(1.0 - np.abs(radii[:, None] - knots) / _KNOTS, 0.0) * ~beyond[:, None]
-        self.scenes = np.column_stack([self.scenes, series.of_rings(radii, hats)])
+        left = _left(rings, -70.0, -20.0) + 1e-5
+        hats = _hats(radius - radii) * ~beyond[:, None]
+        disks = np.column_stack([series.disk(radius, power) for power in (0.0, 1.0, 2.0, 0.5)])
+        rest = series.of_rings(radii, np.column_stack([corona, hats]))
+        self.seen = Seen(series, radius, self.bins, np.column_stack([disks, rest]))
         self.width = width_of(self.bins)
-        self.linear = Linear(np.array([0.0, 2.0, 2.0, 0.5, 0.01, *[2.0 * left] * knots.size, 2e-4]))
+        self.linear = Linear(np.array([0.0, 2.0, 2.0, 0.5, 0.01, *[2.0 * left] * hats.shape[1], 2e-4]))
 
     def residuals(self, transfer: F64, parameters: F64, own: F64, loosened: float) -> F64:
         """Of the mean profile across the limb."""
-        blurred = transfer[:, None] * self.scenes
-        k2 = (2.0 * np.pi * self.series.k[:, None]) ** 2
-        # A limb that lies elsewhere: the profile moved, to the second order of the shift.
-        there = self.matrix @ (blurred * (1.0 - 0.5 * own[0] ** 2 * k2)) - own[0] * (self.slope @ blurred)
-        design = np.column_stack([there, np.ones(self.bins.place.size)])
+        design = np.column_stack([self.seen(transfer, own[0]), np.ones(self.bins.place.size)])
         sigma = self.bins.sigma + loosened * self.bins.values.max()
         return self.linear.rest(design / sigma[:, None], self.bins.values / sigma)
+
+
+class EdgeTerm:
+    """The edge of a dark body: a step, brightness beyond it that is smooth, a haze on both sides.
+
+    The haze is the wings' light from elsewhere; how bright it is deep in the dark is `DarkTerm`'s to tell.
+    """
+
+    extra = (Bounds("edge", -2.5, 2.5, 0.0, 0.0, "how far the edge lies from where it was found [pixel]"),)
+    start = np.zeros(1)
+
+    def __init__(self, rings: Rings, series: Series) -> None:
+        radius = rings.radius / rings.frames
+        self.bins = Bins.of(rings, -28.0, 42.0)
+        radii = np.arange(0.125, series.reach - 1.0, 0.25)
+        left = _left(rings, 20.0, 45.0) + 1e-4
+        hats = _hats(radii - radius) * (radii > radius)[:, None]
+        scenes = np.column_stack([series.disk(radius, 0.0), series.of_rings(radii, hats)])
+        self.seen = Seen(series, radius, self.bins, scenes)
+        self.haze = np.column_stack([np.ones(self.bins.place.size), self.bins.place / 28.0])
+        self.width = width_of(self.bins)
+        self.linear = Linear(np.array([0.0, *[2.0 * left] * hats.shape[1], 0.05, 0.03]))
+
+    def residuals(self, transfer: F64, parameters: F64, own: F64, loosened: float) -> F64:
+        """Of the mean profile across the edge."""
+        there = self.seen(transfer, own[0])
+        there[:, 0] = 1.0 - there[:, 0]
+        sigma = self.bins.sigma + loosened * self.bins.values.max()
+        return self.linear.rest(
+            np.column_stack([there, self.haze]) / sigma[:, None], self.bins.values / sigma
+        )
+
+
+def _left(rings: Rings, least: float, most: float) -> float:
+    """How much structure is left in the mean over all frames."""
+    inside = slice(int((least - INNER) / BIN), int((most - INNER) / BIN))
+    return float(np.sqrt(np.median(rings.smooth[inside] / np.maximum(rings.weight[inside], 1) ** 2)))
+
+
+def _hats(depth: F64) -> F64:
+    """Hats at knots of depths, one in a column."""
+    knots = np.array(_KNOTS)
+    found = [np.interp(depth, knots, one, left=one[0], right=0.0) for one in np.eye(knots.size)[:-1]]
+    return np.stack(found, axis=1)
+
+
+class DarkTerm:
+    """How bright the dark side is, by depth: scattered light, and a background that was left."""
+
+    extra = ()
+    start = np.zeros(0)
+
+    def __init__(self, dark: Dark, series: Series) -> None:
+        known = dark.weight > 0.5 * dark.frames
+        weight = dark.weight[known]
+        self.values = dark.total[known] / weight
+        self.matrix = dark.matrix[known] / weight[:, None]
+        within = series.encircled(DISTANCES)
+        self.shares = (within[1:] - within[:-1]) @ series.between
+        self.deep = 0.5 * (DEPTHS[1:] + DEPTHS[:-1])[known]
+        self.sigma = np.sqrt(_DARK_FLOOR**2 + (_DARK_RELATIVE * self.values) ** 2)
+        self.linear = Linear(np.array([2e-4]))
+
+    def residuals(self, transfer: F64, parameters: F64, own: F64, loosened: float) -> F64:
+        """Of the mean brightness at each depth that the core does not reach."""
+        shining = self.matrix @ (self.shares @ transfer)
+        sigma = self.sigma + 0.1 * loosened
+        rest = self.linear.rest(1.0 / sigma[:, None], (self.values - shining) / sigma)
+        reached = 0.53 / np.exp(parameters[0])
+        rest[:-1] *= np.clip((self.deep / reached - 1.2) / 0.6, 0.0, 1.0)
+        return rest
 
 
 class SpectrumTerm:
@@ -221,3 +309,25 @@ class Proxy:
     logarithm: F64
     slope: float = 0.15
     bend: float = 0.05
+
+
+def proxy_of(images: Sequence[tuple[NDArray[np.float32], Circle]], *, slope: float, bend: float) -> Proxy:
+    """The power of structure in finer images, brought to the pixels of those that are blurred.
+
+    Parameters
+    ----------
+    images
+        Images and the disks in them.
+    slope, bend
+        How far its slope and bend in the logarithm of the wavenumber may be off (1 σ).
+    """
+    k, logarithm = [], []
+    for image, sun in images:
+        power = disk_power(image, sun)
+        at, _, modes = wavenumbers(patch_size(sun.radius))
+        known = (modes > 0).all(axis=1)
+        k.append(at[known].mean(axis=1))
+        logarithm.append(np.log(np.maximum(power.total[known].mean(axis=1), 1e-30)))
+    common = k[0]
+    mean = np.mean([np.interp(common, one, other) for one, other in zip(k, logarithm, strict=True)], axis=0)
+    return Proxy(common, mean, slope, bend)

@@ -18,13 +18,17 @@ from pipeline.psf.reference import Measured, Psf, Verdict
 
 #: Largest relative standard deviations, the measured floor left out.
 _CORE: Final = 0.05
-_WING: Final = 0.10
+_WING: Final = 0.07
 #: Mean squares of residuals: above, the model or the scene is wrong.
-_CHI2: Final = {"limb": 12.0, "spectrum": 3.0, "occulter": 12.0}
+_CHI2: Final = {"limb": 12.0, "spectrum": 3.0, "occulter": 4.0, "dark side": 4.0}
 #: Share of the spectrum's bins that have to lie above twice the noise.
 _ABOVE: Final = 0.15
 #: Terms that contradict each other by more than this do not describe one PSF.
 _APART: Final = 0.06
+#: Relative standard deviation of FWHM that an edge has to reach without the spectrum, whose scene is a model.
+_ALONE: Final = 0.08
+#: Pixels: the edge of a body is found to some tenths of one, which narrow PSFs feel.
+_NARROW: Final = 3.0
 #: Parameters that may not lie on a bound; shares and exponents may, for there a model ends.
 _FREE: Final = ("lnk0", "e1", "e2", "limb", "edge", "c0", "c1", "c2")
 #: Parameters that say nothing while another is near 0.
@@ -40,7 +44,7 @@ class Doubts:
 
 
 def doubts(
-    fit: Fit, names: Sequence[str], psf: Psf, alone: Sequence[tuple[str, float]], above: float | None
+    fit: Fit, names: Sequence[str], psf: Psf, alone: Sequence[tuple[str, Measured]], above: float | None
 ) -> Doubts:
     """Why a fit cannot be believed.
 
@@ -66,14 +70,18 @@ def doubts(
     for name, chi2 in zip(names, fit.chi2, strict=True):
         if not chi2 <= _CHI2[name]:
             core.append(f"the {name} is not what any model makes of it (chi2 {chi2:.1f})")
+    if set(names) == {"occulter", "dark side"} and psf.fwhm.value < _NARROW:
+        core.append(f"the edge of a body alone does not tell a FWHM below {_NARROW:g} pixels")
     if above is not None and set(names) == {"spectrum"} and above < _ABOVE:
         core.append(f"structure stands above the noise in {100 * above:.0f} % of the spectrum alone")
-    for name, width in alone:
-        apart = abs(width / psf.fwhm.value - 1.0)
-        if not apart <= _APART:
+    for name, seen in alone:
+        error = _statistical(seen)
+        if not abs(seen.value / psf.fwhm.value - 1.0) <= _APART:
             core.append(
-                f"the {name} alone gives a FWHM of {width:.2f} pixels, all terms {psf.fwhm.value:.2f}"
+                f"the {name} alone gives a FWHM of {seen.value:.2f} pixels, all terms {psf.fwhm.value:.2f}"
             )
+        if not error <= _ALONE:
+            core.append(f"the {name} alone knows FWHM to {100.0 * error:.0f} %: structure would decide it")
     wing = []
     error = _statistical(psf.ee80)
     if not error <= _WING:
@@ -101,7 +109,7 @@ def judged(psf: Psf | None, found: Doubts, laboratory: Psf | None) -> Psf:
         return replace(psf, core=Verdict.IDENTIFIED, wing=verdict, reasons=why)
     if laboratory is None:
         raise BadInput(
-            "the frames do not determine the core of a PSF, and no laboratory value is known",
+            f"the frames do not determine the core of a PSF ({core}), and no laboratory value is known",
             found=core,
             advice="give more frames, or such as show an edge: the limb in white light, an eclipse, transit",
         )
@@ -117,6 +125,8 @@ def _statistical(one: Measured) -> float:
 def _on_bounds(fit: Fit) -> list[str]:
     values = {one.name: value for one, value in zip(fit.bounds, fit.parameters, strict=True)}
     idle = {name for owner, names in _IDLE.items() if values[owner] < 0.02 for name in names}
+    if fit.model in ("halo", "aperture"):
+        idle.add("lnk0")  # where diffraction alone is the core
     if fit.model == "halo" and values["f"] < 0.02:
         idle.add("n")
     found = []

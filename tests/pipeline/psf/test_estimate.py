@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bench.psf.scenes import seen, white_light
 from bench.psf.truth import Truth, truth
@@ -16,12 +17,12 @@ from pipeline.psf.reference import Psf, Verdict
 from pipeline.psf.statistics import Statistics, of_disk
 
 
-def frames(injected: Truth, number: int, seed: int) -> list[np.ndarray]:
+def frames(injected: Truth, number: int, seed: int) -> list[NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     return [seen(white_light(512, 180.0, rng), injected, 2e4, rng) for _ in range(number)]
 
 
-def told(images: list[np.ndarray]) -> Statistics:
+def told(images: list[NDArray[np.float32]]) -> Statistics:
     total = Statistics.none()
     for image in images:
         limb = find_limb(image)

@@ -1,0 +1,94 @@
+"""What the cases gave, as tables of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+#: Lines of the page between which the tables stand.
+BEGIN: Final = "<!-- validation: made by bench.psf -->"
+END: Final = "<!-- end of validation -->"
+_QUANTITIES: Final = ("fwhm", "ee50", "ee80")
+_WRONG: Final = 10.0
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def page(text: str, found: Rows) -> str:
+    """The page with its tables made anew."""
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n{tables(found)}\n{END}{after}"
+
+
+def tables(found: Rows) -> str:
+    """Both tables."""
+    return "\n".join([*_summary(found), "", *_every(found)])
+
+
+def _summary(found: Rows) -> Iterator[str]:
+    yield (
+        "| scene, terms | cases | core identified | FWHM, % | EE50, % | EE80, % | "
+        "identified and wrong by > 10 % | within 2 σ (FWHM) |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    for scene, terms, rows in _groups(found):
+        core = [row for row in rows if row["core"] == "identified"]
+        if not core:
+            yield f"| {scene}: {terms} | {len(rows)} | 0 | – | – | – | 0 | – |"
+            continue
+        cells = []
+        for name in _QUANTITIES:
+            errors = np.abs([row[name] for row in core if name != "ee80" or row["wing"] == "identified"])
+            cells.append(f"{np.median(errors):.1f} / {np.percentile(errors, 90):.1f}" if errors.size else "–")
+        wrong = sum(_is_wrong(row) for row in core)
+        within = np.mean([abs(row["fwhm"]) <= 2.0 * row["sigma"] for row in core])
+        yield (
+            f"| {scene}: {terms} | {len(rows)} | {len(core)} | {' | '.join(cells)} | {wrong} | "
+            f"{100.0 * within:.0f} % |"
+        )
+
+
+def _is_wrong(row: Mapping[str, Any]) -> bool:
+    """Whether something that is said to be identified is off by more than a tenth."""
+    names = _QUANTITIES if row["wing"] == "identified" else _QUANTITIES[:2]
+    return any(abs(row[name]) > _WRONG for name in names)
+
+
+def _groups(found: Rows) -> Iterator[tuple[str, str, list[Mapping[str, Any]]]]:
+    for scene in dict.fromkeys(_scene(row) for row in found):
+        of_scene = [row for row in found if _scene(row) == scene]
+        for terms in dict.fromkeys(row["terms"] for row in of_scene):
+            yield scene, terms, [row for row in of_scene if row["terms"] == terms]
+
+
+def _scene(row: Mapping[str, Any]) -> str:
+    name = row["case"]["scene"]
+    return {"white light": "drawn, white light", "lyman": "drawn, Lyman α", "hmi": "real, white light"}.get(
+        name, "real, extreme ultraviolet"
+    )
+
+
+def _every(found: Rows) -> Iterator[str]:
+    yield "| scene | PSF | FWHM, px | wing | terms | core | wing | FWHM, % | EE50, % | EE80, % | σ(FWHM), % |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    for row in found:
+        case = row["case"]
+        errors = " | ".join(f"{row[name]:+.1f}" if row[name] == row[name] else "–" for name in _QUANTITIES)
+        sigma = f"{row['sigma']:.1f}" if row["sigma"] == row["sigma"] else "–"
+        yield (
+            f"| {case['scene']} | {case['kind']} | {row['true']:.2f} | {case['wing']:g} | {row['terms']} | "
+            f"{row['core']} | {row['wing']} | {errors} | {sigma} |"
+        )
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One case with some of its terms, for people who wait."""
+    case = row["case"]
+    errors = " ".join(f"{row[name]:+6.1f}" for name in _QUANTITIES)
+    return (
+        f"{case['scene']:12s} {case['kind']:7s} {row['true']:.2f} {case['wing']:g} {row['terms']:20s} "
+        f"{row['core']:10s} {row['wing']:14s} {errors} (sigma {row['sigma']:.1f}) {row['why']}"
+    )

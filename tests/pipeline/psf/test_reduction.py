@@ -1,0 +1,66 @@
+"""The estimation as a reduction: any instrument's frames in, a reference that steps can read out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pipeline.errors import BadInput
+from pipeline.frame import Frame
+from pipeline.instruments.aso_s_lst.psf import design
+from pipeline.instruments.aso_s_lst.simulate import SimulationConfig, observed
+from pipeline.psf.estimate import Design
+from pipeline.psf.reduction import PsfOfFrames
+from pipeline.psf.reference import Verdict, read_psf
+from pipeline.psf.shape import profile_of_kernel, shape_of
+from pipeline.reduction import StackBlock
+from pipeline.testing import run_reduction
+
+BEGIN = datetime(2023, 4, 15, 6, 0, tzinfo=UTC)
+
+
+def test_the_psf_of_simulated_frames_is_found_again(tmp_path: Path) -> None:
+    config = SimulationConfig(telescope="WST", gain="SINGLE", size=512)
+    y, x = np.indices((101, 101)) - 50
+    kernel = np.exp(-4.0 * np.log(2.0) * (x**2 + y**2) / 4.0**2).astype(np.float32)
+    kernel /= kernel.sum()
+    made = [
+        observed(config.model_copy(update={"start": BEGIN + timedelta(minutes=n), "number": n}), psf=kernel)
+        for n in range(2)
+    ]
+    frames = [Frame.of(one.data, one.header, one.filename) for one in made]
+    reduced, reference = run_reduction("psf", frames, instrument="aso_s_lst", folder=tmp_path)
+    psf = read_psf(next(tmp_path.glob("*.fits")))
+    true = shape_of(*profile_of_kernel(kernel.astype(float)))
+    assert psf.core is Verdict.IDENTIFIED
+    assert psf.fwhm.value == pytest.approx(true.fwhm, rel=0.1)
+    assert psf.ee50.value == pytest.approx(true.ee50, rel=0.1)
+    assert psf.simulated
+    assert psf.frame == (512, 512)
+    assert len(reduced.used) == 2
+    assert reference.name == "psf"
+
+
+def block(image: NDArray[np.float64]) -> StackBlock:
+    quality = np.zeros((1, *image.shape), np.uint16)
+    return StackBlock(image[None].astype(np.float32), quality, ("one",), (fits.Header(),))
+
+
+def test_frames_without_a_disk_are_refused_with_what_to_do() -> None:
+    reduction = PsfOfFrames(lambda _header: Design())
+    with pytest.raises(BadInput, match="whole disk"):
+        reduction.finish(reduction.map(block(np.random.default_rng(1).normal(1.0, 0.1, (128, 128)))))
+
+
+def test_frames_that_tell_nothing_are_left_out() -> None:
+    header = fits.Header({"DETECTOR": "SDI", "EARTHECL": True})
+    assert design(header) is None
+    assert design(fits.Header({"DETECTOR": "SCIWL"})) is None
+    known = design(fits.Header({"DETECTOR": "SDI"}))
+    assert known is not None
+    assert not known.sharp
