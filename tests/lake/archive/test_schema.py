@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -14,6 +13,7 @@ from lake.lake import Lake
 from tests.conftest import FUZZ
 from tests.lake.archive.conftest import Served
 
+schemathesis = pytest.importorskip("schemathesis", reason="it is of the extra `test`")
 pytestmark = pytest.mark.slow
 _SOON = settings(
     max_examples=10 * FUZZ,
