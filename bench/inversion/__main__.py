@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from bench.inversion import campaign, pixels, real
+from bench.inversion import campaign, learnt, pixels, real
 from bench.setting import Setting, run_like_a_worker
 
 _DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 _PAGE: Final = _DOCS / "milne_eddington.md"
 _PICTURE: Final = _DOCS / "milne_eddington.jpg"
-_BEGIN, _END = "<!-- measured: python -m bench.inversion -->", "<!-- end of what was measured -->"
+#: Parts of the page, each between marks of its own.
+_PARTS: Final = ("atmosphere", "helium", "network")
+_END: Final = "<!-- end of what was measured -->"
 #: Where the spectral PSF of Hinode SP lies; it has no licence and is not part of the project.
 _PSF: Final = "HELIOLAKE_HINODE_PSF"
 #: From black to red: what was seen and what was fitted.
@@ -27,22 +29,37 @@ _COLOURS: Final = ("#222222", "#d62728")
 def main() -> None:
     """Measure, and write; with ``--quick`` few pixels, printed and not written."""
     parser = argparse.ArgumentParser(prog="python -m bench.inversion", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=_PARTS, default=_PARTS, help="all when none is named")
     parser.add_argument("--pixels", type=int, default=10_000, help="of each case (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="300 pixels of two cases, printed only")
     options = parser.parse_args()
     run_like_a_worker("bench.inversion")
-    cases = pixels.CASES[:2] if options.quick else pixels.CASES
     count = 300 if options.quick else options.pixels
-    lines = [*_table(cases, count), "", *_real(Setting(options.quick, Path()).data, draw=not options.quick)]
-    if options.quick:
-        print("\n".join(lines))
-        return
+    data = Setting(options.quick, Path()).data
+    for part in options.parts:
+        if part == "helium":
+            cases: Sequence[pixels.Pixels] = pixels.SLABS[:1] if options.quick else pixels.SLABS
+            lines = [*_table(cases, count), "", *_real_helium(data)]
+        elif part == "network":
+            lines = list(learnt.table(2000 if options.quick else 40_000, count))
+        else:
+            cases = pixels.CASES[:2] if options.quick else pixels.CASES
+            lines = [*_table(cases, count), "", *_real(data, draw=not options.quick)]
+        if options.quick:
+            print("\n".join(lines))
+        else:
+            _write(part, lines)
+
+
+def _write(part: str, lines: list[str]) -> None:
+    """Put lines between the marks of their part."""
+    begin = f"<!-- measured: python -m bench.inversion {part} -->"
     page = _PAGE.read_text()
-    before, after = page.partition(_BEGIN)[0], page.partition(_END)[2]
-    _PAGE.write_text("\n".join([before + _BEGIN, *lines, _END]) + after)
+    before, rest = page.partition(begin)[0], page.partition(begin)[2]
+    _PAGE.write_text("\n".join([before + begin, *lines, _END]) + rest.partition(_END)[2])
 
 
-def _table(cases: tuple[pixels.Case, ...], count: int) -> Iterator[str]:
+def _table(cases: Sequence[pixels.Pixels], count: int) -> Iterator[str]:
     yield (
         f"{count:,} pixels each, noise {pixels.NOISE:g}, fields of 0 to 3 kG, one core. *Fitted*: χ² below "
         f"{campaign.FITTED:g}; *ceiling*: the part for which that holds at the truth itself, which noise "
@@ -110,6 +127,23 @@ def _real(data: Path | None, *, draw: bool) -> Iterator[str]:
             "Above: Hinode's slit, quiet Sun and plage, seen (dots) and fitted (lines); "
             "below: GREGOR's Si I and He I."
         )
+
+
+def _real_helium(data: Path | None) -> Iterator[str]:
+    if data is None:
+        yield "The real spectrum was not at hand."
+        return
+    one = real.helium_fitted(data)
+    found = dict(zip(one.inversion.model.parameters, one.result.parameters[0], strict=True))
+    errors = dict(zip(one.inversion.model.parameters, one.result.errors[0], strict=True))
+    by_stokes = ", ".join(f"{part:.1f}" for part in real.by_stokes(one))
+    yield (
+        f"GREGOR's profile of a spot: {found['field']:.0f} ± {errors['field']:.0f} G at "
+        f"{found['inclination']:.0f}°, {found['velocity']:+.2f} km/s, Doppler width {found['width']:.0f} mÅ, "
+        f"optical depth {found['depth']:.2f}, source function {found['source']:.2f}; χ² "
+        f"{one.result.chi2[0]:.1f} with I weighted {real.INTENSITY:g} times less than Q, U and V, "
+        f"of I, Q, U, V {by_stokes}."
+    )
 
 
 def _draw(fitted: real.Fitted, spot: real.Fitted) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.inversion.pixels import NOISE, Case
+from bench.inversion.pixels import NOISE, Pixels
 from pipeline.inversion.forms import AZIMUTH, FIELD
 from pipeline.inversion.inversion import Inversion
 
@@ -54,18 +54,18 @@ class Outcome(NamedTuple):
     counted: int
 
 
-def tried(case: Case, count: int, seed: int = 7) -> Outcome:
+def tried(case: Pixels, count: int, seed: int = 7) -> Outcome:
     """Draw pixels, invert them, and compare."""
     truth, data = case.drawn(count, seed)
-    inversion = Inversion(case.atmosphere, 1.0 / NOISE)
+    inversion = Inversion(case.model, 1.0 / NOISE, **case.settings)
     inversion(data[: min(count, 300)])
     begin = time.process_time()
     result = inversion(data)
     seconds = time.process_time() - begin
     fitted = result.chi2 < FITTED
-    residual = data - case.atmosphere.synthesise(truth)
+    residual = data - case.model.synthesise(truth)
     at_truth = (residual.astype(np.float64) ** 2).sum(axis=(1, 2)) / NOISE**2
-    z = errors(case, truth, result.unknowns)
+    z = errors(case, truth, result.unknowns)[:, ~inversion.limits.fixed]
     used = z[fitted & (truth[:, FIELD] > _STRONG) & (np.abs(z) < _FAR).all(axis=1)]
     scatter = used.std(axis=0)
     means = used.mean(axis=0)
@@ -74,8 +74,8 @@ def tried(case: Case, count: int, seed: int = 7) -> Outcome:
         rate=count / seconds,
         first=float(np.mean((result.starts == 1) & fitted)),
         final=float(fitted.mean()),
-        # Nine or ten values less are free at the truth.
-        ceiling=float(np.mean((at_truth - truth.shape[1]) / inversion.freedom < FITTED)),
+        # So many values less are free at the truth.
+        ceiling=float(np.mean((at_truth - (~inversion.limits.fixed).sum()) / inversion.freedom < FITTED)),
         bias=float(means[np.abs(means).argmax()]),
         low=float(scatter.min()),
         high=float(scatter.max()),
@@ -83,10 +83,11 @@ def tried(case: Case, count: int, seed: int = 7) -> Outcome:
     )
 
 
-def errors(case: Case, truth: F64, found: F64) -> F64:
+def errors(case: Pixels, truth: F64, found: F64) -> F64:
     """Errors of all unknowns over the Cramér–Rao bound at the truth."""
-    slopes = case.atmosphere.slopes(truth)[1].astype(np.float64) / NOISE
+    slopes = case.model.slopes(truth)[1].astype(np.float64) / NOISE
     columns = slopes.reshape(*slopes.shape[:2], -1)
+    columns[:, Inversion(case.model, **case.settings).limits.fixed] = 0.0
     fisher = columns @ columns.transpose(0, 2, 1)
     scale = 1.0 / np.sqrt(np.maximum(np.einsum("ijj->ij", fisher), 1e-30))
     bound = np.linalg.pinv(fisher * scale[:, :, None] * scale[:, None, :], hermitian=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,9 +14,13 @@ from pipeline.inversion.atmosphere import Atmosphere
 from pipeline.inversion.cubes import gaussian
 from pipeline.inversion.forms import LIGHT
 from pipeline.inversion.lines import Line, line
+from pipeline.inversion.model import Model
+from pipeline.inversion.slab import Slab
 
 F64 = NDArray[np.float64]
 NOISE: Final = 1e-3
+#: Of helium: near that of radiation.
+DAMPING: Final = 0.01
 #: G; the strongest field of all pixels.
 STRONGEST: Final = 3000.0
 
@@ -58,40 +63,114 @@ def of_a_spot(count: int, unknowns: int, reference: float, rng: np.random.Genera
     return p
 
 
+def of_the_chromosphere(count: int, unknowns: int, reference: float, rng: np.random.Generator) -> F64:
+    """Slabs of helium: every field from 0 to 3 kG as often as any other, optical depths of 0.2 to 2.5."""
+    p = evenly(count, unknowns, reference, rng)
+    p[:, 2] = rng.uniform(-8.0, 8.0, count)
+    p[:, 3] = np.log(rng.uniform(5.0, 12.0, count) * reference / LIGHT)
+    p[:, 4] = np.log(rng.uniform(0.2, 2.5, count))
+    p[:, 5] = np.log(DAMPING)
+    p[:, 7] = rng.uniform(0.2, 0.7, count)
+    p[:, 8] = rng.uniform(0.95, 1.05, count)
+    return p
+
+
+def of_thin_helium(count: int, unknowns: int, reference: float, rng: np.random.Generator) -> F64:
+    """The same with optical depths of 0.05 to 0.5 and fields of 0 to 1 kG."""
+    p = of_the_chromosphere(count, unknowns, reference, rng)
+    p[:, 0] /= 3.0
+    p[:, 4] = np.log(rng.uniform(0.05, 0.5, count))
+    return p
+
+
 @dataclass(frozen=True)
-class Case:
+class Pixels(ABC):
     """What is inverted, and how fast it should go.
 
     Attributes
     ----------
     name
         Of the row.
-    lines
-        Names of lines.
-    centre, reach, number
-        [Å] Middle and half width of the wavelengths, and how many.
-    smeared, filling
-        Whether there are a spectral PSF and a filling factor.
     precision
         float32 or float64.
     least
         Pixels a second and core that are aimed at; 0 for none.
     draw
         Where its pixels come from.
+    """
+
+    name: str
+    precision: Any = field(default=np.float32, kw_only=True)
+    least: float = field(default=0.0, kw_only=True)
+    draw: Callable[[int, int, float, np.random.Generator], F64] = field(default=evenly, kw_only=True)
+
+    @property
+    @abstractmethod
+    def model(self) -> Model:
+        """The forward problem."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the inversion."""
+        return {}
+
+    def unknowns(self, count: int, rng: np.random.Generator) -> F64:
+        """Of so many pixels."""
+        return self.draw(count, self.model.unknowns, self.model.atoms.reference, rng)
+
+    def drawn(self, count: int, seed: int) -> tuple[F64, NDArray[Any]]:
+        """Unknowns of so many pixels, and their profiles with noise."""
+        rng = np.random.default_rng((seed, 20))
+        p = self.unknowns(count, rng)
+        profiles = self.model.synthesise(p)
+        return p, (profiles + rng.normal(0.0, NOISE, profiles.shape)).astype(self.precision)
+
+
+@dataclass(frozen=True)
+class SlabCase(Pixels):
+    """Helium: 80 wavelengths from 10828 to 10832 Å.
+
+    Attributes
+    ----------
+    held
+        Whether the damping is held, as the recipe does.
+    """
+
+    held: bool = True
+
+    @property
+    def model(self) -> Slab:
+        """The forward problem."""
+        return Slab(10828.0 + 0.05 * np.arange(80, dtype=np.float64), dtype=self.precision)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """As the recipe has them."""
+        return {"library": 2000, "fixed": {"damping": DAMPING} if self.held else {}}
+
+
+@dataclass(frozen=True)
+class Case(Pixels):
+    """A Milne–Eddington atmosphere.
+
+    Attributes
+    ----------
+    lines
+        Names of lines.
+    centre, reach, number
+        [Å] Middle and half width of the wavelengths, and how many.
+    smeared, filling
+        Whether there are a spectral PSF and a filling factor.
     replaced
         Lines with other constants than ours, for the comparison with a code that has them.
     """
 
-    name: str
     lines: tuple[str, ...]
     centre: float
     reach: float
     number: int
     smeared: bool = False
     filling: bool = False
-    precision: Any = np.float32
-    least: float = 0.0
-    draw: Callable[[int, int, float, np.random.Generator], F64] = field(default=evenly)
     replaced: tuple[Line, ...] = ()
 
     @property
@@ -109,14 +188,17 @@ class Case:
             dtype=self.precision,
         )
 
-    def drawn(self, count: int, seed: int) -> tuple[F64, NDArray[Any]]:
-        """Unknowns of so many pixels, and their profiles with noise."""
-        atmosphere, rng = self.atmosphere, np.random.default_rng((seed, 20))
-        p = self.draw(count, atmosphere.unknowns, atmosphere.atoms.reference, rng)
+    @property
+    def model(self) -> Atmosphere:
+        """The forward problem."""
+        return self.atmosphere
+
+    def unknowns(self, count: int, rng: np.random.Generator) -> F64:
+        """Of so many pixels."""
+        p = super().unknowns(count, rng)
         if self.filling:
             p[:, 9] = rng.uniform(0.1, 1.0, count)
-        profiles = atmosphere.synthesise(p)
-        return p, (profiles + rng.normal(0.0, NOISE, profiles.shape)).astype(self.precision)
+        return p
 
 
 _PAIR: Final[dict[str, Any]] = {
@@ -148,4 +230,11 @@ CASES: Final = (
     SMEARED,
     Case("the same in a spot", **_PAIR, smeared=True, draw=of_a_spot),
     FILLED,
+)
+HELIUM: Final = SlabCase("He I 10830, 80 wavelengths", draw=of_the_chromosphere, least=2_000.0)
+SLABS: Final = (
+    HELIUM,
+    SlabCase("the same, double precision", draw=of_the_chromosphere, precision=np.float64),
+    SlabCase("the same, damping free", draw=of_the_chromosphere, held=False),
+    SlabCase("thin, fields of 0 to 1 kG", draw=of_thin_helium),
 )

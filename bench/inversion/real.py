@@ -13,6 +13,8 @@ from pipeline.inversion import cubes
 from pipeline.inversion.atmosphere import Atmosphere
 from pipeline.inversion.inversion import Inversion, Result
 from pipeline.inversion.lines import line
+from pipeline.inversion.slab import Slab
+from pipeline.steps.invert_helium_slab import SlabParams, wing
 
 F64 = NDArray[np.float64]
 _FOLDER: Final = "spectropolarimetry"
@@ -35,11 +37,12 @@ class Spectra(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Spectra, what was found, and the fitted profiles."""
+    """Spectra, what was found, the fitted profiles, and by what they were found."""
 
     spectra: Spectra
     result: Result
     fitted: NDArray[Any]
+    inversion: Inversion
 
 
 def hinode(data: Path) -> Spectra:
@@ -118,6 +121,24 @@ def gregor_fitted(data: Path) -> Fitted:
 
 
 def _fitted(spectra: Spectra, atmosphere: Atmosphere, weights: F64) -> Fitted:
-    inversion = Inversion(atmosphere, weights)
+    return _of(Inversion(atmosphere, weights), spectra)
+
+
+def helium_fitted(data: Path) -> Fitted:
+    """He I 10830 of the same profile, above the wing of Si I, as the recipe for maps has it."""
+    whole = gregor(data)
+    low, high = SlabParams().span
+    near = (whole.wavelengths > low) & (whole.wavelengths < high)
+    beside = cubes.within(whole.wavelengths, SlabParams().wing)
+    spectra = whole._replace(wavelengths=whole.wavelengths[near], profiles=whole.profiles[:, :, near])
+    lit = wing(
+        whole.wavelengths[beside], whole.profiles[0, 0, beside].astype(np.float64), spectra.wavelengths
+    )
+    weights = np.array([1 / INTENSITY, 1.0, 1.0]) / spectra.noise
+    slab = Slab(spectra.wavelengths, background=lit)
+    return _of(Inversion(slab, weights, library=2000, fixed=SlabParams().fixed), spectra)
+
+
+def _of(inversion: Inversion, spectra: Spectra) -> Fitted:
     result = inversion(spectra.profiles)
-    return Fitted(spectra, result, inversion.synthesised(result))
+    return Fitted(spectra, result, inversion.synthesised(result), inversion)

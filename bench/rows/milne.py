@@ -1,4 +1,4 @@
-"""Milne–Eddington inversion of synthetic pixels on one core, against pyMilne, and scipy's least squares."""
+"""Inversion of synthetic pixels on one core, against pyMilne, and scipy's least squares; helium beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from bench.inversion import peer
 from bench.inversion.campaign import FITTED
-from bench.inversion.pixels import FILLED, NOISE, SMEARED, TRIPLET, Case
+from bench.inversion.pixels import FILLED, HELIUM, NOISE, SMEARED, TRIPLET, Case, Pixels
+from bench.inversion.slab_peer import slab_inverted
 from bench.measure import Aim, Row, Sample, Skipped, race
 from bench.setting import Setting
 from pipeline.inversion.inversion import Inversion, Result
@@ -32,6 +33,14 @@ def rows(setting: Setting) -> Iterator[Row | Skipped]:
             yield _beside_milne(setting, case)
     for case in setting.pick((TRIPLET, SMEARED, FILLED), (TRIPLET,)):
         yield _beside_scipy(setting, case)
+    yield _slab(setting)
+
+
+def _slab(setting: Setting) -> Row:
+    number = setting.pick(10, 1)
+    _, data = HELIUM.drawn(setting.pick(10_000, 200), 11)
+    other = partial(slab_inverted, HELIUM, data[:number])
+    return _row(setting, HELIUM, data, other, number, "scipy.optimize.least_squares with expm, one start")
 
 
 def _beside_milne(setting: Setting, case: Case) -> Row:
@@ -51,9 +60,14 @@ def _beside_scipy(setting: Setting, case: Case) -> Row:
 
 
 def _row(
-    setting: Setting, case: Case, data: NDArray[np.float32], other: partial[peer.Peer], number: int, name: str
+    setting: Setting,
+    case: Pixels,
+    data: NDArray[np.float32],
+    other: partial[peer.Peer],
+    number: int,
+    name: str,
 ) -> Row:
-    inversion = Inversion(case.atmosphere, 1.0 / NOISE)
+    inversion = Inversion(case.model, 1.0 / NOISE, **case.settings)
     run = race({"ours": partial(inversion, data), "peer": other}, rounds=setting.pick(3, 2), budget=60.0)
     ours, theirs = run.results["ours"], run.results["peer"]
     mine, its = _each(run.times["ours"], len(data)), _each(run.times["peer"], number)

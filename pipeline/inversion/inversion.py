@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +22,13 @@ _FILLINGS: Final = (0.7, 0.25, 0.9, 0.12)
 
 #: Pixels whose derivatives are held at once.
 _AT_ONCE: Final = 256
+
+
+class Starter(Protocol):
+    """What says where fits begin."""
+
+    def starts(self, profiles: NDArray[np.float32]) -> F64:
+        """Unknowns for profiles, shape (pixels, 4, wavelengths)."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,8 @@ class Inversion:
         Greatest number in one fit.
     seed
         Of the libraries.
+    first
+        Gives where fits begin at first; a library when not given. Restarts are from libraries.
     """
 
     model: Model
@@ -102,6 +111,7 @@ class Inversion:
     fixed: Mapping[str, float] = field(default_factory=dict)
     evaluations: int = 50
     seed: int = 1
+    first: Starter | None = None
 
     @cached_property
     def _observed(self) -> Observed:
@@ -193,7 +203,8 @@ class Inversion:
     def _fitted(self, data: NDArray[Any], number: int) -> tuple[F64, F64, NDArray[np.int64], F64]:
         """Unknowns, sums of squares, evaluations and covariances of fits from one library."""
         size = self.model.wavelengths.size
-        p = self._library(number).starts(data[:, :, :size].astype(np.float32, copy=False))
+        source = self.first if self.first is not None and number == 0 else self._library(number)
+        p = source.starts(data[:, :, :size].astype(np.float32, copy=False))
         limits, count = self.limits, len(p)
         np.clip(p, limits.lower, limits.upper, out=p)
         squares, used = np.empty(count), np.empty(count, np.int64)

@@ -2,8 +2,9 @@
 
 Modes with no angle in them (defocus, spherical aberration …) look like the course from centre to limb and
 are left to it: the field is what differs from rings about the centre, and its mean over the disk is 1. Course
-and field are fitted in turn; pixels that lie far off (filaments, plage, spots) are left out, for it is they,
-and not the number of modes, that decide how good a fit is.
+and field are fitted in turn; pixels that lie far off (filaments, plage, spots) are left out, and with them
+their faint surroundings, which only means over a neighbourhood show: it is they, and not the number of modes,
+that decide how good a fit is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Final
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from pipeline.read_only import read_only
 
@@ -27,6 +29,14 @@ F64 = NDArray[np.float64]
 _BLOCKS: Final = 128
 _RINGS: Final = 80
 _NORMAL: Final = 1.4826
+#: Rounds at the end in which neighbourhoods are looked at; their size, in blocks, one standard deviation.
+_LATE: Final = 3
+_NEIGHBOURHOOD: Final = 3.0
+#: Standard deviations beyond which a block counts no more for its neighbourhood.
+_STRONGEST: Final = 6.0
+#: Which values, in standard deviations, tell the quiet Sun's middle, and how often it is looked for.
+_CORE: Final = 1.5
+_NARROWED: Final = 6
 #: Distances, in blocks, at which the likeness of neighbouring residuals is looked at.
 _LAGS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
 
@@ -139,8 +149,9 @@ def fit_field(
     order: int | None = None,
     orders: Sequence[int] = (2, 3, 4, 5, 6, 7, 8),
     clip: float = 2.0,
+    spread: float = 2.5,
     passes: int = 5,
-    rounds: int = 4,
+    rounds: int = 5,
     reach: float = 0.98,
 ) -> Field | None:
     """The field of a disk.
@@ -157,6 +168,9 @@ def fit_field(
         Those that are tried.
     clip
         Standard deviations beyond which a pixel is left out; infinite: none is.
+    spread
+        The same for means over the neighbourhood, in the later rounds: the faint surroundings of plage, which
+        no single pixel tells from the network. Infinite: none is left out for that.
     passes, rounds
         How often pixels are left out anew, and how often course and field are fitted in turn.
     reach
@@ -180,10 +194,15 @@ def fit_field(
     field, kept, chosen = np.ones_like(values), usable, tried[-1]
     bic: dict[int, float] = {}
     coefficients = np.zeros(design.shape[1])
-    for _ in range(rounds):
-        course = _course(values / field, usable, ring, place, reach)
+    for number in range(rounds):
+        course = _course(values / field, kept, ring, place, reach)
         ratio = np.where(usable, values / course - 1.0, 0.0)
-        kept, coefficients, bic = _clipped(ratio, design, gram, usable, inside, tried, clip, passes)
+        # Early on a neighbourhood may be off for the field's sake.
+        late = number >= rounds - _LATE
+        begin, wide = (kept, spread) if late else (usable, math.inf)
+        kept, coefficients, bic = _clipped(
+            ratio, design, gram, usable, inside, tried, clip, passes, begin, wide
+        )
         chosen = min(bic, key=lambda one: bic[one])
         field = 1.0 + design[:, : coefficients.size] @ coefficients
     residual = (ratio - field + 1.0)[kept]
@@ -238,9 +257,10 @@ def _clipped(
     tried: Sequence[int],
     clip: float,
     passes: int,
+    kept: NDArray[np.bool_],
+    spread: float,
 ) -> tuple[NDArray[np.bool_], F64, dict[int, float]]:
     """Least squares without what lies far off; the order with the smallest criterion."""
-    kept = usable.copy()
     solved: dict[int, F64] = {}
     bic: dict[int, float] = {}
     whole = design.T @ ratio
@@ -261,11 +281,42 @@ def _clipped(
                 left = max(power - float(solved[order] @ moment[:size]), 1e-12)
                 bic[order] = independent * math.log(left / kept.sum()) + size * math.log(independent)
             break
-        middle = np.median(residual[kept])
-        spread = _NORMAL * np.median(np.abs(residual[kept] - middle))
-        kept = usable & (np.abs(residual - middle) < clip * spread)
+        middle, sigma = _quiet(residual[usable])
+        kept = usable & (np.abs(residual - middle) < clip * sigma)
+        if math.isfinite(spread):
+            held = np.clip(residual - middle, -_STRONGEST * sigma, _STRONGEST * sigma)
+            around = _around(held, usable, inside)
+            middle, sigma = _quiet(around[usable])
+            kept &= np.abs(around - middle) < spread * sigma
     best = min(bic, key=lambda one: bic[one])
     return kept, solved[best], bic
+
+
+def _quiet(values: F64) -> tuple[float, float]:
+    """Middle and standard deviation of the quiet Sun among values that structures bend to one side.
+
+    The middle is the median of what lies near it, the deviation that of the narrower side.
+    """
+    middle = float(np.median(values))
+    sigma = _NORMAL * float(np.median(np.abs(values - middle)))
+    for _ in range(_NARROWED):
+        near = values[np.abs(values - middle) < _CORE * sigma]
+        if not near.size:
+            break
+        middle = float(np.median(near))
+        sides = [
+            side for side in (middle - values[values < middle], values[values > middle] - middle) if side.size
+        ]
+        sigma = _NORMAL * min((float(np.median(side)) for side in sides), default=0.0)
+    return middle, sigma
+
+
+def _around(values: F64, usable: NDArray[np.bool_], inside: NDArray[np.bool_]) -> F64:
+    """Means over the neighbourhood of each block, of usable ones."""
+    sums, counts = np.zeros(inside.shape), np.zeros(inside.shape)
+    sums[inside], counts[inside] = np.where(usable, values, 0.0), usable
+    sums, counts = (gaussian_filter(one, _NEIGHBOURHOOD) for one in (sums, counts))
+    return np.asarray(sums[inside] / np.maximum(counts[inside], 1e-3))
 
 
 def _likeness(residual: F64, kept: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:

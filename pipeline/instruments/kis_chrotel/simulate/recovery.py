@@ -174,7 +174,7 @@ def tables(size: int, number: int) -> str:
             centres.append(centre_error(disk))
             if "cut" not in name:
                 fields.append(pattern_left(disk))
-                careless.append(pattern_left(disk, clip=10.0)[1])
+                careless.append(pattern_left(disk, clip=10.0, spread=10.0)[1])
             if disk.config.line == "ha":
                 masks.append(filaments_found(disk))
         worst, radius = max(one for one, _ in centres), np.mean([one for _, one in centres])

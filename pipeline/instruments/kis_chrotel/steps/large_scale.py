@@ -39,6 +39,8 @@ class LargeScaleParams(Params):
         Degrees that are tried.
     clip
         [sigma] Deviation from which on pixels (filaments, plage, spots) are left out of the fit.
+    spread
+        [sigma] The same for means over a neighbourhood, in the last rounds: faint surroundings of plage.
     passes
         How often pixels are left out anew.
     rounds
@@ -48,13 +50,14 @@ class LargeScaleParams(Params):
     order: int | None = Field(default=None, ge=1, le=10)
     orders: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
     clip: float = Field(default=2.0, ge=1.0, le=10.0)
+    spread: float = Field(default=2.5, ge=1.0, le=10.0)
     passes: int = Field(default=5, ge=1, le=20)
-    rounds: int = Field(default=3, ge=1, le=10)
+    rounds: int = Field(default=5, ge=1, le=10)
 
 
 @step(
     "large_scale",
-    version=1,
+    version=2,
     prstep="INTENSITY-CORRECTION",
     instrument="kis_chrotel",
     memory_factor=3.0,
@@ -77,6 +80,7 @@ def large_scale(frame: Frame, params: LargeScaleParams, references: References) 
             order=params.order,
             orders=params.orders,
             clip=params.clip,
+            spread=params.spread,
             passes=params.passes,
             rounds=params.rounds,
         )

@@ -38,7 +38,7 @@ def test_the_lopsided_part_of_the_pattern_goes_to_two_thousandths(config: Simula
 
 
 def test_without_leaving_pixels_out_it_would_stay_several_times_as_large() -> None:
-    unclipped = corrected(HALPHA, clip=10.0).std()
+    unclipped = corrected(HALPHA, clip=10.0, spread=10.0).std()
     assert unclipped > 3 * corrected(HALPHA).std()
 
 
@@ -186,3 +186,8 @@ def test_a_disk_behind_clouds_is_put_aside_and_one_with_some_of_them_says_so() -
     some = level_2(behind_clouds(0.7, 230)).made
     assert any("clouds" in sentence for sentence in some.caveats)
     assert not any("clouds" in sentence for sentence in simulated.level_2(simulated.HALPHA).caveats)
+
+
+def test_plage_pulls_nothing_with_it() -> None:
+    # In Ca II K it is wide and bright.
+    assert corrected(CALCIUM).std() < 0.002
