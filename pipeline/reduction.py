@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import cloudpickle
@@ -161,6 +162,8 @@ class ReductionKind:
         be open.
     dims
         Names of the axes it takes, as steps say them; any by default.
+    draw
+        ``(reference, picture)``: draws what it made, as a PNG file, where there is more to see than an image.
     summary
         One line for people.
     """
@@ -177,6 +180,7 @@ class ReductionKind:
     further: tuple[Callable[[int, Reduced], Reduction[Any]], ...] = ()
     validity: Callable[[datetime, datetime], Validity] = while_they_last
     dims: DimsTaken = None
+    draw: Callable[[Path, Path], None] | None = None
     summary: str = ""
 
     @property

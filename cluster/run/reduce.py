@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from lake.ledger import runs
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
 from lake.ledger.units import ENDED, REDUCTION, UnitSpec
-from lake.names import ProductKey
+from lake.names import ProductKey, split_did
 from lake.releases.access import require_inputs
 from lake.releases.inputs import Input, active_inputs
 from lake.releases.releases import product_lock
@@ -38,6 +39,8 @@ from pipeline.dims import IMAGE, takes, written
 from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.errors import Fatal
 from pipeline.reduction import Origin, ReductionKind, Validity, find_reduction
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def reduce_to_reference(
     query: Query,
     *,
     valid: Validity | None = None,
+    pictures: Path | None = None,
     on_progress: Progress | None = None,
     principal: Principal = PUBLIC,
 ) -> Made:
@@ -134,6 +138,8 @@ def reduce_to_reference(
         Which observations.
     valid
         Validity of the references; what the kind says by default, for most the days of the frames.
+    pictures
+        Folder for a picture of each reference, of kinds that can be drawn.
     on_progress
         Called with frames gone over, how many there are in all passes, and what is made.
     principal
@@ -164,7 +170,7 @@ def reduce_to_reference(
     grant = _granted(lake, document, principal)
     run = _open(lake, kind, groups, document)
     del groups  # from here on the ledger knows the frames
-    return _carry_out(run, grant, scheduler, kind, document, on_progress)
+    return _carry_out(run, grant, scheduler, kind, document, on_progress, pictures)
 
 
 def resume_reduction(
@@ -172,6 +178,7 @@ def resume_reduction(
     scheduler: Scheduler,
     run_id: str,
     *,
+    pictures: Path | None = None,
     on_progress: Progress | None = None,
     principal: Principal = PUBLIC,
 ) -> Made:
@@ -204,7 +211,8 @@ def resume_reduction(
             f"kinds. Begin again: `heliolake reduce {kind.name}` with the same options"
         )
     grant = _granted(lake, document, principal)
-    return _carry_out(take(lake, told, publishes=False), grant, scheduler, kind, document, on_progress)
+    run = take(lake, told, publishes=False)
+    return _carry_out(run, grant, scheduler, kind, document, on_progress, pictures)
 
 
 def _granted(lake: Lake, document: Mapping[str, Any], principal: Principal) -> Grant:
@@ -266,6 +274,7 @@ def _carry_out(
     kind: ReductionKind,
     document: Mapping[str, Any],
     on_progress: Progress | None,
+    pictures: Path | None,
 ) -> Made:
     status, note = "stopped", "interrupted"
     try:
@@ -273,7 +282,7 @@ def _carry_out(
             require_worker(client)
             frames = [group["frames"] for group in document["groups"]]
             wholes = Reducing(run, grant, kind, frames, on_progress).carry_out(client)
-        made = _register(run, kind, document, wholes)
+        made = _register(run, kind, document, wholes, pictures)
         status, note = "done", ""
     except Exception as error:
         note = str(error)[:500]
@@ -288,8 +297,14 @@ def _carry_out(
     return made
 
 
-def _register(run: Run, kind: ReductionKind, document: Mapping[str, Any], wholes: Sequence[Whole]) -> Made:
-    """The references in the lake, and a context that lists them."""
+def _register(
+    run: Run,
+    kind: ReductionKind,
+    document: Mapping[str, Any],
+    wholes: Sequence[Whole],
+    pictures: Path | None,
+) -> Made:
+    """The references in the lake, and a context that lists them; pictures of them where they are wanted."""
     lake = run.lake
     with tempfile.TemporaryDirectory(prefix="heliolake-") as folder:
         written = [
@@ -297,10 +312,24 @@ def _register(run: Run, kind: ReductionKind, document: Mapping[str, Any], wholes
             for number, whole in enumerate(wholes)
         ]
         infos = references.add(lake, [one.new for one in written])
+        if pictures is not None:
+            for info, one in zip(infos, written, strict=True):
+                _draw(kind, one.new.path, pictures / f"{Path(split_did(info.did)[1]).stem}.png")
     made = tuple(one.registered(info) for info, one in zip(infos, written, strict=True))
     base = contexts.current(lake, kind.instrument)
     note = f"with {', '.join(info.did for info in infos)}"
     return Made(made, contexts.extend(lake, base, infos, note=note, instrument=kind.instrument))
+
+
+def _draw(kind: ReductionKind, reference: Path, picture: Path) -> None:
+    """A picture of a reference, which is in the lake by now, whatever becomes of the picture."""
+    if kind.draw is None:
+        return
+    try:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        kind.draw(reference, picture)
+    except (OSError, Fatal) as error:
+        _log.warning("The reference is in the lake, but %s could not be drawn: %s", picture, error)
 
 
 @dataclass(frozen=True)

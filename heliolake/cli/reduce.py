@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,16 @@ ValidUntil = Annotated[
         parser=parse_time,
         metavar="TIME",
         help="End of the reference's validity. [dim]Default: the last frame[/]",
+    ),
+]
+
+Pictures = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures",
+        metavar="DIR",
+        file_okay=False,
+        help="Folder for a picture of each reference, of those that can be drawn: psf.",
     ),
 ]
 
@@ -64,6 +75,7 @@ def reduce(
             help="Go on with this run (heliolake runs) instead.",
         ),
     ] = None,
+    pictures: Pictures = None,
     use: Annotated[bool, typer.Option("--use", help="Make the new context the current one.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -87,15 +99,29 @@ def reduce(
     if run is None and (name is None or instrument is None):
         raise typer.BadParameter("give REDUCTION and --instrument, or --run ID", param_hint="REDUCTION")
     kind = find_reduction(instrument, name) if instrument and name else None
+    if kind is not None and pictures is not None and kind.draw is None:
+        raise typer.BadParameter(
+            f"a {kind.name} is an image, and any viewer of FITS shows it: leave this out",
+            param_hint="--pictures",
+        )
     with open_lake(ctx) as lake, progress_bar(name or f"run {run}") as bar:
         scheduler = home_of(ctx).scheduler()
         if kind is None:
-            made = resume_reduction(lake, scheduler, str(run), on_progress=bar, principal=OWNER)
+            made = resume_reduction(
+                lake, scheduler, str(run), pictures=pictures, on_progress=bar, principal=OWNER
+            )
         else:
             query = Query(since, until, observation)
             valid = (valid_from, valid_until) if valid_from or valid_until else None
             made = reduce_to_reference(
-                lake, scheduler, kind, query, valid=valid, on_progress=bar, principal=OWNER
+                lake,
+                scheduler,
+                kind,
+                query,
+                valid=valid,
+                pictures=pictures,
+                on_progress=bar,
+                principal=OWNER,
             )
         if use:
             contexts.use(lake, made.context.number)

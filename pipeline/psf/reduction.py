@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,8 @@ from pipeline.errors import BadInput
 from pipeline.kernels.limb import Circle, find_limb
 from pipeline.psf.body import find_body
 from pipeline.psf.estimate import Design, estimate
-from pipeline.psf.reference import Psf, cards, tables
+from pipeline.psf.plot import draw
+from pipeline.psf.reference import Psf, cards, read_psf, tables
 from pipeline.psf.rings import BIN, INNER
 from pipeline.psf.statistics import Statistics, of_disk, of_occulted_disk
 from pipeline.quality import NOT_MEASURED, Quality, flagged
@@ -225,9 +227,14 @@ def psf_reduction(
             fewest=FEWEST,
             few=FEW,
             dims=("y", "x"),
+            draw=_drawn,
             summary="the point spread function, of the limb, of structure and of occulted frames",
         )
     )
+
+
+def _drawn(reference: Path, picture: Path) -> None:
+    draw(read_psf(reference), picture)
 
 
 @dataclass(frozen=True)

@@ -268,6 +268,7 @@ def stored(lake: Lake, day: str, *, leftovers: bool = False) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_is_completed_by_running_it_again(
     home: Home, lake: Lake, tmp_path: Path
 ) -> None:
@@ -301,6 +302,7 @@ def test_a_process_killed_at_any_moment_is_completed_by_running_it_again(
     assert counted(processed(home, lake, observation)) == {"skipped": count}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "day"), [("dask", 11), ("postgres", 12), ("rucio", 13)])
 def test_a_service_lost_in_the_middle_costs_nothing_but_a_second_call(
     home: Home, lake: Lake, tmp_path: Path, service: str, day: int

@@ -31,10 +31,11 @@ from lake.storage import previews
 from lake.storage.previews import preview_key
 from lake.storage.store import key_of
 from tests.conftest import FUZZ
-from tests.lake.archive.conftest import SCOPE, UNTIL
+from tests.lake.archive.conftest import UNTIL
 from tests.stored import path_of
 
 Answer = Any
+SCOPE = "pictured"  # others count what is in theirs
 NY, NX = 530, 700
 CUBE = (3, 5, 11, 13)
 GREY = np.repeat(np.array([[58, *range(1, 256)]], np.uint8), 3, axis=0).T

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.aso_s_lst.psf import design
-from pipeline.instruments.aso_s_lst.simulate import SimulationConfig, observed
+from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig, observed, physical_psf
 from pipeline.psf.estimate import Design
 from pipeline.psf.reduction import PsfOfFrames
 from pipeline.psf.reference import Verdict, read_psf
@@ -26,9 +26,7 @@ BEGIN = datetime(2023, 4, 15, 6, 0, tzinfo=UTC)
 
 def test_the_psf_of_simulated_frames_is_found_again(tmp_path: Path) -> None:
     config = SimulationConfig(telescope="WST", gain="SINGLE", size=512)
-    y, x = np.indices((101, 101)) - 50
-    kernel = np.exp(-4.0 * np.log(2.0) * (x**2 + y**2) / 4.0**2).astype(np.float32)
-    kernel /= kernel.sum()
+    kernel = physical_psf(Pupil(aberration=0.3), 401)
     made = [
         observed(config.model_copy(update={"start": BEGIN + timedelta(minutes=n), "number": n}), psf=kernel)
         for n in range(2)
@@ -64,3 +62,14 @@ def test_frames_that_tell_nothing_are_left_out() -> None:
     known = design(fits.Header({"DETECTOR": "SDI"}))
     assert known is not None
     assert not known.sharp
+
+
+def test_diffraction_is_known_where_a_header_names_the_aperture() -> None:
+    told = {"DETECTOR": "WST", "WAVELNTH": 360.0, "CDELT1": 0.5, "APTDIA": 100.0}
+    known = design(fits.Header(told))
+    assert known is not None
+    assert known.q == pytest.approx(3.6e-6 * 206264.806 / 0.5)
+    for name, value in (("APTDIA", 0.0), ("APTDIA", "wide"), ("CDELT1", None)):
+        other = design(fits.Header(told | {name: value}))
+        assert other is not None
+        assert other.q is None

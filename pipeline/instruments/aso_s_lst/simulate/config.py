@@ -51,7 +51,7 @@ class SimulationConfig(BaseModel):
     aberration
         [rad] Root mean square of the wavefront's error.
     blur
-        [pix] Full width at half maximum of the diffraction pattern of a perfect pupil.
+        [pix] λ/D: about the full width at half maximum of a perfect pupil's diffraction pattern.
     wings
         [1] Share of the light that is scattered.
     noise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any, Final
 
@@ -43,6 +44,10 @@ def _what(config: SimulationConfig, level: str) -> dict[str, tuple[Any, str]]:
         "SEQNUM": (config.number, "number of the exposure"),
         "BUNIT": ("DN", ""),
     }
+    if config.blur:
+        # In pixels diffraction is what the configuration says, however large these are.
+        angle = math.radians(config.blur * config.scale / 3600.0)
+        cards["APTDIA"] = (round(1e-6 * config.optics.wavelength / angle, 4), "[mm] aperture, simulated")
     if config.polariser is not None:
         cards["POLAR"] = (config.polariser, "[deg] of the polariser from the image's vertical")
     return cards
