@@ -219,8 +219,9 @@ def _depth(image: F32, inside: NDArray[np.bool_], disk: Disk) -> tuple[F32, floa
                 slice(max(0, int(column - step / 2)), max(0, int(column + step / 2)), 2),
             )
             held = smooth[box][inside[box]]
-            if held.size > step * step // 16:
-                levels[k, m] = np.median(held[np.abs(held - middle) < 3 * scatter])
+            quiet = held[np.abs(held - middle) < 3 * scatter]
+            if held.size > step * step // 16 and quiet.size:
+                levels[k, m] = np.median(quiet)
     levels = np.where(np.isfinite(levels), levels, middle)
     level = _between(levels, (np.arange(image.shape[0]) - rows[0]) / (step / 2), 0)
     level = _between(level, (np.arange(image.shape[1]) - columns[0]) / (step / 2), 1)

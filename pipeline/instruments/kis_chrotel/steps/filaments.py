@@ -63,7 +63,7 @@ def _rows(params: FilamentParams, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @step(
     "filaments",
-    version=1,
+    version=2,
     prstep="FEATURE-DETECTION",
     instrument="kis_chrotel",
     takes=("",),
@@ -134,7 +134,7 @@ def _labels(
             "the step's method at classical",
         )
     said = network.probabilities(references["filament_network"], frame.data, disk)
-    return filaments.numbered(said >= params.probability, disk, search)
+    return filaments.numbered((said >= params.probability) & np.isfinite(frame.data), disk, search)
 
 
 def _mask_header(header: fits.Header, number: int) -> fits.Header:

@@ -23,6 +23,7 @@ from lake.releases import quarantine
 from lake.releases.quarantine import Case
 from tests.chromium.browser import chromium, complaints
 from tests.lake.archive.conftest import SCOPE, Served
+from tests.lake.ledger.hands import make_run
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +45,12 @@ def address(lake: Lake, office: Office, served: dict[str, Served]) -> Iterator[s
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(30)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def finished(lake: Lake) -> None:
+    """A run, of which pages tell."""
+    make_run(lake, "pages", 0).end("done")
 
 
 @pytest.fixture(scope="module")
