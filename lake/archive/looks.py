@@ -97,10 +97,10 @@ class Looking:
 
 
 def cache_control(release: Release) -> dict[str, str]:
-    """How long browsers, and others between, may keep what is shown of a release."""
+    """How long a browser may keep what is shown; nobody between may, who would not hear of an embargo."""
     if under_embargo(release, datetime.now(UTC)):
         return {"Cache-Control": "private, no-cache", "Vary": "Authorization, Cookie"}
-    return {"Cache-Control": "public, max-age=300", "Vary": "Authorization, Cookie"}
+    return {"Cache-Control": "private, max-age=300", "Vary": "Authorization, Cookie"}
 
 
 def _looking(request: Request, lake: OfLake, principal: Asker) -> Looking:

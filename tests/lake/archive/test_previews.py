@@ -164,7 +164,7 @@ def test_a_picture_comes_with_its_kind_and_is_not_sent_twice(
 ) -> None:
     answer = client.get(f"{image.url}/{path}")
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, content, kind)
-    assert answer.headers["cache-control"].startswith("public")
+    assert answer.headers["cache-control"].startswith("private")
     again = client.get(f"{image.url}/{path}", headers={"If-None-Match": f'"a", W/{answer.headers["etag"]}'})
     assert (again.status_code, again.content) == (304, b"")
 
