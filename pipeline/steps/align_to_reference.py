@@ -29,6 +29,8 @@ _TURNED: Final = 1.0 / 1440.0
 #: Samples along a side of the square on which centre and roll are matched, at most; and how often.
 _SIDE: Final = 512
 _ROUNDS: Final = 5
+#: Samples for each unknown below which nothing is matched.
+_FEWEST: Final = 20
 #: Degrees from where a match begins beyond which it has lost its way.
 _NEAR: Final = 6.0
 #: The reference frame.
@@ -270,8 +272,13 @@ def _matched(image: F32, start: Pointing, onto: Aligned, params: AlignParams, da
         values = sampled(image, *_places(found, west, north, found.roll))
         used = ring & np.isfinite(values)
         columns = [one[used] for one in (target, right, up, turning, *free)]
+        if np.count_nonzero(used) < _FEWEST * len(columns):
+            return Matched(start, math.nan)
         design = np.stack(columns, axis=1) / course[used][:, None]
-        factor, shifts, error = _solved(design, values[used] / course[used])
+        try:
+            factor, shifts, error = _solved(design, values[used] / course[used])
+        except np.linalg.LinAlgError:  # the image, or the reference, shows nothing that could be matched
+            return Matched(start, math.nan)
         if not factor > 0:
             return Matched(start, math.nan)
         dw, dn, turn = shifts

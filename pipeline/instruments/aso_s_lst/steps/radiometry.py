@@ -43,6 +43,14 @@ def read_response(path: str) -> Response:
         table: Any = hdus["RESPONSE"]
         mjd, factor = (np.array(table.data[name], dtype=np.float64) for name in ("MJD", "FACTOR"))
         simulated = bool(hdus[0].header.get("SIMULATD", False))
+        if not (mjd.size and (np.diff(mjd) > 0).all() and np.isfinite(mjd).all() and (factor > 0).all()):
+            raise BadInput(
+                "the table of the response is none: dates have to rise, factors to be positive",
+                file=path,
+                keyword="MJD, FACTOR",
+                found=f"{mjd.size} rows",
+                advice="add a table in the order of its dates, without gaps",
+            )
         return Response(mjd, factor, str(table.header.get("UNIT", "")).strip(), simulated)
 
 
@@ -63,7 +71,7 @@ def radiometric_calibration(frame: Frame, params: ResponseParams, references: Re
     response = reference.load(read_response)
     date = parse_date(header_text(frame.header, "DATE-OBS"))
     seconds = frame.keyword("EXPTIME", float)
-    if response.unit != params.unit or seconds <= 0 or date is None:
+    if response.unit != params.unit or not 0 < seconds < np.inf or date is None:
         raise BadInput(
             "the image cannot be calibrated in this unit, or not without its date and exposure time",
             file=frame.source,

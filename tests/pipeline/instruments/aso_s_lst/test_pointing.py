@@ -108,3 +108,17 @@ def test_a_reference_of_another_week_is_refused() -> None:
     with pytest.raises(BadInput, match="of another time") as caught:
         aligned(moved(lst.WST, 7, 3.0, hours=24 * 8), lst.WST)
     assert caught.value.keyword == "DATE-OBS"
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_a_corona_without_structure_is_put_aside_in_words(value: float) -> None:
+    made = observed(lst.SCIUV)
+    frame = Frame.of(np.full_like(made.data, value), made.header, made.filename)
+    references = [one for one in lst.references(lst.SCIUV) if one.name == "alignment"]
+    with pytest.raises(BadInput, match="does not match its reference"):
+        run_step(
+            "align_to_reference",
+            frame,
+            instrument="aso_s_lst",
+            references=references,
+        )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.aso_s_lst.judging import light_of, stripes_of
 from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig, observed, physical_psf
 from pipeline.instruments.aso_s_lst.simulate.scene import corona, places
+from pipeline.instruments.aso_s_lst.steps.radiometry import read_response
 from pipeline.quality import Quality, flagged
 from pipeline.step import find_step
 from pipeline.testing import run_recipe, run_step
@@ -134,3 +137,14 @@ def test_a_sequence_without_one_of_its_angles_is_none() -> None:
     step = find_step("aso_s_lst", "polarised_brightness")
     with pytest.raises(BadInput, match="one image each at -60, 0 and 60"):
         step.function([frame] * 3, step.params_model(), {})
+
+
+@pytest.mark.parametrize(
+    ("dates", "factors"), [([], []), ([2.0, 1.0], [1.0, 1.0]), ([1.0, 2.0], [1.0, np.nan])]
+)
+def test_a_response_that_is_none_is_refused(tmp_path: Path, dates: list[float], factors: list[float]) -> None:
+    columns = [fits.Column("MJD", "D", array=dates), fits.Column("FACTOR", "D", array=factors)]
+    table = fits.BinTableHDU.from_columns(columns, name="RESPONSE")
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "response.fits")
+    with pytest.raises(BadInput, match="dates have to rise"):
+        read_response(str(tmp_path / "response.fits"))
