@@ -14,13 +14,14 @@ from typing import Any
 
 from cluster.connect import connected
 from cluster.plan.plan import Query
+from cluster.run.frame_groups import FrameGroup, groups_of, require_enough
 from cluster.run.open_run import require_free, take
 from cluster.run.partials import Whole
 from cluster.run.reducing import Progress, Reducing, frames_of, pieces, require_worker
 from cluster.scheduler import Scheduler
 from lake.calibration import contexts, references
 from lake.calibration.choice import Context
-from lake.entries import FileEntry, from_iso, iso
+from lake.entries import from_iso, iso
 from lake.errors import BadInput
 from lake.governance.policy import PUBLIC, Principal
 from lake.grant import Grant
@@ -31,11 +32,9 @@ from lake.ledger.run import Run
 from lake.ledger.units import ENDED, REDUCTION, UnitSpec
 from lake.names import ProductKey, split_did
 from lake.releases.access import require_inputs
-from lake.releases.inputs import Input, active_inputs
 from lake.releases.releases import product_lock
 from lake.storage import volatile
 from pipeline import code
-from pipeline.dims import IMAGE, takes, written
 from pipeline.errors import BadInput as PipelineBadInput
 from pipeline.errors import Fatal
 from pipeline.reduction import Origin, ReductionKind, Validity, find_reduction
@@ -88,29 +87,6 @@ class Made:
     context: Context
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Frames for one reference: different ones, in order of time, with what they agree in."""
-
-    files: tuple[FileEntry, ...]
-    begins: tuple[datetime, ...]
-    selectors: dict[str, Any]
-    parents: tuple[str, ...]
-
-    def document(self) -> dict[str, Any]:
-        """What a run has to know of them as a whole."""
-        told = "\n".join(f"{file.did} {file.sha256}" for file in self.files)
-        return {
-            "selectors": self.selectors,
-            "parents": list(self.parents),
-            "frames": len(self.files),
-            "first": self.begins[0].isoformat(),
-            "last": self.begins[-1].isoformat(),
-            "simulated": any(bool(file.meta.get("simulated")) for file in self.files),
-            "digest": hashlib.sha256(told.encode()).hexdigest(),
-        }
-
-
 def reduce_to_reference(
     lake: Lake,
     scheduler: Scheduler,
@@ -118,11 +94,12 @@ def reduce_to_reference(
     query: Query,
     *,
     valid: Validity | None = None,
+    epochs: Sequence[datetime] = (),
     pictures: Path | None = None,
     on_progress: Progress | None = None,
     principal: Principal = PUBLIC,
 ) -> Made:
-    """Make references from all frames a query finds, one per camera (what `kind.alike` tells apart).
+    """Make references from all frames a query finds, one per camera and epoch.
 
     Its pieces are units of a run: the same command goes on where an earlier one was stopped.
 
@@ -138,6 +115,9 @@ def reduce_to_reference(
         Which observations.
     valid
         Validity of the references; what the kind says by default, for most the days of the frames.
+    epochs
+        Times (UTC) from which on a camera is another one: no reference is made of frames of both sides, or
+        stands for them.
     pictures
         Folder for a picture of each reference, of kinds that can be drawn.
     on_progress
@@ -160,7 +140,7 @@ def reduce_to_reference(
     pipeline.errors.Fatal, pipeline.errors.Retriable, lake.errors.Retriable
         When every piece would fail alike, or a service is lost.
     """
-    groups = _groups(lake, kind, query)
+    groups = groups_of(lake, kind, query, epochs)
     document = {
         "reduction": {"instrument": kind.instrument, "name": kind.name},
         "valid": None if valid is None else [iso(one) for one in valid],
@@ -221,29 +201,7 @@ def _granted(lake: Lake, document: Mapping[str, Any], principal: Principal) -> G
     return require_inputs(lake, principal, parents)
 
 
-def _groups(lake: Lake, kind: ReductionKind, query: Query) -> list[_Group]:
-    found = active_inputs(
-        lake,
-        kind.instrument,
-        kind.level,
-        since=query.since,
-        until=query.until,
-        observation=query.observation,
-    )
-    alike: dict[tuple[Any, ...], list[Input]] = {}
-    for one in found:
-        alike.setdefault(tuple(one.meta.get(name) for name in kind.alike), []).append(one)
-    if not alike:
-        raise BadInput(
-            f"there are no {kind.instrument} files of level {kind.level} to make a {kind.name} from",
-            keyword="observation",
-            found=query.observation or "all",
-            advice="process that level first, or widen the query; `heliolake search` shows what there is",
-        )
-    return [_group(kind, together) for together in alike.values()]
-
-
-def _open(lake: Lake, kind: ReductionKind, groups: Sequence[_Group], document: Mapping[str, Any]) -> Run:
+def _open(lake: Lake, kind: ReductionKind, groups: Sequence[FrameGroup], document: Mapping[str, Any]) -> Run:
     """The run that makes this: one that was stopped, else a new one. Never two at once.
 
     Raises
@@ -361,7 +319,7 @@ class _Written:
         group, reduced = document["groups"][number], whole.reduced
         given = group["frames"]
         usable = f" of {given} could be used" if len(reduced.used) < given else ""
-        _require_enough(kind, group["selectors"], len(reduced.used), usable)
+        require_enough(kind, group["selectors"], len(reduced.used), usable)
         if not (reduced.count >= kind.fewest).any():
             raise BadInput(
                 f"no pixel of the {kind.name} would be made of {kind.fewest} frames",
@@ -377,16 +335,15 @@ class _Written:
             if name in reduced.used
         )
         caveats = kind.caveats(reduced)
+        told, epoch = document["valid"], group.get("epoch", (None, None))
         first, last = (datetime.fromisoformat(group[key]) for key in ("first", "last"))
-        words = [kind.name, *(str(value) for value in group["selectors"].values()), f"{first:%Y%m%d}"]
+        day = f"{first:%Y%m%dT%H%M%S}" if any(epoch) else f"{first:%Y%m%d}"
+        words = [kind.name, *(str(value) for value in group["selectors"].values()), day]
         path = folder / f"{'_'.join(words)}.fits"
         kind.write(reduced, Origin(whole.unit, used), caveats).writeto(path, checksum=True)
-        given_validity = document["valid"]
-        validity = (
-            kind.validity(first, last)
-            if given_validity is None
-            else (from_iso(given_validity[0]), from_iso(given_validity[1]))
-        )
+        whole_time = kind.validity(first, last) if told is None else (from_iso(told[0]), from_iso(told[1]))
+        # Where an epoch ends, so does what its frames tell.
+        validity = [inner or outer for inner, outer in zip(map(from_iso, epoch), whole_time, strict=True)]
         new = references.NewReference(
             path=path,
             need=kind.need,
@@ -399,46 +356,3 @@ class _Written:
             parents=tuple(group.get("parents", ())),
         )
         return cls(new, len(used), given, used[0][1], used[-1][1], caveats)
-
-
-def _group(kind: ReductionKind, found: Sequence[Input]) -> _Group:
-    """The frames for one reference; of several of one moment, which are one exposure, the first."""
-    files = [one.file for one in found]
-    by_begin: dict[datetime, FileEntry] = {}
-    for file in sorted(files, key=lambda file: file.name):
-        if file.date_beg is not None:
-            by_begin.setdefault(file.date_beg, file)
-    ordered = dict(sorted(by_begin.items()))
-    selectors = {name: files[0].meta[name] for name in kind.alike if name in files[0].meta}
-    parents = tuple(sorted({one.release for one in found}))
-    group = _Group(tuple(ordered.values()), tuple(ordered), selectors, parents)
-    _require_enough(kind, selectors, len(group.files))
-    others = {file.dims or IMAGE for file in group.files if not takes(kind.dims, file.dims or IMAGE)}
-    if others:
-        raise BadInput(
-            f"the {kind.name} takes frames of {written(kind.dims)}",
-            keyword="NAXIS",
-            found=", ".join(map(written, sorted(others))),
-            advice="narrow the query to such frames",
-        )
-    shapes = {(*file.dims, *file.shape) for file in group.files}
-    if len(shapes) > 1:
-        raise BadInput(
-            f"the frames for one {kind.name} differ in size",
-            keyword="NAXIS1, NAXIS2",
-            found=", ".join(sorted(map(str, shapes))),
-            advice="narrow the query to frames of one size",
-        )
-    return group
-
-
-def _require_enough(kind: ReductionKind, selectors: Mapping[str, Any], number: int, lost: str = "") -> None:
-    if number >= kind.fewest:
-        return
-    what = ", ".join(f"{name} {value}" for name, value in selectors.items())
-    raise BadInput(
-        f"there are too few frames for a {kind.name} ({what})",
-        keyword="observation",
-        found=f"{number} different frame{'s' * (number != 1)}{lost}, and {kind.fewest} are needed",
-        advice="widen the query to more frames, or narrow it so that it leaves these out",
-    )

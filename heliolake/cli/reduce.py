@@ -31,6 +31,16 @@ ValidUntil = Annotated[
     ),
 ]
 
+Epochs = Annotated[
+    list[datetime] | None,
+    typer.Option(
+        "--epoch",
+        parser=parse_time,
+        metavar="TIME",
+        help="From here on the instrument is another one: frames before and after go into references of "
+        "their own, neither of which stands for the other's. Can be given several times.",
+    ),
+]
 Pictures = Annotated[
     Path | None,
     typer.Option(
@@ -66,6 +76,7 @@ def reduce(
     observation: ObservationPattern = None,
     valid_from: ValidFrom = None,
     valid_until: ValidUntil = None,
+    epoch: Epochs = None,
     run: Annotated[
         str | None,
         typer.Option(
@@ -93,7 +104,7 @@ def reduce(
     from lake.governance.policy import OWNER
     from pipeline.reduction import find_reduction
 
-    asked = (name, instrument, since, until, observation, valid_from, valid_until)
+    asked = (name, instrument, since, until, observation, valid_from, valid_until, epoch or None)
     if run is not None and any(one is not None for one in asked):
         raise typer.BadParameter("a run knows what it makes of what; give nothing else", param_hint="--run")
     if run is None and (name is None or instrument is None):
@@ -119,6 +130,7 @@ def reduce(
                 kind,
                 query,
                 valid=valid,
+                epochs=epoch or (),
                 pictures=pictures,
                 on_progress=bar,
                 principal=OWNER,

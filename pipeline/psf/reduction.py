@@ -8,7 +8,7 @@ that the first pass's mean contradicts (clouds, flares, pointing in motion) and 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput
 from pipeline.kernels.limb import Circle, find_limb
 from pipeline.psf.body import find_body
+from pipeline.psf.epochs import Edges, changes, edge_width
 from pipeline.psf.estimate import Design, estimate
 from pipeline.psf.plot import draw
 from pipeline.psf.reference import Psf, cards, read_psf, tables
@@ -56,6 +57,8 @@ class Sums:
         (ny, nx) of all of them.
     simulated
         Whether any was.
+    edges
+        How wide the edge was that each showed, and when it began.
     """
 
     statistics: Statistics
@@ -63,6 +66,7 @@ class Sums:
     header: str
     frame: tuple[int, int]
     simulated: bool
+    edges: Edges = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ class PsfOfFrames:
         """Sums over a block; frames without a whole disk are left out."""
         bad = flagged(block.quality, NOT_MEASURED | Quality.LOW_CONFIDENCE) | ~np.isfinite(block.image)
         used: list[str] = []
+        edges: dict[str, tuple[str, str, float]] = {}
         total, chosen, simulated = Statistics.none(), "", False
         headers = block.headers or tuple(fits.Header() for _ in block.sources)
         for image, missing, name, header in zip(block.image, bad, block.sources, headers, strict=True):
@@ -102,9 +107,10 @@ class PsfOfFrames:
                 continue
             total += found
             used.append(name)
+            edges |= _edge(name, header, found)
             chosen = min(filter(None, (chosen, header.tostring())), key=_date_of, default="")
             simulated |= bool(header.get("SIMULATD", False))
-        return Sums(total, frozenset(used), chosen, block.image.shape[-2:], simulated)
+        return Sums(total, frozenset(used), chosen, block.image.shape[-2:], simulated, edges)
 
     def combine(self, first: Sums, second: Sums) -> Sums:
         """Of both."""
@@ -115,6 +121,7 @@ class PsfOfFrames:
             header,
             first.frame,
             first.simulated or second.simulated,
+            {**first.edges, **second.edges},
         )
 
     def finish(self, partial: Sums) -> PsfReduced:
@@ -123,7 +130,8 @@ class PsfOfFrames:
         Raises
         ------
         BadInput
-            When no frame shows a whole disk, or nothing of the PSF is identified and none was known before.
+            When no frame shows a whole disk, the frames are of several epochs, or nothing of the PSF is
+            identified and none was known before.
         """
         if not partial.used:
             raise BadInput(
@@ -132,6 +140,7 @@ class PsfOfFrames:
                 found="no limb in any frame",
                 advice="give frames of the whole disk, without gaps",
             )
+        _require_one_epoch(partial.edges)
         design = self.designs(fits.Header.fromstring(partial.header))
         if design is None:
             raise ValueError("a frame that has no design was used")
@@ -170,6 +179,29 @@ class PsfOfFrames:
         apart = statistics.limb.total[near] - self.before[near]
         noise = np.sqrt(np.mean((statistics.limb.white + statistics.limb.smooth)[near])) + 1e-3
         return bool(np.sqrt(np.mean(apart**2)) > _ODD * noise)
+
+
+def _edge(name: str, header: fits.Header, told: Statistics) -> Edges:
+    """The edge that a frame shows, if it does."""
+    kind, rings = ("limb", told.limb) if told.limb.frames else ("occulter", told.edge)
+    if not rings.frames:
+        return {}
+    return {name: (str(header.get("DATE-OBS", header.get("DATE-BEG", ""))), kind, edge_width(rings))}
+
+
+def _require_one_epoch(edges: Edges) -> None:
+    """Refuse frames from before and after a change: their PSF would be that of neither."""
+    found = changes(edges)
+    if found:
+        times = ", ".join(f"by {100.0 * change:+.0f} % at {begin}" for begin, change in found)
+        raise BadInput(
+            f"the frames are of {len(found) + 1} epochs, between which the PSF changed",
+            keyword="DATE-OBS",
+            found=f"the width of the edge changes {times}",
+            advice="make a PSF of each: give "
+            + " ".join(f"--epoch {begin}" for begin, _ in found)
+            + ", or earlier times at which the instrument was changed",
+        )
 
 
 def _told_disk(header: fits.Header) -> Circle | None:

@@ -1,0 +1,62 @@
+"""A PSF that changes in time is noticed, with when it did; one that does not is left alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from bench.psf.scenes import seen, white_light
+from bench.psf.truth import truth
+from pipeline.errors import BadInput
+from pipeline.psf.epochs import Edges, changes
+from pipeline.psf.estimate import Design
+from pipeline.psf.reduction import PsfOfFrames
+from pipeline.reduction import StackBlock
+
+
+def edges(widths: list[float], kind: str = "limb", day: int = 1) -> Edges:
+    rng = np.random.default_rng(3)
+    return {
+        f"{kind}{n}": (f"2023-04-{day + n:02d}T00:00:00", kind, width * (1 + 0.01 * rng.standard_normal()))
+        for n, width in enumerate(widths)
+    }
+
+
+def test_every_change_is_told_with_when_and_by_how_much() -> None:
+    found = changes(edges([2.0] * 6 + [2.5] * 5 + [2.0] * 4))
+    assert [begin[:10] for begin, _ in found] == ["2023-04-07", "2023-04-12"]
+    assert [change for _, change in found] == pytest.approx([0.25, -0.2], abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        edges([2.0] * 20),
+        edges([2.0] * 4 + [2.08] * 4),  # less than a tenth
+        edges([2.0] * 5 + [3.0]),  # one frame is an accident
+        {**edges([2.0] * 5), **edges([2.6] * 5, "occulter", day=9)},  # another kind of edge
+        edges([2.5] * 5 + [2.9] * 5, "occulter"),  # what lies beyond a body differs
+        {"x": ("", "limb", 2.0)},
+        {},
+    ],
+)
+def test_what_is_no_change_is_left_alone(told: Edges) -> None:
+    assert changes(told) == []
+
+
+def test_frames_of_two_epochs_are_refused_with_what_to_do() -> None:
+    rng = np.random.default_rng(91)
+    scene = white_light(256, 95.0, rng)
+    images = [seen(scene, truth("gauss", width, 0.0, 5), 2e4, rng) for width in (3.0,) * 3 + (4.0,) * 3]
+    names = tuple(f"frame{n}" for n in range(6))
+    headers = tuple(fits.Header({"DATE-OBS": f"2023-05-0{n + 1}T06:00:00"}) for n in range(6))
+    reduction = PsfOfFrames(lambda _header: Design())
+    blocks = [
+        StackBlock(np.stack(images[part]), np.zeros((3, 256, 256), np.uint16), names[part], headers[part])
+        for part in (slice(3, 6), slice(0, 3))
+    ]
+    first, second = map(reduction.map, blocks)
+    with pytest.raises(BadInput, match="2 epochs") as refusal:
+        reduction.finish(reduction.combine(first, second))
+    assert "--epoch 2023-05-04T06:00:00" in refusal.value.advice
