@@ -67,6 +67,9 @@ class Report:
                 (one["product"], f"v{one['version']:04d}", one["status"], one["files"]) for one in releases
             ]
             parts.append(html_table(("product", "version", "status", "files"), rows[:_SHOWN]))
+        if left := self.more.get("left_over"):
+            heads = ("stays ACTIVE though all that it would be made of is put aside now",)
+            parts.append(html_table(heads, [(one,) for one in left[:_SHOWN]]))
         # What went wrong first; files with the same trouble in one row.
         troubles = Counter(
             (item.outcome, item.reason, item.advice)

@@ -439,6 +439,8 @@ class PlanTable(Rows):
         self.plan, self.standing = plan, standing
         told = [f"{standing.new} new", f"{standing.done} done before"]
         told += [f"{standing.put_aside} put aside before"] if standing.put_aside else []
+        left = standing.left_over()
+        told += [f"{len(left)} ACTIVE though all is put aside now"] if left else []
         told += [f"{number} lack {need}" for need, number in standing.lacking.items()]
         caption = f"{plan.recipe.name}: {len(plan.units)} files, {', '.join(told)}"
         columns = ("product", "units", "new", "done", "active", "comes")

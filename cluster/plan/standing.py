@@ -13,7 +13,7 @@ from lake.entries import iso
 from lake.governance.inheritance import of_inputs
 from lake.lake import Lake
 from lake.ledger import results
-from lake.names import ProductKey
+from lake.names import ProductKey, version_token
 from lake.releases.activation import Active, active_units, former_release
 
 
@@ -30,8 +30,8 @@ class ProductStanding:
     active
         Version of its ACTIVE release; `None` when it has none.
     comes
-        What a run makes of it: ``nothing`` (it is up to date), ``first release``, ``next version``, or
-        ``version N again`` where an earlier release holds just these files.
+        What a run makes of it: ``nothing`` (it is up to date), ``first release``, ``next version``,
+        ``version N again`` where an earlier release holds just these files, or ``nothing, all is put aside``.
     """
 
     product: str
@@ -45,10 +45,18 @@ class ProductStanding:
     @property
     def replaces(self) -> bool:
         """Whether another release takes the place of the ACTIVE one."""
-        return self.active is not None and self.comes != NOTHING
+        return self.active is not None and self.comes not in (NOTHING, ALL_ASIDE)
+
+    @property
+    def left_over(self) -> str:
+        """The ACTIVE release of which nothing would be made today, ``PRODUCT@vNNNN``; empty without one."""
+        if self.active is None or self.comes != ALL_ASIDE:
+            return ""
+        return f"{self.product}@{version_token(self.active)}"
 
 
 NOTHING = "nothing"
+ALL_ASIDE = "nothing, all is put aside"
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,10 @@ class Standing:
         """Products whose ACTIVE release would give way to another."""
         return [one for one in self.products if one.replaces]
 
+    def left_over(self) -> list[str]:
+        """ACTIVE releases of which nothing would be made today: whether they are wrong, a person decides."""
+        return [one.left_over for one in self.products if one.left_over]
+
     def document(self) -> dict[str, Any]:
         """Plain data."""
         return {
@@ -89,6 +101,7 @@ class Standing:
             "put_aside": self.put_aside,
             "lacking": dict(self.lacking),
             "embargo_until": iso(self.embargo_until),
+            "left_over": self.left_over(),
             "products": [asdict(one) for one in self.products],
         }
 
@@ -136,6 +149,8 @@ def _what_comes(
 ) -> str:
     if not new and set(done) == (active.units if active is not None else set()):
         return NOTHING
+    if not new and not done:
+        return ALL_ASIDE
     former = former_release(lake, product, done) if done and not new else None
     if former is not None:
         return f"version {former} again"

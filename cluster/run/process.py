@@ -27,8 +27,9 @@ from lake.ledger.results import forget_lost, forget_quarantined, results
 from lake.ledger.run import Run
 from lake.ledger.sites import move
 from lake.ledger.units import Result
-from lake.names import ProductKey
+from lake.names import ProductKey, version_token
 from lake.releases.access import require_inputs
+from lake.releases.activation import active_units
 from lake.releases.releases import active_files, find_by_key
 from lake.releases.withdrawal import withdrawn_files
 from lake.rucio.client import batches
@@ -92,7 +93,8 @@ def process(
     -------
     Report
         One item per unit of the plan; ``more["run"]`` is the run's id (`None`
-        when there was nothing to do), ``more["releases"]`` what was published.
+        when there was nothing to do), ``more["releases"]`` what was published, ``more["left_over"]`` the
+        releases that stay ACTIVE though all that the plan would make them of was put aside.
 
     Raises
     ------
@@ -226,8 +228,27 @@ def _report(
     remade: Remade,
 ) -> Report:
     items = [remade.told(item) for item in _items(lake, plan, run, known)]
-    back = sorted(remade.put_back.values())
-    return Report(items, {"run": run.id if run else None, "releases": releases, "put_back": back})
+    return Report(
+        items,
+        {
+            "run": run.id if run else None,
+            "releases": releases,
+            "put_back": sorted(remade.put_back.values()),
+            "left_over": _left_over(lake, plan, items),
+        },
+    )
+
+
+def _left_over(lake: Lake, plan: Plan, items: Sequence[Item]) -> list[str]:
+    """Releases that nothing takes the place of: what is refused today, and was not once, makes no version."""
+    aside = {item.unit for item in items if item.outcome == Status.QUARANTINED}
+    barren = [
+        product.name
+        for product, members in plan.by_product().items()
+        if all(unit.unit_id in aside for unit in members)
+    ]
+    stay = active_units(lake, barren)
+    return sorted(f"{name}@{version_token(one.version)}" for name, one in stay.items() if one.units)
 
 
 def _ever_done(known: Mapping[str, Result]) -> bool:
@@ -238,12 +259,14 @@ def _ever_done(known: Mapping[str, Result]) -> bool:
 def _up_to_date(
     lake: Lake, product: ProductKey, members: Sequence[PlannedUnit], known: dict[str, Result]
 ) -> bool:
-    """Whether every unit has its result and the ACTIVE release holds just these files."""
+    """Whether every unit has its result and the ACTIVE release holds just these files, or none came out."""
     given = [known.get(unit.unit_id) for unit in members]
     if any(result is None for result in given):
         return False
     wanted = {result.file.did for result in given if result is not None and result.file is not None}
     wanted -= withdrawn_files(lake, wanted).keys()
+    if not wanted:
+        return True
     active = {file.did for file in active_files(lake, product) if file.unit_id is not None}
     return wanted == active
 

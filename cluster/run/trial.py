@@ -141,7 +141,7 @@ def trial_products(
                 ended[manifest.unit] = manifest
                 say(len(ended), len(by_id), by_id[manifest.unit].file.name)
     items = [_item(unit, ended[name], folder) for name, unit in by_id.items()]
-    return Report(items, {"run": None, "releases": [], "put_back": [], "trial": str(folder)})
+    return Report(items, {"run": None, "releases": [], "put_back": [], "left_over": [], "trial": str(folder)})
 
 
 def datetimes(dates: Iterable[datetime | None]) -> NDArray[np.datetime64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -403,9 +404,21 @@ def _say_next(ctx: typer.Context, more: dict[str, Any]) -> None:
             how = "is active again, in place of" if one["again"] else "replaces"
             words = f"v{one['version']:04d} {how} v{one['replaces']:04d}, which stays as it is"
             out().print(f"[dim]{shown(one['product'])}: {words}[/]", soft_wrap=True)
+    _say_left_over(more["left_over"])
     if more["releases"]:
         get = shown(command(ctx, f"get {more['releases'][0]['product']} -o out"))
         err().print(f"Next: [bold]{get}[/]", soft_wrap=True)
+
+
+def _say_left_over(releases: Sequence[str]) -> None:
+    """Name releases that nothing takes the place of: only a person knows whether they are wrong."""
+    for one in releases[:_TOLD]:
+        words = f"{shown(one)} stays ACTIVE though all that it would be made of is put aside now"
+        err().print(f"[yellow]{words}[/] (`heliolake quarantine` tells why).", soft_wrap=True)
+    if releases:
+        more = f"; {len(releases) - _TOLD} more: --json" if len(releases) > _TOLD else ""
+        withdraw = f"heliolake withdraw {shown(releases[0])} --reason '…'"
+        err().print(f"If it is wrong too: [bold]{withdraw}[/]{more}", soft_wrap=True)
 
 
 def print_plan(document: dict[str, Any]) -> None:
@@ -436,6 +449,7 @@ def print_plan(document: dict[str, Any]) -> None:
     if stands.get("embargo_until"):
         until = short_time(stands["embargo_until"])
         console.print(f"As decided now, the last of the products is under embargo until {until} UTC.")
+    _say_left_over(stands.get("left_over", []))
     for need, number in stands["lacking"].items():
         console.print(f"[yellow]{number} files lack the reference {shown(need)} and will be put aside[/]")
     for entry in document["left_out"]:

@@ -189,6 +189,25 @@ def test_a_frame_that_cannot_be_done_is_put_aside_and_the_others_go_on(
     assert [item.reason for item in again.items if item.outcome == "quarantined"] == [item.reason]
 
 
+def test_a_release_that_would_not_be_made_today_stays_and_is_named(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    name, refused = "aia171_20150121", {"register__scale_arcsec": 0.6}
+    ingest(lake, [aia_file(tmp_path, at(2015, 1, 21), CDELT1=0.6, CDELT2=0.6)])  # a cut-out
+    assert processed(home, lake, name).more["left_over"] == []
+    report = processed(home, lake, name, **refused)
+    assert counted(report) == {"quarantined": 1}
+    assert report.more["left_over"] == [f"sdo_aia:{name}.l15@v0001"]
+    assert "stays ACTIVE" in report._repr_html_()
+    assert released(lake, name) == [(1, "ACTIVE", 1)]
+    stands = standing(lake, planned(lake, name, **refused))
+    assert stands.left_over() == report.more["left_over"]
+    assert stands.replaced() == []
+    again = processed(home, lake, name, **refused)
+    assert again.more["run"] is None, "nothing is to be done"
+    assert again.more["left_over"] == report.more["left_over"]
+
+
 def test_what_came_finished_from_elsewhere_is_kept_in_every_later_release(
     home: Home, lake: Lake, tmp_path: Path
 ) -> None:
