@@ -1,50 +1,50 @@
-"""The demonstration of ASO-S LST: a disk sharpened, another registered, the corona in both lights."""
+"""The demonstration of ASO-S LST: disks sharpened, one registered, the corona in both lights."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from heliolake.demo import lst_psf
 from heliolake.demo.sky import sky_of
-from heliolake.demo.stories import Panel, Profile, Story, Stretch
-from heliolake.demo.tales import Prepared, Tale
+from heliolake.demo.stories import Image, Made, Panel, Profile, Story, Stretch
+from heliolake.demo.tales import Prepared, Reduction, Tale
 from pipeline.stack import header_of
 
 if TYPE_CHECKING:
     from heliolake.notebook import Connection
     from pipeline.instruments.aso_s_lst.simulate import SimulationConfig
 
-Image = NDArray[np.float32]
 _BEGIN: Final = datetime(2023, 4, 15, 6, 0, 0, tzinfo=UTC)
 _SIZE: Final = 1024
+#: Exposures of WST.
+_LEARNT_FROM: Final = 4
 #: Pixels along a side of the part of the disk that is shown sharpened.
 _PART: Final = 256
 _ANGLES: Final = (-60.0, 0.0, 60.0)
 
 
-class Made(NamedTuple):
-    """A product: its name, image and header."""
-
-    name: str
-    image: Image
-    header: fits.Header
-
-
 def configurations() -> dict[str, SimulationConfig]:
-    """One exposure of SDI, WST and SCIUV each, and a polarised sequence of SCIWL."""
+    """An exposure of SDI and SCIUV each, some of WST to learn a PSF from, and SCIWL's polarised sequence."""
     from pipeline.instruments.aso_s_lst.simulate import SimulationConfig
 
     common = {"size": _SIZE, "start": _BEGIN, "roll": 3.7, "header_roll": 5.2, "jitter": 1.0}
     found = {
         "sdi": SimulationConfig.model_validate({**common, "telescope": "SDI"}),
-        "wst": SimulationConfig.model_validate({**common, "telescope": "WST", "gain": "SINGLE"}),
         "sciuv": SimulationConfig.model_validate({**common, "telescope": "SCIUV", "front": 1.8}),
     }
+    for number in range(_LEARNT_FROM):
+        # Hours apart: the Sun has turned, and what stands at its limb is not the same.
+        start = _BEGIN + timedelta(hours=4 * number)
+        own = {"telescope": "WST", "gain": "SINGLE", "blur": lst_psf.BLUR}
+        found[f"wst{number or ''}"] = SimulationConfig.model_validate(
+            {**common, **own, "number": number, "start": start}
+        )
     for number, angle in enumerate(_ANGLES):
         start = _BEGIN + timedelta(seconds=20 * number)
         found[f"sciwl{number}"] = SimulationConfig.model_validate(
@@ -71,7 +71,7 @@ def _prepare(output: Path) -> Prepared:
         for gain in gains:
             one = config.model_copy(update={"gain": gain})
             if not (frames / one.filename).exists():
-                write(frames, simulate(one))
+                write(frames, simulate(one, psf=lst_psf.in_flight() if one.telescope == "WST" else None))
     # Made once: a lake keeps the first bytes of a name.
     if not calibration.exists():
         write_calibration(calibration, list(configs.values()))
@@ -85,6 +85,10 @@ def _tell(connection: Connection, prepared: Prepared) -> list[Story]:
     sharp = [_product(connection, "sdi", level) for level in ("1", "1.2")]
     if all(sharp):
         stories.append(_sharpened(configs["sdi"], *(one for one in sharp if one)))
+    psfs = lst_psf.known(connection)
+    fine = [_product(connection, "wst", level) for level in ("1", "1.2")]
+    if psfs and all(fine):
+        stories += lst_psf.stories(configs["wst"], _LEARNT_FROM, psfs, *(one for one in fine if one))
     upright = [_product(connection, "wst", level) for level in ("0", "2.5")]
     if all(upright):
         stories.append(_registered(configs["wst"], *(one for one in upright if one)))
@@ -183,11 +187,10 @@ def _power(image: Image) -> NDArray[np.float64]:
 
 def _registered(config: SimulationConfig, before: Made, after: Made) -> Story:
     from pipeline.instruments.aso_s_lst.simulate import blurred, camera, scene
-    from pipeline.instruments.aso_s_lst.simulate.series import pupil_psf
 
     upright = config.model_copy(update={"roll": 0.0, "offset": (0.0, 0.0), "jitter": 0.0})
     unit = camera.DETECTORS["WST"].unit
-    truth = blurred(scene(upright), pupil_psf(upright)) * np.float32(unit)
+    truth = blurred(scene(upright), lst_psf.in_flight()) * np.float32(unit)
     off = 100.0 * (after.image - truth) / np.float32(unit)
     x, y, _ = config.disk
     moved = np.hypot(float(before.header["CRPIX1"]) - 1 - x, float(before.header["CRPIX2"]) - 1 - y)
@@ -345,4 +348,5 @@ TALE = Tale(
     making="Simulating SDI, WST and both coronagraphs with known truth, and their calibration files",
     prepare=_prepare,
     tell=_tell,
+    reductions=(Reduction("psf", "aso_s_lst", "lstwst_*", behind="aso_s_lst-l1"),),
 )

@@ -11,7 +11,8 @@ from cluster.home.home import Home
 from heliolake.demo.result import PAGE, PICTURE, DemoResult
 
 if TYPE_CHECKING:
-    from heliolake.demo.tales import Tale
+    from heliolake.demo.tales import Reduction, Tale
+    from heliolake.notebook import Connection
 
 Say = Callable[[str], None]
 
@@ -95,6 +96,10 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
         for name in told.recipes:
             say(f"Processing: {name}")
             result.processed[name] = connection.process(name)
+            for reduction in told.reductions:
+                if reduction.behind == name:
+                    say(f"Learning from frames: {reduction.name}")
+                    _learn(connection, reduction)
         clock("process")
         result.releases = [one.facts for one in connection.search(status="ACTIVE")]
         found = search(connection.lake, Wanted(meta={"simulated": True}))
@@ -108,6 +113,24 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
     result.seconds = clock.spent
     write_page(result, result.page)
     return result
+
+
+def _learn(connection: Connection, reduction: Reduction) -> None:
+    """Make a reference and use it."""
+    from cluster.plan.plan import Query
+    from cluster.run.reduce import reduce_to_reference
+    from lake.calibration import contexts
+    from pipeline.reduction import find_reduction
+
+    lake = connection.lake
+    made = reduce_to_reference(
+        lake,
+        connection.home.scheduler(),
+        find_reduction(reduction.instrument, reduction.name),
+        Query(observation=reduction.observation),
+        principal=connection.principal,
+    )
+    contexts.use(lake, made.context.number)
 
 
 class _Clock:

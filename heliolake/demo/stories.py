@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -92,6 +92,14 @@ class Story:
     proof: Panel | Profile
     measure: str = ""
     simulated: bool = False
+
+
+class Made(NamedTuple):
+    """A product: its name, image and header."""
+
+    name: str
+    image: Image
+    header: fits.Header
 
 
 @dataclass(frozen=True)

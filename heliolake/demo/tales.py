@@ -46,6 +46,26 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Reduction:
+    """A reference that a demonstration makes of its own frames, and uses from then on.
+
+    Attributes
+    ----------
+    name, instrument
+        Which reduction: ``heliolake reduce NAME --instrument INSTRUMENT``.
+    observation
+        Pattern of the observations it is made of.
+    behind
+        The recipe that has to be through before.
+    """
+
+    name: str
+    instrument: str
+    observation: str
+    behind: str
+
+
+@dataclass(frozen=True)
 class Tale:
     """One demonstration.
 
@@ -59,12 +79,15 @@ class Tale:
         Makes the inputs in a folder, or finds them there.
     tell
         The stories, once all is processed.
+    reductions
+        References that are made in between.
     """
 
     recipes: tuple[str, ...]
     making: str
     prepare: Callable[[Path], Prepared]
     tell: Callable[[Connection, Prepared], list[Story]]
+    reductions: tuple[Reduction, ...] = ()
 
 
 def tale(instrument: str = "") -> Tale:

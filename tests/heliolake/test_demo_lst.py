@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from heliolake.demo import lst
-from heliolake.demo.stories import Panel
-from heliolake.demo.tales import tale
+import numpy as np
+import pytest
+
+from cluster.home.home import Home
+from cluster.intake.ingest import ingest
+from cluster.intake.references import add, find_known
+from heliolake.demo import lst, lst_psf
+from heliolake.demo.run import _learn
+from heliolake.demo.stories import Panel, Profile
+from heliolake.demo.tales import _MODULES, Reduction, tale
+from heliolake.notebook import Connection
+from pipeline.instruments.aso_s_lst.simulate import SimulationConfig, observed, write, write_calibration
+from pipeline.psf.reference import Verdict
 from pipeline.recipe import recipes
+from pipeline.reduction import find_reduction
 from pipeline.testing import run_recipe
 from tests.pipeline.instruments.aso_s_lst import simulated
 
@@ -47,3 +59,54 @@ def test_power_of_a_wave_stands_at_its_frequency() -> None:
     x = np.arange(64)
     wave = np.sin(2 * np.pi * 10 * x / 64)[None, :] * np.ones((64, 1))
     assert np.argmax(lst._power(wave.astype(np.float32))) == 9
+
+
+@pytest.mark.slow
+def test_a_psf_learnt_in_the_demonstrations_way_is_shown_beside_the_truth(home: Home, tmp_path: Path) -> None:
+    day = datetime(2023, 8, 21, 6, tzinfo=UTC)
+    common = {"telescope": "WST", "gain": "SINGLE", "size": 512, "blur": lst_psf.BLUR, "start": day}
+    first = SimulationConfig.model_validate(common)
+    configs = [
+        first.model_copy(update={"number": n, "start": day + timedelta(hours=4 * n)}) for n in range(3)
+    ]
+    made = [observed(one, psf=lst_psf.in_flight()) for one in configs]
+    known, _ = find_known(write_calibration(tmp_path / "calibration", [first]))
+    with Connection(home) as connection:
+        add(connection.lake, known, use=True)
+        ingest(connection.lake, [write(tmp_path / "frames", one) for one in made])
+        _learn(connection, Reduction("psf", "aso_s_lst", f"lstwst_{day:%Y%m%d}", behind="aso_s_lst-l1"))
+        psfs = lst_psf.known(connection)
+    assert psfs is not None
+    before, told = psfs
+    assert (before.core, told.core) == (Verdict.LABORATORY, Verdict.IDENTIFIED)
+    frame, truth = (lst.Made("wst", image, made[0].header) for image in (made[0].data, made[0].truth))
+    psf_story, frame_story = lst_psf.stories(first, 3, psfs, frame, truth)
+    assert [panel.title for panel in psf_story.panels] == ["before launch", "learnt from frames", "truth"]
+    assert isinstance(psf_story.proof, Profile)
+    lines = psf_story.proof.lines
+    off = [np.abs(lines[name] - lines["truth"]).max() for name in ("learnt from frames", "before launch")]
+    assert off[0] < 0.5 * off[1]
+    assert ", 0 DN in level 1.2" in frame_story.measure  # of the truth itself
+
+
+def test_light_within_a_radius_grows_to_all_of_it() -> None:
+    within = lst_psf._within(lst_psf.in_flight())
+    assert within[0] == 0.0
+    assert np.all(np.diff(within) > 0)
+    assert 0.95 < within[-1] < 1.0
+
+
+def test_across_the_limb_is_the_mean_around_the_disk() -> None:
+    y, x = np.indices((128, 128))
+    image = np.rint(np.hypot(x - 64.0, y - 60.0)).astype(np.float32)
+    across = lst_psf._across(image, (64.0, 60.0, 30.0))
+    np.testing.assert_allclose(across, np.arange(5.0, 56.0))
+
+
+def test_what_is_learnt_is_learnt_behind_a_recipe_that_makes_its_frames() -> None:
+    for module in filter(None, _MODULES):
+        told = tale(module)
+        for one in told.reductions:
+            assert one.behind in told.recipes
+            kind = find_reduction(one.instrument, one.name)
+            assert kind.level in (recipes()[one.behind].to_level, *recipes()[one.behind].outputs.values())
