@@ -13,7 +13,7 @@ from cluster.intake.ingest import ingest
 from cluster.intake.references import add, find_known
 from heliolake.demo import lst, lst_psf
 from heliolake.demo.run import _learn
-from heliolake.demo.stories import Panel, Profile
+from heliolake.demo.stories import Made, Panel, Profile
 from heliolake.demo.tales import _MODULES, Reduction, tale
 from heliolake.notebook import Connection
 from pipeline.instruments.aso_s_lst.simulate import SimulationConfig, observed, write, write_calibration
@@ -33,8 +33,8 @@ def test_a_registered_disk_is_shown_with_what_it_should_be() -> None:
     before = simulated.frames(config)[0]
     story = lst._registered(
         config,
-        lst.Made("raw", before.data, before.header),
-        lst.Made("made", ran.made.data, ran.made.header),
+        Made("raw", before.data, before.header),
+        Made("made", ran.made.data, ran.made.header),
     )
     assert [panel.title for panel in story.panels] == ["level 0", "level 2.5", "truth"]
     assert isinstance(story.proof, Panel)
@@ -79,7 +79,7 @@ def test_a_psf_learnt_in_the_demonstrations_way_is_shown_beside_the_truth(home: 
     assert psfs is not None
     before, told = psfs
     assert (before.core, told.core) == (Verdict.LABORATORY, Verdict.IDENTIFIED)
-    frame, truth = (lst.Made("wst", image, made[0].header) for image in (made[0].data, made[0].truth))
+    frame, truth = (Made("wst", image, made[0].header) for image in (made[0].data, made[0].truth))
     psf_story, frame_story = lst_psf.stories(first, 3, psfs, frame, truth)
     assert [panel.title for panel in psf_story.panels] == ["before launch", "learnt from frames", "truth"]
     assert isinstance(psf_story.proof, Profile)
