@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform, gaussian_gradient_magnitude
+from scipy.ndimage import affine_transform, gaussian_filter1d
 
 from bench.measure import Aim, Row, Skipped, race
 from bench.setting import Setting
@@ -114,18 +114,27 @@ def _plain(image: F32, header: fits.Header, target: F32, factor: float) -> tuple
 
 
 def _circle(image: F32, header: fits.Header) -> tuple[float, float, float]:
-    """A circle through the pixels of the steepest slope."""
-    slope = gaussian_gradient_magnitude(image, 1.5)
+    """A circle through where brightness falls steepest along each of 720 radii, outliers left out."""
+    from skimage.transform import warp_polar
+
     x, y = header["CRPIX1"] - 1.0, header["CRPIX2"] - 1.0
-    radius = header["RSUN_OBS"] / header["CDELT1"]
-    rows, columns = np.indices(image.shape)
-    distance = np.hypot(columns - x, rows - y)
-    near = (np.abs(distance - radius) < 12) & (slope > 0.3 * np.percentile(slope, 99.9))
-    py, px = (place.astype(float) for place in np.nonzero(near))
-    weight = slope[near].astype(float) ** 2
-    design = np.column_stack([2 * px, 2 * py, np.ones_like(px)]) * weight[:, None]
-    cx, cy, rest = np.linalg.lstsq(design, (px**2 + py**2) * weight, rcond=None)[0]
-    return float(cx), float(cy), float(np.sqrt(rest + cx**2 + cy**2))
+    reach = int(1.1 * header["RSUN_OBS"] / header["CDELT1"])
+    first = int(0.86 * reach)
+    polar = warp_polar(image, center=(y, x), radius=reach, output_shape=(720, reach))[:, first:]
+    fall = -gaussian_filter1d(polar, 1.5, axis=1, order=1)
+    ray = np.arange(720)
+    at = fall[:, 1:-1].argmax(axis=1) + 1
+    before, here, behind = (fall[ray, at + step] for step in (-1, 0, 1))
+    distance = first + at + 0.5 * (before - behind) / (before - 2 * here + behind)
+    px, py = x + distance * np.cos(np.radians(ray / 2)), y + distance * np.sin(np.radians(ray / 2))
+    used = np.ones(720, bool)
+    for _ in range(5):
+        design = np.column_stack([2 * px, 2 * py, np.ones(720)])[used]
+        cx, cy, rest = np.linalg.lstsq(design, (px**2 + py**2)[used], rcond=None)[0]
+        radius = np.sqrt(rest + cx**2 + cy**2)
+        off = np.hypot(px - cx, py - cy) - radius
+        used = np.abs(off) < 2.5 * off[used].std()
+    return float(cx), float(cy), float(radius)
 
 
 def _difference(ours: NDArray[Any], peer: NDArray[Any]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +14,6 @@ from heliolake.demo.stories import Image, Made, Panel, Profile, Story
 
 if TYPE_CHECKING:
     from heliolake.notebook import Connection
-    from lake.calibration.references import ReferenceInfo
     from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig
     from pipeline.psf.reference import Psf
 
@@ -43,6 +44,9 @@ def _pupil() -> Pupil:
 def known(connection: Connection) -> tuple[Psf, Psf] | None:
     """WST's PSF as it was before the demonstration, and the one that frames told; `None` without both."""
     from lake.calibration import contexts
+    from lake.releases.finding import REFERENCE_SCOPE
+    from lake.releases.search import get_files
+    from pipeline.psf.reference import read_psf
 
     context = contexts.current(connection.lake, "aso_s_lst")
     own = [
@@ -50,19 +54,15 @@ def known(connection: Connection) -> tuple[Psf, Psf] | None:
         for one in (context.references if context else ())
         if one.need == "psf" and one.selectors.get("telescope") == "wst"
     ]
-    own.sort(key=lambda one: one.id)
     if len(own) < 2:
         return None
-    before, after = (_read(connection, one) for one in (own[0], own[-1]))
-    return before, after
-
-
-def _read(connection: Connection, reference: ReferenceInfo) -> Psf:
-    from lake.calibration.references import ref_of
-    from pipeline.psf.reference import read_psf
-
-    with connection.lake.store.local(ref_of(connection.lake, reference)) as path:
-        return read_psf(path)
+    own.sort(key=lambda one: one.id)
+    with tempfile.TemporaryDirectory(prefix="heliolake-") as folder:
+        paths = get_files(
+            connection.lake, f"{REFERENCE_SCOPE}:aso_s_lst.psf.l0", folder, connection.principal
+        )
+        by_sum = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+        return read_psf(by_sum[own[0].sha256]), read_psf(by_sum[own[-1].sha256])
 
 
 def stories(
