@@ -83,16 +83,16 @@ class Lake:
         return there
 
     @cached_property
-    def _far(self) -> tuple[Store, ...]:
-        """The stores of other sites that this process reaches."""
-        return tuple(open_store(one.store) for one in self.config.others if one.store)
+    def stores(self) -> tuple[Store, ...]:
+        """The stores that this process reaches: the near one, and those of other sites."""
+        return (self.store, *(open_store(one.store) for one in self.config.others if one.store))
 
     def holders(self, key: str) -> Iterator[Store]:
         """Stores that hold a key, the near one first; a store that does not answer is passed over."""
-        if not self._far:
+        if len(self.stores) == 1:
             yield self.store  # whether it does shows when it is read
             return
-        for store in (self.store, *self._far):
+        for store in self.stores:
             try:
                 there = store.stat(key) is not None
             except (Retriable, Fatal):

@@ -40,13 +40,14 @@ def serve(
         ),
     ] = "",
     objects: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--objects",
-            metavar="URL",
-            help="Address of the S3 storage as visitors reach it: they may download straight from there.",
+            metavar="[RSE=]URL",
+            help="Address of the S3 storage (of another site's with its RSE before it) as visitors reach it: "
+            "they may download straight from there. May be given several times.",
         ),
-    ] = "",
+    ] = None,
     rate: Annotated[
         float, typer.Option("--rate", min=0, help="Requests a second of one visitor; 0 for no limit.")
     ] = 100,
@@ -81,11 +82,31 @@ def serve(
             root=root.rstrip("/"),
             proxies=proxies,
             surroundings=replace(
-                _surroundings(home, lake), objects=objects, limits=Limits(rate=rate, downloads=downloads)
+                _surroundings(home, lake),
+                objects=_objects(lake, objects or []),
+                limits=Limits(rate=rate, downloads=downloads),
             ),
             metrics=_place(metrics),
             ready=_tell,
         )
+
+
+def _objects(lake: Lake, given: list[str]) -> dict[str, str]:
+    """The address of each S3 storage that visitors reach, by its storage element."""
+    found: dict[str, str] = {}
+    known = [one.rse for one in lake.config.elements]
+    for one in given:
+        rse, equals, url = one.partition("=")
+        if not equals or "/" in rse:
+            rse, url = lake.config.rse, one
+        if rse not in known or not url.startswith(("https://", "http://")):
+            raise typer.BadParameter(
+                f"{one!r} is no address of a storage; write https://… or RSE=https://…, where RSE is one of "
+                f"{', '.join(known)}",
+                param_hint="--objects",
+            )
+        found[rse] = url
+    return found
 
 
 def _place(metrics: str) -> tuple[str, int] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import text
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lake.archive import (
@@ -40,6 +42,9 @@ Find releases, look at them, download their files. Who shows no token asks as th
 everybody, files under embargo for those who hold it. What goes wrong is a problem document (RFC 9457): what
 it is, and what to do.
 """
+_LARGEST: Final = 8 << 20
+"""Bytes of a question: names of a hundred thousand files."""
+_TOO_LARGE: Final = f"The question has more than {_LARGEST} bytes. Ask in parts."
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -55,6 +60,7 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         404: "There is no such thing.",
         409: "More than one thing is meant.",
         410: "Withdrawn.",
+        413: "More than is read of a question.",
         422: "Something has not its form.",
         429: "Too many requests, downloads, or tokens that were not good.",
         503: "A service is lost; try again.",
@@ -131,7 +137,8 @@ class _Archive(FastAPI):
 
 
 class _Guarded:
-    """Has every answer carry the headers that keep browsers from taking it for something else."""
+    """Has every answer carry the headers that keep browsers from taking it for something else, and reads no
+    more of a question than anybody has reason to ask."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -144,7 +151,17 @@ class _Guarded:
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, guarded)
+        read = 0
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > _LARGEST:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _TOO_LARGE)
+            return message
+
+        await self._app(scope, bounded, guarded)
 
 
 @_service.get("/health", summary="Whether the archive runs")

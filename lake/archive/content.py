@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import logging
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
@@ -17,6 +13,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from lake.archive.asking import Asker, OfLake
+from lake.archive.copies import copy_of
+from lake.archive.giving import Part, sent
 from lake.archive.problems import Gone, problem
 from lake.catalogue.models import Release
 from lake.entries import FileEntry
@@ -26,17 +24,13 @@ from lake.governance.policy import Principal
 from lake.grant import Grant
 from lake.lake import Lake
 from lake.names import ProductKey
-from lake.releases.access import Asked, require
+from lake.releases.access import Asked, require, require_again
 from lake.releases.search import file_of, resolve
-from lake.storage.store import WINDOW, Store, key_of
 
-_log = logging.getLogger(__name__)
 router = APIRouter(tags=["files"])
 
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _FITS: Final = "application/fits"
-_SMALL: Final = 4 * WINDOW
-"""Bytes that are looked at before any of them is given."""
 BYTES: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The bytes.", "content": {_FITS: {}}},
     206: {"description": "Those that were asked for.", "content": {_FITS: {}}},
@@ -45,18 +39,11 @@ BYTES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Part:
-    """Which bytes of a file are asked for: from `start`, `size` of them."""
-
-    start: int
-    size: int
-
-
 @router.get("/releases/{product}/files/{name}", summary="Download a file", responses=BYTES)
 def give(request: Request, lake: OfLake, principal: Asker, product: str, name: str) -> Response:
     """The bytes of a file; `Range` asks for a part of them, `Repr-Digest` tells their sha256."""
-    _, file = _granted(lake, principal, product, name)
+    release, key, given = opened(lake, principal, product)
+    file = file_of(lake, given, release.id, name)
     answer = _not_modified(request, file)
     if answer is not None:
         return answer
@@ -68,9 +55,7 @@ def give(request: Request, lake: OfLake, principal: Asker, product: str, name: s
             code="no-such-range",
             headers={"Content-Range": f"bytes */{file.size}"},
         )
-    key = key_of(file.scope, file.name)
-    store = lake.store_of(key)
-    _require_whole(store, key, file)
+    ref = copy_of(lake, given, file)
     headers = _headers(file) | {"Content-Length": str(asked.size)}
     status = HTTPStatus.OK
     if asked.size != file.size:
@@ -78,7 +63,8 @@ def give(request: Request, lake: OfLake, principal: Asker, product: str, name: s
         status = HTTPStatus.PARTIAL_CONTENT
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=_FITS)
-    return StreamingResponse(_bytes(store, key, file, asked), status, headers, media_type=_FITS)
+    blocks = sent(ref, file, asked, lambda: require_again(lake, principal, release.id, key.name))
+    return StreamingResponse(blocks, status, headers, media_type=_FITS)
 
 
 @router.head("/releases/{product}/files/{name}", summary="What a download would be", responses=BYTES)
@@ -106,8 +92,9 @@ def header(
     """The cards of an HDU; of the one with the image where none is named."""
     given, file = _granted(lake, principal, product, name)
     number = file.image_hdu if hdu is None else hdu
+    ref = copy_of(lake, given, file)
     try:
-        found = stored_header(lake.ref(given, file.scope, file.name), number)
+        found = stored_header(ref, number)
     except BadInput as error:  # names the place where the file lies
         raise BadInput(
             "the header cannot be read", file=file.name, keyword="hdu", found=number, code=Reason.NOT_FOUND
@@ -134,29 +121,6 @@ def opened(lake: Lake, principal: Principal, product: str) -> tuple[Release, Pro
         if release.status == "WITHDRAWN" and error.code is Reason.NOT_ALLOWED:
             raise Gone(error) from error
         raise
-
-
-def whole(lake: Lake, _grant: Grant, file: FileEntry) -> Iterator[bytes]:
-    """All bytes of a file, for those to whom it was granted; a small one that is damaged gives none at all.
-
-    Raises
-    ------
-    BadInput
-        At once, when the file is lost, or is small and has other bytes.
-    OSError
-        Before its last bytes, when a large one proves to have others.
-    """
-    key = key_of(file.scope, file.name)
-    store = lake.store_of(key)
-    _require_whole(store, key, file)
-    blocks = _bytes(store, key, file, Part(0, file.size))
-    if file.size > _SMALL:
-        return blocks
-    try:
-        return iter(list(blocks))
-    except OSError as error:
-        _log.error("%s", error)
-        raise _lost(file) from error
 
 
 def _granted(lake: Lake, principal: Principal, product: str, name: str) -> tuple[Grant, FileEntry]:
@@ -216,41 +180,3 @@ def _asked(request: Request, file: FileEntry) -> Part | None:
     if last and int(last) < start:
         return whole  # no range at all
     return Part(start, end - start + 1) if start < file.size else None
-
-
-def _require_whole(store: Store, key: str, file: FileEntry) -> None:
-    """Promise no bytes that are not there.
-
-    Raises
-    ------
-    BadInput
-        When the file is lost, or has another size.
-    """
-    there = store.stat(key)
-    if there is None or there.size != file.size:
-        _log.error("%s is lost or damaged: `heliolake fsck` names it", file.did)
-        raise _lost(file)
-
-
-def _lost(file: FileEntry) -> BadInput:
-    return BadInput(
-        "the bytes of this file cannot be given now",
-        file=file.name,
-        advice="tell the data centre: it restores them",
-        code=Reason.MISSING_FILE,
-    )
-
-
-def _bytes(store: Store, key: str, file: FileEntry, asked: Part) -> Iterator[bytes]:
-    """The bytes; the last of a whole file only once all are known to be the right ones."""
-    sums = hashlib.sha256() if asked.size == file.size else None
-    at, end = asked.start, asked.start + asked.size
-    while at < end:
-        block = store.read(key, at, min(WINDOW, end - at))
-        at += len(block)
-        if sums is not None:
-            sums.update(block)
-        if not block or (at >= end and sums is not None and sums.hexdigest() != file.sha256):
-            # The client was told how many there are: it sees that some are missing.
-            raise OSError(f"{file.did} is damaged: `heliolake fsck --deep` names it")
-        yield block

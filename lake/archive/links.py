@@ -25,11 +25,10 @@ def root_of(request: Request) -> str:
 
 
 def file_with_links(release: dict[str, str], file: dict[str, Any]) -> dict[str, Any]:
-    """A file without the place where it lies: that is the data centre's own matter."""
-    kept = {name: value for name, value in file.items() if name != "path"}
+    """A file, and what leads on from it."""
     base = f"{release['self']}/files/{quote(file['name'])}"
     links = {"content": base} | {name: f"{base}/{name}" for name in _OF_FILE}
-    return kept | {"links": links}
+    return file | {"links": links}
 
 
 def links_of(request: Request, release: dict[str, Any]) -> dict[str, str]:

@@ -36,16 +36,24 @@ class Manifest:
         self._refused += 1
         self._add({"name": name, "release": release, "refused": reason, "advice": advice})
 
-    def members(self, packer: Packer, folder: str) -> Iterator[bytes]:
-        """The manifest, and the sums as `sha256sum --check` reads them; nothing can be added any more."""
+    def members(self, packer: Packer, following: str = "") -> Iterator[bytes]:
+        """The manifest, and the sums as `sha256sum --check` reads them; nothing can be added any more.
+
+        Parameters
+        ----------
+        packer
+            What they are put into.
+        following
+            Address of the next part, where there is one.
+        """
         now = datetime.now(UTC)
-        head = {"made": iso(now), "given": self._given, "refused": self._refused}
+        head = {"made": iso(now), "given": self._given, "refused": self._refused, "next": following or None}
         text = json.dumps(head)[:-1].encode() + b', "files": [\n'
         self._files.write(b"\n]}\n")
         for name, head_text, spool in (("MANIFEST.json", text, self._files), ("SHA256SUMS", b"", self._sums)):
             size = len(head_text) + spool.tell()
             spool.seek(0)
-            yield from packer.member(f"{folder}{name}", size, now, _blocks(head_text, spool))
+            yield from packer.member(name, size, now, _blocks(head_text, spool))
 
     def close(self) -> None:
         """Give the files back."""

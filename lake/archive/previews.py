@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from lake.archive.copies import copy_of
 from lake.archive.looks import Viewer, cache_control
 from lake.archive.png import TYPE
 from lake.archive.scenes import Axis, Flag, Sky, film_of, no_picture, pictured
@@ -16,7 +17,6 @@ from lake.archive.tiles import SIZE, TileCache, levels, tile
 from lake.archive.values import whole_bytes
 from lake.catalogue.models import Release
 from lake.governance.policy import Action
-from lake.storage.store import Ref
 
 router = APIRouter(tags=["pictures"])
 
@@ -132,7 +132,7 @@ def square(
     key = (file.sha256, told.drawn_by, layer, zoom, column, row)
     drawn = kept.get(key)
     if drawn is None:
-        ref: Ref = viewer.lake.ref(given, file.scope, file.name, file.sha256)
+        ref = copy_of(viewer.lake, given, file)
         with whole_bytes(file.name):
             drawn = tile(ref, told, layer, zoom, column, row)
         kept.put(key, drawn)

@@ -93,7 +93,7 @@ def find(
 @router.get("/releases/{product}", summary="Look at a release", response_model=Document)
 def look(request: Request, lake: OfLake, principal: Asker, product: str) -> dict[str, Any]:
     """One release: `scope:observation.l1` means the active one, `…@v0001` or `….v0001` a certain one."""
-    document = show(lake, product, principal, most=MOST)
+    document = show(lake, product, principal, most=MOST, places=False)
     release = document["release"]
     links = links_of(request, release)
     files = [file_with_links(links, one) for one in document["files"]]

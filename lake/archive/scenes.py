@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
+from lake.archive.copies import holder
 from lake.catalogue.models import Release
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
@@ -113,7 +114,7 @@ def pictured(lake: Lake, _grant: Grant, file: FileEntry) -> Pictured:
         When there are none, or they are of other bytes than the file's.
     """
     key = preview_key(file.scope, file.name)
-    store = lake.store_of(key)
+    store = holder(lake, key)
     told: Any = previews.scene(store, key)
     try:
         scene = None if told is None else Scene.model_validate(told)
@@ -127,7 +128,7 @@ def pictured(lake: Lake, _grant: Grant, file: FileEntry) -> Pictured:
 def film_of(lake: Lake, _grant: Grant, release: Release) -> bytes | None:
     """The film of a release, if there is one; for those to whom it was granted."""
     key = preview_key(release.scope, release.dataset)
-    return previews.piece(lake.store_of(key), key, "movie.webp")
+    return previews.piece(holder(lake, key), key, "movie.webp")
 
 
 def blank_is_missing(lake: Lake, given: Grant, file: FileEntry) -> bool:

@@ -15,7 +15,10 @@ MEDIA: Final = {"curl": "text/x-shellscript", "wget": "text/x-shellscript", "pyt
 
 
 class Wanted(NamedTuple):
-    """A file to be fetched: where to, from where, and its sum; or why it is not to be had."""
+    """A file to be fetched: where to, from where, and its sum; or why it is not to be had.
+
+    Without a path it stands for all that this script leaves to the next, which is where `url` says.
+    """
 
     path: str
     url: str
@@ -99,6 +102,7 @@ def fetch(name, url, sha256):
 def files():
     """Path, address and sha256 of each."""
 '''
+_NEXT: Final = "More match than this script fetches: the next one is at {url}"
 _PYTHON_END: Final = """
 
 for one in files():
@@ -132,7 +136,9 @@ def _shell(what: str, files: Iterator[Wanted], by: str) -> Iterator[str]:
     setting, command, output = _SHELL[by]
     yield _HEAD.format(what=what, by=by, setting=setting, command=command, output=output)
     for file in files:
-        if file.refused:
+        if not file.path:
+            yield f"echo {shlex.quote(_NEXT.format(url=file.url))} >&2\n"
+        elif file.refused:
             yield f"# not to be had: {json.dumps(file.path)}: {json.dumps(file.refused)}\n"
         else:
             yield f"fetch {shlex.quote(safe(file.path))} {shlex.quote(file.url)} {file.sha256}\n"
@@ -141,7 +147,9 @@ def _shell(what: str, files: Iterator[Wanted], by: str) -> Iterator[str]:
 def _python(what: str, files: Iterator[Wanted]) -> Iterator[str]:
     yield _PYTHON.format(what=what)
     for file in files:
-        if file.refused:
+        if not file.path:
+            yield f"    print({json.dumps(_NEXT.format(url=file.url))}, file=sys.stderr)\n"
+        elif file.refused:
             yield f"    # not to be had: {json.dumps(file.path)}: {json.dumps(file.refused)}\n"
         else:
             yield f"    yield {json.dumps([safe(file.path), file.url, file.sha256])}\n"

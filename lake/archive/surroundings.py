@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,8 @@ class Surroundings:
     provider
         With which OpenID provider people sign in; None where there is none.
     objects
-        Address of the S3 storage as those who ask reach it; '' where they do not, and all goes through here.
+        By name of a storage element its address, where it lies in S3 and those who ask reach it there; what
+        lies in others goes through here.
     limits
         What one asker may have.
     """
@@ -36,7 +38,7 @@ class Surroundings:
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     office: Office | None = None
     provider: Provider | None = None
-    objects: str = ""
+    objects: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
 

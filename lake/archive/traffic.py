@@ -100,7 +100,7 @@ class Traffic:
         if wait:
             await self._refuse("rate", wait, scope, receive, send)
             return
-        if scope["method"] != "GET" or not _DOWNLOAD.fullmatch(path):
+        if scope["method"] not in ("GET", "POST") or not _DOWNLOAD.fullmatch(path):
             await self._app(scope, receive, send)
             return
         if not self._limiter.begin(holder, address):

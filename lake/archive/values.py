@@ -14,6 +14,7 @@ import numpy as np
 from fastapi import APIRouter, Query, Response
 from numpy.typing import NDArray
 
+from lake.archive.copies import copy_of
 from lake.archive.looks import Viewer, cache_control
 from lake.archive.scenes import blank_is_missing
 from lake.errors import BadInput, Reason
@@ -71,7 +72,7 @@ def values(
 ) -> Response:
     """Scaled to their unit. Without limits uint8 takes those that leave out one value of a hundred."""
     release, file, given = viewer.file(product, name, Action.BYTES)
-    ref = viewer.lake.ref(given, file.scope, file.name, file.sha256)
+    ref = copy_of(viewer.lake, given, file)
     with whole_bytes(file.name):
         found = stored(ref, file.image_hdu)
         wanted, shape = _asked(at, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,7 +132,13 @@ def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
 
 
 def files_of(
-    lake: Lake, _grant: Grant, release_id: int, *, limit: int | None = None, after: str = ""
+    lake: Lake,
+    _grant: Grant,
+    release_id: int,
+    *,
+    limit: int | None = None,
+    after: str = "",
+    names: Collection[str] = (),
 ) -> list[FileEntry]:
     """Files of a release, by name, with their checksums; for those to whom it was granted.
 
@@ -142,6 +148,8 @@ def files_of(
         Whose.
     limit, after
         At most so many, of those whose names come after this one.
+    names
+        Only those of these names; any, where there are none.
     """
     query = (
         select(File, UnitResult.refs)
@@ -151,12 +159,19 @@ def files_of(
         .order_by(File.name)
         .limit(limit)
     )
+    if names:
+        query = query.where(File.name.in_(names))
     with transaction(lake.sessions) as session:
         return [entry(file, refs) for file, refs in session.execute(query)]
 
 
 def show(
-    lake: Lake, product: str, principal: Principal = PUBLIC, *, most: int | None = None
+    lake: Lake,
+    product: str,
+    principal: Principal = PUBLIC,
+    *,
+    most: int | None = None,
+    places: bool = True,
 ) -> dict[str, Any]:
     """One release with its files and their caveats, its provenance and the other versions of its product.
 
@@ -168,6 +183,8 @@ def show(
         What is looked at, and by whom.
     most
         Tell no more files than that, and their caveats.
+    places
+        Tell where each file lies: several storages are asked for it.
     """
     release, key = resolve(lake, product)
     query = (
@@ -187,7 +204,7 @@ def show(
                 Observation.scope == key.scope, Observation.name == key.observation
             )
         )
-    files = _shown_files(lake, release, principal, most)
+    files = _shown_files(lake, release, principal, most, places=places)
     provenance = {
         "recipe": release.recipe,
         "recipe_version": release.recipe_version,
@@ -234,20 +251,34 @@ def shown_file(lake: Lake, release: Release, principal: Principal, name: str) ->
 
 
 def _shown_files(
-    lake: Lake, release: Release, principal: Principal, limit: int | None, after: str = ""
+    lake: Lake,
+    release: Release,
+    principal: Principal,
+    limit: int | None,
+    after: str = "",
+    *,
+    places: bool = False,
 ) -> list[dict[str, Any]]:
     """Files of a release, as far as somebody may know them."""
-    return _shown(lake, release, principal, files_of(lake, CUSTODY, release.id, limit=limit, after=after))
+    listed = files_of(lake, CUSTODY, release.id, limit=limit, after=after)
+    return _shown(lake, release, principal, listed, places=places)
 
 
 def _shown(
-    lake: Lake, release: Release, principal: Principal, listed: Sequence[FileEntry]
+    lake: Lake,
+    release: Release,
+    principal: Principal,
+    listed: Sequence[FileEntry],
+    *,
+    places: bool = False,
 ) -> list[dict[str, Any]]:
     files = [file.as_dict() | {"did": file.did} for file in listed]
     try:
         given = grant(principal, Action.BYTES, [release], _now())
     except NotGranted:
         return [{name: value for name, value in file.items() if name not in _CONFIRMING} for file in files]
+    if not places:
+        return files
     return [file | {"path": lake.place_of(given, file["scope"], file["name"])} for file in files]
 
 

@@ -14,6 +14,8 @@ from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.names import stem_of
 from lake.storage.store import key_of
+from tests.conftest import running
+from tests.objects import Objects, require_seaweedfs
 
 MakeFiles = Callable[..., list[FileEntry]]
 
@@ -59,3 +61,11 @@ def make_files(lake: Lake, scope: str) -> MakeFiles:
         return made
 
     return make
+
+
+@pytest.fixture(scope="session")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Objects]:
+    """The one SeaweedFS of these tests."""
+    require_seaweedfs()
+    with Objects(tmp_path_factory.mktemp("s3"), running("objects")) as objects:
+        yield objects

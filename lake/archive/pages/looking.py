@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from lake.archive.asking import Asker, OfLake
 from lake.archive.content import opened
+from lake.archive.copies import copy_of
 from lake.archive.links import name_of
 from lake.archive.pages import facts, graph
 from lake.archive.pages.citing import citation_of
@@ -37,7 +38,7 @@ def release(
     after: Annotated[str, Query(max_length=250)] = "",
 ) -> HTMLResponse:
     """A release; of a withdrawn one what is left."""
-    document = show(lake, product, principal, most=_FILES + 1)
+    document = show(lake, product, principal, most=_FILES + 1, places=False)
     about = document["release"]
     name = name_of(about)
     if about["status"] == "WITHDRAWN":
@@ -98,7 +99,7 @@ def header(
     entry = file_of(lake, given, found.id, file)
     number = int(hdu) if hdu.isascii() and hdu.isdigit() else entry.image_hdu
     try:
-        cards = stored_header(lake.ref(given, entry.scope, entry.name), number).cards
+        cards = stored_header(copy_of(lake, given, entry), number).cards
     except BadInput as error:
         raise BadInput(
             f"The header of HDU {number} cannot be read", file=entry.name, code=Reason.NOT_FOUND

@@ -140,6 +140,77 @@ def test_a_file_that_is_lost_is_told_and_the_others_come(
             lake.store.put(key_of(SCOPE, release.first), data)
 
 
+def test_what_matches_is_taken_in_parts_each_of_which_tells_where_the_next_is(
+    client: TestClient, served: dict[str, Served]
+) -> None:
+    url, taken = f"{API}/download?instrument={SCOPE}&form=tar&limit=1", []
+    while url:
+        manifest = manifest_of(unpacked(client.get(url).content, "tar"))
+        taken.append({one.get("release") for one in manifest["files"]})
+        url = manifest["next"]
+    assert taken == [{f"{served[one].product}@v0001"} for one in ("public", "embargoed")]
+    beyond = client.get(f"{API}/download", params={"instrument": SCOPE, "until": "2000-01-01", "limit": 1})
+    assert beyond.status_code == 404
+
+
+@pytest.mark.parametrize("by", ["curl", "python"])
+def test_a_script_of_a_part_tells_where_the_next_is(
+    client: TestClient, served: dict[str, Served], by: str, tmp_path: Path
+) -> None:
+    url = f"{API}/script?instrument={SCOPE}&by={by}&limit=1"
+    assert "More match" not in client.get(f"{url}&available=true").text  # there is but one that may be had
+    said = client.get(url).text
+    assert said.count("More match") == 1
+    (tmp_path / "get").write_text(said.replace("fetch(*one)", "pass").replace("\nfetch ", "\n: "))
+    run = [sys.executable if by == "python" else "sh", "get"]
+    told = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True).stderr
+    following = client.get(told.strip().rpartition(" ")[2]).text
+    assert "under embargo" in following
+    assert "More match" not in following
+
+
+def test_files_are_ordered_by_name_more_than_an_address_holds(
+    client: TestClient, served: dict[str, Served], token: dict[str, dict[str, str]]
+) -> None:
+    public, held = served["public"], served["embargoed"]
+    wanted = [
+        {"product": public.product, "files": [public.first, *(f"none_{n}.fits" for n in range(1200))]},
+        {"product": f"{public.product}@v0001"},
+        {"product": held.product, "files": [held.first]},
+        {"product": f"{SCOPE}:nothing.l0"},
+        {"product": "?"},
+    ]
+    answer = client.post(f"{API}/download", json={"releases": wanted, "form": "zip"})
+    files = manifest_of(unpacked(answer.content, "zip"))["files"]
+    assert [one["path"] for one in files if "path" in one] == [f"{SCOPE}/public_obs.l0.v0001/{public.first}"]
+    refused = [one for one in files if "refused" in one]
+    assert len(refused) == 1204
+    assert refused[0]["refused"] == "the release holds no such file"
+    assert "named before" in refused[1200]["refused"]
+    assert (refused[1201]["name"], "under embargo" in refused[1201]["refused"]) == (held.first, True)
+    assert "there is no release" in refused[1202]["refused"]
+    assert held.entries[0].sha256 not in json.dumps(files)
+    answer = client.post(
+        f"{API}/download", json={"releases": wanted[2:3], "form": "tar"}, headers=token["ar-holder"]
+    )
+    assert manifest_of(unpacked(answer.content, "tar"))["given"] == 1
+    said = client.post(f"{API}/script", json={"releases": wanted[:1] + wanted[2:], "by": "wget"}).text
+    assert said.count("\nfetch ") == 1
+    assert said.count("# not to be had") == 1203
+    assert held.entries[0].sha256 not in said
+
+
+def test_a_question_without_end_is_not_read_to_it(client: TestClient) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(16):
+            yield bytes(1 << 20)
+
+    for route in ("download", "script"):
+        answer = client.post(f"{API}/{route}", content=parts(), headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+        assert "Ask in parts" in answer.json()["detail"]
+
+
 @settings(max_examples=30)
 @given(
     st.sampled_from(sorted(PACKERS)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,7 @@ import pytest
 from lake.storage.cache import FOLDER
 from lake.storage.posix import PosixStore
 from lake.storage.store import Store
-from tests.conftest import running
-from tests.objects import Objects, require_seaweedfs
-
-
-@pytest.fixture(scope="session")
-def objects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Objects]:
-    """The one SeaweedFS of these tests."""
-    require_seaweedfs()
-    with Objects(tmp_path_factory.mktemp("s3"), running("objects")) as objects:
-        yield objects
+from tests.objects import Objects
 
 
 @pytest.fixture(params=["posix", "s3"])

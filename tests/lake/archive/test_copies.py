@@ -1,0 +1,215 @@
+"""Files and pictures of a lake whose storages are several: one of them far, away, or with damaged copies."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from fastapi.testclient import TestClient
+from sqlalchemy import update
+
+from lake.archive import copies, giving
+from lake.archive.application import archive
+from lake.catalogue.models import Release
+from lake.catalogue.session import transaction
+from lake.config import Element
+from lake.entries import FileEntry
+from lake.lake import Lake
+from lake.names import ProductKey
+from lake.releases.drafts import Provenance, reserve
+from lake.releases.releases import publish
+from lake.storage import previews
+from lake.storage.posix import PosixStore
+from lake.storage.previews import preview_key
+from lake.storage.store import Store, key_of
+from tests.lake.archive.conftest import UNTIL
+from tests.stored import remove, write
+
+SCOPE = "elsewhere"
+SMALL, LARGE = "elsewhere_a.fits", "elsewhere_b.fits"
+RELEASE = f"/api/v1/releases/{SCOPE}:far_obs.l1@v0001"
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Two storages, the archive over both, and two files that lie on the far one alone."""
+
+    near: Store
+    far: Store
+    client: TestClient
+    files: dict[str, bytes]
+
+    def url(self, name: str, part: str = "") -> str:
+        """Where the archive has a file."""
+        return f"{RELEASE}/files/{name}{part}"
+
+    def members(self, **asked: Any) -> tuple[dict[str, bytes], Any]:
+        """What a download of all has, and its manifest."""
+        answer = self.client.get(f"{RELEASE}/download", params=asked)
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+            assert packed.testzip() is None
+            found = {name.rpartition("/")[2]: packed.read(name) for name in packed.namelist()}
+        return found, json.loads(found["MANIFEST.json"])
+
+
+def _image(size: int) -> bytes:
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(np.arange(size * 64, dtype=np.float32).reshape(64, size)).writeto(buffer)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    """A file that is looked at in one piece, and one that is read twice."""
+    return {SMALL: _image(100), LARGE: _image(3 * giving.BLOCK // 256)}
+
+
+@pytest.fixture(scope="module")
+def published(lake: Lake, files: dict[str, bytes]) -> int:
+    """The release; its bytes are put where a test wants them."""
+    entries = []
+    for name, data in files.items():
+        stored = lake.store.put(key_of(SCOPE, name), data)
+        entries.append(
+            FileEntry(
+                SCOPE, name, "1", name[:-5], *stored.checksums,
+                date_beg=datetime(2023, 5, 1, tzinfo=UTC), date_end=datetime(2023, 5, 1, tzinfo=UTC),
+                shape=(64, len(data) // 256),
+            )
+        )  # fmt: skip
+    draft = reserve(lake, ProductKey(SCOPE, "far_obs", "1"), "k")
+    publish(lake, draft, entries, Provenance())
+    return draft.release_id
+
+
+@pytest.fixture(params=["posix", pytest.param("s3", marks=pytest.mark.slow)])
+def far(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty storage of another site."""
+    if request.param == "posix":
+        (tmp_path / "far").mkdir()
+        return PosixStore(tmp_path / "far")
+    store: Store = request.getfixturevalue("objects").store(tmp_path.name)
+    return store
+
+
+@pytest.fixture
+def sites(
+    lake: Lake, published: int, files: dict[str, bytes], far: Store, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Sites]:  # fmt: skip
+    """The two storages; the near one is empty."""
+    monkeypatch.setattr(copies, "_AWAY", copies._Away())
+    (tmp_path / "near").mkdir()
+    near = PosixStore(tmp_path / "near")
+    config = replace(lake.config, store_credentials=None)  # those of the tests' storage are known already
+    there = Lake(replace(config, store=near.url, others=(Element("FAR", far.url),)))
+    for name, data in files.items():
+        far.put(key_of(SCOPE, name), data)
+    with there, TestClient(archive(there), raise_server_exceptions=False) as client:
+        yield Sites(near, far, client, files)
+
+
+def test_a_file_of_another_site_comes_whole_in_part_and_in_a_zip(sites: Sites) -> None:
+    for name, data in sites.files.items():
+        assert sites.client.get(sites.url(name)).content == data
+        part = sites.client.get(sites.url(name), headers={"Range": "bytes=100-299"})
+        assert (part.status_code, part.content) == (206, data[100:300])
+        assert sites.client.get(sites.url(name, "/header")).json()["cards"][0][0] == "SIMPLE"
+        row = np.frombuffer(sites.client.get(sites.url(name, "/values?at=1,:5")).content, "<f4")
+        with fits.open(io.BytesIO(data)) as hdus:
+            assert row.tolist() == hdus[0].data[1, :5].tolist()
+    members, manifest = sites.members()
+    assert {name: members[name] for name in sites.files} == sites.files
+    assert (manifest["given"], manifest["refused"]) == (2, 0)
+    assert sites.client.get(f"{RELEASE}").status_code == 200
+
+
+def test_pictures_of_another_site_are_shown(sites: Sites) -> None:
+    entry = sites.client.get(sites.url(SMALL, "/about")).json()["file"]
+    scene = {"made_of": entry["sha256"], "drawn_by": "abc"}
+    previews.keep(sites.far, preview_key(SCOPE, SMALL), {"medium.png": b"medium"}, scene)
+    assert sites.client.get(sites.url(SMALL, "/preview")).content == b"medium"
+    dataset = "far_obs.l1.v0001"
+    previews.keep(sites.far, preview_key(SCOPE, dataset), {"movie.webp": b"film"}, {"made_of": "x"})
+    assert sites.client.get(f"{RELEASE}/movie").content == b"film"
+
+
+@pytest.mark.parametrize("damage", ["cut off", "other bytes"])
+def test_of_two_copies_the_whole_one_is_given(sites: Sites, damage: str) -> None:
+    for name, data in sites.files.items():
+        worse = data[:-2880] if damage == "cut off" else data[:3000] + b"?" + data[3001:]
+        write(sites.near, key_of(SCOPE, name), worse)
+    members, manifest = sites.members()
+    assert {name: members[name] for name in sites.files} == sites.files
+    assert manifest["refused"] == 0
+    if damage == "cut off":  # seen without reading it
+        assert sites.client.get(sites.url(LARGE)).content == sites.files[LARGE]
+
+
+@pytest.mark.parametrize("name", [SMALL, LARGE])
+@pytest.mark.parametrize("damage", ["cut off", "other bytes", "gone"])
+def test_a_damaged_file_is_told_in_the_manifest_and_the_rest_comes(
+    sites: Sites, name: str, damage: str
+) -> None:
+    data, key = sites.files[name], key_of(SCOPE, name)
+    if damage == "gone":
+        remove(sites.far, key)
+    else:
+        write(sites.far, key, data[:-2880] if damage == "cut off" else data[:-1] + b"?")
+    members, manifest = sites.members()
+    (refused,) = [one for one in manifest["files"] if "refused" in one]
+    assert (refused["name"], manifest["given"]) == (name, 1)
+    assert "cannot be given now" in refused["refused"]
+    assert name not in members
+    (other,) = set(sites.files) - {name}
+    assert members[other] == sites.files[other]
+    if damage != "other bytes":
+        answer = sites.client.get(sites.url(name))
+        assert (answer.status_code, answer.json()["code"]) == (404, "missing-file")
+
+
+def test_a_storage_that_is_away_is_no_lost_file(lake: Lake, sites: Sites) -> None:
+    nowhere = Lake(
+        replace(
+            lake.config, store=sites.near.url, others=(Element("FAR", "s3://x?endpoint=http://127.0.0.1:9"),)
+        )
+    )
+    with nowhere, TestClient(archive(nowhere), raise_server_exceptions=False) as client:
+        for part in ("", "/header", "/preview", "/values?at=0,0", "/location"):
+            answer = client.get(sites.url(LARGE, part))
+            assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+            assert answer.headers["retry-after"]
+            assert "127.0.0.1" not in answer.text
+        assert client.get(RELEASE).status_code == 200
+        page = client.get(f"/releases/{SCOPE}:far_obs.l1@v0001", headers={"Accept": "text/html"})
+        assert page.status_code == 200
+        answer = client.get(f"{RELEASE}/download", params={"form": "zip"})
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
+            manifest = json.loads(packed.read("MANIFEST.json"))
+        assert [one["advice"] for one in manifest["files"]] == ["ask for this file again later"] * 2
+
+
+def test_an_embargo_set_meanwhile_ends_what_is_on_its_way(
+    lake: Lake, sites: Sites, published: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(giving, "ASKED_AGAIN", -1.0)
+    given: list[bytes] = []
+    try:
+        with sites.client.stream("GET", sites.url(LARGE)) as answer:
+            blocks = answer.iter_raw()
+            with transaction(lake.sessions) as session:
+                session.execute(update(Release).where(Release.id == published).values(embargo_until=UNTIL))
+            given = list(blocks)
+    finally:
+        with transaction(lake.sessions) as session:
+            session.execute(update(Release).where(Release.id == published).values(embargo_until=None))
+    assert sum(map(len, given)) < len(sites.files[LARGE])
