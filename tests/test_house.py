@@ -128,9 +128,9 @@ KEEPERS = {
     "cluster/pictures": "draws what lies there, and puts pictures beside it",
     "cluster/run": "reads what a grant opened, writes products and partial results",
     "heliolake/results.py": "tells places that a grant opened",
-    "lake/archive/content.py": "gives out what a grant opened",
+    "lake/archive/copies.py": "looks where what a grant opened lies whole",
+    "lake/archive/giving.py": "gives out what a grant opened",
     "lake/archive/location.py": "signs addresses of what a grant opened",
-    "lake/archive/scenes.py": "gives out pictures of what a grant opened",
     "lake/archive/server.py": "looks whether it is there",
     "lake/calibration/references.py": "takes calibration files in",
     "lake/fits": "reads what it is handed",
@@ -180,7 +180,7 @@ def reaches_the_storage(tree: ast.AST) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "lake.storage.opening":
             return True
-        if isinstance(node, ast.Attribute) and node.attr in ("store", "store_of", "holders"):
+        if isinstance(node, ast.Attribute) and node.attr in ("store", "stores", "store_of", "holders"):
             owner = node.value
             if "lake" in (getattr(owner, "id", ""), getattr(owner, "attr", "")):
                 return True
