@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Annotated, Any
 
 import typer
 
-from heliolake.cli.common import WORK, Json, command, open_lake
+from heliolake.cli.common import WORK, Json, command, open_lake, principal_of
 from heliolake.cli.complete import run_ids
 from heliolake.cli.output import out, print_json, shown
 from heliolake.cli.reports import short_time
 
 _NAMED = 12
 """Files of one group that are named."""
-_TYPED = 2
-"""Paths that a command bears; more are told by their folder."""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,13 +41,26 @@ def quarantine(
             help="Only of this run.",
         ),
     ] = None,
+    code: Annotated[
+        str | None, typer.Option("--code", metavar="CODE", help="Only for this reason: truncated …")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Settled cases as well.")] = False,
+    close: Annotated[
+        str | None,
+        typer.Option(
+            "--close", metavar="REASON", help="Settle the open cases that match: nothing is to be done."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the files that were put aside: the reason, and what to do about it.
 
     Files with the same reason stand together, with the command that tries them again. A file leaves the
-    quarantine when a repaired one is taken in, or when it is processed well.
+    quarantine when a repaired one is taken in, or when it is processed well; or when its case is closed.
+
+    [bold]Example[/]
+
+      heliolake quarantine --code truncated --close 'the station lost that night'
     """
     from lake.ledger import runs
     from lake.releases import quarantine as cases
@@ -58,9 +68,13 @@ def quarantine(
     if stage not in (None, "ingest", "process"):
         raise typer.BadParameter(f"{stage!r} is not a stage; write ingest or process", param_hint="--stage")
     with open_lake(ctx) as lake:
-        found = cases.listing(lake, stage=stage, run_id=run, resolved=everything)
+        found = cases.listing(lake, stage=stage, code=code, run_id=run, resolved=everything and close is None)
         if run is not None and not found:
             runs.find_run(lake, run)  # a run that never was is a mistake, not an empty list
+        if close is not None and found:
+            open_ones = [case["case"] for case in found]
+            cases.close(lake, open_ones, reason=close, principal=principal_of(ctx, lake))
+            found = cases.listing(lake, stage=stage, code=code, run_id=run)
     groups = cases.grouped(found)
     if as_json:
         ways = [{"files": len(group), **_kind(group[0]), "command": _way_out(ctx, group)} for group in groups]
@@ -100,10 +114,6 @@ def _print_group(ctx: typer.Context, group: Sequence[Mapping[str, Any]]) -> None
 
 def _way_out(ctx: typer.Context, group: Sequence[Mapping[str, Any]]) -> str:
     """The command that tries these files again, once what is wrong is put right."""
-    if group[0]["stage"] == "process":
-        recipe = shlex.quote(group[0]["recipe"] or "RECIPE")
-        return command(ctx, f"process {recipe} --retry-quarantined")
-    paths = [str(case["file"]) for case in group]
-    # Never the folder above them all: it may hold half a disk.
-    named = paths if len(paths) <= _TYPED else sorted({str(PurePath(path).parent) for path in paths})
-    return command(ctx, f"ingest {' '.join(map(shlex.quote, named))}")
+    from lake.releases.quarantine import way_out
+
+    return command(ctx, way_out(group))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -123,15 +124,17 @@ def _place(metrics: str) -> tuple[str, int] | None:
 
 def _surroundings(home: Home, lake: Lake) -> Surroundings:
     """How the home's data are cited, and with whom its people sign in."""
-    from cluster.registry.opening import citing
+    from cluster.registry.opening import citing, office_of
     from lake.archive.surroundings import Surroundings
     from lake.governance.openid.provider import Provider
     from lake.governance.openid.settings import ProviderSettings
 
     settings = ProviderSettings.found(home.path / "governance.yaml")
+    office = citing(home)
     return Surroundings(
         secret=lake.config.password,
-        office=citing(home),
+        office=office,
+        registering=None if office is None else partial(office_of, home),
         provider=None if settings is None else Provider(settings),
     )
 

@@ -104,8 +104,13 @@ def _told(error: BadInput, status: HTTPStatus) -> JSONResponse:
     )
 
 
+def status_of(error: BadInput) -> HTTPStatus:
+    """Of an answer that tells what somebody asked for wrongly."""
+    return _STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
+
+
 def _bad_input(_request: Request, error: Any) -> JSONResponse:
-    return _told(error, _STATUS.get(error.code, HTTPStatus.BAD_REQUEST))
+    return _told(error, status_of(error))
 
 
 def _not_signed_in(_request: Request, error: Any) -> JSONResponse:

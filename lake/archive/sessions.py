@@ -20,10 +20,15 @@ from lake.lake import Lake
 
 SESSION: Final = "heliolake-session"
 FORM: Final = "heliolake-form"
+_TOLD: Final = "heliolake-told"
 HOURS: Final = 12
 """After so many a session has ended, whatever the token behind it is good for."""
 _SAFE: Final = ("GET", "HEAD")
 _SAME: Final = "same-origin"
+_FRESH: Final = 120
+"""Seconds for which what came of a form is worth telling."""
+_LONGEST: Final = 1500
+"""Letters of it: a cookie has no room for more."""
 
 
 class Seal:
@@ -110,6 +115,19 @@ def begin(request: Request, answer: Response, token: str, *, own: bool = False) 
 def end(request: Request, answer: Response) -> None:
     """Have a browser forget its session."""
     answer.delete_cookie(SESSION, path=_path(request))
+
+
+def tell(request: Request, answer: Response, said: str) -> None:
+    """Have the next page of this browser say what came of a form."""
+    keep(request, answer, _TOLD, seal_of(request).close(_TOLD, {"said": said[:_LONGEST]}), _FRESH)
+
+
+def told(request: Request, answer: Response | None = None) -> str:
+    """What the page before has to say; forgotten with an answer that says it."""
+    closed = request.cookies.get(_TOLD, "")
+    if closed and answer is not None:
+        answer.delete_cookie(_TOLD, path=_path(request))
+    return seal_of(request).open(_TOLD, closed, _FRESH).get("said", "") if closed else ""
 
 
 def keep(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ class Surroundings:
         What seals the sessions of browsers; they outlive a restart where it stays the same.
     office
         How data are cited; None where nobody said it.
+    registering
+        Opens the registry with which DOIs are registered; None where this archive does not reach it.
     provider
         With which OpenID provider people sign in; None where there is none.
     objects
@@ -37,6 +40,7 @@ class Surroundings:
 
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     office: Office | None = None
+    registering: Callable[[], AbstractContextManager[Office]] | None = None
     provider: Provider | None = None
     objects: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)

@@ -15,12 +15,13 @@ from lake.governance import audit
 from lake.governance.policy import Principal
 from lake.lake import Lake
 from lake.ledger.executors import Executor, executors
+from lake.ledger.results import forget_quarantined
 from lake.ledger.run import Run
 from lake.ledger.units import ENDED
 from lake.releases import nearby
 from lake.releases.drafts import discard_all
 
-_OPEN: Final = ("running", "paused", "stopped", "failed")
+OPEN: Final = ("running", "paused", "stopped", "failed")
 """States of a run that is not through: whoever wants may go on with it."""
 
 
@@ -57,7 +58,7 @@ def cancel(lake: Lake, run_id: str, by: Principal) -> None:
     BadInput
         When it has ended.
     """
-    _change(lake, run_id, by, "cancel", "cancelled", _OPEN, {})
+    _change(lake, run_id, by, "cancel", "cancelled", OPEN, {})
     if not any(one.alive for one in executors(lake, run_id)):
         give_up(lake, run_id)
 
@@ -120,6 +121,26 @@ def try_again(lake: Lake, run_id: str, by: Principal, reason: str = "") -> tuple
     number = run.replan_units(again)
     note_retry(lake, run_id, by, reason, number)
     return number, len(found) - len(again)
+
+
+def try_again_later(lake: Lake, run_id: str, units: Collection[str], by: Principal) -> int:
+    """Let units that a run put aside be done again, at the latest when their recipe is run next.
+
+    Returns
+    -------
+    int
+        How many.
+    """
+    status = _status(lake, run_id)
+    number = forget_quarantined(lake, sorted(units))
+    if status in OPEN:
+        run = Run(lake, run_id, "")
+        found = {unit: product for unit, product in troubled(lake, run_id).items() if unit in units}
+        through = set(run.finished_products(set(found.values())))
+        number = max(number, run.replan_units([one for one in found if found[one] not in through]))
+    if number:
+        note_retry(lake, run_id, by, "", number)
+    return number
 
 
 def note_retry(lake: Lake, run_id: str, by: Principal, reason: str, number: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import PurePath
+from typing import Any, Final
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -13,11 +15,19 @@ from lake.catalogue.models import Quarantined, Run
 from lake.catalogue.session import transaction
 from lake.entries import iso
 from lake.errors import BadInput, Reason
+from lake.governance import audit
+from lake.governance.known import require_operator
+from lake.governance.policy import Principal
 from lake.lake import Lake
 from lake.rucio.client import batches
+from lake.text import printable
 
 _MANY = 5000  # subjects of one statement
-_KIND = ("stage", "code", "reason", "advice", "recipe")
+_TYPED: Final = 2
+"""Paths that a command bears; more are told by their folder."""
+_NAMED: Final = 100
+"""Files of a decision that the audit trail names."""
+KIND: Final = ("stage", "code", "reason", "advice", "recipe")
 """What cases that stand together have in common."""
 
 
@@ -107,6 +117,57 @@ def resolve(lake: Lake, subjects: Sequence[str], stage: str | None = None) -> in
     return settled
 
 
+def close(lake: Lake, cases: Collection[int], *, reason: str, principal: Principal) -> int:
+    """Settle open cases that nobody will repair, for a reason that is kept; returns how many.
+
+    A file that is met again opens its case again.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    cases
+        Their numbers, as `listing` has them.
+    reason
+        Why nothing is to be done about them.
+    principal
+        Who decides: somebody who runs the data centre.
+
+    Raises
+    ------
+    BadInput
+        When there is no reason, none of the cases is open, or the principal may not decide.
+    """
+    require_operator(principal, "closing cases of the quarantine")
+    if not reason.strip() or not reason.isprintable():
+        raise BadInput(
+            "closing a case needs a reason",
+            keyword="reason",
+            found=printable(reason) or "nothing",
+            advice="say in a sentence why nothing is to be done about it; it is kept",
+            code=Reason.BAD_KEYWORD,
+        )
+    settled: list[str] = []
+    with transaction(lake.sessions) as session:
+        for batch in batches(sorted(cases), _MANY):
+            statement = (
+                update(Quarantined)
+                .where(Quarantined.id == func.any(batch), Quarantined.resolved.is_(None))
+                .values(resolved=func.now())
+                .returning(Quarantined.subject)
+            )
+            settled += session.scalars(statement)
+        if not settled:
+            raise BadInput(
+                "none of these cases is open any more",
+                advice="load the list again",
+                code=Reason.NOT_FOUND,
+            )
+        told = {"reason": reason.strip(), "files": sorted(settled)[:_NAMED]}
+        audit.record(session, principal.signature, "quarantine.close", f"{len(settled)} files", told)
+    return len(settled)
+
+
 def listing(
     lake: Lake,
     *,
@@ -140,9 +201,19 @@ def grouped(cases: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]
     """Cases that have the same reason and the same way out, together; in the order of the first of each."""
     together: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for case in cases:
-        kind = (*(case[key] for key in _KIND), case["resolved"] is None)
+        kind = (*(case[key] for key in KIND), case["resolved"] is None)
         together.setdefault(kind, []).append(case)
     return list(together.values())
+
+
+def way_out(group: Sequence[Mapping[str, Any]]) -> str:
+    """What `heliolake` is told to try the files of a group again, once what is wrong is put right."""
+    if group[0]["stage"] == "process":
+        return f"process {shlex.quote(group[0]['recipe'] or 'RECIPE')} --retry-quarantined"
+    paths = [str(case["file"]) for case in group]
+    # Never the folder above them all: it may hold half a disk.
+    named = paths if len(paths) <= _TYPED else sorted({str(PurePath(path).parent) for path in paths})
+    return f"ingest {' '.join(map(shlex.quote, named))}"
 
 
 def _row(case: Case) -> dict[str, Any]:
@@ -155,6 +226,7 @@ def _row(case: Case) -> dict[str, Any]:
 
 def _describe(row: Quarantined, recipe: str | None) -> dict[str, Any]:
     return {
+        "case": row.id,
         "file": row.subject,
         "code": row.code,
         "reason": row.reason,

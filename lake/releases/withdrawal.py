@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select, tuple_
+from sqlalchemy.orm import Session
 
 from lake.catalogue.models import File, Product, Release, ReleaseFile, Withdrawal
 from lake.catalogue.session import transaction
@@ -104,13 +105,7 @@ def withdraw(lake: Lake, product: str, *, reason: str, principal: Principal) -> 
         release.status = "WITHDRAWN"
         who = principal.signature
         session.add(Withdrawal(release_id=release.id, reason=reason.strip(), withdrawn_by=who))
-        rows = session.execute(
-            select(Product.name, Release.version)
-            .join(Product, Product.id == Release.product_id)
-            .where(Release.id.in_(descendants(session, [release.id])), Release.status.in_(GIVEN_OUT))
-            .order_by(Product.name, Release.version)
-        )
-        derived = tuple(f"{one.name}@{version_token(one.version)}" for one in rows)
+        derived = _derived(session, release.id)
         session.flush()
         outbox.withdrawn(session, [release.id], reason.strip())
         session.flush()  # what waits for others' rows does so before the audit trail is held
@@ -122,6 +117,22 @@ def withdraw(lake: Lake, product: str, *, reason: str, principal: Principal) -> 
     except HeliolakeLakeError as error:  # `heliolake fsck` tells it
         _log.warning("%s is withdrawn; Rucio was not told: %s", name, error)
     return Withdrawn(name, was, reason.strip(), derived)
+
+
+def derived_of(lake: Lake, release_id: int) -> tuple[str, ...]:
+    """Releases that were made of one, of those in turn, and so on, and are given out."""
+    with transaction(lake.sessions) as session:
+        return _derived(session, release_id)
+
+
+def _derived(session: Session, release_id: int) -> tuple[str, ...]:
+    rows = session.execute(
+        select(Product.name, Release.version)
+        .join(Product, Product.id == Release.product_id)
+        .where(Release.id.in_(descendants(session, [release_id])), Release.status.in_(GIVEN_OUT))
+        .order_by(Product.name, Release.version)
+    )
+    return tuple(f"{one.name}@{version_token(one.version)}" for one in rows)
 
 
 def withdrawn_files(lake: Lake, dids: Iterable[str]) -> dict[str, str]:

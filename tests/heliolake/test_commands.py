@@ -85,6 +85,19 @@ def test_quarantine_groups_reasons_counts_files_and_names_the_command_that_tries
     assert all(f"same_letter_{number}.fits" in said.out for number in range(3))
 
 
+def test_a_case_that_nobody_will_repair_is_closed_with_a_reason(ingested: Command, tmp_path: Path) -> None:
+    letter = tmp_path / "empty_letter.fits"
+    letter.write_bytes(b"")
+    assert ingested("ingest", letter).code == 1
+    listed = ingested("quarantine", "--json").document()["quarantined"]
+    (case,) = [one for one in listed if one["file"] == str(letter)]
+    refused = ingested("quarantine", "--code", case["code"], "--close", " ")
+    assert (refused.code, "needs a reason" in refused.err) == (2, True)
+    ingested("quarantine", "--code", case["code"], "--stage", "ingest", "--close", "letters are no images")
+    assert str(letter) not in ingested("quarantine").out
+    assert "letters are no images" in ingested("audit", "show", "--what", "quarantine.close", "--json").out
+
+
 def test_a_mistyped_path_is_told_and_never_put_aside(ingested: Command, tmp_path: Path) -> None:
     path = tmp_path / "mistyped.fits"
     said = ingested("ingest", path, "--json")

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from lake.archive.pages import assets, curating, exploring, finding, guide, landing, looking, signing
+from lake.archive.pages import (
+    assets,
+    curating,
+    embargoing,
+    exploring,
+    finding,
+    governing,
+    guide,
+    landing,
+    looking,
+    signing,
+    steering,
+)
 
 ROUTERS: Final = (
     finding.router,
@@ -14,6 +26,9 @@ ROUTERS: Final = (
     guide.router,
     signing.router,
     curating.router,
+    embargoing.router,
+    governing.router,
+    steering.router,
     assets.router,
 )
 """All routes of the pages; none of them is in the API's description."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -10,9 +11,12 @@ from fastapi.responses import HTMLResponse
 
 from lake.archive.asking import OfLake
 from lake.archive.pages.rendering import page
+from lake.archive.pages.steering import CASES as _CASES
+from lake.archive.pages.steering import kind_of, steps_of
 from lake.archive.pages.visiting import Curator
 from lake.errors import BadInput, Reason
 from lake.governance import audit, embargo
+from lake.governance.policy import Principal, Scope
 from lake.ledger import runs
 from lake.releases import quarantine
 
@@ -20,7 +24,6 @@ router = APIRouter(prefix="/curate", include_in_schema=False)
 
 _EVER: Final = 365 * 5000
 _RUNS: Final = 50
-_CASES: Final = 2000
 _NAMED: Final = 20
 """Files of one group of cases that are named."""
 _ENTRIES: Final = 100
@@ -53,6 +56,7 @@ def embargoes(
         embargoes=embargo.due(lake, within, principal)[:_CASES],
         days=days,
         most=_CASES,
+        about="",
     )
 
 
@@ -65,7 +69,9 @@ def put_aside(
     return page(
         request,
         "quarantine.html",
-        groups=quarantine.grouped(cases),
+        form=True,
+        groups=_offered(cases),
+        deciding=_steers(principal),
         number=len(cases),
         most=_CASES,
         named=_NAMED,
@@ -83,15 +89,37 @@ def all_runs(request: Request, lake: OfLake, principal: Curator) -> HTMLResponse
 def one_run(request: Request, lake: OfLake, principal: Curator, run: str) -> HTMLResponse:
     """A run: its recipe with all parameters, its units, and what it put aside."""
     found = runs.find_run(lake, run)
+    recipe = found["document"].get("recipe")
     cases = quarantine.listing(lake, run_id=run, resolved=True, limit=_CASES)
     return page(
         request,
         "run.html",
+        form=True,
         run=found,
-        recipe=found["document"].get("recipe", {}),
-        groups=quarantine.grouped(cases),
+        ways=steps_of(lake, found) if _steers(principal) else {},
+        steps=recipe.get("steps", []) if isinstance(recipe, dict) else [],
+        groups=_offered(cases),
+        deciding=False,
         named=_NAMED,
     )
+
+
+def _steers(principal: Principal) -> bool:
+    """Whether forms of those who run the data centre are of use to somebody; the lake decides once more."""
+    return principal.operator and Scope.WRITE in principal.scopes
+
+
+def _offered(cases: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Cases with the same reason, how a form names them, until when they were met, and the way out."""
+    return [
+        {
+            "cases": group,
+            "kind": kind_of(group),
+            "seen": max(str(case["last_seen"]) for case in group),
+            "way": f"heliolake {quarantine.way_out(group)}",
+        }
+        for group in quarantine.grouped(cases)
+    ]
 
 
 @router.get("/audit")

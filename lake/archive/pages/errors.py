@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 
 from lake.archive.links import API, root_of
 from lake.archive.pages.rendering import page
+from lake.archive.pages.wording import for_browsers, sentence
 
 _KEPT = ("retry-after", "www-authenticate", "allow")
 
@@ -26,19 +27,8 @@ def shown(request: Request, problem: JSONResponse) -> Response:
         status=problem.status_code,
         headers=headers | {"Cache-Control": "no-store"},
         title=said["title"],
-        detail=_sentence(said.get("detail", "")),
-        advice=_sentence(_for_browsers(said.get("advice", ""))),
+        detail=sentence(said.get("detail", "")),
+        advice=sentence(for_browsers(said.get("advice", ""))),
         found=said.get("found", ""),
         code=said.get("code", ""),
     )
-
-
-def _sentence(text: str) -> str:
-    """As one is written on a page: with a capital, and a full stop."""
-    whole = f"{text[:1].upper()}{text[1:]}"
-    return whole if not whole or whole.endswith((".", "!", "?")) else f"{whole}."
-
-
-def _for_browsers(advice: str) -> str:
-    """Advice that somebody with a browser can follow; commands of the data centre are none."""
-    return "" if "heliolake " in advice else advice

@@ -13,7 +13,7 @@ from lake.archive.copies import copy_of
 from lake.archive.links import name_of
 from lake.archive.pages import facts, graph
 from lake.archive.pages.citing import citation_of
-from lake.archive.pages.rendering import page
+from lake.archive.pages.rendering import curates, page
 from lake.errors import BadInput, Reason
 from lake.fits.stored import stored_header
 from lake.governance.doi.facts import release_did
@@ -64,6 +64,7 @@ def release(
         changed=_changed(lake, document["versions"], about),
         citation=citation_of(request, lake, about),
         address=str(request.base_url).rstrip("/"),
+        in_care=curates(principal) and principal.curator_of(about["instrument"]),
     )
 
 

@@ -71,6 +71,7 @@ def page(
         "curating": curates(principal),
         "in_session": in_session,
         "ended": ended,
+        "news": sessions.told(request),
     }
     if in_session or context.get("form"):
         given["mark"] = sessions.seal_of(request).mark(sessions.form_cookie(request))
@@ -80,6 +81,7 @@ def page(
         sessions.keep(request, answer, sessions.FORM, sessions.form_cookie(request), None)
     if ended:
         sessions.end(request, answer)
+    sessions.told(request, answer)
     return answer
 
 
@@ -104,7 +106,7 @@ def _environment() -> Environment:
         day=_day,
         size=size,
         number=_number,
-        path=_path,
+        path=path,
         plural=_plural,
         seen=_seen,
     )
@@ -162,7 +164,7 @@ def _plural(number: int, noun: str) -> Markup:
     return Markup("{} {}").format(_number(number), noun if number == 1 else f"{noun}s")
 
 
-def _path(text: str) -> str:
+def path(text: str) -> str:
     """A name as a part of an address."""
     return quote(text, safe=":@")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,6 +142,18 @@ def token(lake: Lake) -> dict[str, dict[str, str]]:
         made = tokens.make(lake, name, [Scope.READ], principal=OWNER)
         shown[name] = {"Authorization": f"Bearer {made.text}"}
     return shown
+
+
+def mark_of(browser: TestClient, url: str = "/signin") -> str:
+    """What a form of a page holds that was made for this browser."""
+    found = re.search(r'name="mark" value="([0-9a-f]+)"', browser.get(url).text)
+    assert found is not None
+    return found[1]
+
+
+def sign_in(browser: TestClient, shown: str, to: str = "") -> Any:
+    """Sign a browser in with a token."""
+    return browser.post("/signin", data={"mark": mark_of(browser), "token": shown, "to": to})
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from lake.archive.pages import ROUTERS
+from lake.governance import audit
 from lake.lake import Lake
 from lake.storage.store import key_of
-from tests.lake.archive.conftest import STANDINGS, Served
+from tests.lake.archive.conftest import STANDINGS, Served, mark_of, sign_in
 
 _FILE = "/api/v1/releases/{product}/files/{name}"
 #: Every route, asked about a release and a file of it. One that is not here fails the first test.
@@ -68,6 +69,10 @@ PAGES = {
     "/curate/runs": "/curate/runs",
     "/curate/runs/{run}": "/curate/runs/{name}",
     "/curate/audit": "/curate/audit",
+    "/curate/embargo": "/curate/embargo?about=archived:{observation}",
+    "/curate/releases/{product}": "/curate/releases/{product}",
+    "/curate/releases/{product}/withdraw": "/curate/releases/{product}/withdraw",
+    "/curate/releases/{product}/doi": "/curate/releases/{product}/doi",
     "/static/{version}/{name}": "/static/1/page.css",
 }
 ASKED: tuple[dict[str, str], ...] = (
@@ -80,11 +85,29 @@ ASKED: tuple[dict[str, str], ...] = (
 )
 
 
+#: What forms of pages send, as far as they change anything: all of them are asked as they are by their pages.
+FORMS: dict[str, dict[str, str]] = {
+    "/signin": {"token": "hlk_0"},
+    "/signout": {},
+    "/curate/embargo": {"about": "archived:{observation}", "what": "lift", "reason": "a test", "sure": "yes"},
+    "/curate/releases/{product}/withdraw": {"reason": "a test", "sure": "yes"},
+    "/curate/releases/{product}/doi": {"what": "publish", "sure": "yes"},
+    "/curate/runs/{run}": {"what": "cancel", "sure": "yes"},
+    "/curate/quarantine": {"what": "close", "reason": "a test", "kind": "x", "seen": "2999"},
+}
+
+
 def test_every_route_is_on_the_list(client: TestClient) -> None:
     assert set(client.get("/api/v1/openapi.json").json()["paths"]) == set(ROUTES)
     assert {
         route.path for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)
     } == set(PAGES)
+    assert {
+        route.path
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute) and "POST" in (route.methods or ())
+    } == set(FORMS)
 
 
 def secrets_of(lake: Lake, release: Served) -> set[str]:
@@ -103,6 +126,19 @@ def told(answer: Any) -> str:
     return "\n".join([body, *(f"{name}: {value}" for name, value in answer.headers.items())])
 
 
+def told_of(release: Served, standing: str) -> dict[str, str]:
+    """What addresses and forms are filled in with."""
+    return {
+        "product": f"{release.product}@v0001",
+        "of": release.product,
+        "doi": release.doi,
+        "name": release.first,
+        "run": release.first,
+        "observation": f"{standing}_obs",
+        "status": "WITHDRAWN" if standing == "withdrawn" else "ACTIVE",
+    }
+
+
 @pytest.mark.parametrize("asker", ["", "ar-stranger"])
 @pytest.mark.parametrize("standing", [one for one in STANDINGS if one != "public"])
 @pytest.mark.parametrize("route", sorted(ROUTES | PAGES))
@@ -116,19 +152,41 @@ def test_a_route_gives_nothing_away(
     asker: str,
 ) -> None:
     release = served[standing]
-    url = (ROUTES | PAGES)[route].format(
-        product=f"{release.product}@v0001",
-        of=release.product,
-        doi=release.doi,
-        name=release.first,
-        observation=f"{standing}_obs",
-        status="WITHDRAWN" if standing == "withdrawn" else "ACTIVE",
-    )
+    url = (ROUTES | PAGES)[route].format(**told_of(release, standing))
     hidden = secrets_of(lake, release)
     for more in ASKED if route in ROUTES else ({"Accept": "text/html"},):  # pages look at no others
         for method in ("GET", "HEAD", "OPTIONS"):
             said = told(client.request(method, url, headers=token.get(asker, {}) | more))
             assert not {one for one in hidden if one in said}
+
+
+@pytest.mark.parametrize("asker", ["", "ar-stranger", "ar-holder"])
+@pytest.mark.parametrize("standing", STANDINGS)
+def test_who_decides_nothing_changes_nothing_and_learns_nothing(
+    lake: Lake,
+    client: TestClient,
+    served: dict[str, Served],
+    token: dict[str, dict[str, str]],
+    standing: str,
+    asker: str,
+) -> None:
+    release = served[standing]
+    hidden = secrets_of(lake, release) if asker != "ar-holder" else set()
+    names = told_of(release, standing)
+    with TestClient(client.app, raise_server_exceptions=False, follow_redirects=False) as browser:
+        if asker:
+            sign_in(browser, token[asker]["Authorization"].split()[1])
+        mark = mark_of(browser)
+        before = audit.head(lake)
+        for route, fields in FORMS.items():
+            if route in ("/signin", "/signout"):
+                continue
+            sent = {name: value.format(**names) for name, value in fields.items()}
+            for data in (sent, sent | {"mark": "0" * 64}, sent | {"mark": mark}):
+                answer = browser.post(route.format(**names), data=data)
+                assert answer.status_code == 403, (route, answer.text)
+                assert not {one for one in hidden if one in told(answer)}
+        assert audit.head(lake) == before
 
 
 def test_whoever_may_have_it_is_told(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from lake.governance import accounts, tokens
 from lake.governance.openid.provider import Provider
 from lake.governance.policy import OWNER, Scope
 from lake.lake import Lake
-from tests.lake.archive.conftest import Served
+from tests.lake.archive.conftest import Served, mark_of, sign_in
 from tests.lake.governance.openid.conftest import openid, settings_of  # noqa: F401 - a fixture
 from tests.openid.browser import log_in
 from tests.openid.provider import OpenIdProvider
@@ -32,16 +31,6 @@ def browser(lake: Lake) -> Iterator[TestClient]:
 
 def bearer(token: dict[str, dict[str, str]], name: str) -> str:
     return token[name]["Authorization"].split()[1]
-
-
-def mark_of(browser: TestClient, url: str = "/signin") -> str:
-    found = re.search(r'name="mark" value="([0-9a-f]+)"', browser.get(url).text)
-    assert found is not None
-    return found[1]
-
-
-def sign_in(browser: TestClient, shown: str, to: str = "") -> Any:
-    return browser.post("/signin", data={"mark": mark_of(browser), "token": shown, "to": to})
 
 
 def test_a_holder_signs_in_gets_the_files_and_signs_out(
