@@ -11,14 +11,18 @@ from typing import Any, Final, NamedTuple
 
 from distributed import Client, fire_and_forget, wait
 
+from cluster.connect import connected
 from cluster.pictures.beside import Shown, draw_stored, stands
 from cluster.pictures.films import Script, script_of, shoot
+from cluster.scheduler import Scheduler
 from lake.entries import FileEntry
 from lake.errors import BadInput, Retriable
 from lake.governance.policy import CUSTODY
 from lake.lake import Lake
 from lake.names import version_token
+from lake.releases.releases import files_named
 from lake.releases.search import files_of, resolve
+from lake.rucio.client import batches
 from lake.storage import previews
 from lake.storage.opening import open_store
 from pipeline.errors import BadInput as PipelineBadInput
@@ -30,6 +34,8 @@ _log = logging.getLogger(__name__)
 _PIECE: Final = 16
 _AHEAD: Final = 2
 _PAGE: Final = 1000
+#: Files of one command whose pictures are made beside whatever else workers do.
+LATER: Final = 5000
 #: Troubles that are told one by one.
 _MOST: Final = 1000
 
@@ -124,6 +130,38 @@ def redraw_later(client: Client, lake: Lake, releases: Sequence[Mapping[str, Any
             fire_and_forget(client.submit(draw_all, piece, anew=False, pure=False, priority=-100))
     except Exception as error:  # `heliolake preview` says it again, to a person
         _log.warning("no pictures of what is ACTIVE again: %s: %s", type(error).__name__, error)
+
+
+def draw_later(scheduler: Scheduler, lake: Lake, dids: Sequence[str]) -> int:
+    """Have pictures made of files that were taken in, when workers have nothing better to do.
+
+    Nobody waits for them, and the files are none the worse where there are none: `heliolake preview` makes
+    them too.
+
+    Parameters
+    ----------
+    scheduler
+        Of the cluster whose workers draw.
+    lake
+        The lake.
+    dids
+        The files; of very many the first.
+
+    Returns
+    -------
+    int
+        Of how many pictures are under way.
+    """
+    later = dids[:LATER]
+    try:
+        with connected(scheduler) as client:
+            for several in batches(later, _PIECE):
+                piece = [_shown(lake, file) for file in files_named(lake, several)]
+                fire_and_forget(client.submit(draw_all, piece, anew=False, pure=False, priority=-100))
+    except Exception as error:  # `heliolake preview` says it again, to a person
+        _log.warning("no pictures of what was taken in: %s: %s", type(error).__name__, error)
+        return 0
+    return len(later)
 
 
 def _pieces(lake: Lake, releases: Iterable[dict[str, Any]]) -> Iterator[list[Shown]]:

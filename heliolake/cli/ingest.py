@@ -36,6 +36,13 @@ def ingest(
             "--site", metavar="NAME", autocompletion=site_names, help="Where they go. [dim]Default: home[/]"
         ),
     ] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures/--no-pictures",
+            help="Have workers draw what pages show of them, when they have time; nobody waits for it.",
+        ),
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Recognise, check and register FITS files.
@@ -51,6 +58,7 @@ def ingest(
     """
     from cluster.intake.embargoes import embargoes_of
     from cluster.intake.ingest import ingest as take_in
+    from cluster.pictures.remake import draw_later
 
     def note(sentence: str) -> None:
         err().print(f"[yellow]note:[/] {shown(sentence)}")
@@ -68,6 +76,8 @@ def ingest(
             say=note,
             embargoes=embargoes_of(home_of(ctx).path),
         )
+        done = [item.did for item in report.items if item.outcome == "done"]
+        drawn = draw_later(scheduler, lake, done) if pictures and scheduler is not None and done else 0
     if check:
         from cluster.conformance import tally
 
@@ -78,7 +88,10 @@ def ingest(
         print_report(report, noun="file")
         if told := _solarnet(report.more.get("solarnet", {})):
             err().print(f"{told}; [bold]heliolake check FILE[/] shows what is found.")
-        if report.counts()["done"]:
+        if pictures and len(done) > drawn:
+            some = f"the other {len(done) - drawn}" if drawn else "them"
+            err().print(f"For pages [bold]{shown(command(ctx, 'preview'))}[/] makes pictures of {some}.")
+        if done:
             err().print(f"Next: [bold]{shown(command(ctx, 'recipes'))}[/] shows what can be made of them.")
     if not report.clean:
         raise typer.Exit(ExitCode.WITH_PROBLEMS)

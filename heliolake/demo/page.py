@@ -80,7 +80,7 @@ def _story(story: Story) -> str:
 <details><summary>Lay before and after over each other</summary>
 <div class="compare">
 <img alt="before" src="{before}"><img alt="after" src="{after}">
-<i></i><span style="left:.6rem">before</span><span style="right:.6rem">after</span>
+<i></i><span>before</span><span>after</span>
 <input type="range" min="0" max="100" value="50" aria-label="where before ends and after begins">
 </div></details>
 </section>"""

@@ -74,6 +74,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
     from cluster.intake.embargoes import embargoes_of
     from cluster.intake.ingest import ingest
     from cluster.intake.references import add
+    from cluster.pictures.remake import remake
     from heliolake.demo.page import write_page
     from heliolake.demo.picture import write_picture
     from heliolake.notebook import Connection
@@ -106,6 +107,8 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
         result.simulated = {release["product"] for release in found}
         result.quarantined = quarantine.listing(connection.lake)
         say("Drawing")
+        with connection.cluster() as client:  # of raw data: products have theirs from their run
+            remake(connection.lake, result.releases, client, movies=True)
         result.stories = told.tell(connection, prepared)
     result.picture, result.page = output / PICTURE, output / PAGE
     write_picture(result.stories, result.picture)

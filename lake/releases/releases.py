@@ -15,7 +15,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from sqlalchemy import Row, exists, or_, select, text
+from sqlalchemy import Row, exists, or_, select, text, tuple_
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from lake.catalogue.models import (
@@ -30,7 +30,7 @@ from lake.catalogue.session import transaction, unreachable
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Fatal, Reason
 from lake.lake import Lake
-from lake.names import ProductKey
+from lake.names import ProductKey, split_did
 from lake.releases import publishing
 from lake.releases.drafts import Draft, Provenance, content_key, reserve
 from lake.releases.facts import shown
@@ -135,6 +135,14 @@ def active_files(lake: Lake, product: ProductKey, *, made_here: bool | None = No
         query = query.where(File.unit_id.is_not(None) if made_here else File.unit_id.is_(None))
     with transaction(lake.sessions) as session:
         return [entry(file, refs) for file, refs in session.execute(query)]
+
+
+def files_named(lake: Lake, dids: Sequence[str]) -> list[FileEntry]:
+    """Files of releases by their DIDs, of those that are registered."""
+    wanted = [split_did(did) for did in dids]
+    with transaction(lake.sessions) as session:
+        found = session.scalars(select(File).where(tuple_(File.scope, File.name).in_(wanted)))
+        return [entry(file) for file in found]
 
 
 def extend(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -12,7 +13,6 @@ from lake.archive.looks import Viewer
 from lake.archive.pages.rendering import page
 from lake.catalogue.models import File, Product, Release, ReleaseFile
 from lake.catalogue.session import transaction
-from lake.entries import FileEntry
 from lake.governance.doi.facts import release_did
 from lake.governance.policy import Action
 from lake.lake import Lake
@@ -38,7 +38,7 @@ def look(request: Request, viewer: Viewer, product: str, file: str) -> HTMLRespo
         name=release_did(key, found.version),
         file=entry,
         stack=sorted(alike, key=lambda one: (one.date_beg is None, one.date_beg, one.name)),
-        beside=_beside(viewer.lake, found, entry),
+        beside=beside(viewer.lake, found, entry.stem, entry.shape),
         shape=" × ".join(map(str, entry.shape)),
     )
 
@@ -48,8 +48,8 @@ def _before(name: str) -> str:
     return name[:-1] + chr(ord(name[-1]) - 1) + "~"
 
 
-def _beside(lake: Lake, release: Release, file: FileEntry) -> list[dict[str, Any]]:
-    """Files of other levels of the observation: of the same raw file where there are such, else any."""
+def beside(lake: Lake, release: Release, stem: str, shape: Sequence[int]) -> list[dict[str, Any]]:
+    """Of a file, those of other levels of its observation: of the same raw file where there are such."""
     query = (
         select(
             Product.name.label("product"), Release.version, Release.level, File.name, File.stem, File.shape
@@ -64,18 +64,19 @@ def _beside(lake: Lake, release: Release, file: FileEntry) -> list[dict[str, Any
             Release.status == "ACTIVE",
             Release.id != release.id,
         )
-        .order_by(File.stem != file.stem, Release.level, File.name)
+        .order_by(File.stem != stem, Release.level, File.name)
         .limit(_BESIDE)
     )
     with transaction(lake.sessions) as session:
         rows = session.execute(query).all()
-    same = [row for row in rows if row.stem == file.stem]
+    same = [row for row in rows if row.stem == stem]
     return [
         {
             "release": f"{row.product}@v{row.version:04d}",
             "level": row.level,
+            "same": row.stem == stem,
             "file": row.name,
-            "alike": tuple(row.shape[-2:]) == tuple(file.shape[-2:]),
+            "alike": tuple(row.shape[-2:]) == tuple(shape[-2:]),
         }
         for row in same or rows
     ]

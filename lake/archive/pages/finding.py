@@ -154,10 +154,10 @@ def _with(facet: str, value: Any) -> dict[str, str]:
 def _levels(there: Sequence[Holding], instrument: str) -> list[str]:
     """The levels there are of an instrument, or of any."""
     found = {level for one in there if instrument in ("", one.instrument) for level in one.levels}
-    return sorted(found, key=_rank)
+    return sorted(found, key=rank)
 
 
-def _rank(level: str) -> tuple[float, str]:
+def rank(level: str) -> tuple[float, str]:
     """Levels by their number; quick looks at the end."""
     number = re.match(r"\d+(\.\d+)?", level)
     return (float(number[0]) if number else inf, level)

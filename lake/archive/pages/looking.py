@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -13,13 +14,15 @@ from lake.archive.copies import copy_of
 from lake.archive.links import name_of
 from lake.archive.pages import facts, graph
 from lake.archive.pages.citing import citation_of
+from lake.archive.pages.exploring import beside
+from lake.archive.pages.finding import rank
 from lake.archive.pages.rendering import curates, page
 from lake.errors import BadInput, Reason
 from lake.fits.stored import stored_header
 from lake.governance.doi.facts import release_did
 from lake.lake import Lake
 from lake.releases.changes import changes
-from lake.releases.search import file_of, listed_files, show
+from lake.releases.search import file_of, listed_files, resolve, show
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,6 +58,7 @@ def release(
         document=document,
         files=files,
         pictures=files[:_PICTURES] if about["available"] else [],
+        before=_before(lake, name, files[0]) if about["available"] and files else None,
         after=after,
         following=files[-1]["name"] if len(found) > _FILES else "",
         details=facts.details(about, document["meta"]),
@@ -120,6 +124,17 @@ def header(
         left_out=max(0, len(matching) - _CARDS),
         number=len(matching),
     )
+
+
+def _before(lake: Lake, name: str, file: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a file was made of, to be laid over it: the same image, of the next lower level that has it."""
+    found, _ = resolve(lake, name)
+    lower = [
+        one
+        for one in beside(lake, found, file["stem"], file["shape"])
+        if one["same"] and one["alike"] and rank(one["level"]) < rank(found.level)
+    ]
+    return max(lower, key=lambda one: rank(one["level"]), default=None)
 
 
 def _changed(lake: Lake, versions: list[dict[str, Any]], about: dict[str, Any]) -> list[dict[str, Any]]:

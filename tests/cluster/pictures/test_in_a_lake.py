@@ -15,9 +15,10 @@ from cluster.connect import connected
 from cluster.home.home import Home
 from cluster.intake.ingest import ingest
 from cluster.pictures.films import script_of
-from cluster.pictures.remake import Remade, remake
+from cluster.pictures.remake import Remade, draw_later, remake
 from cluster.plan.plan import Query, make_plan
 from cluster.run.process import process
+from cluster.scheduler import Scheduler
 from lake.fsck.compare import fsck
 from lake.governance.policy import OWNER
 from lake.lake import Lake
@@ -139,6 +140,19 @@ def test_raw_data_get_theirs_by_the_command_and_without_a_cluster_too(
     found = again(home, lake, "1", movies=True)
     assert (found.counts, found.films) == ({"whole": FRAMES}, {"made": 1})
     assert again(home, lake, "1", movies=True).films == {"whole": 1}
+
+
+def test_raw_data_get_theirs_when_workers_have_time_and_nobody_waits(
+    home: Home, lake: Lake, tmp_path: Path
+) -> None:
+    report = ingest(lake, aia_series(tmp_path, at(2016, 4, 1), 2, wavelength=304))
+    dids = [item.did for item in report.items]
+    assert draw_later(home.scheduler(), lake, [*dids, f"{SCOPE}:not_here.fits"]) == 3
+    begun = time.monotonic()
+    while not all(scene(lake, did.partition(":")[2]) for did in dids):
+        assert time.monotonic() - begun < 120
+        time.sleep(0.2)
+    assert draw_later(Scheduler("nonsense://nowhere"), lake, dids) == 0
 
 
 def test_what_cannot_be_drawn_is_named_and_holds_up_no_other(home: Home, lake: Lake, made: list[str]) -> None:

@@ -24,6 +24,16 @@ for (const image of document.querySelectorAll("img.preview")) {
   else image.addEventListener("error", () => leaveOut(image), { once: true });
 }
 
+for (const slider of document.querySelectorAll(".compare input")) {
+  const box = slider.parentElement;
+  const part = () => {
+    box.querySelector("img + img").style.clipPath = `inset(0 0 0 ${slider.value}%)`;
+    box.querySelector("i").style.left = `${slider.value}%`;
+  };
+  slider.addEventListener("input", part);
+  part();
+}
+
 for (const button of document.querySelectorAll("button.copy")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;
