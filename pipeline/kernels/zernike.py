@@ -3,8 +3,11 @@
 Modes with no angle in them (defocus, spherical aberration …) look like the course from centre to limb and
 are left to it: the field is what differs from rings about the centre, and its mean over the disk is 1. Course
 and field are fitted in turn; pixels that lie far off (filaments, plage, spots) are left out, and with them
-their faint surroundings, which only means over a neighbourhood show: it is they, and not the number of modes,
-that decide how good a fit is.
+their faint surroundings, which only means over a neighbourhood show. What is far off is told by the deviation
+relative to the field: behind a cloud plage is as bright against its surroundings as elsewhere.
+
+Modes are polynomials, and blocks lie on a grid: all products of modes are sums of products of a row's powers
+and a column's, two small matrix products, and no image of a mode is ever made.
 """
 
 from __future__ import annotations
@@ -13,32 +16,37 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from pipeline.kernels.rings import ring_medians
 from pipeline.read_only import read_only
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 #: Blocks along the radius: structures of the chromosphere are still seen apart.
 _BLOCKS: Final = 128
 _RINGS: Final = 80
+_DEGREE: Final = 5
 _NORMAL: Final = 1.4826
 #: Rounds at the end in which neighbourhoods are looked at; their size, in blocks, one standard deviation.
-_LATE: Final = 3
+_LATE: Final = 4
 _NEIGHBOURHOOD: Final = 3.0
 #: Standard deviations beyond which a block counts no more for its neighbourhood.
 _STRONGEST: Final = 6.0
 #: Which values, in standard deviations, tell the quiet Sun's middle, and how often it is looked for.
 _CORE: Final = 1.5
 _NARROWED: Final = 6
-#: Distances, in blocks, at which the likeness of neighbouring residuals is looked at.
-_LAGS: Final = (1, 2, 3, 4, 6, 8, 12, 16)
+#: Side, in blocks, of the squares whose means tell how much noise modes meet: structures cancel within them.
+_SQUARE: Final = 24
+#: Least field that is divided by while it is fitted.
+_FAINTEST: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,8 @@ class Field:
         Share of the disk that was not left out.
     scatter
         Of what was kept about the fit, one standard deviation, relative.
+    error
+        Of the field, root mean square: what structures leave by chance, and what the next degree changes.
     bic
         Bayesian information criterion of every order that was tried.
     """
@@ -66,6 +76,7 @@ class Field:
     polynomial: F64
     kept: float
     scatter: float
+    error: float
     bic: Mapping[int, float]
 
 
@@ -74,7 +85,6 @@ def modes(order: int) -> list[tuple[int, int]]:
     return [(n, m) for n in range(1, order + 1) for m in range(-n, n + 1, 2) if m]
 
 
-@lru_cache(maxsize=32)
 def _mode(n: int, m: int) -> F64:
     """A mode of root mean square 1 on the disk, as coefficients of yⁱ xʲ; shape (n + 1, n + 1)."""
     frequency = abs(m)
@@ -96,48 +106,55 @@ def _mode(n: int, m: int) -> F64:
             part = math.comb(rest, t) * weight
             shifted = np.roll(angular, (2 * t, 2 * (rest - t)), axis=(0, 1))
             made += part * shifted
-    made *= math.sqrt(2.0 * (n + 1))
-    made.flags.writeable = False
-    return made
+    return made * math.sqrt(2.0 * (n + 1))
 
 
-def polynomial(order: int, coefficients: F64) -> F64:
-    """1 plus a sum of modes, as coefficients of yⁱ xʲ."""
-    made = np.zeros((order + 1, order + 1))
-    made[0, 0] = 1.0
-    for (n, m), value in zip(modes(order), coefficients, strict=True):
-        made[: n + 1, : n + 1] += value * _mode(n, m)
-    return made
-
-
-def _design(order: int, x: F64, y: F64) -> F64:
-    """The modes at places of the disk, shape (places, modes)."""
+@lru_cache(maxsize=16)  # a few numbers for each degree
+def _forms(order: int) -> tuple[NDArray[np.intp], F64]:
+    """Exponents of y and x of every monomial, shape (2, monomials), and the modes made of them."""
     powers = [(i, j) for i in range(order + 1) for j in range(order + 1 - i)]
-    along, up = [np.ones_like(x)], [np.ones_like(y)]
-    for _ in range(order):
-        along.append(along[-1] * x)
-        up.append(up[-1] * y)
-    monomials = np.stack([up[i] * along[j] for i, j in powers], axis=1)
     forms = np.zeros((len(powers), len(modes(order))))
     for column, (n, m) in enumerate(modes(order)):
         form = _mode(n, m)
         for row, (i, j) in enumerate(powers):
             if i <= n and j <= n:
                 forms[row, column] = form[i, j]
-    return np.asarray(monomials @ forms)
+    exponents = np.array(powers).T
+    forms.flags.writeable = exponents.flags.writeable = False
+    return exponents, forms
 
 
-@lru_cache(maxsize=4)
-def _grid(
-    shape: tuple[int, int], x: float, y: float, radius: float, order: int, reach: float
-) -> tuple[NDArray[np.bool_], F64, F64, F64]:
-    """Which blocks lie on the disk, their squared distance from its centre, the modes there, and products."""
-    i, j = np.indices(shape, dtype=np.float64)
-    across, up = (j - x) / radius, (i - y) / radius
-    inside = across**2 + up**2 <= reach**2
-    across, up = across[inside], up[inside]
-    design = _design(order, across, up)
-    return inside, across**2 + up**2, design, design.T @ design
+def polynomial(order: int, coefficients: F64) -> F64:
+    """1 plus a sum of modes, as coefficients of yⁱ xʲ."""
+    (up, along), forms = _forms(order)
+    made = np.zeros((order + 1, order + 1))
+    made[up, along] = forms @ coefficients
+    made[0, 0] += 1.0
+    return made
+
+
+class _Disk(NamedTuple):
+    """The blocks of a disk: the square about it, and what is known of each of its rows and columns."""
+
+    values: F64  #: 1 where there is none
+    usable: Mask
+    x: float
+    y: float
+    radius: float
+    reach: float
+    up: F64  #: powers of y in radii of the Sun, shape (rows, 2 order + 1)
+    along: F64  #: powers of x
+    cosine: F64  #: of the heliocentric angle
+    around: F64  #: what `_around` divides by
+
+
+class _Solution(NamedTuple):
+    """What one solving gave."""
+
+    order: int
+    coefficients: F64
+    error: float
+    bic: dict[int, float]
 
 
 def fit_field(
@@ -148,8 +165,8 @@ def fit_field(
     *,
     order: int | None = None,
     orders: Sequence[int] = (2, 3, 4, 5, 6, 7, 8),
-    clip: float = 2.0,
-    spread: float = 2.5,
+    clip: float = 3.0,
+    spread: float = 3.5,
     passes: int = 5,
     rounds: int = 5,
     reach: float = 0.98,
@@ -170,7 +187,8 @@ def fit_field(
         Standard deviations beyond which a pixel is left out; infinite: none is.
     spread
         The same for means over the neighbourhood, in the later rounds: the faint surroundings of plage, which
-        no single pixel tells from the network. Infinite: none is left out for that.
+        no single pixel tells from the network. Much tighter than this, what is left out follows the errors
+        of the fit, and keeps them alive. Infinite: none is left out for that.
     passes, rounds
         How often pixels are left out anew, and how often course and field are fitted in turn.
     reach
@@ -182,37 +200,58 @@ def fit_field(
         `None` where there are too few values.
     """
     tried = tuple(sorted({order} if order is not None else set(orders)))
-    side = max(1, math.ceil(radius / _BLOCKS))
-    blocks = _block_means(image, side)
-    centre = ((x + 0.5) / side - 0.5, (y + 0.5) / side - 0.5)
-    inside, place, design, gram = _grid(blocks.shape, *centre, radius / side, tried[-1], reach)
-    values = blocks[inside].astype(np.float64)
-    usable = np.isfinite(values) & (values > 0)
-    if usable.sum() < 4 * design.shape[1]:
+    disk = _disk(image, x, y, radius, tried[-1], reach)
+    usable, least = disk.usable, 4 * len(modes(tried[-1]))
+    if usable.sum() < least:
         return None
-    ring = np.minimum((place / reach**2 * _RINGS).astype(int), _RINGS - 1)
-    field, kept, chosen = np.ones_like(values), usable, tried[-1]
-    bic: dict[int, float] = {}
-    coefficients = np.zeros(design.shape[1])
+    field, kept = np.ones_like(disk.values), usable
     for number in range(rounds):
-        course = _course(values / field, kept, ring, place, reach)
-        ratio = np.where(usable, values / course - 1.0, 0.0)
+        ratio = disk.values / _course(disk, field, kept)
         # Early on a neighbourhood may be off for the field's sake.
         late = number >= rounds - _LATE
-        begin, wide = (kept, spread) if late else (usable, math.inf)
-        kept, coefficients, bic = _clipped(
-            ratio, design, gram, usable, inside, tried, clip, passes, begin, wide
-        )
-        chosen = min(bic, key=lambda one: bic[one])
-        field = 1.0 + design[:, : coefficients.size] @ coefficients
-    residual = (ratio - field + 1.0)[kept]
+        kept = kept if late else usable
+        for _ in range(passes if math.isfinite(clip) else 0):
+            field = _field(disk, tried[-1], _solved(*_products(disk, ratio, field, kept, tried[-1])))
+            before, kept = kept, _quiet_blocks(disk, ratio / field, clip, spread if late else math.inf)
+            if kept.sum() < least:
+                return None
+            if np.array_equal(before, kept):
+                break
+        solved = _chosen(disk, ratio, field, kept, tried)
+        field = _field(disk, solved.order, solved.coefficients)
     return Field(
-        chosen,
-        coefficients,
-        polynomial(chosen, coefficients),
+        solved.order,
+        solved.coefficients,
+        polynomial(solved.order, solved.coefficients),
         float(kept.sum() / usable.sum()),
-        float(residual.std()),
-        bic,
+        float((ratio / field)[kept].std()),
+        solved.error,
+        solved.bic,
+    )
+
+
+def _disk(image: F32, x: float, y: float, radius: float, order: int, reach: float) -> _Disk:
+    side = max(1, math.ceil(radius / _BLOCKS))
+    blocks = _block_means(image, side)
+    x, y, radius = (x + 0.5) / side - 0.5, (y + 0.5) / side - 0.5, radius / side
+    top, left = max(0, math.floor(y - radius)), max(0, math.floor(x - radius))
+    blocks = blocks[top : max(0, math.ceil(y + radius) + 1), left : max(0, math.ceil(x + radius) + 1)]
+    x, y = x - left, y - top
+    up, along = (np.arange(blocks.shape[0]) - y) / radius, (np.arange(blocks.shape[1]) - x) / radius
+    place = up[:, None] ** 2 + along**2
+    usable = (place <= reach**2) & np.isfinite(blocks) & (blocks > 0)
+    powers = np.arange(2 * order + 1, dtype=np.float64)
+    return _Disk(
+        np.where(usable, blocks, 1.0).astype(np.float64),
+        usable,
+        x,
+        y,
+        radius,
+        reach,
+        up[:, None] ** powers,
+        along[:, None] ** powers,
+        np.sqrt(1.0 - np.minimum(place, reach**2)),
+        np.maximum(_smooth(usable.astype(np.float64)), 1e-3),
     )
 
 
@@ -236,60 +275,79 @@ def _means(image: F32, side: int, rows: int, columns: int) -> F32:
     return made / np.float32(side * side)
 
 
-def _course(values: F64, usable: NDArray[np.bool_], ring: NDArray[np.intp], place: F64, reach: float) -> F64:
+def _course(disk: _Disk, field: F64, kept: Mask) -> F64:
     """Brightness from centre to limb at each block: medians of rings, without their noise."""
-    order = np.argsort(ring[usable], kind="stable")
-    groups = np.split(values[usable][order], np.cumsum(np.bincount(ring[usable], minlength=_RINGS))[:-1])
-    medians = np.array([np.median(group) if group.size else np.nan for group in groups])
-    middle = (np.arange(_RINGS) + 0.5) / _RINGS * reach**2
-    cosine = np.sqrt(1.0 - middle)
+    held = np.where(kept, disk.values / field, np.nan).astype(np.float32)
+    medians = ring_medians(held, disk.x, disk.y, disk.reach * disk.radius, _RINGS)
+    middle = (np.arange(_RINGS) + 0.5) / _RINGS * disk.reach**2
     good = np.isfinite(medians)
-    fitted = np.polynomial.polynomial.polyfit(cosine[good], medians[good], 5)
-    return np.asarray(np.polynomial.polynomial.polyval(np.sqrt(1.0 - place), fitted))
+    fitted = np.polynomial.polynomial.polyfit(np.sqrt(1.0 - middle[good]), medians[good], _DEGREE)
+    return np.asarray(np.polynomial.polynomial.polyval(disk.cosine, fitted))
 
 
-def _clipped(
-    ratio: F64,
-    design: F64,
-    gram: F64,
-    usable: NDArray[np.bool_],
-    inside: NDArray[np.bool_],
-    tried: Sequence[int],
-    clip: float,
-    passes: int,
-    kept: NDArray[np.bool_],
-    spread: float,
-) -> tuple[NDArray[np.bool_], F64, dict[int, float]]:
-    """Least squares without what lies far off; the order with the smallest criterion."""
-    solved: dict[int, F64] = {}
-    bic: dict[int, float] = {}
-    whole = design.T @ ratio
-    for number in range(passes + 1):
-        # What is left out is little: it is taken off the products of all.
-        dropped = design[~kept]
-        products, moment = gram - dropped.T @ dropped, whole - dropped.T @ ratio[~kept]
-        largest = np.linalg.solve(products, moment)
-        residual = ratio - design @ largest
-        if number == passes or not math.isfinite(clip):
-            power = float(ratio[kept] @ ratio[kept])
-            independent = kept.sum() / _likeness(residual, kept, inside)
-            for order in tried:
-                size = len(modes(order))
-                solved[order] = np.asarray(
-                    np.linalg.solve(products[:size, :size], moment[:size]), dtype=np.float64
-                )
-                left = max(power - float(solved[order] @ moment[:size]), 1e-12)
-                bic[order] = independent * math.log(left / kept.sum()) + size * math.log(independent)
-            break
-        middle, sigma = _quiet(residual[usable])
-        kept = usable & (np.abs(residual - middle) < clip * sigma)
-        if math.isfinite(spread):
-            held = np.clip(residual - middle, -_STRONGEST * sigma, _STRONGEST * sigma)
-            around = _around(held, usable, inside)
-            middle, sigma = _quiet(around[usable])
-            kept &= np.abs(around - middle) < spread * sigma
+def _products(disk: _Disk, ratio: F64, field: F64, kept: Mask, order: int) -> tuple[F64, F64]:
+    """Normal equations of the modes for what is kept, each block weighted by the light that it gets."""
+    weight = kept / np.maximum(field, _FAINTEST) ** 2
+    (up, along), forms = _forms(order)
+    sums = disk.up.T @ weight @ disk.along
+    few = order + 1
+    moments = disk.up[:, :few].T @ (weight * (ratio - 1.0)) @ disk.along[:, :few]
+    products = sums[up[:, None] + up, along[:, None] + along]
+    return np.asarray(forms.T @ products @ forms), np.asarray(forms.T @ moments[up, along])
+
+
+def _solved(products: F64, moments: F64) -> F64:
+    return np.asarray(np.linalg.solve(products, moments), dtype=np.float64)
+
+
+def _field(disk: _Disk, order: int, coefficients: F64) -> F64:
+    """The field at each block, nowhere too faint to be divided by."""
+    few = order + 1
+    made = disk.up[:, :few] @ polynomial(order, coefficients) @ disk.along[:, :few].T
+    return np.asarray(np.maximum(made, _FAINTEST))
+
+
+def _quiet_blocks(disk: _Disk, flat: F64, clip: float, spread: float) -> Mask:
+    """Blocks of a flattened disk that are neither far off nor lie in a neighbourhood that is."""
+    middle, sigma = _quiet(flat[disk.usable])
+    off = flat - middle
+    kept = disk.usable & (np.abs(off) <= clip * sigma)
+    if math.isfinite(spread):
+        held = np.where(disk.usable, np.clip(off, -_STRONGEST * sigma, _STRONGEST * sigma), 0.0)
+        around = _smooth(held) / disk.around
+        middle, sigma = _quiet(around[disk.usable])
+        kept &= np.abs(around - middle) <= spread * sigma
+    return np.asarray(kept)
+
+
+def _chosen(disk: _Disk, ratio: F64, field: F64, kept: Mask, tried: Sequence[int]) -> _Solution:
+    """Least squares of every order; that with the smallest criterion, and how uncertain it is."""
+    products, moments = _products(disk, ratio, field, kept, tried[-1])
+
+    def solved(order: int) -> F64:
+        size = len(modes(order))
+        return _solved(products[:size, :size], moments[:size])
+
+    residual = np.where(kept, (ratio - _field(disk, tried[-1], solved(tried[-1]))) / field, 0.0)
+    independent = kept.sum() / _likeness(residual, kept)
+    weight = float((kept / field**2).sum())
+    power = float((kept * ((ratio - 1.0) / field) ** 2).sum())
+    bic = {}
+    for order in tried:
+        size = len(modes(order))
+        left = max(power - float(solved(order) @ moments[:size]), 1e-12)
+        bic[order] = independent * math.log(left / weight) + size * math.log(independent)
     best = min(bic, key=lambda one: bic[one])
-    return kept, solved[best], bic
+    higher = [order for order in tried if order > best]
+    changed = _changed(solved(best), solved(higher[0] if higher else max(1, best - 1)))
+    noise = float(np.var(residual[kept])) * len(modes(best)) / independent
+    return _Solution(best, solved(best), math.sqrt(noise + changed), bic)
+
+
+def _changed(one: F64, other: F64) -> float:
+    """Mean square of the difference of two sums of modes."""
+    most = max(one.size, other.size)
+    return float(((np.pad(one, (0, most - one.size)) - np.pad(other, (0, most - other.size))) ** 2).sum())
 
 
 def _quiet(values: F64) -> tuple[float, float]:
@@ -297,44 +355,53 @@ def _quiet(values: F64) -> tuple[float, float]:
 
     The middle is the median of what lies near it, the deviation that of the narrower side.
     """
-    middle = float(np.median(values))
-    sigma = _NORMAL * float(np.median(np.abs(values - middle)))
+    ordered = np.sort(values)  # once: every median of a stretch is then its middle
+    middle = _median(ordered)
+    sigma = _NORMAL * _median(np.sort(np.abs(ordered - middle)))
     for _ in range(_NARROWED):
-        near = values[np.abs(values - middle) < _CORE * sigma]
-        if not near.size:
+        first, stop = np.searchsorted(ordered, (middle - _CORE * sigma, middle + _CORE * sigma))
+        if stop <= first:
             break
-        middle = float(np.median(near))
-        sides = [
-            side for side in (middle - values[values < middle], values[values > middle] - middle) if side.size
-        ]
-        sigma = _NORMAL * min((float(np.median(side)) for side in sides), default=0.0)
+        middle = _median(ordered[first:stop])
+        below, above = np.searchsorted(ordered, middle), np.searchsorted(ordered, middle, side="right")
+        sides = []
+        if below > 0:
+            sides.append(middle - _median(ordered[:below]))
+        if above < ordered.size:
+            sides.append(_median(ordered[above:]) - middle)
+        sigma = _NORMAL * min(sides, default=0.0)
     return middle, sigma
 
 
-def _around(values: F64, usable: NDArray[np.bool_], inside: NDArray[np.bool_]) -> F64:
-    """Means over the neighbourhood of each block, of usable ones."""
-    sums, counts = np.zeros(inside.shape), np.zeros(inside.shape)
-    sums[inside], counts[inside] = np.where(usable, values, 0.0), usable
-    sums, counts = (gaussian_filter(one, _NEIGHBOURHOOD) for one in (sums, counts))
-    return np.asarray(sums[inside] / np.maximum(counts[inside], 1e-3))
+def _median(ordered: F64) -> float:
+    return 0.5 * float(ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2])
 
 
-def _likeness(residual: F64, kept: NDArray[np.bool_], inside: NDArray[np.bool_]) -> float:
-    """How many neighbouring blocks are as one: the area over which residuals are alike."""
-    plane = np.zeros(inside.shape)
-    plane[inside] = np.where(kept, residual, 0.0)
-    variance = float((plane**2).sum())
-    if variance <= 0:
+def _smooth(plane: F64) -> F64:
+    """Sums over the neighbourhood of each block."""
+    return np.asarray(gaussian_filter(plane, _NEIGHBOURHOOD, mode="constant"))
+
+
+def _likeness(residual: F64, kept: Mask) -> float:
+    """How many blocks count as one for a mode: by how much means over squares scatter more than they would.
+
+    Cells of the network cancel over squares, so that this is far less than the number of blocks in a cell.
+    """
+    rows, columns = (size // _SQUARE for size in kept.shape)
+    if not rows or not columns:
         return 1.0
-    likeness = [
-        0.5 * float((plane[:, :-lag] * plane[:, lag:]).sum() + (plane[:-lag] * plane[lag:]).sum()) / variance
-        for lag in _LAGS
-    ]
-    # Cells of one size are unlike at twice their distance, and cancel over larger ones: below 0 counts too.
-    return max(1.0, 2.0 * float(np.trapezoid([1.0, *likeness], [0, *_LAGS]))) ** 2
+    squares = (
+        plane[: rows * _SQUARE, : columns * _SQUARE].reshape(rows, _SQUARE, columns, _SQUARE).sum((1, 3))
+        for plane in (residual, kept.astype(np.float64))
+    )
+    sums, counts = squares
+    variance = float((residual**2).sum()) / max(1, int(kept.sum()))
+    if variance <= 0 or not counts.any():
+        return 1.0
+    return max(1.0, float((sums**2).sum() / counts.sum()) / variance)
 
 
-def over_field(image: F32, x: float, y: float, radius: float, field: F64) -> F32:
+def over_field(image: F32, x: float, y: float, radius: float, field: F64, out: F32 | None = None) -> F32:
     """An image over a field; beyond the limb the field goes on as it is on the limb of the same row.
 
     Parameters
@@ -345,8 +412,10 @@ def over_field(image: F32, x: float, y: float, radius: float, field: F64) -> F32
         The disk.
     field
         `Field.polynomial`.
+    out
+        Where the result is to be written.
     """
-    result = np.empty(image.shape, np.float32)
+    result = np.empty(image.shape, np.float32) if out is None else out
     _over_field(read_only(image), x, y, radius, field.astype(np.float32), result)
     return result
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.kis_chrotel import facts
-from pipeline.kernels.rings import over_course, ring_medians, smooth_course
+from pipeline.kernels.rings import flag_disk, over_course, ring_medians, smooth_course
 from pipeline.kernels.zernike import Field as LargeScale
 from pipeline.kernels.zernike import fit_field, modes, over_field
 from pipeline.quality import Quality
@@ -23,8 +23,12 @@ _SURE: Final = 0.98
 _PASSES: Final = 2
 _FAR: Final = 2.5
 _NORMAL: Final = 1.4826
+#: Pixels along the radius that are enough to tell what is left out.
+_SAMPLED: Final = 150
 #: Root mean square of a pattern that is more than the filter's and the sky's, and of one that is no pattern.
 _CLOUDY, _CLOUDED = 0.1, 0.5
+#: What may be left of a pattern without a word being said: the aim for a clear disk.
+_UNCERTAIN: Final = 0.002
 
 
 class LargeScaleParams(Params):
@@ -49,15 +53,15 @@ class LargeScaleParams(Params):
 
     order: int | None = Field(default=None, ge=1, le=10)
     orders: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8)
-    clip: float = Field(default=2.0, ge=1.0, le=10.0)
-    spread: float = Field(default=2.5, ge=1.0, le=10.0)
+    clip: float = Field(default=3.0, ge=1.0, le=10.0)
+    spread: float = Field(default=3.5, ge=1.0, le=10.0)
     passes: int = Field(default=5, ge=1, le=20)
     rounds: int = Field(default=5, ge=1, le=10)
 
 
 @step(
     "large_scale",
-    version=2,
+    version=3,
     prstep="INTENSITY-CORRECTION",
     instrument="kis_chrotel",
     memory_factor=3.0,
@@ -96,12 +100,10 @@ def large_scale(frame: Frame, params: LargeScaleParams, references: References) 
             advice="leave the frame out",
         )
     _require_disk(found, frame.source)
-    planes = [
-        over_field(image, disk.x, disk.y, disk.radius, one.polynomial)
-        for image, one in zip(images, found, strict=True)
-    ]
-    made = frame.replace(data=np.stack(planes).reshape(frame.data.shape))
-    return _told(made, found)
+    data = np.empty(images.shape, np.float32)
+    for image, one, plane in zip(images, found, data, strict=True):
+        over_field(image, disk.x, disk.y, disk.radius, one.polynomial, out=plane)
+    return _told(frame.replace(data=data.reshape(frame.data.shape)), found)
 
 
 def _amplitude(one: LargeScale) -> float:
@@ -127,6 +129,7 @@ def _told(frame: Frame, found: list[LargeScale]) -> Frame:
     header["ZERNKEEP"] = (min(one.kept for one in found), "share of the disk the fit rests on")
     header["ZERNRMS"] = (max(one.scatter for one in found), "relative, of what it rests on")
     header["ZERNAMP"] = (max(map(_amplitude, found)), "root mean square of the pattern")
+    header["ZERNERR"] = (max(one.error for one in found), "root mean square of what may be left of it")
     if len(found) == 1:
         names = modes(found[0].order)
         for number, ((n, m), value) in enumerate(zip(names, found[0].coefficients, strict=True), start=1):
@@ -136,8 +139,12 @@ def _told(frame: Frame, found: list[LargeScale]) -> Frame:
         frame = frame.with_caveat("large_scale: more than two fifths of the disk were left out of the fit")
     if header["ZERNAMP"] > _CLOUDY:
         frame = frame.with_caveat(
-            f"large_scale: a pattern of {header['ZERNAMP']:.0%} is more than the filter's: clouds, of which "
-            "more is left than of the filter"
+            f"large_scale: a pattern of {header['ZERNAMP']:.0%} is more than the filter's (clouds)"
+        )
+    if header["ZERNERR"] > _UNCERTAIN:
+        frame = frame.with_caveat(
+            f"large_scale: {header['ZERNERR']:.1%} root mean square of the pattern may be left in the values "
+            "(clouds, much plage): no gradient across the disk is surer than that"
         )
     return frame
 
@@ -160,7 +167,7 @@ class NormaliseParams(Params):
 
 @step(
     "normalise",
-    version=1,
+    version=2,
     prstep="NORMALISATION",
     instrument="kis_chrotel",
     gives="",
@@ -175,8 +182,8 @@ def normalise(frame: Frame, params: NormaliseParams, references: References) -> 
     """
     disk = facts.disk(frame)
     images = frame.data.reshape(-1, *frame.data.shape[-2:])
-    made, coefficients = [], []
-    for image in images:
+    data, coefficients = np.empty(images.shape, np.float32), []
+    for image, plane in zip(images, data, strict=True):
         course, polynomial = _quiet(image, disk, params.rings)
         centre = float(polynomial.sum())
         if not np.isfinite(course).all() or centre <= 0:
@@ -188,34 +195,44 @@ def normalise(frame: Frame, params: NormaliseParams, references: References) -> 
                 advice="leave the frame out: too little of the disk has a value",
             )
         divisor = course if params.to == "course" else np.full_like(course, centre)
-        made.append(over_course(image, disk.x, disk.y, disk.radius, divisor))
+        over_course(image, disk.x, disk.y, disk.radius, divisor, out=plane)
         coefficients.append(polynomial / centre)
-    data = np.stack(made).reshape(frame.data.shape)
     header = frame.header.copy()
-    if len(made) == 1:
+    if len(coefficients) == 1:
         for power, value in enumerate(coefficients[0]):
             header[f"CLV{power}"] = (float(f"{value:.7g}"), f"of mu^{power}, quiet Sun over its centre")
     header["BTYPE"] = ("arith.ratio;phot.radiance;em.opt", "what the values are, UCD 1+")
     header["BNAME"] = "Brightness over the quiet Sun's" + (
         " at the same distance from the centre" if params.to == "course" else " in the disk's centre"
     )
-    flags = _flags(disk, (frame.data.shape[-2], frame.data.shape[-1]))
-    return frame.replace(data=data, quality=frame.quality | flags, header=header)
+    quality = frame.quality.copy()
+    for flags in quality.reshape(-1, *quality.shape[-2:]):
+        flag_disk(
+            flags,
+            disk.x,
+            disk.y,
+            disk.radius,
+            sure=_SURE,
+            doubtful=Quality.LOW_CONFIDENCE,
+            outside=Quality.OUTSIDE_FIELD,
+        )
+    return frame.replace(data=data.reshape(frame.data.shape), quality=quality, header=header)
 
 
 def _quiet(image: NDArray[np.float32], disk: facts.Disk, rings: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The quiet Sun's course from centre to limb: medians of what does not deviate from them."""
-    held = image
-    for _ in range(_PASSES):
-        course, _ = smooth_course(ring_medians(held, disk.x, disk.y, disk.radius, rings))
-        ratio = over_course(image, disk.x, disk.y, disk.radius, course) - np.float32(1.0)
-        spread = _NORMAL * np.nanmedian(np.abs(ratio[::4, ::4]))
-        held = np.where(np.abs(ratio) < _FAR * spread, image, np.float32(np.nan))
-    return smooth_course(ring_medians(held, disk.x, disk.y, disk.radius, rings))
+    """The quiet Sun's course from centre to limb: medians of what does not deviate from them.
 
-
-def _flags(disk: facts.Disk, shape: tuple[int, int]) -> NDArray[np.uint16]:
-    i, j = np.ogrid[: shape[0], : shape[1]]
-    place = ((j - disk.x) / disk.radius) ** 2 + ((i - disk.y) / disk.radius) ** 2
-    flags = np.where(place > _SURE**2, np.uint16(Quality.LOW_CONFIDENCE), np.uint16(0))
-    return np.where(place > 1.0, np.uint16(Quality.OUTSIDE_FIELD), flags)
+    What deviates is told by some of the pixels, and the medians are those of all.
+    """
+    every = max(1, int(disk.radius / _SAMPLED))
+    some = np.ascontiguousarray(image[::every, ::every])
+    circle = disk.x / every, disk.y / every, disk.radius / every
+    course, _ = smooth_course(ring_medians(some, *circle, rings))
+    for number in range(_PASSES):
+        spread = _NORMAL * float(np.nanmedian(np.abs(over_course(some, *circle, course) - 1.0)))
+        last = number == _PASSES - 1
+        seen, place = (image, (disk.x, disk.y, disk.radius)) if last else (some, circle)
+        course, polynomial = smooth_course(
+            ring_medians(seen, *place, rings, near=course, within=_FAR * spread)
+        )
+    return course, polynomial
