@@ -15,7 +15,7 @@ from lake.governance.doi.cite import render
 
 CROISSANT: Final = "http://mlcommons.org/croissant/1.0"
 _FITS: Final = "application/fits"
-#: As Croissant's specification 1.0 gives it, word for word.
+#: As Croissant's specification 1.0 and its own checker (mlcroissant 1.1.1) give it, word for word.
 _CONTEXT: Final = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -27,6 +27,7 @@ _CONTEXT: Final = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -46,6 +47,7 @@ _CONTEXT: Final = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",

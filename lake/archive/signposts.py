@@ -13,11 +13,18 @@ _IN_HEADER: Final = 20
 
 
 class Sign(NamedTuple):
-    """A link, what it leads to, and of which media type that is."""
+    """A link, what it leads to, and of which media type and profile of it that is."""
 
     url: str
     relation: str
     media_type: str = ""
+    profile: str = ""
+
+    @property
+    def told(self) -> str:
+        """As a header has it: a media type of RFC 8288 has no parameters, a profile stands beside it."""
+        said = (("rel", self.relation), ("type", self.media_type), ("profile", self.profile))
+        return "; ".join([f"<{self.url}>", *(f'{name}="{value}"' for name, value in said if value)])
 
 
 def signs(landing: Landing, places: Places, forms: dict[str, str], files: Sequence[str]) -> Iterator[Sign]:
@@ -28,7 +35,7 @@ def signs(landing: Landing, places: Places, forms: dict[str, str], files: Sequen
     landing, places
         What it is, and where.
     forms
-        Address of each form of its metadata, by media type.
+        Address of each form of its metadata, by media type, perhaps with a profile.
     files
         Addresses of its files.
     """
@@ -36,9 +43,10 @@ def signs(landing: Landing, places: Places, forms: dict[str, str], files: Sequen
         yield Sign(landing.url, "cite-as")
     yield Sign("https://schema.org/Dataset", "type")
     yield Sign("https://schema.org/AboutPage", "type")
-    for media_type, url in forms.items():
+    for form, url in forms.items():
+        media_type, _, profile = form.partition("; profile=")
         relation = "linkset" if media_type == "application/linkset+json" else "describedby"
-        yield Sign(url, relation, media_type)
+        yield Sign(url, relation, media_type, profile)
     if landing.citation is not None:
         for creator in landing.citation.creators:
             if creator.orcid:
@@ -53,16 +61,15 @@ def header(several: Sequence[Sign]) -> str:
     """As a header `Link`; of many files some."""
     items = [one for one in several if one.relation == "item"]
     shown = [one for one in several if one.relation != "item"] + items[:_IN_HEADER]
-    return ", ".join(
-        f'<{one.url}>; rel="{one.relation}"' + (f'; type="{one.media_type}"' if one.media_type else "")
-        for one in shown
-    )
+    return ", ".join(one.told for one in shown)
 
 
 def linkset(anchor: str, several: Sequence[Sign]) -> dict[str, Any]:
     """As a linkset (RFC 9264)."""
     said: dict[str, Any] = {"anchor": anchor}
     for one in several:
-        link = {"href": one.url} | ({"type": one.media_type} if one.media_type else {})
+        link: dict[str, Any] = {"href": one.url} | ({"type": one.media_type} if one.media_type else {})
+        if one.profile:
+            link["profile"] = [one.profile]  # as RFC 9264 has target attributes that it does not know
         said.setdefault(one.relation, []).append(link)
     return {"linkset": [said]}

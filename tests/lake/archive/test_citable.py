@@ -64,6 +64,25 @@ def test_croissant_has_the_sums_of_files_for_those_who_may_have_them(
         assert got.content == release.files[entry.name]
 
 
+def test_croissants_own_checker_finds_nothing(
+    client: TestClient, served: dict[str, Served], caplog: pytest.LogCaptureFixture
+) -> None:
+    mlcroissant = pytest.importorskip(
+        "mlcroissant", reason="mlcroissant is not installed: it brings pandas and much else for one look"
+    )
+    for standing in ("public", "embargoed"):
+        said = client.get(f"{served[standing].url}/metadata?form=croissant").json()
+        assert mlcroissant.Dataset(jsonld=said).metadata.url.startswith("http")
+    assert not caplog.records
+
+
+def test_signposts_are_read_by_who_reads_signposts(client: TestClient, served: dict[str, Served]) -> None:
+    reader = pytest.importorskip("signposting.linkheader", reason="signposting is not installed")
+    found = reader.find_signposting_http_link([landed(client, served["public"]).headers["link"]])
+    assert str(found.citeAs.target) == f"https://doi.org/{served['public'].doi}"
+    assert (len(found.describedBy), len(found.items), len(found.linksets)) == (7, 2, 1)
+
+
 def test_datacite_gets_what_its_registry_is_told(client: TestClient, served: dict[str, Served]) -> None:
     said = landed(client, served["public"], MEDIA["datacite"]).json()
     validate(said)
@@ -87,6 +106,8 @@ def test_links_lead_from_the_page_to_all_that_belongs_to_it(
     release = served["public"]
     answer = landed(client, release)
     links = {(relation, media): url for url, relation, media in LINK.findall(answer.headers["link"])}
+    assert not [media for _, media in links if ";" in media]  # RFC 8288: a type has no parameters
+    assert '; profile="http://mlcommons.org/croissant/1.0"' in answer.headers["link"]
     assert links["cite-as", ""] == f"https://doi.org/{release.doi}"
     for (relation, media), url in links.items():
         if relation in ("describedby", "linkset", "item"):
