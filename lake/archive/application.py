@@ -27,6 +27,7 @@ from lake.archive import (
     values,
 )
 from lake.archive.asking import OfLake
+from lake.archive.bricks import Bricks
 from lake.archive.linked_operations import add_links
 from lake.archive.looks import Looks
 from lake.archive.pages import errors
@@ -97,6 +98,7 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
     app.state.seal = Seal(app.state.surroundings.secret)
     app.state.looks = Looks()
     app.state.tiles = TileCache()
+    app.state.bricks = Bricks()
     problems.register(app, errors.shown)
     for router in (
         _service,

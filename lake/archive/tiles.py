@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lake.archive.gate import READING
 from lake.archive.png import png
 from lake.archive.scenes import Scene
 from lake.errors import BadInput, Reason
@@ -20,8 +21,7 @@ from lake.storage.store import Ref
 SIZE: Final = 256
 #: Values looked at along either side of a tile: of an image shown much smaller every n-th is enough.
 _LOOKED_AT: Final = 1024
-#: Tiles that are read at once, and bytes of those that are kept.
-_AT_ONCE: Final = threading.BoundedSemaphore(4)
+#: Bytes of tiles that are kept.
 _KEPT: Final = 48 << 20
 
 
@@ -90,7 +90,7 @@ def tile(ref: Ref, scene: Scene, layer: str, zoom: int, column: int, row: int) -
     bottom = max(0, top - span)
     rows = slice(bottom + (top - 1 - bottom) % step, top, step)  # so that the upper row is among them
     wanted = [*(slice(one, one + 1) for one in lead), rows, slice(left, min(nx, left + span), step)]
-    with _AT_ONCE:
+    with READING.passed():
         blank = layer == "image" and scene.blank_is_missing
         values = section(ref, found, wanted, blank_is_missing=blank)
     plane = values.reshape(values.shape[-2:])[::-1]

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import math
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from numpy.typing import NDArray
 
+from lake.archive.bricks import Bricks
 from lake.archive.copies import copy_of
+from lake.archive.gate import READING
 from lake.archive.looks import Viewer, cache_control
 from lake.archive.scenes import blank_is_missing
 from lake.errors import BadInput, Reason
-from lake.fits.section import Stored, section, stored
+from lake.fits.section import Stored, stored
 from lake.governance.policy import Action
 
 _log = logging.getLogger(__name__)
@@ -29,8 +30,6 @@ MOST: Final = 1 << 22
 _BYTES: Final = "application/octet-stream"
 _PART: Final = re.compile(r"(\d{0,12})(?:(:)(\d{0,12})(?::(\d{1,9}))?)?")
 _PERCENTILES: Final = (0.5, 99.5)
-#: Parts of files that are read at once.
-_AT_ONCE: Final = threading.BoundedSemaphore(4)
 _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The values, the last axis the fastest.",
@@ -52,6 +51,7 @@ _ANSWER: Final[dict[int | str, dict[str, Any]]] = {
     responses=_ANSWER,
 )
 def values(
+    request: Request,
     viewer: Viewer,
     product: str,
     name: str,
@@ -76,9 +76,10 @@ def values(
     with whole_bytes(file.name):
         found = stored(ref, file.image_hdu)
         wanted, shape = _asked(at, found)
-        with _AT_ONCE:
+        with READING.passed():
             blank = blank_is_missing(viewer.lake, given, file)
-            read = section(ref, found, wanted, blank_is_missing=blank).reshape(shape)
+            bricks: Bricks = request.app.state.bricks
+            read = bricks.section(ref, found, wanted, blank_is_missing=blank).reshape(shape)
     low, high = _limits(read, form, low, high)
     headers = {
         "Heliolake-Shape": ",".join(map(str, shape)),

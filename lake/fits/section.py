@@ -1,13 +1,12 @@
 """Parts of stored images and cubes, read without the rest: planes, windows, profiles, every n-th pixel.
 
-Of a file that is neither packed nor compressed no more is read than whole rows of what is asked for, a few
-megabytes at a time; of a compressed image the tiles that are met. What is held is what was asked for, and one
-such window.
+Of a file that is neither packed nor compressed no more is read than what is asked for, and what lies between
+where that is less than a request costs, a few megabytes at a time; of a compressed image the tiles that are
+met. What is held is what was asked for, and one such window.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 from astropy.io import fits
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from lake.errors import BadInput, Reason
@@ -25,11 +25,10 @@ from lake.fits.tiles import image_shape, is_compressed
 from lake.fits.windows import GZIP, WINDOW
 from lake.quiet import without_warnings
 from lake.storage.opening import open_store
-from lake.storage.store import Ref
+from lake.storage.store import Ref, Store
 
-#: Bytes of a row up to which whole rows are read where a part of each is wanted: a seek costs more.
-_ROW: Final = 1 << 16
 _KNOWN: Final = 256
+_MOST_STRETCHES: Final = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,7 @@ def section(ref: Ref, found: Stored, wanted: Sequence[slice], *, blank_is_missin
         with store.local(Ref(ref.store, ref.key)) as path:
             raw = _unpacked(str(path), found, tuple(wanted))
     else:
-        with store.open(ref.key) as file:
-            raw = _in_place(file, found, wanted, ref)
+        raw = _in_place(store, found, wanted, ref)
     return _scaled(raw, found.header, blank_is_missing=blank_is_missing)
 
 
@@ -180,61 +178,94 @@ def _unpacked(path: str, found: Stored, wanted: tuple[slice, ...]) -> NDArray[An
         ) from error
 
 
-def _in_place(file: BinaryIO, found: Stored, wanted: Sequence[slice], ref: Ref) -> NDArray[Any]:
-    """Rows of what is wanted, read where they lie."""
-    kind, shape = found.kind, found.shape
-    *before, rows, columns = [slice(0, 1), *wanted][-max(2, len(shape)) :]
-    ny, nx = (1, *shape)[-2:]
-    places = [range(one.start, one.stop, one.step or 1) for one in before]
-    made = np.empty(
-        (*(len(one) for one in places), len(range(*rows.indices(ny))), len(range(*columns.indices(nx)))), kind
-    )
-    planes = made.reshape(-1, *made.shape[-2:])
-    lengths = shape[:-2]
-    for plane, at in zip(planes, itertools.product(*places), strict=True):
-        number = 0
-        for place, length in zip(at, lengths, strict=True):
-            number = number * length + place
-        _read_plane(file, found.start + number * ny * nx * kind.itemsize, nx, kind, rows, columns, plane, ref)
-    return made.reshape([len(range(one.start, one.stop, one.step or 1)) for one in wanted])
+def _in_place(store: Store, found: Stored, wanted: Sequence[slice], ref: Ref) -> NDArray[Any]:
+    """What is wanted, read where it lies: parts of rows, and what lies between them where that is little."""
+    kind = found.kind
+    shape = [len(range(one.start, one.stop, one.step or 1)) for one in wanted]
+    made = np.empty((math.prod(shape[:-1]), shape[-1]), kind)
+    columns, begins = wanted[-1], _begins(found, wanted[:-1])
+    every = columns.step or 1
+    most = max(1, WINDOW // (kind.itemsize * every))  # values of a row that are held at once
+    for first in range(0, shape[-1], most):
+        number = min(most, shape[-1] - first)
+        start = (columns.start + first * every) * kind.itemsize
+        size = ((number - 1) * every + 1) * kind.itemsize
+        part = made[:, first : first + number]
+        _fill(store, begins + start, size, every, kind, part, ref)
+    return made.reshape(shape)
 
 
-def _read_plane(
-    file: BinaryIO,
-    start: int,
-    nx: int,
+def _begins(found: Stored, wanted: Sequence[slice]) -> NDArray[np.int64]:
+    """Where each row begins of which something is wanted, in order."""
+    begins = np.array([found.start], np.int64)
+    stride = found.kind.itemsize * math.prod(found.shape)
+    for length, one in zip(found.shape, wanted, strict=False):
+        stride //= length
+        places = np.arange(one.start, one.stop, one.step or 1, dtype=np.int64)
+        begins = (begins[:, None] + places * stride).ravel()
+    return begins
+
+
+def _fill(
+    store: Store,
+    starts: NDArray[np.int64],
+    size: int,
+    every: int,
     kind: np.dtype[Any],
-    rows: slice,
-    columns: slice,
     made: NDArray[Any],
     ref: Ref,
 ) -> None:
-    width = nx * kind.itemsize
-    first, last = columns.start, columns.stop
-    step = rows.step or 1
-    if step == 1 and width <= _ROW:  # several rows at once, whole ones
-        several = max(1, WINDOW // width)
-        for row in range(0, len(made), several):
-            count = min(several, len(made) - row)
-            block = _numbers(file, start + (rows.start + row) * width, count * nx, kind, ref)
-            made[row : row + count] = block.reshape(count, nx)[:, columns]
-        return
-    for row in range(len(made)):
-        offset = start + (rows.start + row * step) * width + first * kind.itemsize
-        made[row] = _numbers(file, offset, last - first, kind, ref)[:: columns.step or 1]
+    """Rows of equal size, read in as few stretches as a window holds."""
+    apart = np.flatnonzero(np.diff(starts) > size + store.gap) + 1
+    if len(apart) > _MOST_STRETCHES:
+        raise BadInput(
+            f"these values lie in {len(apart)} places of the file; {_MOST_STRETCHES} are gone to at once",
+            file=ref.name,
+            advice="ask for a part, or for every n-th: ::4",
+            code=Reason.TOO_LARGE,
+        )
+    groups = np.concatenate([[0], apart])
+    within = starts - np.repeat(starts[groups], np.diff([*groups, len(starts)]))
+    cuts = np.flatnonzero(np.diff(within // WINDOW) > 0) + 1
+    firsts = np.union1d(groups, cuts)
+    lasts = np.append(firsts[1:], len(starts))
+    spans = [
+        (int(starts[one]), int(starts[end - 1] - starts[one]) + size) for one, end in _pairs(firsts, lasts)
+    ]
+    for (first, last), span, data in zip(
+        _pairs(firsts, lasts), spans, _whole(store, spans, ref), strict=True
+    ):
+        there = np.frombuffer(data, kind)
+        steps = np.diff(starts[first:last])
+        if len(steps) == 0 or (steps == steps[0]).all():  # seen as rows, without a copy
+            step = int(steps[0]) if len(steps) else size
+            rows = as_strided(
+                there, (last - first, size // kind.itemsize), (step, kind.itemsize), writeable=False
+            )
+            made[first:last] = rows[:, ::every]
+        else:
+            places = (starts[first:last] - span[0]) // kind.itemsize
+            made[first:last] = there[places[:, None] + np.arange(0, size // kind.itemsize, every)]
 
 
-def _numbers(file: BinaryIO, offset: int, count: int, kind: np.dtype[Any], ref: Ref) -> NDArray[Any]:
-    file.seek(offset)
-    data = file.read(count * kind.itemsize)
-    if len(data) < count * kind.itemsize:
+def _pairs(firsts: NDArray[np.int64], lasts: NDArray[np.int64]) -> list[tuple[int, int]]:
+    return [(int(first), int(last)) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _whole(store: Store, spans: Sequence[tuple[int, int]], ref: Ref) -> Iterator[bytes]:
+    number = 0
+    for data, (_, size) in zip(store.stretches(ref.key, spans), spans, strict=False):
+        if len(data) < size:
+            break
+        number += 1
+        yield data
+    if number < len(spans):
         raise BadInput(
             "the stored file is shorter than its header says",
             file=ref.name,
             advice="run `heliolake fsck --deep`",
             code=Reason.TRUNCATED,
         )
-    return np.frombuffer(data, kind)
 
 
 def _scaled(raw: NDArray[Any], header: fits.Header, *, blank_is_missing: bool) -> NDArray[Any]:

@@ -15,7 +15,7 @@ import math
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final
@@ -44,6 +44,7 @@ from lake.storage.wire import Absent, Unmet, Wire
 
 _LARGEST: Final = 5 << 30
 _RANGE: Final = 8 << 20  # bytes of one request
+_AT_ONCE: Final = 16  # requests for parts of one object
 _HEADER: Final = 1 << 18  # bytes read ahead of who looks at the beginning of a file
 _NAMESAKES: Final = 1000
 _SEEN: Final = 60.0  # seconds for which a bucket that was there is thought to be
@@ -192,6 +193,24 @@ class S3Store:
         """As `Store.blocks`."""
         yield from self._ranges(key, 0, None)
 
+    @property
+    def gap(self) -> int:
+        """What comes in the time that a request takes."""
+        return 1 << 16
+
+    def stretches(self, key: str, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """As `Store.stretches`."""
+        found = self._head(key)
+        if found is None:
+            raise gone(self.place(key))
+        whole = found["ContentLength"]
+        within = [(min(start, whole), min(whole, start + size)) for start, size in spans]
+        for several in _batches(within):
+            there = [(start, end) for start, end in several if start < end]
+            with self._telling(key):
+                data = iter(self._wire.read_several(self._key(key), there, found["ETag"]))
+            yield from (next(data) if start < end else b"" for start, end in several)
+
     def open(self, key: str) -> BinaryIO:
         """As `Store.open`."""
         found = self._head(key)
@@ -316,8 +335,14 @@ class S3Store:
 
     def _given(self, key: str, found: dict[str, Any], start: int, end: int) -> Iterator[bytes]:
         """As `_span`, for those outside."""
-        try:
+        with self._telling(key):
             yield from self._span(key, found, start, end)
+
+    @contextlib.contextmanager
+    def _telling(self, key: str) -> Iterator[None]:
+        """Tell those outside what became of an object that was there."""
+        try:
+            yield
         except Absent as error:
             raise gone(self.place(key)) from error
         except Unmet as error:
@@ -408,6 +433,18 @@ class _Object(io.RawIOBase):
 
 def _found(key: str, size: int, answer: dict[str, Any]) -> Found:
     return Found(key, size, answer["LastModified"].timestamp())
+
+
+def _batches(spans: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Spans that are asked for at once: some requests, and no more bytes than are held for one who asks."""
+    batch: list[tuple[int, int]] = []
+    for span in spans:
+        if batch and (len(batch) == _AT_ONCE or sum(b - a for a, b in (*batch, span)) > _RANGE):
+            yield batch
+            batch = []
+        batch.append(span)
+    if batch:
+        yield batch
 
 
 def _fill(waiting: IO[bytes], blocks: Iterable[Data]) -> Checksums:

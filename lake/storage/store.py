@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, Protocol
@@ -226,6 +226,14 @@ class Store(Protocol):
 
     def blocks(self, key: str) -> Iterator[bytes]:
         """All bytes, a window at a time; raises as `read`, and `Unreadable` where a disk is damaged."""
+
+    @property
+    def gap(self) -> int:
+        """Bytes between two stretches up to which it is quicker to read them too."""
+
+    def stretches(self, key: str, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        """Parts of the bytes, each from a start, so many (fewer where they end), a few of them on their way;
+        raises as `read`."""
 
     def open(self, key: str) -> BinaryIO:
         """The bytes as a file to be read, of which no more is fetched than is asked for; raises as `read`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -79,14 +80,19 @@ class Wire:
 
     def read(self, key: str, start: int, end: int, etag: str) -> bytes:
         """Bytes of a range, all of one version of the object; raises as `call`."""
+        return self.read_several(key, [(start, end)], etag)[0]
+
+    def read_several(self, key: str, spans: Sequence[tuple[int, int]], etag: str) -> list[bytes]:
+        """Bytes of several ranges, asked for at once; raises as `call`."""
         from fsspec.asyn import sync
 
         files = self._files
-        wanted = {"Key": key, "Range": f"bytes={start}-{end - 1}", "IfMatch": etag}
+        whose = {"Bucket": self._bucket, "Key": key, "IfMatch": etag}
+        wanted = [whose | {"Range": f"bytes={start}-{end - 1}"} for start, end in spans]
         for again in range(_TRIES, 0, -1):
             try:
                 with self._translated():
-                    data: bytes = sync(files.loop, _body, files, dict(wanted, Bucket=self._bucket))
+                    data: list[bytes] = sync(files.loop, _bodies, files, wanted)
             except Retriable:
                 if again == 1:
                     raise
@@ -177,6 +183,10 @@ class Wire:
             f"The S3 storage {self._endpoint or 'of AWS'} has no bucket {self._bucket}. "
             "Make it if it is new; check the address if it is not."
         )
+
+
+async def _bodies(files: Any, wanted: list[dict[str, Any]]) -> list[bytes]:
+    return await asyncio.gather(*(_body(files, one) for one in wanted))
 
 
 async def _body(files: Any, wanted: dict[str, Any]) -> bytes:

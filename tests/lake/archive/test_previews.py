@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import update
 
+from lake.archive.application import archive
+from lake.archive.gate import Gate
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry
@@ -28,6 +30,7 @@ from lake.names import ProductKey
 from lake.releases.drafts import Provenance, reserve
 from lake.releases.releases import publish
 from lake.storage import previews
+from lake.storage.posix import PosixStore
 from lake.storage.previews import preview_key
 from lake.storage.store import key_of
 from tests.conftest import FUZZ
@@ -233,6 +236,38 @@ def test_any_part_of_a_cube_is_given_as_it_lies(
     np.testing.assert_array_equal(numbers(answer), expected)
     low, high = (float(one) for one in answer.headers["heliolake-limits"].split(","))
     assert (low, high) == (expected.min(), expected.max())
+
+
+def test_what_lies_beside_a_cut_is_not_read_again(
+    client: TestClient, lake: Lake, cube: Looked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    stretches = PosixStore.stretches
+
+    def counted(store: PosixStore, key: str, spans: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+        read.append(sum(size for _, size in spans))
+        return stretches(store, key, spans)
+
+    monkeypatch.setattr(PosixStore, "stretches", counted)
+    with TestClient(archive(lake)) as fresh:
+        for column in (3, 4, 0):
+            answer = fresh.get(f"{cube.url}/values?at=1,:,:,{column}")
+            np.testing.assert_array_equal(numbers(answer), cube.values[1, :, :, column])
+        assert len(read) == 1  # of one Stokes parameter, and no other
+        assert read[0] <= cube.values[1].nbytes
+        assert fresh.get(f"{cube.url}/values?at=0,2,:,:").status_code == 200
+        assert read[1:] == [cube.values[0, 2].nbytes]
+
+
+def test_who_finds_too_many_reading_is_told_when_to_come_again(
+    client: TestClient, cube: Looked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = Gate(1, 0)
+    monkeypatch.setattr("lake.archive.values.READING", closed)
+    with closed.passed():
+        answer = client.get(f"{cube.url}/values?at=0,0,0,:")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert client.get(f"{cube.url}/values?at=0,0,0,:").status_code == 200
 
 
 def test_eight_bits_say_what_has_no_value(client: TestClient, image: Looked) -> None:

@@ -110,6 +110,17 @@ def test_ranges_windows_and_files_show_the_same_bytes(store: Store) -> None:
     assert abs(found.modified - time.time()) < 3600
 
 
+def test_stretches_come_in_their_order_and_end_where_the_bytes_do(store: Store) -> None:
+    content = bytes(range(256)) * 4000
+    store.put(KEY, content)
+    spans = [(start, 7) for start in range(0, 1_000_000, 20_000)]
+    spans += [(5, 3), (0, 900_000), (len(content) - 2, 9), (len(content) + 5, 4), (1, 0), (3, 1)]
+    assert list(store.stretches(KEY, spans)) == [content[start : start + size] for start, size in spans]
+    with pytest.raises(BadInput) as refused:
+        list(store.stretches(key_of("s", "nothing"), spans))
+    assert refused.value.code is Reason.MISSING_FILE
+
+
 def test_what_is_not_there_is_told(store: Store, tmp_path: Path) -> None:
     assert store.stat(KEY) is None
     assert is_whole(store, KEY, checksums(b"abc")) is False
