@@ -20,8 +20,10 @@ from lake.governance.policy import PUBLIC
 from lake.lake import Lake
 from lake.releases import finding
 from lake.releases.facts import Shows
-from lake.releases.finding import Place, Wanted
+from lake.releases.finding import Wanted
+from lake.releases.naming import of_names
 from lake.releases.search import listing
+from lake.releases.stretches import Place
 
 _PAGE: Final = 100
 FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -147,7 +149,7 @@ def _plainly(lake: Lake, wanted: Wanted, after: str) -> float:
         select(Release, Observation)
         .join(Product, Product.id == Release.product_id)
         .join(Observation, Observation.id == Product.observation_id)
-        .where(*finding.conditions(wanted, PUBLIC), *finding.of_names(wanted))
+        .where(*finding.conditions(wanted, PUBLIC), *of_names(wanted.pattern, wanted.words, wanted.meta))
         .order_by(Release.date_beg, Product.name, Release.version)
         .limit(_PAGE)
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import DateTime, Text, func, literal_column
+from sqlalchemy import ColumnElement, DateTime, Integer, Text, func, literal_column
 from sqlalchemy.dialects.postgresql import ARRAY, TSTZRANGE
 
-from lake.catalogue.models import Product, Release
+from lake.catalogue.models import Observation, Product, Release
 
 BEGUN: Final = func.coalesce(
     Release.date_beg,
@@ -24,5 +24,20 @@ SPAN: Final = func.tstzrange(
 )
 """From when to when the data of a release are."""
 
-THREES: Final = func.heliolake_trigrams(Product.name, type_=ARRAY(Text))
+THREES_OF_PRODUCT: Final = func.heliolake_trigrams(Product.name, type_=ARRAY(Text))
 """Every three letters of a product's name that stand side by side."""
+
+THREES: Final = func.heliolake_trigrams(Observation.name, type_=ARRAY(Text))
+"""Every three letters of an observation's name."""
+
+MONTH: Final = func.heliolake_months(Release.date_beg, literal_column("NULL"), type_=ARRAY(Integer))
+"""The month in which a release begins, or 0 where that is not known."""
+
+MONTHS: Final = func.heliolake_months(Observation.date_beg, Observation.date_end, type_=ARRAY(Integer))
+"""The months in which releases of an observation begin; 0 stands for any."""
+
+
+def boxed(name: str) -> ColumnElement[Any]:
+    """From the least to the greatest of what is shown, at the time when a release begins."""
+    when = "heliolake_seconds(release.date_beg)"
+    return literal_column(f"box(point(release.{name}_min, {when}), point(release.{name}_max, {when}))", Text)

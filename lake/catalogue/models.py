@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from lake.catalogue.shown import BEGUN as _BEGUN
-from lake.catalogue.shown import Shown, indexes_of_facts
+from lake.catalogue.shown import Shown, index_of_words, indexes_of_facts
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -74,7 +74,7 @@ class Observation(Base):
         # The pattern class serves equality and patterns like `hi2a_2011*` alike.
         Index("ix_observation_name", "name", postgresql_ops={"name": "text_pattern_ops"}),
         Index("ix_observation_meta", "meta", postgresql_using="gin"),
-        Index("ix_observation_words", "words", postgresql_using="gin"),
+        index_of_words(),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -145,7 +145,7 @@ class Product(Base):
         UniqueConstraint("observation_id", "level"),
         # Serves patterns like `stereo_hi:hi2a_2011*`; the unique index serves equality.
         Index("ix_product_name_pattern", "name", postgresql_ops={"name": "text_pattern_ops"}),
-        # Serves patterns like `*_2011*`; the function is our own, made by a migration.
+        # Serves patterns like `*:*_2011*`.
         Index("ix_product_name_threes", text("heliolake_trigrams(name)"), postgresql_using="gin"),
     )
 

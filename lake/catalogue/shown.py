@@ -30,19 +30,28 @@ class Shown:
     spectroscopic: Mapped[bool | None]
 
 
+def index_of_words() -> Index:
+    """Words of an observation, parts of its name (`*_2011*`) and its months together.
+
+    The functions are our own, made by migrations.
+    """
+    threes, months = text("heliolake_trigrams(name)"), text("heliolake_months(date_beg, date_end)")
+    return Index("ix_observation_found", "words", threes, months, postgresql_using="gin")
+
+
 def indexes_of_facts() -> Iterator[Index]:
-    """Ranges as boxes, which an index has in any database without an extension."""
-    for name, (across, up) in {
-        "wave": ("wave", ""),
-        "place": ("x", "y"),
-        "mu": ("mu", ""),
-        "exposure": ("exposure", ""),
+    """Ranges as boxes, which an index has in any database without an extension; their other side is time."""
+    when = "heliolake_seconds(date_beg)"
+    for name, (across, low, high) in {
+        "wave": ("wave", when, when),
+        "place": ("x", "y_min", "y_max"),
+        "mu": ("mu", when, when),
+        "exposure": ("exposure", when, when),
     }.items():
-        low, high = (f"{up}_{end}" if up else "0" for end in ("min", "max"))
         box = text(f"box(point({across}_min, {low}), point({across}_max, {high}))")
         known = text(f"{across}_min IS NOT NULL")
         yield Index(f"ix_release_{name}", box, postgresql_using="gist", postgresql_where=known)
-    for name in ("targets", "campaigns", "kinds"):
-        yield Index(f"ix_release_{name}", name, postgresql_using="gin")
+    month = text("heliolake_months(date_beg, NULL)")
+    yield Index("ix_release_found", "targets", "campaigns", "kinds", month, postgresql_using="gin")
     for name in ("polarimetric", "spectroscopic"):
         yield Index(f"ix_release_{name}_begun", BEGUN, "scope", "dataset", postgresql_where=text(name))

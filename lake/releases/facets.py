@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, cast, extract, func, select
+from sqlalchemy import (
+    CTE,
+    CompoundSelect,
+    Integer,
+    Select,
+    Text,
+    cast,
+    extract,
+    func,
+    literal,
+    null,
+    select,
+    union_all,
+)
 
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
@@ -62,23 +76,47 @@ def facets(lake: Lake, wanted: Wanted, principal: Principal) -> dict[str, Any]:
 
 
 def _counted(lake: Lake, wanted: Wanted, principal: Principal) -> dict[str, Any]:
+    columns: list[Any] = [column.label(name) for name, column in {**_WAYS, **_WORDS}.items()]
     with transaction(lake.sessions) as session:
-        columns: list[Any] = [column.label(name) for name, column in {**_WAYS, **_WORDS}.items()]
-        query = matching(session, wanted, principal).with_only_columns(*columns).limit(MOST + 1)
-        found = query.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
-        number = session.scalar(select(func.count()).select_from(found)) or 0
-        told: dict[str, list[Mapping[str, Any]]] = {}
-        for name in _WAYS:
-            value = found.c[name]
-            told[name] = _values(
-                session, select(value, func.count()).where(value.is_not(None)).group_by(value)
-            )
-        for name in _WORDS:
-            each = select(func.unnest(found.c[name]).label("value")).subquery()
-            told[name] = _values(session, select(each.c.value, func.count()).group_by(each.c.value))
-    return {"count": min(number, MOST), "more": number > MOST, "facets": told}
+        found = matching(session, wanted, principal, columns, MOST + 1)
+        ways = [found.c[name] for name in _WAYS]
+        alike = select(*ways, func.count().label("number")).group_by(*ways)
+        words = [_words_of(found, name) for name in _WORDS]
+        # One statement, that what matches is looked for once.
+        told = session.execute(_beside(alike, words)).all()
+    numbers: dict[str, Counter[Any]] = {name: Counter() for name in (*_WAYS, *_WORDS)}
+    number = 0
+    for kind, word, *values, counted in told:
+        if kind:
+            numbers[kind][word] += counted
+            continue
+        number += counted
+        for name, value in zip(_WAYS, values, strict=True):
+            if value is not None:
+                numbers[name][value] += counted
+    return {
+        "count": min(number, MOST),
+        "more": number > MOST,
+        "facets": {name: _most_frequent(one) for name, one in numbers.items()},
+    }
 
 
-def _values(session: Any, query: Select[Any]) -> list[Mapping[str, Any]]:
-    ordered = query.order_by(func.count().desc(), query.selected_columns[0]).limit(SHOWN)
-    return [{"value": value, "count": number} for value, number in session.execute(ordered)]
+def _words_of(found: CTE, name: str) -> Select[Any]:
+    word = func.unnest(found.c[name]).label("word")
+    each = select(word).where(func.cardinality(found.c[name]) > 0).subquery()
+    counted = select(each.c.word, func.count().label("number")).group_by(each.c.word)
+    most = counted.order_by(func.count().desc(), each.c.word).limit(SHOWN).subquery()
+    nothing = [null().label(way) for way in _WAYS]
+    return select(literal(name).label("kind"), most.c.word, *nothing, most.c.number)
+
+
+def _beside(alike: Select[Any], words: Sequence[Select[Any]]) -> CompoundSelect[Any]:
+    """What is alike in all ways, with how many there are, and beside it words with theirs."""
+    ways = alike.subquery()
+    of_ways = select(literal("").label("kind"), cast(null(), Text).label("word"), *ways.c)
+    return union_all(of_ways, *words)
+
+
+def _most_frequent(numbers: Counter[Any]) -> list[Mapping[str, Any]]:
+    ordered = sorted(numbers.items(), key=lambda one: (-one[1], one[0]))
+    return [{"value": value, "count": number} for value, number in ordered[:SHOWN]]

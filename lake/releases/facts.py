@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Boolean
 
+from lake.catalogue.expressions import boxed
 from lake.catalogue.models import Release
 from lake.errors import BadInput, Reason
 from lake.fits.facts import FLAGS, RANGES, WORDS
@@ -96,9 +97,22 @@ class Shows:
         if any(one is not None for one in place) and (None in (self.x, self.y) or (self.radius or 0) < 0):
             raise _odd("a place has x and y, and a radius that is not negative", "x, y, radius", place)
 
-    def conditions(self) -> Iterator[ColumnElement[bool]]:
-        """As conditions on `Release`."""
-        yield from self.indexed()
+    @property
+    def has_words(self) -> bool:
+        """Whether words are among it."""
+        return not (self.target is None and self.campaign is None and self.kind is None)
+
+    def conditions(
+        self, since: float | None = None, until: float | None = None
+    ) -> Iterator[ColumnElement[bool]]:
+        """As conditions on `Release`.
+
+        Parameters
+        ----------
+        since, until
+            As `indexed` takes them.
+        """
+        yield from self.indexed(since, until)
         if self.polarimetric is not None:
             yield _flag(Release.polarimetric, self.polarimetric)
         if self.spectroscopic is not None:
@@ -108,13 +122,23 @@ class Shows:
             free = or_(Release.embargo_until.is_(None), Release.embargo_until <= func.now())
             yield held if self.embargoed else free
 
-    def indexed(self) -> Iterator[ColumnElement[bool]]:
-        """Those of them by which an index finds the few that match."""
+    def indexed(
+        self, since: float | None = None, until: float | None = None
+    ) -> Iterator[ColumnElement[bool]]:
+        """Those of them by which an index finds the few that match.
+
+        Parameters
+        ----------
+        since, until
+            Seconds from 1970 between which they begin, ends included, where that is known: the index of a
+            range holds both.
+        """
+        times = (-_FAR if since is None else since, _FAR if until is None else until)
         for name in ("wave", "mu", "exposure"):
             low, high = getattr(self, f"{name}_min"), getattr(self, f"{name}_max")
             if low is not None or high is not None:
                 yield getattr(Release, f"{name}_min").is_not(None)
-                yield _meets(name, -_FAR if low is None else low, _FAR if high is None else high)
+                yield _meets(name, (-_FAR if low is None else low, _FAR if high is None else high), times)
         if self.x is not None and self.y is not None:
             yield from _near(self.x, self.y, self.radius or 0.0)
         for column, word in (
@@ -154,10 +178,9 @@ def _flag(column: Any, wanted: bool) -> ColumnElement[bool]:
     return column.is_(True) if wanted else column.is_not(True)  # type: ignore[no-any-return]
 
 
-def _meets(name: str, low: float, high: float) -> ColumnElement[bool]:
-    """Written so that the database finds the expression of the index in it."""
-    kept = literal_column(f"box(point({name}_min, 0), point({name}_max, 0))", Text)
-    return kept.bool_op("&&")(func.box(func.point(low, 0.0), func.point(high, 0.0)))
+def _meets(name: str, wanted: tuple[float, float], times: tuple[float, float]) -> ColumnElement[bool]:
+    (low, high), (since, until) = wanted, times
+    return boxed(name).bool_op("&&")(func.box(func.point(low, since), func.point(high, until)))
 
 
 def _near(x: float, y: float, radius: float) -> Iterator[ColumnElement[bool]]:

@@ -7,37 +7,16 @@ behind the last release of the one before, instead of counting up to it.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnClause,
-    ColumnElement,
-    DateTime,
-    Row,
-    Select,
-    Text,
-    and_,
-    cast,
-    func,
-    literal,
-    literal_column,
-    or_,
-    select,
-    text,
-    tuple_,
-)
+from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Select, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from lake.catalogue.expressions import BEGUN, SPAN, THREES
+from lake.catalogue.expressions import BEGUN
 from lake.catalogue.models import Observation, Product, Release
 from lake.catalogue.session import transaction
 from lake.entries import iso
@@ -46,18 +25,25 @@ from lake.governance.policy import Principal
 from lake.lake import Lake
 from lake.releases.access import readable
 from lake.releases.facts import ANYTHING, Shows
-from lake.releases.values import holding
+from lake.releases.naming import by_threes, of_names, perhaps
+from lake.releases.stretches import ENDLESS, Place, Stretch, month_of, overlapping, stretches
 from lake.text import printable
 
 REFERENCE_SCOPE: Final = "references"
 STATUSES: Final = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
 _LONGEST_SHOWN: Final = 100
-_TRIGRAM: Final = 3
-_FEW: Final = 10_000
-"""So many rows are found by their ids, and sorted, in some hundredths of a second."""
+_FEW: Final = 1_000
+"""So many rows are found by an index, and sorted, in some thousandths of a second."""
+_TWICE: Final = 2
+"""So many times what is wanted of a part of time is sorted; where more match, walking meets them soon."""
+_SHORTER: Final = 4
+"""So many times fewer months are looked at together, where too many match."""
+_LONGEST: Final = 24
+"""Months that are looked at together: an index is asked for each of them."""
+_PARTS: Final = 16
+"""In so many parts the longest archive is looked at, whatever its length."""
 _BY_CURSOR: Final = 2000
 """Rows that are fetched together, where all are wanted."""
-_ENDLESS: Final = cast(literal("infinity"), DateTime(timezone=True))
 
 
 @dataclass(frozen=True)
@@ -119,44 +105,6 @@ class Wanted:
         )
 
 
-class Place(NamedTuple):
-    """Where a release stands in the order of all: by its beginning (those without one last), and its name."""
-
-    begun: datetime | None
-    scope: str
-    dataset: str
-
-    @property
-    def token(self) -> str:
-        """As text that somebody keeps to go on from here."""
-        begun = None if self.begun is None else self.begun.isoformat()
-        kept = json.dumps([begun, self.scope, self.dataset], separators=(",", ":"))
-        return base64.urlsafe_b64encode(kept.encode()).decode().rstrip("=")
-
-    @classmethod
-    def of(cls, token: str) -> Place:
-        """The place that a token tells.
-
-        Raises
-        ------
-        BadInput
-            When it is none.
-        """
-        try:
-            kept = base64.b64decode(token.encode() + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
-            begun, scope, dataset = json.loads(kept)
-            if not (
-                isinstance(scope, str) and isinstance(dataset, str) and f"{scope}{dataset}".isprintable()
-            ):
-                raise ValueError(kept)
-            place = cls(None if begun is None else datetime.fromisoformat(begun), scope, dataset)
-        except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-            raise _no_place(token) from error
-        if place.begun is not None and place.begun.tzinfo is None:
-            raise _no_place(token)
-        return place
-
-
 @dataclass(frozen=True)
 class Page:
     """Releases in the order of time, and the token of the last one where more follow ("" at the end)."""
@@ -195,87 +143,159 @@ def everything(
 def count(lake: Lake, wanted: Wanted, principal: Principal, most: int) -> int:
     """How many match, counted no further than `most`."""
     with transaction(lake.sessions) as session:
-        query = matching(session, wanted, principal).limit(most)
-        counted = select(func.count()).select_from(query.with_only_columns(Release.id).subquery())
-        return int(session.scalar(counted) or 0)
+        _plan_by_indexes(session)
+        some = one_after_the_other(
+            _candidates(wanted, principal, overlapping(wanted.since, wanted.until)), most
+        )
+        return int(session.scalar(select(func.count()).select_from(some)) or 0)
 
 
-def matching(session: Session, wanted: Wanted, principal: Principal) -> Select[tuple[Release, Observation]]:
-    """All that match, in no order."""
-    _plan_each(session)
-    return _rows(wanted, principal, _few(session, wanted, principal)).where(_overlaps(wanted))
+def matching(
+    session: Session, wanted: Wanted, principal: Principal, columns: Sequence[ColumnElement[Any]], most: int
+) -> CTE:
+    """Columns of `Release` for at most so many of all that match, in no order."""
+    _plan_by_indexes(session)
+    query = _candidates(wanted, principal, overlapping(wanted.since, wanted.until)).with_only_columns(
+        *columns
+    )
+    return one_after_the_other(query, most)
+
+
+def one_after_the_other(query: Select[Any], most: int) -> CTE:
+    """The first rows of a question as they come, by the plan that is good for all of them.
+
+    A plan made for the first few reads a table through, or along an index, in the hope to meet them soon.
+    """
+    every = query.cte("every").prefix_with("MATERIALIZED", dialect="postgresql")
+    return select(every).limit(most).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def _ordered(
     session: Session, wanted: Wanted, principal: Principal, limit: int | None, after: Place | None
 ) -> Iterator[Row[Any]]:
-    _plan_each(session)
-    few = _few(session, wanted, principal)
-    # Of few all are looked at and sorted: the index in the order of time may lead by a million others first.
-    begun = BEGUN if few is None else BEGUN + timedelta()
-    options = {"yield_per": _BY_CURSOR} if limit is None else {}
     left = limit
-    for part in _parts(wanted, after):
-        if left is not None and left <= 0:
-            return
-        query = _rows(wanted, principal, few).where(*part)
-        if after is not None:
-            query = query.where(*_behind(after))
-        query = query.order_by(begun, Release.scope, Release.dataset).limit(left)
-        for row in session.execute(query, execution_options=options):
-            if left is not None:
-                left -= 1
-            yield row
+    if limit is None:
+        _plan_each(session)
+    else:
+        _plan_by_indexes(session)
+    for stretch in stretches(wanted.since, wanted.until, after):
+        for part, few in _parts(session, wanted, principal, stretch, left):
+            for row in _rows(session, wanted, principal, part, few, left):
+                if left is not None:
+                    left -= 1
+                yield row
+            if left is not None and left <= 0:
+                return
 
 
-def _few(session: Session, wanted: Wanted, principal: Principal) -> list[int] | None:
-    """The products that match what an index finds: names, words, what is shown; `None` where not few do."""
-    told, shows = list(of_names(wanted)), list(wanted.shows.indexed())
-    if shows:
-        of_shown = select(Release.product_id).where(*shows, *conditions(wanted, principal)).distinct()
-        found = list(session.scalars(of_shown.limit(_FEW + 1)))
-        if len(found) <= _FEW:
-            return found
-    if not told:
-        return None
-    threes = _threes(wanted.pattern or "")
-    if threes:
-        # The name of a product holds that of its observation: one index serves patterns of both.
-        told.append(THREES.contains(literal(threes, ARRAY(Text))))
-    query = select(Product.id).join(Observation, Observation.id == Product.observation_id)
-    found = list(session.scalars(query.where(*told).limit(_FEW + 1)))
-    return found if len(found) <= _FEW else None
+def _parts(
+    session: Session, wanted: Wanted, principal: Principal, stretch: Stretch, left: int | None
+) -> Iterator[tuple[Stretch, list[int] | None]]:
+    """A stretch in parts, in order: of each the first that match, or None where it is to be walked along.
 
-
-def _behind(after: Place) -> Iterator[ColumnElement[bool]]:
-    begun = _ENDLESS if after.begun is None else literal(after.begun)
-    # Follows from the second, and serves indexes with other columns before.
-    yield begun <= BEGUN
-    here = tuple_(begun, literal(after.scope), literal(after.dataset))
-    yield tuple_(BEGUN, Release.scope, Release.dataset) > here
-
-
-def _parts(wanted: Wanted, after: Place | None) -> Iterator[list[ColumnElement[bool]]]:
-    """What of a time span an index has in order: what reaches into it, then what begins in it."""
-    ends = [] if wanted.until is None else [wanted.until > BEGUN]
-    if wanted.since is None:
-        yield ends
+    Where many match they may be dense, and soon met, or all late in time, behind a million others. So they
+    are looked for month by month, in ever more months while there are few.
+    """
+    if left is None or not _is_indexed(wanted):
+        yield stretch, None
         return
-    if after is None or (after.begun is not None and after.begun < wanted.since):
-        yield [_reaches_into(wanted.since)]
-    yield [wanted.since <= BEGUN, Release.date_end >= wanted.since, *ends]
+    few = _few(session, wanted, principal, stretch, left, max(_FEW, left))
+    if few is not None or stretch.reaches is not None:
+        yield stretch, few
+        return
+    extent = _extent(session, wanted, stretch)
+    at, months = extent.start, 1
+    while at < extent.stop:
+        part = stretch.of_months(at, min(at + months, extent.stop))
+        few = _few(session, wanted, principal, part, left, _TWICE * left)
+        if few is None and months > 1:
+            months = max(1, months // _SHORTER)
+            continue
+        yield part, few
+        at, months = at + months, min(2 * months, max(_LONGEST, len(extent) // _PARTS))
+    if stretch.until is None:
+        undated = replace(stretch, undated=True)
+        yield undated, _few(session, wanted, principal, undated, left, max(_FEW, left))
 
 
-def _reaches_into(since: datetime) -> ColumnElement[bool]:
-    return and_(
-        SPAN.contains(literal(since, DateTime(timezone=True))),
-        Release.date_beg < since,
-        Release.date_end >= since,
+def _extent(session: Session, wanted: Wanted, stretch: Stretch) -> range:
+    """The months in which releases of a stretch begin."""
+    dated = select(BEGUN).where(BEGUN < ENDLESS, *stretch.conditions())
+    if wanted.instrument is not None:
+        dated = dated.where(Release.scope == wanted.instrument)
+    first = session.scalar(dated.order_by(BEGUN).limit(1))
+    last = session.scalar(dated.order_by(BEGUN.desc()).limit(1))
+    return range(0) if first is None or last is None else range(month_of(first), month_of(last) + 1)
+
+
+def _is_indexed(wanted: Wanted) -> bool:
+    return bool([*of_names(wanted.pattern, wanted.words, wanted.meta), *wanted.shows.indexed()])
+
+
+def _few(
+    session: Session, wanted: Wanted, principal: Principal, stretch: Stretch, left: int, most: int
+) -> list[int] | None:
+    """The first releases of a stretch that match what indexes find (names, words, what is shown), in order.
+
+    None where more than so many do.
+    """
+    place = [BEGUN.label("begun"), Release.scope, Release.dataset]
+    query = _candidates(wanted, principal, *stretch.conditions(), stretch=stretch)
+    some = one_after_the_other(query.with_only_columns(Release.id, *place), most + 1)
+    number = select(func.count()).select_from(some).scalar_subquery()
+    first = select(some.c.id).where(number <= most).order_by(some.c.begun, some.c.scope, some.c.dataset)
+    asked = select(number, func.array(first.limit(left).scalar_subquery(), type_=ARRAY(BigInteger)))
+    counted, found = session.execute(asked).one()
+    return list(found) if counted <= most else None
+
+
+def _candidates(
+    wanted: Wanted, principal: Principal, *time: ColumnElement[bool], stretch: Stretch | None = None
+) -> Select[tuple[int]]:
+    """Numbers of releases that match, in a form that the indexes fit which hold several things together."""
+    query = select(Release.id).where(*conditions(wanted, principal, stretch), *time)
+    if stretch is not None and wanted.shows.has_words:
+        query = query.where(*stretch.months(of_observations=False))
+    told = list(of_names(wanted.pattern, wanted.words, wanted.meta))
+    if not told:
+        return query
+    query = query.join(Product, Product.id == Release.product_id)
+    query = query.join(Observation, Observation.id == Product.observation_id)
+    if stretch is not None:
+        query = query.where(*stretch.months(of_observations=True))
+    return query.where(*told, *by_threes(wanted.pattern))
+
+
+def _rows(
+    session: Session,
+    wanted: Wanted,
+    principal: Principal,
+    stretch: Stretch,
+    few: Sequence[int] | None,
+    left: int | None,
+) -> Iterator[Row[Any]]:
+    if few is not None and not few:
+        return
+    query = (
+        select(Release, Observation)
+        .join(Product, Product.id == Release.product_id)
+        .join(Observation, Observation.id == Product.observation_id)
+        .where(*conditions(wanted, principal, stretch))
     )
-
-
-def _overlaps(wanted: Wanted) -> ColumnElement[bool]:
-    return or_(*(and_(*part) if part else text("true") for part in _parts(wanted, None)))
+    begun: ColumnElement[datetime] = BEGUN
+    if few is None:
+        query = query.where(
+            *stretch.conditions(),
+            *perhaps(wanted.pattern),
+            *of_names(wanted.pattern, wanted.words, wanted.meta),
+        )
+    else:
+        query = query.where(Release.id == func.any(literal(few, ARRAY(BigInteger))))
+        # Of few all are looked at and sorted: the index in the order of time may lead by a million others.
+        begun = BEGUN + timedelta()
+    options = {"yield_per": _BY_CURSOR} if left is None else {}
+    query = query.order_by(begun, Release.scope, Release.dataset).limit(left)
+    yield from session.execute(query, execution_options=options)
 
 
 def _plan_each(session: Session) -> None:
@@ -283,23 +303,20 @@ def _plan_each(session: Session) -> None:
     session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
 
 
-def _rows(
-    wanted: Wanted, principal: Principal, few: Sequence[int] | None
-) -> Select[tuple[Release, Observation]]:
-    query = (
-        select(Release, Observation)
-        .join(Product, Product.id == Release.product_id)
-        .join(Observation, Observation.id == Product.observation_id)
-        .where(*conditions(wanted, principal))
-    )
-    if few is not None:
-        return query.where(Release.product_id == func.any(literal(few, ARRAY(BigInteger))))
-    if wanted.pattern is not None:
-        query = query.where(_perhaps(wanted.pattern))
-    return query.where(*of_names(wanted))
+def _plan_by_indexes(session: Session) -> None:
+    """The same for a question that is answered with a part of what there is.
+
+    The database does not know how soon it has enough, and would prepare itself to read a table to its end.
+    """
+    off = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
+    told = [("plan_cache_mode", "force_custom_plan"), *((name, "off") for name in off)]
+    told.append(("max_parallel_workers_per_gather", "0"))  # to start them takes longer than the work
+    session.execute(select(*(func.set_config(name, value, True) for name, value in told)))
 
 
-def conditions(wanted: Wanted, principal: Principal) -> Iterator[ColumnElement[bool]]:
+def conditions(
+    wanted: Wanted, principal: Principal, stretch: Stretch | None = None
+) -> Iterator[ColumnElement[bool]]:
     """What of it concerns neither time nor names, as conditions on `Release`."""
     status, instrument = wanted.status, wanted.instrument
     yield Release.status != "DRAFT" if status is None else Release.status == _known(status)
@@ -310,50 +327,7 @@ def conditions(wanted: Wanted, principal: Principal) -> Iterator[ColumnElement[b
         yield readable(principal)
     if wanted.level is not None:
         yield Release.level == wanted.level
-    yield from wanted.shows.conditions()
-
-
-def of_names(wanted: Wanted) -> Iterator[ColumnElement[bool]]:
-    """What of it concerns names and searchable values, as conditions on `Product` and `Observation`."""
-    if wanted.pattern is not None:
-        column = Product.name if ":" in wanted.pattern else Observation.name
-        yield column.like(_like(wanted.pattern), escape="\\")
-    if wanted.words is not None:
-        yield from _holds_words(wanted.words)
-    if wanted.meta:
-        yield from holding(Observation.meta, wanted.meta)
-
-
-def _perhaps(pattern: str) -> ColumnElement[bool]:
-    """What follows from a pattern for the name of a dataset: most others need no look at other tables."""
-    _, colon, of_product = pattern.partition(":")
-    told = f"{of_product}.v*" if colon else f"{pattern}.l*"
-    return Release.dataset.like(_like(told), escape="\\")
-
-
-def _like(pattern: str) -> str:
-    """A shell pattern as a pattern of LIKE."""
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%").replace("?", "_")
-
-
-def _threes(pattern: str) -> list[str]:
-    """Threes of letters that a name has to hold: side by side, for those that overlap tell little more."""
-    found: dict[str, None] = {}
-    for piece in re.split(r"[*?]+", pattern):
-        last = len(piece) - _TRIGRAM
-        for at in [*range(0, last + 1, _TRIGRAM), *([last] if last >= 0 else [])]:
-            found[piece[at : at + _TRIGRAM]] = None
-    return list(found)
-
-
-def _holds_words(words: str) -> Iterator[ColumnElement[bool]]:
-    for word in words.split():
-        stem = word.rstrip("*")
-        begins = stem != word and stem.isalnum() and stem.isascii()
-        simple: ColumnClause[str] = literal_column("'simple'")
-        known = func.to_tsquery(simple, f"{stem}:*") if begins else func.plainto_tsquery(simple, word)
-        yield Observation.words.bool_op("@@")(known)
+    yield from wanted.shows.conditions(*((None, None) if stretch is None else stretch.seconds))
 
 
 def _place(release: Release) -> Place:
@@ -383,13 +357,3 @@ def refuse_unseen(**given: str | None) -> None:
                 advice="write it anew, by hand",
                 code=Reason.BAD_NAME,
             )
-
-
-def _no_place(token: str) -> BadInput:
-    return BadInput(
-        "this is no place in a listing",
-        keyword="after",
-        found=printable(token[:_LONGEST_SHOWN]),
-        advice="give the one that the listing before ended with, or none to begin anew",
-        code=Reason.NOT_FOUND,
-    )

@@ -15,7 +15,7 @@ from lake.catalogue.session import transaction
 from lake.lake import Lake
 from lake.releases.finding import REFERENCE_SCOPE
 
-#: Of an index of a million rows no more than the few first of each kind are looked at.
+#: Of an index of a million rows no more than the few first and last of each kind are looked at.
 _KINDS: Final = text(
     """
     WITH RECURSIVE kind AS (
@@ -24,7 +24,17 @@ _KINDS: Final = text(
       SELECT following.scope, following.level FROM kind CROSS JOIN LATERAL (
         SELECT scope, level FROM release WHERE (scope, level) > (kind.scope, kind.level)
         ORDER BY scope, level LIMIT 1) AS following)
-    SELECT scope, level FROM kind
+    SELECT scope, level, one.first, other.last FROM kind
+    CROSS JOIN LATERAL (
+      SELECT date_beg AS first FROM release
+      WHERE release.scope = kind.scope AND release.level = kind.level AND status = 'ACTIVE'
+      ORDER BY coalesce(date_beg, 'infinity'::timestamptz) LIMIT 1) AS one
+    LEFT JOIN LATERAL (
+      SELECT date_beg AS last FROM release
+      WHERE release.scope = kind.scope AND release.level = kind.level AND status = 'ACTIVE'
+        AND coalesce(date_beg, 'infinity'::timestamptz) < 'infinity'
+      ORDER BY coalesce(date_beg, 'infinity'::timestamptz) DESC LIMIT 1) AS other ON true
+    WHERE scope <> :references
     """
 )
 _GIVEN_OUT: Final = Release.status == "ACTIVE"
@@ -44,15 +54,8 @@ def holdings(lake: Lake) -> list[Holding]:
     """All instruments of which there are ACTIVE releases, by name."""
     found: dict[str, list[tuple[str, datetime | None, datetime | None]]] = {}
     with transaction(lake.sessions) as session:
-        for scope, level in session.execute(_KINDS).all():
-            if scope == REFERENCE_SCOPE:
-                continue
-            mine = select(Release.date_beg).where(Release.scope == scope, Release.level == level, _GIVEN_OUT)
-            dated = mine.where(Release.date_beg.is_not(None)).limit(1)
-            first = session.scalar(dated.order_by(BEGUN))
-            last = session.scalar(dated.order_by(BEGUN.desc()))
-            if first is not None or session.execute(mine.limit(1)).first() is not None:
-                found.setdefault(scope, []).append((level, first, last))
+        for scope, level, first, last in session.execute(_KINDS, {"references": REFERENCE_SCOPE}):
+            found.setdefault(scope, []).append((level, first, last))
     return [
         Holding(
             scope,

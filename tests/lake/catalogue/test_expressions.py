@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Select, Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import array
 
-from lake.catalogue.expressions import BEGUN, SPAN, THREES
+from lake.catalogue.expressions import BEGUN, MONTH, MONTHS, SPAN, THREES, THREES_OF_PRODUCT
 from lake.catalogue.models import Observation, Product, Release
 from lake.catalogue.session import transaction
 from lake.lake import Lake
@@ -23,9 +23,15 @@ BY_TIME = (BEGUN, Release.scope, Release.dataset)
         (IDS.where(SPAN.contains(cast(datetime(2020, 1, 1, tzinfo=UTC), BEGUN.type))), "ix_release_span"),
         (
             select(Observation.id).where(Observation.words.bool_op("@@")(func.to_tsquery("a"))),
-            "ix_observation_words",
+            "ix_observation_found",
         ),
-        (select(Product.id).where(THREES.contains(array(["abc"], type_=Text))), "ix_product_name_threes"),
+        (select(Observation.id).where(THREES.contains(array(["abc"], type_=Text))), "ix_observation_found"),
+        (select(Observation.id).where(MONTHS.overlap(array([0, 24000]))), "ix_observation_found"),
+        (IDS.where(MONTH.overlap(array([0, 24000]))), "ix_release_found"),
+        (
+            select(Product.id).where(THREES_OF_PRODUCT.contains(array(["abc"], type_=Text))),
+            "ix_product_name_threes",
+        ),
         (IDS.order_by(*BY_TIME), "ix_release_begun"),
         (IDS.where(Release.scope == "a").order_by(*BY_TIME), "ix_release_scope_begun"),
         (

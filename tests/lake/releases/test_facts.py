@@ -138,7 +138,7 @@ def test_the_database_finds_the_indexes(lake: Lake) -> None:
         (Shows(x=1.0, y=1.0), "ix_release_place"),
         (Shows(mu_max=1.0), "ix_release_mu"),
         (Shows(exposure_max=1.0), "ix_release_exposure"),
-        (Shows(target="x"), "ix_release_targets"),
+        (Shows(target="x"), "ix_release_found"),
     ):
         query = select(Release.id).where(*shows.indexed())
         told = str(query.compile(lake.engine, compile_kwargs={"literal_binds": True}))

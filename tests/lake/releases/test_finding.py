@@ -19,7 +19,8 @@ from lake.errors import BadInput
 from lake.governance.policy import OPERATOR, PUBLIC
 from lake.lake import Lake
 from lake.releases import finding
-from lake.releases.finding import Place, Wanted
+from lake.releases.finding import Wanted
+from lake.releases.stretches import Place
 from tests.conftest import FUZZ
 
 SCOPE = "found_in_order"
