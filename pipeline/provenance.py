@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from astropy.io import fits
 
+from pipeline.cards import ChainHeader, Entry, drop, numbered, put
 from pipeline.chain import BoundStep
 from pipeline.coordinates import reordered
 from pipeline.dims import IMAGE, Dims
@@ -56,10 +57,9 @@ _PROVENANCE: Final = re.compile(
 
 def begin(header: fits.Header) -> fits.Header:
     """A copy of a raw header without the cards that only held for the raw file."""
-    result = header.copy()
+    result = ChainHeader.of(header)
     own = _own_statistics(header)
-    for name in (*_STORAGE_CARDS, *own):
-        result.remove(name, ignore_missing=True, remove_all=True)
+    drop(result, (*_STORAGE_CARDS, *own))
     if own:
         result["SOLNETEX"] = ", ".join(name for name in _excepted(header) if name not in own)
     return result
@@ -89,25 +89,37 @@ def record(
     `modes` are words for the ways in which it was not done fully. A step behind which
     the frame has an uncertainty (`uncertain`) says how it carried it.
     """
-    n = 1 + sum(1 for _ in recorded(header))
+    n = 1 + sum(1 for _ in numbered(header, "PRSTEP"))
+    put(header, _cards_of_step(n, bound, given, modes=modes, idle=idle, uncertain=uncertain))
+
+
+def _cards_of_step(
+    n: int,
+    bound: BoundStep,
+    given: Mapping[str, ReferenceFile],
+    *,
+    modes: Sequence[str],
+    idle: bool,
+    uncertain: bool,
+) -> Iterator[Entry]:
     entry = bound.step
-    header[f"PRSTEP{n}"] = (entry.prstep, f"processing step {n}")
-    header[f"PRPROC{n}"] = procedure(entry)
-    header[f"PRPVER{n}"] = (entry.version, f"version of {entry.name}"[:40])
+    yield f"PRSTEP{n}", entry.prstep, f"processing step {n}"
+    yield f"PRPROC{n}", procedure(entry), None
+    yield f"PRPVER{n}", entry.version, f"version of {entry.name}"[:40]
     if idle:
-        header[f"PRMODE{n}"] = ("NO-CHANGE", "nothing was to do, or nothing to do it with")
+        yield f"PRMODE{n}", "NO-CHANGE", "nothing was to do, or nothing to do it with"
     elif modes:
-        header[f"PRMODE{n}"] = (",".join(modes), "CAVEATn have the sentences")
-    header[f"PRPARA{n}"] = json.dumps(bound.params.model_dump(mode="json"), separators=(",", ":"))
+        yield f"PRMODE{n}", ",".join(modes), "CAVEATn have the sentences"
+    yield f"PRPARA{n}", json.dumps(bound.params.model_dump(mode="json"), separators=(",", ":")), None
     if uncertain and not idle and entry.uncertainty is not None and entry.uncertainty.says:
-        header[f"PRUNC{n}"] = str(entry.uncertainty)
+        yield f"PRUNC{n}", str(entry.uncertainty), None
     references = [f"{name}={file.did} sha256:{file.sha256[:16]}" for name, file in sorted(given.items())]
     references += [f"{name}=unity (assumed)" for name in sorted(bound.assume - set(given))]
     if references:
-        header[f"PRREF{n}"] = ", ".join(references)
+        yield f"PRREF{n}", ", ".join(references), None
     for letter, library in zip(ascii_uppercase, ("heliolake", *entry.libraries), strict=False):
-        header[f"PRLIB{n}{letter}"] = library
-        header[f"PRVER{n}{letter}"] = library_version(library)
+        yield f"PRLIB{n}{letter}", library, None
+        yield f"PRVER{n}{letter}", library_version(library), None
 
 
 def procedure(step: Step) -> str:
@@ -117,15 +129,13 @@ def procedure(step: Step) -> str:
 
 def recorded(header: fits.Header) -> Iterator[str]:
     """Names of the ``PRSTEPn`` cards, in order."""
-    return iter(
-        sorted((name for name in header if re.fullmatch(r"PRSTEP\d+", name)), key=lambda name: int(name[6:]))
-    )
+    return iter(sorted(numbered(header, "PRSTEP"), key=lambda name: int(name[6:])))
 
 
 def assumed(header: fits.Header, need: str) -> fits.Header:
     """A copy that says aloud that a reference was replaced by unity."""
     result = header.copy()
-    n = 1 + sum(1 for name in result if re.fullmatch(r"ASSUME\d+", name))
+    n = 1 + sum(1 for _ in numbered(result, "ASSUME"))
     result[f"ASSUME{n}"] = (f"{need}=unity", "no reference was used for this")
     return result
 
@@ -136,7 +146,7 @@ def omitted(header: fits.Header, steps: Sequence[str]) -> fits.Header:
     Those that an earlier level left out stay named.
     """
     result = header.copy()
-    before = [str(result.pop(name)) for name in list(result) if re.fullmatch(r"OMIT\d+", name)]
+    before = [str(result.pop(name)) for name in list(numbered(result, "OMIT"))]
     for n, name in enumerate(dict.fromkeys([*before, *steps]), start=1):
         result[f"OMIT{n}"] = (name, "step of a complete treatment, not done")
     return result
@@ -168,16 +178,11 @@ def finish(frame: Frame, level: str) -> fits.Header:
     header["LEVEL"] = (level, "processing level")
     header["CREATOR"] = "Heliolake"
     header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
-    for name in set(_RAW_STATISTICS) - own:
-        header.remove(name, ignore_missing=True, remove_all=True)
+    drop(header, set(_RAW_STATISTICS) - own)
     measured = statistics(frame.data, np.broadcast_to(frame.quality, frame.data.shape), NOT_MEASURED)
-    for name, (value, comment) in _statistics_cards(measured):
-        if name in own:
-            continue
-        if value is None:
-            header.remove(name, ignore_missing=True)
-        else:
-            header[name] = (value, comment)
+    found = {name: card for name, card in _statistics_cards(measured) if name not in own}
+    drop(header, [name for name, (value, _) in found.items() if value is None])
+    put(header, ((name, *card) for name, card in found.items() if card[0] is not None))
     _count_pixels(header, frame, measured.count)
     _write_caveats(header, frame.caveats)
     return header
@@ -185,11 +190,10 @@ def finish(frame: Frame, level: str) -> fits.Header:
 
 def _write_caveats(header: fits.Header, caveats: Sequence[str]) -> None:
     """One numbered card each; those of an earlier level are among the frame's and are written anew."""
-    for name in [name for name in header if re.fullmatch(r"CAVEAT\d+", name)]:
-        header.remove(name)
+    drop(header, list(numbered(header, "CAVEAT")))
     header["NCAVEATS"] = (len(caveats), "caveats that follow, as CAVEATn")
-    for n, sentence in enumerate(caveats, start=1):
-        header[f"CAVEAT{n}"] = sentence.encode("ascii", "replace").decode("ascii")
+    written = (sentence.encode("ascii", "replace").decode("ascii") for sentence in caveats)
+    put(header, ((f"CAVEAT{n}", sentence, None) for n, sentence in enumerate(written, start=1)))
 
 
 def _statistics_cards(found: Statistics) -> Iterator[tuple[str, tuple[float | None, str]]]:
@@ -213,8 +217,9 @@ def _statistics_cards(found: Statistics) -> Iterator[tuple[str, tuple[float | No
 def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
     """Counts and percentages of SOLARNET's classes of pixels (recommendations, section 5.6.1)."""
     # Flags that are kept for the last axes alone hold at every place of the others.
-    counts = count_combinations(frame.quality) * (frame.data.size // frame.quality.size)
-    combinations = np.arange(counts.size)
+    every = count_combinations(frame.quality)
+    combinations = np.flatnonzero(every)
+    counts = every[combinations] * (frame.data.size // frame.quality.size)
 
     def number(flags: Quality) -> int:
         return int(counts[(combinations & int(flags)) != 0].sum())
@@ -233,10 +238,10 @@ def _count_pixels(header: fits.Header, frame: Frame, measured: int) -> None:
             own &= ~masked
         cards.append((name, percent, int(counts[own].sum()), f"pixels flagged {flags.name}"))
     raw = header.get("NSATPIX")
-    header["NTOTPIX"] = (total, "pixels that are not masked")
+    entries: list[Entry] = [("NTOTPIX", total, "pixels that are not masked")]
     for name, percent, count, comment in cards:
-        header[name] = (count, comment)
-        header[percent] = (share(count), f"[%] {name}/NTOTPIX")
+        entries += [(name, count, comment), (percent, share(count), f"[%] {name}/NTOTPIX")]
+    put(header, entries)
     if header["NSATPIX"] == 0 and isinstance(raw, int) and raw > 0:
         # AIA's level 1 counts saturated pixels without saying which; 0 would deny them.
         header["NSATPIX"] = (raw, "saturated in the raw image; none is flagged")

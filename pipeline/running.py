@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from pipeline import provenance
+from pipeline.cards import same
 from pipeline.carrying import finished, require_kept_word
 from pipeline.chain import BoundStep
 from pipeline.completeness import Expectation, left_out
@@ -204,7 +205,7 @@ def run_step(frame: Frame, bound: BoundStep, references: Mapping[str, ReferenceF
     shielded = frame.shielded()
     result = _called(entry, shielded, bound.params, given)
     require_kept_word(entry, shielded, result)
-    idle = _is_same(shielded, result) and result.header == frame.header
+    idle = _is_same(shielded, result) and same(result.header, frame.header)
     if result.dims != entry.dims_after(bound.params, frame.dims):
         raise Fatal(
             f"step {entry.name} announced {written(entry.dims_after(bound.params, frame.dims))} "

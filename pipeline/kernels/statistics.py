@@ -7,6 +7,7 @@ moments take anyway.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,7 +31,10 @@ _EXPONENT: Final = np.uint32(0x7F800000)
 
 @dataclass(frozen=True)
 class Statistics:
-    """Moments and percentiles of a set of pixels, and how many they are; NaN where they do not exist."""
+    """Moments and percentiles of a set of pixels, how many they are, and values that were asked for by rank.
+
+    NaN where they do not exist.
+    """
 
     minimum: float
     maximum: float
@@ -41,9 +45,16 @@ class Statistics:
     mean_absolute_deviation: float
     percentiles: dict[int, float]
     count: int
+    at_ranks: tuple[float, ...] = ()
 
 
-def statistics(values: NDArray[Any], flags: NDArray[np.uint16] | None = None, refused: int = 0) -> Statistics:
+def statistics(
+    values: NDArray[Any],
+    flags: NDArray[np.uint16] | None = None,
+    refused: int = 0,
+    *,
+    ranks: Sequence[int] = (),
+) -> Statistics:
     """Statistics of the finite values none of whose `refused` bits is set.
 
     Parameters
@@ -54,6 +65,8 @@ def statistics(values: NDArray[Any], flags: NDArray[np.uint16] | None = None, re
         Of the same shape; none are set by default.
     refused
         The bits of flags whose values do not count.
+    ranks
+        Of further values that are wanted: 0 is that of the smallest that counts.
 
     Returns
     -------
@@ -74,36 +87,57 @@ def statistics(values: NDArray[Any], flags: NDArray[np.uint16] | None = None, re
     total, extremes, coarse = _survey(kept)
     low, high = (float(value) for value in _from_sortable(extremes))
     mean = total / kept.size
-    ranks = np.array([max(0, -(-p * kept.size // 100) - 1) for p in PERCENTILES], dtype=np.int64)
-    wanted = np.unique(_buckets(coarse, ranks))
+    of_percentiles = [max(0, -(-p * kept.size // 100) - 1) for p in PERCENTILES]
+    every, places = np.unique(np.array([*of_percentiles, *ranks], dtype=np.int64), return_inverse=True)
+    upper, before = _located(coarse, every)
+    buckets, slots = np.unique(upper, return_inverse=True)
     slot_of = np.full(_BINS, -1, dtype=np.int8)
-    slot_of[wanted] = np.arange(wanted.size)
-    powers, fine = _closely(kept, mean, slot_of, wanted.size)
+    slot_of[buckets] = np.arange(buckets.size)
+    powers, fine = _closely(kept, mean, slot_of, buckets.size)
     m2, m3, m4, mad = powers / kept.size
     rms = float(np.sqrt(m2))
     skewness = float(m3) / rms**3 if rms > 0 else float("nan")
     kurtosis = float(m4 / m2**2) - 3.0 if m2 > 0 else float("nan")
-    found = _at_ranks(ranks, coarse, slot_of, fine)
-    percentiles = {p: float(value) for p, value in zip(PERCENTILES, found, strict=True)}
-    return Statistics(low, high, mean, rms, skewness, kurtosis, float(mad), percentiles, kept.size)
+    found = _from_sortable(_patterns(upper, every - before, slots, fine))[places].tolist()
+    percentiles = dict(zip(PERCENTILES, found, strict=False))
+    further = tuple(found[len(PERCENTILES) :])
+    return Statistics(low, high, mean, rms, skewness, kurtosis, float(mad), percentiles, kept.size, further)
 
 
-def _buckets(coarse: NDArray[np.int64], ranks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The upper halves of the patterns that stand at ranks."""
-    return np.searchsorted(np.cumsum(coarse), ranks, side="right")
+@njit(cache=True, nogil=True)
+def _located(
+    counts: NDArray[np.int64], ranks: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The bins in which ascending ranks (0 = smallest) lie, and how many values stand before each."""
+    bins, before = np.empty(ranks.size, np.int64), np.empty(ranks.size, np.int64)
+    first, total = 0, np.int64(0)
+    for index in range(ranks.size):
+        # Whole strides are added up side by side; the bin is looked for in one of them alone.
+        while True:
+            some = np.int64(0)
+            for place in range(first, first + _LANES):
+                some += np.int64(counts[place])
+            if total + some > ranks[index]:
+                break
+            total += some
+            first += _LANES
+        place, passed = first, total
+        while passed + counts[place] <= ranks[index]:
+            passed += counts[place]
+            place += 1
+        bins[index], before[index] = place, passed
+    return bins, before
 
 
-def _at_ranks(
-    ranks: NDArray[np.int64], coarse: NDArray[np.int64], slot_of: NDArray[np.int8], fine: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """The values at ranks (0 = smallest), from how often each half of a pattern was seen."""
-    cumulative, low = np.cumsum(coarse), np.cumsum(fine, axis=1)
-    result = np.empty(ranks.size, dtype=np.uint32)
-    for place, (rank, bucket) in enumerate(zip(ranks, _buckets(coarse, ranks), strict=True)):
-        before = cumulative[bucket - 1] if bucket else 0
-        lower = np.searchsorted(low[slot_of[bucket]], rank - before, side="right")
-        result[place] = (int(bucket) << 16) | int(lower)
-    return _from_sortable(result)
+def _patterns(
+    upper: NDArray[np.int64], ranks: NDArray[np.int64], slots: NDArray[np.intp], fine: NDArray[np.uint32]
+) -> NDArray[np.uint32]:
+    """Whole patterns of upper halves and ranks within them, from how often each lower half was seen."""
+    lower = np.empty_like(ranks)
+    for slot, counts in enumerate(fine):
+        here = slots == slot
+        lower[here] = _located(counts, ranks[here])[0]
+    return ((upper << 16) | lower).astype(np.uint32)
 
 
 @njit(cache=True, nogil=True)
@@ -220,6 +254,23 @@ def _sortable(keys: NDArray[np.uint32], patterns: NDArray[np.uint32], upper: NDA
 def _from_sortable(patterns: NDArray[np.uint32]) -> NDArray[np.float32]:
     original = np.where(patterns & _SIGN, patterns ^ _SIGN, ~patterns).astype(np.uint32)
     return original.view(np.float32)
+
+
+def largest_below(values: NDArray[np.float32], limit: float) -> tuple[int, float]:
+    """How many of some positive values are below a limit, and the largest of these (0: none)."""
+    # Patterns of positive numbers are in their order, and whole numbers are compared side by side.
+    patterns = read_only(np.ascontiguousarray(values, dtype=np.float32).view(np.int32))
+    count, largest = _largest_below(patterns, np.float32(limit).view(np.int32))
+    return int(count), float(np.int32(largest).view(np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _largest_below(patterns: NDArray[np.int32], limit: np.int32) -> tuple[np.int64, np.int32]:
+    count, largest = np.int64(0), np.int32(0)
+    for pattern in patterns:
+        count += np.int64(pattern < limit)
+        largest = max(largest, pattern if pattern < limit else np.int32(0))
+    return count, largest
 
 
 def count_combinations(flags: NDArray[np.uint16]) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.instruments.soho_lasco.facts import Readout
 from pipeline.instruments.soho_lasco.tables import BLOCK, CCD_SIZE, Detector
+from pipeline.kernels.masks import largest_in_blocks
 
 _SIDE: Final = CCD_SIZE // BLOCK
 
@@ -100,9 +101,7 @@ def arrived(image: NDArray[np.float32]) -> NDArray[np.bool_]:
 
     Pixels beyond the last whole block belong to none.
     """
-    rows, columns = image.shape[0] // BLOCK, image.shape[1] // BLOCK
-    cut = image[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
-    result: NDArray[np.bool_] = cut.max(axis=(1, 3)) > 0
+    result: NDArray[np.bool_] = largest_in_blocks(image, BLOCK) > 0
     return result
 
 
@@ -135,6 +134,12 @@ def pixels(blocks: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.bool
     spread = np.repeat(np.repeat(blocks, BLOCK, axis=0), BLOCK, axis=1)
     result[: spread.shape[0], : spread.shape[1]] = spread[: shape[0], : shape[1]]
     return result
+
+
+def flag(quality: NDArray[np.uint16], blocks: NDArray[np.bool_], bits: int) -> None:
+    """Set bits of all pixels of blocks, in place."""
+    for row, column in np.argwhere(blocks) * BLOCK:
+        quality[row : row + BLOCK, column : column + BLOCK] |= np.uint16(bits)
 
 
 def zones(lost: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:

@@ -14,7 +14,6 @@ from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instrument import header_text, parse_date
 from pipeline.instruments.soho_lasco import tables
-from pipeline.quality import Quality
 
 #: Day 0 of the modified Julian date.
 _MJD_ZERO: Final = datetime(1858, 11, 17, tzinfo=UTC)
@@ -214,12 +213,6 @@ def is_flipped(header: fits.Header) -> bool:
     """Whether the spacecraft flew turned by 180 degrees when the image was taken."""
     roll = header.get("CROTA1", header.get("CROTA", 0.0))
     return isinstance(roll, (int, float)) and abs(roll) > 170.0
-
-
-def outside_alone(quality: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """Flags in which pixels outside the field bear no other: nothing is said of what was not looked at."""
-    outside = np.uint16(Quality.OUTSIDE_FIELD)
-    return np.where(quality & outside != 0, outside, quality)
 
 
 def history(header: fits.Header, sentence: str) -> None:

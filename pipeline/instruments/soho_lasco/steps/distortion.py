@@ -8,7 +8,8 @@ from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import facts, optics, tables
 from pipeline.instruments.soho_lasco.calibration_file import fitted, told
 from pipeline.instruments.soho_lasco.centres import read_optical_centres
-from pipeline.kernels.mesh import warp
+from pipeline.kernels.masks import hide
+from pipeline.kernels.mesh import take
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceNeed, References, step
 
@@ -53,15 +54,14 @@ def distortion(frame: Frame, params: DistortionParams, references: References) -
     """
     readout = facts.readout(frame)
     centre, frame = _centre(frame, references)
-    mesh = optics.mesh(readout, centre)
-    data, quality = warp(frame.data, frame.quality, mesh.x, mesh.y, mesh.pitch, mesh.origin)
+    data, quality = take(frame.data, frame.quality, optics.places(readout, centre))
     header = frame.header.copy()
     header["OCCXCEN"] = (centre[0], "[pixel] centre of the optics on the CCD, from 0")
     header["OCCYCEN"] = (centre[1], "[pixel] the same along rows")
     facts.history(
         header, f"distortion ({readout.detector.lower()}_warp.pro) about {centre[0]:.3f}, {centre[1]:.3f}"
     )
-    return frame.replace(data=data, quality=facts.outside_alone(quality), header=header)
+    return frame.replace(data=data, quality=quality, header=header)
 
 
 def _centre(frame: Frame, references: References) -> tuple[tuple[float, float], Frame]:
@@ -92,18 +92,14 @@ def _centre(frame: Frame, references: References) -> tuple[tuple[float, float], 
 )
 def mask(frame: Frame, params: MaskParams, references: References) -> Frame:
     """Leave out what the optics hide: occulter, pylon, corners; pixels that are hidden in part go as well."""
-    hidden = np.zeros(frame.data.shape, dtype=bool)
+    value = np.nan if params.hidden is None else params.hidden
     if "mask" in references:
-        values, image = fitted(references["mask"], frame)
-        hidden = ~(values >= 1.0)
-        frame = told(frame, references["mask"], simulated=image.simulated)
-    elif facts.detector(frame) == "C3":
+        seen, image = fitted(references["mask"], frame)
+        data, quality = hide(frame.data, frame.quality, seen, Quality.OUTSIDE_FIELD, value)
+        return told(frame.replace(data=data, quality=quality), references["mask"], simulated=image.simulated)
+    if facts.detector(frame) == "C3":
         frame = frame.with_caveat(
             "what the occulter and its pylon hide was not left out: no mask was at hand", mode="NO-MASK"
         )
-    quality = np.where(hidden, np.uint16(Quality.OUTSIDE_FIELD), frame.quality)
-    nothing = hidden | np.isnan(frame.data)
-    if not nothing.any():
-        return frame
-    value = np.float32(np.nan if params.hidden is None else params.hidden)
-    return frame.replace(data=np.where(nothing, value, frame.data), quality=quality)
+    nothing = np.isnan(frame.data)
+    return frame.replace(data=np.where(nothing, np.float32(value), frame.data)) if nothing.any() else frame

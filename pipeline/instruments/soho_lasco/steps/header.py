@@ -8,6 +8,7 @@ from typing import Final
 
 from astropy.io import fits
 
+from pipeline.cards import drop, put
 from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import ephemeris, facts, tables
 from pipeline.instruments.soho_lasco.statistics import NAMES, level_1_statistics
@@ -49,8 +50,7 @@ def level_1_header(frame: Frame, params: HeaderParams, references: References) -
     """
     header = frame.header.copy()
     detector = facts.detector(frame)
-    for name in OMITTED:
-        header.remove(name, ignore_missing=True, remove_all=True)
+    drop(header, OMITTED)
     old = str(header.get("FILENAME", "")).strip() or PurePath(frame.source).name
     new = level_1_name(old)
     header["FILENAME"] = (new, "name of the file in the mission's way")
@@ -62,10 +62,8 @@ def level_1_header(frame: Frame, params: HeaderParams, references: References) -
     header["HGLN_OBS"] = (0.0, "[deg] SOHO taken on the line to the Earth")
     header["HGLT_OBS"] = (round(seen.latitude, 3), "[deg] as seen from the Earth")
     clear = detector == "C3" and facts.colour(frame) == "CLEAR"
-    for name, (value, comment) in level_1_statistics(
-        frame.data, tables.PACKED_LARGEST if clear else None
-    ).items():
-        header[name] = (value, comment)
+    found = level_1_statistics(frame.data, tables.PACKED_LARGEST if clear else None)
+    put(header, ((name, *card) for name, card in found.items()))
     known = [name.strip() for name in str(header.get("SOLNETEX", "")).split(",") if name.strip()]
     header["SOLNETEX"] = (", ".join(dict.fromkeys((*known, *NAMES))), "the mission's own statistics")
     return frame.replace(header=header)

@@ -13,6 +13,7 @@ from pipeline.instruments.soho_lasco import blocks, facts
 from pipeline.instruments.soho_lasco.calibration_file import fitted, told
 from pipeline.instruments.soho_lasco.tables import BLOCK
 from pipeline.kernels.harmonic import harmonic_fill
+from pipeline.kernels.masks import whole_blocks, without
 from pipeline.quality import Quality, flagged
 from pipeline.step import Params, ReferenceNeed, References, step
 
@@ -47,7 +48,7 @@ class FillParams(Params):
 )
 def missing_blocks(frame: Frame, params: MissingParams, references: References) -> Frame:
     """Make NaN of blocks that did not come; name the lost ones in NMISSING and MISSLIST like the mission."""
-    nothing = flagged(frame.quality, Quality.MISSING | Quality.OUTSIDE_FIELD)
+    nothing = Quality.MISSING | Quality.OUTSIDE_FIELD
     lost = _lost(frame)
     number = int(np.count_nonzero(lost))
     header = frame.header.copy()
@@ -60,10 +61,9 @@ def missing_blocks(frame: Frame, params: MissingParams, references: References) 
         header["MISSLIST"] = blocks.listed_c3(lost)
         if number:
             header.add_comment("MISSLIST is base-32 rep of missing blocks; use strmap2mb.pro.")
-    if not nothing.any():
+    if not np.bitwise_or.reduce(frame.quality, axis=None) & nothing:
         return frame.replace(header=header)
-    data = np.where(nothing, np.float32(np.nan), frame.data)
-    made = frame.replace(data=data, header=header)
+    made = frame.replace(data=without(frame.data, frame.quality, nothing), header=header)
     if not number:
         return made
     share = 100.0 * number * BLOCK**2 / frame.data.size
@@ -96,8 +96,10 @@ def fill_blocks(frame: Frame, params: FillParams, references: References) -> Fra
     (get_miss_blocks.pro). A zone that holds more lost pixels than others is not filled. Filled pixels are
     `INTERPOLATED` and of `LOW_CONFIDENCE`.
     """
+    if facts.detector(frame) != "C3" or facts.colour(frame) != "CLEAR":
+        return frame
     lost = _lost(frame)
-    if facts.detector(frame) != "C3" or facts.colour(frame) != "CLEAR" or not lost.any():
+    if not lost.any():
         return frame
     header = frame.header.copy()
     frame = frame.replace(header=header)
@@ -154,11 +156,7 @@ def judged(lost: NDArray[np.bool_]) -> Verdict:
 
 def _lost(frame: Frame) -> NDArray[np.bool_]:
     """Blocks that `prepare` flagged as lost; shape (rows, columns)."""
-    flags = flagged(frame.quality, Quality.MISSING).astype(np.float32)
-    rows, columns = flags.shape[0] // BLOCK, flags.shape[1] // BLOCK
-    cut = flags[: rows * BLOCK, : columns * BLOCK]
-    result: NDArray[np.bool_] = cut.reshape(rows, BLOCK, columns, BLOCK).min(axis=(1, 3)) > 0
-    return result
+    return whole_blocks(frame.quality, Quality.MISSING, BLOCK)
 
 
 def _filled(frame: Frame, lost: NDArray[np.bool_], background: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,11 +10,12 @@ from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import facts, tables
 from pipeline.instruments.soho_lasco.calibration_file import fitted, told
+from pipeline.kernels.masks import times
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceNeed, References, step
 
 #: What the inverse vignetting of C2 is kept within (c2_calibrate.pro).
-_MOST: Final = np.float32(100.0)
+_MOST: Final = 100.0
 
 
 class FactorParams(Params):
@@ -90,12 +91,9 @@ def vignetting(frame: Frame, params: VignettingParams, references: References) -
     if "vignetting" not in references:
         return frame
     values, image = fitted(references["vignetting"], frame)
-    if facts.detector(frame) == "C2":
-        values = np.clip(values, np.float32(0.0), _MOST)
     # Where nothing is let through there is nothing to be brought back.
-    blind = ~np.isfinite(values) | (values == 0)
-    data = np.where(blind, np.float32(np.nan), frame.data * values)
-    quality = np.where(blind, np.uint16(Quality.OUTSIDE_FIELD), frame.quality)
+    limits = {"least": 0.0, "most": _MOST} if facts.detector(frame) == "C2" else {}
+    data, quality = times(frame.data, frame.quality, values, Quality.OUTSIDE_FIELD, **limits)
     return told(
         frame.replace(data=data, quality=quality), references["vignetting"], simulated=image.simulated
     )

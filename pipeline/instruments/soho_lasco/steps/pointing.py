@@ -181,7 +181,6 @@ def rectify(frame: Frame, params: RectifyParams, references: References) -> Fram
     if abs(roll) >= params.least_roll and roll != 0.0:
         mesh = optics.turned_about(centre, roll, frame.data.shape)
         data, quality = warp(data, quality, mesh.x, mesh.y, mesh.pitch, mesh.origin)
-        quality = facts.outside_alone(quality)
         said = f"Turned by {roll:.6f} degrees CCW about {centre[0]:.3f}, {centre[1]:.3f}."
         rectified, roll, comment = rectified + roll, 0.0, f"{comment}{_TURNED}"
     facts.history(header, said)

@@ -60,14 +60,14 @@ def prepare(frame: Frame, params: PrepareParams, references: References) -> Fram
         )
     readout = facts.readout(frame)
     data = unwrapped(frame.data) if readout.summed > 1 else frame.data
-    never = blocks.never_sent(readout, _listed(references))
-    lost = ~blocks.arrived(data) & ~never
-    # A block that is never sent as a rule holds values all the same when it was.
-    unsent = never & ~blocks.arrived(data)
+    never, absent = blocks.never_sent(readout, _listed(references)), ~blocks.arrived(data)
     quality = frame.quality.copy()
-    quality[blocks.pixels(lost, data.shape)] |= np.uint16(Quality.MISSING)
-    quality[blocks.pixels(unsent, data.shape)] |= np.uint16(Quality.OUTSIDE_FIELD)
-    quality[data >= _largest(readout)] |= np.uint16(Quality.SATURATED)
+    blocks.flag(quality, absent & ~never, Quality.MISSING)
+    # A block that is never sent as a rule holds values all the same when it was.
+    blocks.flag(quality, absent & never, Quality.OUTSIDE_FIELD)
+    full = data >= _largest(readout)
+    if full.any():
+        quality[full] |= np.uint16(Quality.SATURATED)
     header = frame.header.copy()
     _clean_history(header)
     return frame.replace(data=data, quality=quality, header=header)
