@@ -9,16 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bench.deconvolution import campaign, methods
+from bench.deconvolution import campaign, estimated, methods
 from bench.deconvolution.campaign import Case
 from bench.deconvolution.measures import Judged
 from bench.deconvolution.scenes import Optics, Scene, optics, scenes
 from bench.setting import Setting, quiet_peers, run_like_a_worker
+from pipeline.psf.reference import Psf
+from pipeline.psf.shape import profile_of_kernel, shape_of
 
 _DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 _PAGE: Final = _DOCS / "deconvolution.md"
 _PICTURE: Final = _DOCS / "deconvolution.png"
-_BEGIN, _END = "<!-- measured: python -m bench.deconvolution -->", "<!-- end of what was measured -->"
+#: What stands around the tables, and around those that `--learnt` alone makes anew.
+_ALL: Final = "<!-- measured: python -m bench.deconvolution -->", "<!-- end of what was measured -->"
+_LEARNT: Final = "<!-- learnt: python -m bench.deconvolution --learnt -->", "<!-- end of what was learnt -->"
 #: Light of the corona, in photons, from which on its mean is judged.
 _BRIGHT_ENOUGH: Final = 5.0
 _HEAD: Final = (
@@ -32,6 +36,7 @@ def main() -> None:
     """Measure, and write; with ``--quick`` one case, printed and not written."""
     parser = argparse.ArgumentParser(prog="python -m bench.deconvolution", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one case, printed only")
+    parser.add_argument("--learnt", action="store_true", help="only the table of PSFs that frames told")
     options = parser.parse_args()
     run_like_a_worker("bench.deconvolution")
     quiet_peers()
@@ -39,10 +44,40 @@ def main() -> None:
     if options.quick:
         print("\n".join(_compared(Case.of(scenes(None)[0], optics()[0], 30.0), methods.METHODS)))
         return
-    lines = [*_told(scenes(data), optics())]
+    if not options.learnt:
+        _write(_ALL, [*_told(scenes(data), optics())])
+    _write(_LEARNT, [*_learnt(scenes(None))])
+
+
+def _write(marks: tuple[str, str], lines: list[str]) -> None:
+    begin, end = marks
     page = _PAGE.read_text()
-    before, after = page.partition(_BEGIN)[0], page.partition(_END)[2]
-    _PAGE.write_text("\n".join([before + _BEGIN, *lines, _END]) + after)
+    before, after = page.partition(begin)[0], page.partition(end)[2]
+    _PAGE.write_text("\n".join([before + begin, *lines, end]) + after)
+
+
+def _learnt(some: list[Scene]) -> Iterator[str]:
+    yield f"| scene | PSF | S/N | the PSF it was told {_HEAD}"
+    yield f"|---|---|---|---{_RULE}"
+    for scene in some:
+        for one in estimated.through():
+            for snr in (30.0, 100.0):
+                case = Case.of(scene, one, snr)
+                found = estimated.learnt(case)
+                _say(f"{scene.name} {one.name} {snr:g} {found.why or found.told}")
+                place = f"| {scene.name} | {one.name} | {snr:g} |"
+                yield f"{place} the true one {_cells(case, found.true)}"
+                if found.psf is None or found.told is None:
+                    yield f"{place} refused: {found.why} {'| – ' * 8}|"
+                    continue
+                yield f"{place} learnt: {_off(found.psf, one)} {_cells(case, found.told)}"
+
+
+def _off(psf: Psf, one: Optics) -> str:
+    """How far off its widths are."""
+    true = shape_of(*profile_of_kernel(one.kernel))
+    widths = (("FWHM", psf.fwhm, true.fwhm), ("EE50", psf.ee50, true.ee50), ("EE80", psf.ee80, true.ee80))
+    return ", ".join(f"{name} {100 * (found.value / value - 1):+.1f} %" for name, found, value in widths)
 
 
 def _told(all_scenes: list[Scene], through: list[Optics]) -> Iterator[str]:

@@ -60,10 +60,11 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Optics:
-    """A PSF by name."""
+    """A PSF by name; `diffraction` is λ/D in pixels, 0 where there is none."""
 
     name: str
     kernel: F64
+    diffraction: float = 0.0
 
     @cached_property
     def transfer(self) -> Transfer:
@@ -104,18 +105,24 @@ def _scene(name: str, config: SimulationConfig, image: F32) -> Scene:
     return Scene(name, truth / np.median(truth[made.distance < -20]), centre, disk.radius)
 
 
-def optics() -> list[Optics]:
+def optics(size: int = _KERNEL) -> list[Optics]:
     """An aberrated pupil with jitter and scattering, and a Gaussian core with the same scattering."""
     pupil = Pupil(blur=2.2, aberration=1.0, jitter=0.5, wings=0.12)
-    return [
-        Optics("aberrated pupil", physical_psf(pupil, _KERNEL).astype(np.float64)),
-        Optics("Gaussian, 5 px", gaussian(5.0, 0.08)),
-    ]
+    return [_behind("aberrated pupil", pupil, size), Optics("Gaussian, 5 px", gaussian(5.0, 0.08, size))]
 
 
-def gaussian(fwhm: float, wing: float) -> F64:
+def gentle(size: int = _KERNEL) -> Optics:
+    """A pupil whose aberrations its own diffraction and its jitter hide."""
+    return _behind("gentle pupil", Pupil(blur=3.0, aberration=0.4, jitter=1.0), size)
+
+
+def _behind(name: str, pupil: Pupil, size: int) -> Optics:
+    return Optics(name, physical_psf(pupil, size).astype(np.float64), pupil.blur)
+
+
+def gaussian(fwhm: float, wing: float, size: int = _KERNEL) -> F64:
     """A Gaussian core, and a wing that is a power law."""
-    y, x = np.indices((_KERNEL, _KERNEL)) - _KERNEL // 2
+    y, x = np.indices((size, size)) - size // 2
     r = np.hypot(x, y)
     core, wide = np.exp(-4 * np.log(2) * (r / fwhm) ** 2), (1 + (r / 6) ** 2) ** -1.4
     return np.asarray((1 - wing) * core / core.sum() + wing * wide / wide.sum())

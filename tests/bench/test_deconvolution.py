@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.deconvolution import campaign, methods
+from bench.deconvolution import campaign, estimated, methods
 from bench.deconvolution.campaign import Case
 from bench.deconvolution.scenes import Optics, gaussian, optics, scenes
 
@@ -45,3 +45,19 @@ def test_what_a_wing_that_is_left_out_costs_is_seen_off_the_limb() -> None:
     told, without = (one.judge(methods.ours(), Optics("", gaussian(5.0, wing))) for wing in (0.08, 0.0))
     assert told.corona == pytest.approx(1.0, abs=0.03)
     assert without.corona > 1.2
+
+
+def test_with_a_psf_that_other_frames_told_it_is_as_sharp_and_blocks_are_right_to_a_percent() -> None:
+    wst = next(one for one in scenes(None) if one.name.startswith("WST"))
+    case = Case.of(wst, estimated.through()[1], 100.0)
+    found = estimated.learnt(case, frames=3)
+    assert found.told is not None, found.why
+    assert found.told.mtf50 > 0.95 * found.true.mtf50
+    assert found.told.photometry < 1.0
+
+
+def test_a_psf_that_frames_do_not_tell_is_refused_and_not_used() -> None:
+    sdi = scenes(None)[0]
+    found = estimated.learnt(Case.of(sdi, estimated.through()[0], 100.0), frames=2)
+    assert found.told is None
+    assert "more than 5 %" in found.why

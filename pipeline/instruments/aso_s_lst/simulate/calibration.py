@@ -104,6 +104,7 @@ def alignment(folder: Path, config: SimulationConfig) -> Path:
             "offset": (0.0, 0.0),
             "jitter": 0.0,
             "eclipse": 0.0,
+            "body": None,
             "stripes": 0.0,
             "polariser": None,
             "front": None,

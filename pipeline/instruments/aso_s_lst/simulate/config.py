@@ -42,6 +42,9 @@ class SimulationConfig(BaseModel):
         [Rsun] Distance of a mass ejection's front from the Sun's centre.
     eclipse
         [1] Share of the Lyman alpha that the Earth's atmosphere takes; what it leaves is visible light.
+    body
+        [Rsun] Of a dark body before the Sun (the Moon, a planet): its middle to the west and to the north of
+        the Sun's centre, and its radius.
     stripes
         [1] Amplitude of stripes over the disk's brightness.
     cosmics, hot, dead
@@ -78,6 +81,7 @@ class SimulationConfig(BaseModel):
     polariser: float | None = None
     front: float | None = None
     eclipse: float = Field(default=0.0, ge=0, le=1)
+    body: tuple[float, float, float] | None = None
     stripes: float = Field(default=0.0, ge=0, le=0.5)
     cosmics: float = Field(default=60.0, ge=0)
     hot: float = Field(default=80.0, ge=0)
@@ -98,8 +102,10 @@ class SimulationConfig(BaseModel):
             raise ValueError("WST has one channel, gain SINGLE; the others have LOW and HIGH")
         if self.polariser is not None and self.telescope != "SCIWL":
             raise ValueError("SCIWL alone has a polariser")
-        if (self.eclipse or self.stripes) and not self.optics.disk:
-            raise ValueError("eclipse and stripes are those of telescopes that show the disk")
+        if (self.eclipse or self.stripes or self.body) and not self.optics.disk:
+            raise ValueError("eclipses, bodies and stripes are those of telescopes that show the disk")
+        if self.body is not None and self.body[2] <= 0:
+            raise ValueError(f"the radius of a body is positive; found {self.body[2]}")
         return self
 
     @property

@@ -53,13 +53,26 @@ def scene(config: SimulationConfig) -> F32:
         disk's mean, behind their polariser where they have one. As it stands on the detector: rolled.
     """
     west, north = places(config)
-    if config.telescope == "SDI":
-        made = _lyman_alpha(config, west, north)
-        return made if not config.eclipse else _through_air(config, made, west, north)
-    if config.telescope == "WST":
-        return _white_light(config, west, north)
+    if config.optics.disk:
+        return _behind_body(config, _disk(config, west, north), west, north)
     light = corona(west, north, config.front, hydrogen=config.telescope == "SCIUV")
     return behind_polariser(config, light).astype(np.float32)
+
+
+def _disk(config: SimulationConfig, west: F64, north: F64) -> F32:
+    if config.telescope == "WST":
+        return _white_light(config, west, north)
+    made = _lyman_alpha(config, west, north)
+    return _through_air(config, made, west, north) if config.eclipse else made
+
+
+def _behind_body(config: SimulationConfig, light: F32, west: F64, north: F64) -> F32:
+    """What a dark body lets through: all beyond its edge, which is sharp."""
+    if config.body is None:
+        return light
+    x, y, radius = config.body
+    hidden = _covered(config, np.hypot(west - x, north - y), radius)
+    return np.asarray(light * (1.0 - hidden), dtype=np.float32)
 
 
 def places(config: SimulationConfig, disk: Disk | None = None) -> tuple[F64, F64]:
