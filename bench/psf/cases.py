@@ -17,6 +17,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from bench.psf.angles import angular_error
 from bench.psf.scenes import Scene, behind, lyman, seen, white_light
 from bench.psf.truth import FINE, Truth, truth
 from pipeline.errors import BadInput
@@ -84,6 +85,10 @@ class Found:
     sigma: float = np.nan
     true: float = np.nan
     why: str = ""
+    angular: float = np.nan
+    symmetric: float = np.nan
+    ellipse: str = ""
+    odd: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -155,7 +160,24 @@ def carried_out(
     wing = "identified" if psf.wing is Verdict.IDENTIFIED else "not identified"
     sigma = 100.0 * psf.fwhm.error / psf.fwhm.value
     why = "; ".join(psf.reasons)
-    return Found(case, name, "identified", wing, fwhm, ee50, ee80, sigma, injected.shape.fwhm, why)
+    # The same kernel with nothing that depends on the direction, as far as four turns of it can tell.
+    turned = np.mean([np.rot90(psf.kernel, n) for n in range(4)], axis=0)
+    return Found(
+        case,
+        name,
+        "identified",
+        wing,
+        fwhm,
+        ee50,
+        ee80,
+        sigma,
+        true=injected.shape.fwhm,
+        why=why,
+        angular=100.0 * angular_error(psf.kernel, injected),
+        symmetric=100.0 * angular_error(turned, injected),
+        ellipse=str(psf.ellipse),
+        odd=str(psf.odd),
+    )
 
 
 def _of_disk(image: F32, near: Circle, *, sharp: bool) -> Statistics:

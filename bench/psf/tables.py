@@ -24,8 +24,8 @@ def page(text: str, found: Rows) -> str:
 
 
 def tables(found: Rows) -> str:
-    """Both tables."""
-    return "\n".join([*_summary(found), "", *_every(found)])
+    """All tables."""
+    return "\n".join([*_summary(found), "", *_directions(found), "", *_every(found)])
 
 
 def _summary(found: Rows) -> Iterator[str]:
@@ -49,6 +49,24 @@ def _summary(found: Rows) -> Iterator[str]:
             f"| {scene}: {terms} | {len(rows)} | {len(core)} | {' | '.join(cells)} | {wrong} | "
             f"{100.0 * within:.0f} % |"
         )
+
+
+def _directions(found: Rows) -> Iterator[str]:
+    yield (
+        "| scene, terms | ellipticity identified | coma, trefoil identified | error by direction, % | "
+        "of a symmetric kernel, % | identified and wrong by > 10 % |"
+    )
+    yield "|---|---|---|---|---|---|"
+    for scene, terms, rows in _groups(found):
+        core = [row for row in rows if row["core"] == "identified"]
+        known = [row for row in core if "identified" in (row["ellipse"], row["odd"])]
+        cells = [
+            f"{np.median(errors):.1f} / {np.percentile(errors, 90):.1f}" if errors else "–"
+            for errors in ([row[name] for row in known] for name in ("angular", "symmetric"))
+        ]
+        counts = [sum(row[name] == "identified" for row in core) for name in ("ellipse", "odd")]
+        wrong = sum(row["angular"] > _WRONG for row in known)
+        yield f"| {scene}: {terms} | {counts[0]} | {counts[1]} | {' | '.join(cells)} | {wrong} |"
 
 
 def _is_wrong(row: Mapping[str, Any]) -> bool:

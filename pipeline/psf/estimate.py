@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.psf.angular import Directions, directions, half_height, waves_of
 from pipeline.psf.fit import Fit, Problem, best
 from pipeline.psf.hankel import Series
 from pipeline.psf.model import MODELS, UNKNOWN_APERTURE, WING, CoreModel, kernel_of, transfer
@@ -30,6 +31,8 @@ _FLOORS: Final = (0.025, 0.02, 0.025)
 _NARROW: Final = 3.0
 #: Widths to begin with where no edge gives a first guess, pixels.
 _GUESSES: Final = (2.5, 6.0)
+#: Parameters that are the PSF's own.
+_PSF: Final = 9
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     widths = Widths(series)
     models = MODELS if design.q else UNKNOWN_APERTURE
     fits = terms.fits(series, models)
-    psf = _psf(fits, design, series, widths, frame)
+    sided = _directions(terms, fits[0], list(named), design, series, widths)
+    psf = _psf(fits, design, series, widths, frame, sided)
     spectrum = named.get("spectrum")
     above = spectrum.above if isinstance(spectrum, SpectrumTerm) else None
     alone = list(_alone(terms, design, series, widths, models))
@@ -159,7 +163,32 @@ def _alone(
         yield name, _measured(terms.fits(series, models, name), design, series, widths)[0][0]
 
 
-def _psf(fits: Sequence[Fit], design: Design, series: Series, widths: Widths, frame: tuple[int, int]) -> Psf:
+def _directions(
+    terms: Terms, fit: Fit, names: Sequence[str], design: Design, series: Series, widths: Widths
+) -> Directions:
+    """What depends on the direction, as all edges tell it."""
+    fwhm, own, told = widths(fit.transfer).fwhm, _PSF, []
+    for term in terms.of(fit.model).values():
+        if isinstance(term, (LimbTerm, EdgeTerm)):
+            told.append(waves_of(term, series, fit.transfer, float(fit.parameters[own]), fwhm))
+        own += len(term.extra)
+    errors = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
+    suggested = [
+        Parameter(one.name, float(value), float(error), one.meaning)
+        for one, value, error in zip(fit.bounds[2:4], fit.parameters[2:4], errors[2:4], strict=True)
+        if "spectrum" in names
+    ]
+    return directions(told, half_height(series.nodes, fit.transfer), design.laboratory, suggested)
+
+
+def _psf(
+    fits: Sequence[Fit],
+    design: Design,
+    series: Series,
+    widths: Widths,
+    frame: tuple[int, int],
+    sided: Directions,
+) -> Psf:
     """The best fit as a PSF, its errors from the posterior, the measured floor, and how far models differ."""
     first = fits[0]
     measured, within = _measured(fits, design, series, widths)
@@ -167,7 +196,10 @@ def _psf(fits: Sequence[Fit], design: Design, series: Series, widths: Widths, fr
     profile = np.column_stack(
         [widths.radii, widths.profile(first.transfer), widths.encircled(first.transfer), within]
     )
-    kernel = kernel_of(first.parameters[:9], design.q, first.model, design.size)
+    shape = first.parameters[:_PSF].copy()
+    shape[2:4] = [sided.height(name) for name in ("e1", "e2")]
+    kernel = kernel_of(shape, design.q, first.model, design.size, sided.lopsided)
+    known = {one.name for one in sided.parameters}
     return Psf(
         kernels=kernel[None].astype(np.float32),
         core=Verdict.UNKNOWN,
@@ -179,7 +211,12 @@ def _psf(fits: Sequence[Fit], design: Design, series: Series, widths: Widths, fr
         parameters=tuple(
             Parameter(one.name, float(value), float(error), one.meaning)
             for one, value, error in zip(first.bounds, first.parameters, errors, strict=True)
-        ),
+            if one.name not in known
+        )
+        + sided.parameters,
+        ellipse=sided.ellipse,
+        odd=sided.odd,
+        reasons=sided.reasons,
         frame=frame,
         profile=profile,
     )

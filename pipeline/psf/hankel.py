@@ -6,7 +6,7 @@ transform of a disk oscillates as fast as the sum does. The series is exact for 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -45,13 +45,17 @@ class Series:
         self.between: F64 = interpolate.CubicSpline(self.nodes, np.eye(self.nodes.size))(self.k)
         """The matrix that takes them from there to the terms."""
 
-    def profile(self, radii: F64, widths: F64 | float = 0.0) -> F64:
-        """The matrix that gives the means over rings of what has a transform; shape (radius, k)."""
+    def profile(self, radii: F64, widths: F64 | float = 0.0, order: int = 0) -> F64:
+        """The matrix that gives the means over rings of what has a transform; shape (radius, k).
+
+        Of an order above 0, those of the waves round the circle that a transform has, up to a sign.
+        """
         found: F64 = np.zeros((radii.size, self.k.size))
         nodes = zip(_NODES, _WEIGHTS, strict=True) if np.any(widths) else [(0.0, 1.0)]
+        bessel = special.j0 if order == 0 else partial(special.jn, order)
         for node, weight in nodes:
             at = np.abs(radii + node * widths)
-            found += weight * special.j0(2.0 * np.pi * np.outer(at, self.k))
+            found += weight * bessel(2.0 * np.pi * np.outer(at, self.k))
         return found * self.norm
 
     def encircled(self, radii: F64) -> F64:

@@ -9,6 +9,7 @@ parameters are shared by all frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
@@ -170,14 +171,33 @@ def transfer(
     return found
 
 
-def kernel_of(parameters: F64, q: float | None, model: CoreModel, size: int) -> NDArray[np.float64]:
-    """The PSF on pixels: an odd square whose sum is 1."""
+def kernel_of(
+    parameters: F64,
+    q: float | None,
+    model: CoreModel,
+    size: int,
+    lopsided: Callable[[F64, F64], F64] | None = None,
+) -> NDArray[np.float64]:
+    """The PSF on pixels: an odd square whose sum is 1.
+
+    Parameters
+    ----------
+    parameters, q, model
+        Of the core and the wing.
+    size
+        Pixels along a side.
+    lopsided
+        The phase of the core's transfer function, to first order, from wavenumber and direction.
+    """
     w, lnr0, p = parameters[6:9]
     fine = 2  # samples in a pixel, so that what pixels alias is in the kernel as it is in images
     number = scipy.fft.next_fast_len(fine * max(size, 255) + 32)
     ky, kx = np.meshgrid(scipy.fft.fftfreq(number), scipy.fft.rfftfreq(number), indexing="ij")
     k, theta = fine * np.hypot(kx, ky), np.arctan2(ky, kx)
-    image = scipy.fft.irfft2(core(parameters, k, q, model, theta), s=(number, number))
+    spectrum = core(parameters, k, q, model, theta)
+    if lopsided is not None:
+        spectrum = spectrum * (1.0 + 1j * lopsided(k, theta))
+    image = scipy.fft.irfft2(spectrum, s=(number, number))
     half = size // 2
     at = (fine * np.arange(-half, half + 1)) % number
     found = (1.0 - w) * fine**2 * image[np.ix_(at, at)]

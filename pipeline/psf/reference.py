@@ -67,6 +67,8 @@ class Psf:
         Full width at half maximum of the azimuthal mean, pixels.
     ee50, ee80
         Radii that encircle 50 and 80 % of the light, pixels.
+    ellipse, odd
+        Where its ellipticity, and its coma and trefoil, come from; symmetric where that is not known.
     model
         Name of the model of the core.
     parameters
@@ -93,6 +95,8 @@ class Psf:
     frame: tuple[int, int] = (0, 0)
     reasons: tuple[str, ...] = ()
     simulated: bool = False
+    ellipse: Verdict = Verdict.UNKNOWN
+    odd: Verdict = Verdict.UNKNOWN
     profile: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
     """Radius [px], PSF, encircled energy and its standard deviation, for plots; shape (radii, 4)."""
 
@@ -126,6 +130,8 @@ def cards(psf: Psf) -> fits.Header:
     header["PSFMODEL"] = (psf.model, "model of the core")
     header["PSFCORE"] = (str(psf.core), "core: identified, laboratory or unknown")
     header["PSFWING"] = (str(psf.wing), "wing: identified, laboratory or unknown")
+    header["PSFELLI"] = (str(psf.ellipse), "ellipticity, likewise")
+    header["PSFODD"] = (str(psf.odd), "coma and trefoil, likewise")
     for name, one, what in (
         ("FWHM", psf.fwhm, "full width at half maximum"),
         ("EE50", psf.ee50, "radius of 50 % of the light"),
@@ -224,6 +230,8 @@ def read_psf(path: str | Path) -> Psf:
             frame=(int(header["PSFNY"]), int(header["PSFNX"])),
             reasons=tuple(str(value) for name, value in header.items() if name.startswith("PSFWHY")),
             simulated=bool(header.get("SIMULATD", False)),
+            ellipse=Verdict(header.get("PSFELLI", Verdict.UNKNOWN)),
+            odd=Verdict(header.get("PSFODD", Verdict.UNKNOWN)),
             profile=np.zeros((0, 4))
             if profile is None
             else np.column_stack([profile[name] for name in ("RADIUS", "PSF", "ENCIRCLED", "ERROR")]),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.kernels.limb import Circle
 from pipeline.kernels.sectors import sector_bins
+from pipeline.psf.waves import Waves
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -21,6 +22,8 @@ OUTER: Final = 130.0
 BIN: Final = 0.5
 BINS: Final = int((OUTER - INNER) / BIN)
 SECTORS: Final = 36
+#: Bins near the edge, in which waves round the circle are told.
+NEAR: Final = slice(int((-30.0 - INNER) / BIN), int((30.0 - INNER) / BIN))
 #: Where the trend of a sector is taken off: inside the limb by more than it is blurred.
 _TREND: Final = (-120.0, -14.0)
 _OUTLIER: Final = 4.0
@@ -43,8 +46,8 @@ class Rings:
         bin, and of the rest.
     radius
         Sum of the radii.
-    harmonics
-        Sums of the cosine and sine parts of the first and third order, in bins, shape (4, bins).
+    waves
+        How brightness goes round the circle near its edge.
     """
 
     frames: int
@@ -54,16 +57,16 @@ class Rings:
     white: F64
     smooth: F64
     radius: float
-    harmonics: F64
+    waves: Waves
 
     @classmethod
     def none(cls) -> Rings:
         """Of no frame."""
         zero = np.zeros(BINS)
-        return cls(0, zero, zero, zero, zero, zero, 0.0, np.zeros((4, BINS)))
+        return cls(0, zero, zero, zero, zero, zero, 0.0, Waves.none())
 
     def __add__(self, other: Rings) -> Rings:
-        names = ("frames", "weight", "total", "offset", "white", "smooth", "radius", "harmonics")
+        names = ("frames", "weight", "total", "offset", "white", "smooth", "radius", "waves")
         return Rings(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
@@ -113,16 +116,8 @@ def averaged(sectors: NDArray[Any], numbers: F64, offsets: F64, radius: float, f
         white * weight,
         smooth * weight,
         radius,
-        _harmonics(apart) * weight,
+        Waves.of(sectors[:, NEAR]),
     )
-
-
-def _harmonics(apart: F64) -> F64:
-    """Cosine and sine parts of the first and third order of how sectors differ from their mean."""
-    angles = 2.0 * np.pi * (np.arange(SECTORS) + 0.5) / SECTORS
-    waves = np.stack([np.cos(angles), np.sin(angles), np.cos(3 * angles), np.sin(3 * angles)])
-    found: F64 = 2.0 / SECTORS * waves @ apart
-    return found
 
 
 def _evened(sectors: NDArray[Any], place: F64) -> F64:

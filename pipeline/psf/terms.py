@@ -60,13 +60,16 @@ class Linear:
 
     def rest(self, design: F64, values: F64) -> F64:
         """Residuals, those of the prior last."""
+        return self.solved(design, values)[1]
+
+    def solved(self, design: F64, values: F64) -> tuple[F64, F64]:
+        """The coefficients, and the residuals with those of the prior last."""
         whole = np.vstack([design, self.rows])
         wanted = np.concatenate([values, np.zeros(len(self.rows))])
         normal = whole.T @ whole
         normal[np.diag_indices_from(normal)] *= 1.0 + 1e-11
         found = np.linalg.solve(normal, whole.T @ wanted)
-        rest: F64 = wanted - whole @ found
-        return rest
+        return found, wanted - whole @ found
 
 
 @dataclass(frozen=True)
@@ -177,12 +180,22 @@ class LimbTerm:
         self.seen = Seen(series, radius, self.bins, np.column_stack([disks, rest]))
         self.width = width_of(self.bins)
         self.linear = Linear(np.array([0.0, 2.0, 2.0, 0.5, 0.01, *[2.0 * left] * hats.shape[1], 2e-4]))
+        self.scenes = np.column_stack([disks, rest])
+        self.rings, self.left = rings, left
 
     def residuals(self, transfer: F64, parameters: F64, own: F64, loosened: float) -> F64:
         """Of the mean profile across the limb."""
-        design = np.column_stack([self.seen(transfer, own[0]), np.ones(self.bins.place.size)])
+        return self._solved(transfer, own[0], loosened)[1]
+
+    def scene(self, transfer: F64, shift: float) -> F64:
+        """The transform of the Sun that fits best, before any blur."""
+        found: F64 = self.scenes @ self._solved(transfer, shift, 0.0)[0][:-1]
+        return found
+
+    def _solved(self, transfer: F64, shift: float, loosened: float) -> tuple[F64, F64]:
+        design = np.column_stack([self.seen(transfer, shift), np.ones(self.bins.place.size)])
         sigma = self.bins.sigma + loosened * self.bins.values.max()
-        return self.linear.rest(design / sigma[:, None], self.bins.values / sigma)
+        return self.linear.solved(design / sigma[:, None], self.bins.values / sigma)
 
 
 class EdgeTerm:
@@ -205,15 +218,25 @@ class EdgeTerm:
         self.haze = np.column_stack([np.ones(self.bins.place.size), self.bins.place / 28.0])
         self.width = width_of(self.bins)
         self.linear = Linear(np.array([0.0, *[2.0 * left] * hats.shape[1], 0.05, 0.03]))
+        self.scenes = scenes * np.array([-1.0, *[1.0] * hats.shape[1]])
+        self.rings, self.left = rings, left
 
     def residuals(self, transfer: F64, parameters: F64, own: F64, loosened: float) -> F64:
         """Of the mean profile across the edge."""
-        there = self.seen(transfer, own[0])
+        return self._solved(transfer, own[0], loosened)[1]
+
+    def scene(self, transfer: F64, shift: float) -> F64:
+        """The transform of what lies beyond the edge, before any blur; of the brightness that is everywhere
+        nothing is in it."""
+        found: F64 = self.scenes @ self._solved(transfer, shift, 0.0)[0][:-2]
+        return found
+
+    def _solved(self, transfer: F64, shift: float, loosened: float) -> tuple[F64, F64]:
+        there = self.seen(transfer, shift)
         there[:, 0] = 1.0 - there[:, 0]
         sigma = self.bins.sigma + loosened * self.bins.values.max()
-        return self.linear.rest(
-            np.column_stack([there, self.haze]) / sigma[:, None], self.bins.values / sigma
-        )
+        design = np.column_stack([there, self.haze])
+        return self.linear.solved(design / sigma[:, None], self.bins.values / sigma)
 
 
 def _left(rings: Rings, least: float, most: float) -> float:

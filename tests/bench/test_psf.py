@@ -26,6 +26,7 @@ def test_what_is_identified_is_right(case: Case) -> None:
         assert row["core"] == "identified", row["why"]
         assert abs(row["fwhm"]) < 10.0
         assert abs(row["ee50"]) < 10.0
+        assert "identified" not in (row["ellipse"], row["odd"]) or row["angular"] < 10.0
         assert row["wing"] != "identified" or abs(row["ee80"]) < 10.0
 
 
@@ -46,6 +47,10 @@ def test_a_page_keeps_what_stands_around_its_tables() -> None:
         "sigma": 2.0,
         "true": 3.1,
         "why": "",
+        "angular": 3.0,
+        "symmetric": 5.0,
+        "ellipse": "identified",
+        "odd": "unknown",
     }
     refused = row | {"core": "refused", "wing": "refused", "fwhm": np.nan, "ee50": np.nan, "ee80": np.nan}
     text = page(f"before\n{BEGIN}\nold\n{END}\nafter\n", [row, refused])
@@ -53,4 +58,5 @@ def test_a_page_keeps_what_stands_around_its_tables() -> None:
     assert text.endswith("after\n")
     assert "old" not in text
     assert "| 2 | 1 | 20.0 / 20.0 |" in tables([row, refused])  # of two cases one, and that is wrong
+    assert "| 1 | 0 | 3.0 / 3.0 | 5.0 / 5.0 | 0 |" in tables([row, refused])
     assert "| 1 | 0 % |" in tables([row, refused])

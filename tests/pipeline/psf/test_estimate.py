@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.psf.angles import angular_error
 from bench.psf.scenes import seen, white_light
 from bench.psf.truth import Truth, truth
 from pipeline.errors import BadInput
 from pipeline.kernels.limb import find_limb
-from pipeline.psf.estimate import Design, estimate
+from pipeline.psf.estimate import Design, estimate, found_by
 from pipeline.psf.reference import Psf, Verdict
 from pipeline.psf.statistics import Statistics, of_disk
 
@@ -56,6 +57,32 @@ def test_the_limb_tells_the_width_and_the_wing(found: Psf, injected: Truth) -> N
 
 def test_errors_hold_what_no_number_of_frames_makes_smaller(found: Psf) -> None:
     assert found.fwhm.error >= found.fwhm.floor > 0.02 * found.fwhm.value
+
+
+@pytest.fixture(scope="module")
+def aberrated() -> Truth:
+    return truth("pupil", 4.0, 0.0, seed=612)
+
+
+@pytest.fixture(scope="module")
+def lopsided(aberrated: Truth) -> Psf:
+    made = found_by(told(frames(aberrated, 3, seed=81)), Design(q=aberrated.q, size=101))
+    assert made is not None
+    return made.psf
+
+
+def test_the_limb_tells_which_way_a_psf_is_lopsided(lopsided: Psf, aberrated: Truth) -> None:
+    assert (lopsided.ellipse, lopsided.odd) == (Verdict.IDENTIFIED, Verdict.IDENTIFIED)
+    found = angular_error(lopsided.kernel, aberrated)
+    plain = angular_error(0.5 * (lopsided.kernel + lopsided.kernel[::-1, ::-1]), aberrated)
+    assert found < 0.05
+    assert found < 0.8 * plain
+
+
+def test_a_symmetric_psf_is_not_made_lopsided(found: Psf, injected: Truth) -> None:
+    assert (found.ellipse, found.odd) == (Verdict.IDENTIFIED, Verdict.IDENTIFIED)
+    np.testing.assert_allclose(found.kernel, found.kernel[::-1, ::-1], atol=2e-6)
+    assert angular_error(found.kernel, injected) < 0.05
 
 
 def test_sums_do_not_depend_on_their_order(injected: Truth) -> None:

@@ -34,6 +34,7 @@ def a_psf(tiles: int = 1) -> Psf:
         frame=(100, 200),
         reasons=("the wing is not identified: " + "no frame was occulted " * 4,),
         simulated=True,
+        odd=Verdict.IDENTIFIED,
         profile=np.linspace(0.0, 1.0, 40).reshape(10, 4),
     )
 
@@ -53,6 +54,7 @@ def test_what_is_written_is_read(tiles: int, tmp_path: Path) -> None:
     assert read.frame == psf.frame
     assert read.reasons == (psf.reasons[0].rstrip(),)
     assert read.simulated
+    assert (read.ellipse, read.odd) == (psf.ellipse, psf.odd)
     with fits.open(tmp_path / "psf.fits") as hdus:
         assert hdus[0].data.ndim == (2 if tiles == 1 else 3)
         assert "SIMULATED" in str(hdus[0].header["COMMENT"])
