@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from astropy.io import fits
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import PlainTextResponse
 
 from lake.archive.asking import Asker, OfLake
 from lake.archive.copies import copy_of
-from lake.archive.giving import Part, sent
+from lake.archive.giving import Part, Streamed, sent
 from lake.archive.problems import Gone, problem
 from lake.catalogue.models import Release
 from lake.entries import FileEntry
@@ -64,7 +64,7 @@ def give(request: Request, lake: OfLake, principal: Asker, product: str, name: s
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=_FITS)
     blocks = sent(ref, file, asked, lambda: require_again(lake, principal, release.id, key.name))
-    return StreamingResponse(blocks, status, headers, media_type=_FITS)
+    return Streamed(blocks, status, headers, _FITS)
 
 
 @router.head("/releases/{product}/files/{name}", summary="What a download would be", responses=BYTES)

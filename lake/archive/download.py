@@ -9,18 +9,19 @@ the rest comes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import StreamingResponse
 
 from lake.archive.asking import Asker, OfLake
 from lake.archive.chosen import Choice, Chosen, FileName, Named, Order, chosen, named, only
 from lake.archive.content import opened
-from lake.archive.giving import Part, checked, sent
+from lake.archive.giving import Part, Streamed, checked, sent
 from lake.archive.manifest import Manifest
 from lake.archive.packing import PACKERS, Packer
 from lake.archive.problems import Gone
@@ -60,9 +61,7 @@ class PackedOrder(Order):
 
 
 @router.get("/download", summary="Download all files of many releases", responses=_PACKED)
-def download(
-    request: Request, lake: OfLake, principal: Asker, asked: Annotated[Packed, Query()]
-) -> StreamingResponse:
+def download(request: Request, lake: OfLake, principal: Asker, asked: Annotated[Packed, Query()]) -> Streamed:
     """Of releases that are named, or of all that match; what you may not have is told in the manifest.
 
     Of more than ten thousand ask for a part, with `limit`: the manifest's `next` is the address of the next.
@@ -72,7 +71,7 @@ def download(
 
 
 @router.post("/download", summary="Download many files by their names", responses=_PACKED)
-def download_order(request: Request, lake: OfLake, principal: Asker, asked: PackedOrder) -> StreamingResponse:
+def download_order(request: Request, lake: OfLake, principal: Asker, asked: PackedOrder) -> Streamed:
     """Of up to ten thousand releases all files, or those that are named; what there is not, or what you may
     not have, is told in the manifest."""
     packing = _Packing(lake, principal, PACKERS[asked.form]())
@@ -89,7 +88,7 @@ def download_one(
     file: Annotated[
         tuple[FileName, ...], Query(description="Only these of its files.", max_length=_AT_ONCE)
     ] = (),
-) -> StreamingResponse:
+) -> Streamed:
     """All files of a release, or those that are named."""
     release, _, given = opened(lake, principal, product)
     for name in file:
@@ -100,7 +99,7 @@ def download_one(
     return _answer(request, _Packing(lake, principal, PACKERS[form]()), Choice([wanted]), name, form)
 
 
-def _answer(request: Request, packing: _Packing, releases: Choice, name: str, form: str) -> StreamingResponse:
+def _answer(request: Request, packing: _Packing, releases: Choice, name: str, form: str) -> Streamed:
     def following(after: str) -> str:
         url = request.url.include_query_params(after=after)
         return f"{url.path}?{url.query}"
@@ -111,7 +110,7 @@ def _answer(request: Request, packing: _Packing, releases: Choice, name: str, fo
         "Content-Disposition": f'attachment; filename="{name}.{form}"',
     }
     blocks = packing.stream(releases, following)
-    return StreamingResponse(blocks, headers=headers, media_type=packing.packer.media_type)
+    return Streamed(blocks, HTTPStatus.OK, headers, packing.packer.media_type)
 
 
 class _Packing:
@@ -131,7 +130,7 @@ class _Packing:
         self._manifest = Manifest()
         self._seen: set[str] = set()
 
-    def stream(self, releases: Choice, following: Callable[[str], str]) -> Iterator[bytes]:
+    def stream(self, releases: Choice, following: Callable[[str], str]) -> Generator[bytes, None, None]:
         """Its bytes.
 
         Parameters
@@ -188,8 +187,9 @@ class _Packing:
             self._manifest.refused(file.name, found.name, *_AWAY)
             return
         path = f"{found.folder}/{file.name}"
-        blocks = iter(kept) if kept else sent(ref, file, Part(0, file.size), still)
-        yield from self.packer.member(path, file.size, made, blocks)
+        blocks = (one for one in kept) if kept else sent(ref, file, Part(0, file.size), still)
+        with closing(blocks):
+            yield from self.packer.member(path, file.size, made, blocks)
         self._manifest.given(path, found.name, file)
 
     def _refuse_all(self, wanted: Named, error: BadInput) -> None:

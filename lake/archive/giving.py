@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
+
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from lake.archive.copies import copies, lost
 from lake.entries import FileEntry
@@ -37,11 +40,36 @@ class Part:
     size: int
 
 
+class Streamed(StreamingResponse):
+    """An answer that is made while it is sent; what it holds open is closed at its end, and at once when
+    whoever asked has left: a server keeps what broke off for as long as it likes.
+
+    Parameters
+    ----------
+    given
+        Its bytes.
+    status, headers, media_type
+        As any answer has them.
+    """
+
+    def __init__(
+        self, given: Generator[bytes, None, None], status: int, headers: Mapping[str, str], media_type: str
+    ) -> None:
+        super().__init__(given, status, headers, media_type=media_type)
+        self._given = given
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._given.close()
+
+
 class BrokenOff(OSError):
     """An answer ends before its last byte; whoever reads it was told how many there are, and misses some."""
 
 
-def sent(ref: Ref, file: FileEntry, asked: Part, still: Callable[[], Grant]) -> Iterator[bytes]:
+def sent(ref: Ref, file: FileEntry, asked: Part, still: Callable[[], Grant]) -> Generator[bytes, None, None]:
     """Bytes of a stored file; the last of a whole one only once all are known to be the right ones.
 
     Parameters

@@ -24,7 +24,7 @@ from lake.lake import Lake
 from lake.ledger.owners import this_process
 from lake.ledger.run import Run
 from lake.ledger.units import UnitSpec
-from lake.releases import quarantine, search
+from lake.releases import lineage, quarantine, search
 from lake.releases.finding import Wanted
 from pipeline.recipe import Recipe
 from tests.pipeline.conftest import toy_instrument  # noqa: F401 - a fixture
@@ -78,6 +78,12 @@ def name(day: int, level: str) -> str:
     return f"toy:cam1_202407{day:02d}.l{level}"
 
 
+def made_of(lake: Lake, release: str, file: str) -> list[str]:
+    """Of which files the archive says that one was made."""
+    graph = lineage.file_graph(lake, release, file)
+    return [edge["from"] for edge in graph["edges"] if (edge["to"], edge["role"]) == (graph["root"], "input")]
+
+
 class TestGroups:
     """A polariser's three positions to one image, with a quick look beside it."""
 
@@ -105,6 +111,13 @@ class TestGroups:
         assert fits.getdata(look).shape == (2, 3)
         assert fits.getheader(look)["LEVEL"] == "Q1"
         assert fsck(lake, scopes=["toy"], deep=True)["differences"] == []
+        for level, release in (("1", image), ("Q1", glance)):  # each of its own three, and of no other
+            told = [made_of(lake, name(1, level), file["name"]) for file in release["files"]]
+            assert told == [[f"toy:{path.name}" for path in three] for three in (paths[:3], paths[3:])]
+            graph = lineage.graph(lake, name(1, level))
+            assert {edge["from"] for edge in graph["edges"] if edge["to"] == graph["root"]} == {
+                f"{name(1, '0')}@v0001"
+            }
         again = process(lake, scheduler, planned(lake, 1))
         assert (again.more["run"], {item.outcome for item in again.items}) == (None, {"skipped"})
 
@@ -125,6 +138,12 @@ class TestGroups:
         assert sorted(item.outcome for item in report.items) == ["done", "done", "skipped", "skipped"]
         found = search.search(lake, Wanted(instrument="toy", level="1", pattern="*20240702"))
         assert sorted(one["version"] for one in found) == [1, 2]
+        # What the second run did not make it tells all the same, of the first one's notes.
+        files = search.show(lake, name(2, "1"))["files"]
+        told = [made_of(lake, name(2, "1"), file["name"]) for file in files]
+        assert told == [
+            [f"toy:toy_20240702_{minute}{position}.fits" for position in (1, 2, 3)] for minute in (10, 20)
+        ]
 
     def test_a_group_may_be_taken_as_it_is_and_says_what_it_lacks(
         self, lake: Lake, scheduler: Scheduler, tmp_path: Path

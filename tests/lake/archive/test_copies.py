@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import urllib.error
+import urllib.request
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +22,13 @@ from sqlalchemy import update
 
 from lake.archive import copies, giving
 from lake.archive.application import archive
+from lake.archive.location import SECONDS
+from lake.archive.surroundings import Surroundings
 from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
 from lake.config import Element
 from lake.entries import FileEntry
+from lake.governance import audit
 from lake.lake import Lake
 from lake.names import ProductKey
 from lake.releases.drafts import Provenance, reserve
@@ -32,6 +38,7 @@ from lake.storage.posix import PosixStore
 from lake.storage.previews import preview_key
 from lake.storage.store import Store, key_of
 from tests.lake.archive.conftest import UNTIL
+from tests.objects import Objects
 from tests.stored import remove, write
 
 SCOPE = "elsewhere"
@@ -43,6 +50,7 @@ RELEASE = f"/api/v1/releases/{SCOPE}:far_obs.l1@v0001"
 class Sites:
     """Two storages, the archive over both, and two files that lie on the far one alone."""
 
+    lake: Lake
     near: Store
     far: Store
     client: TestClient
@@ -115,7 +123,22 @@ def sites(
     for name, data in files.items():
         far.put(key_of(SCOPE, name), data)
     with there, TestClient(archive(there), raise_server_exceptions=False) as client:
-        yield Sites(near, far, client, files)
+        yield Sites(there, near, far, client, files)
+
+
+@contextmanager
+def embargoed(lake: Lake, release: int) -> Iterator[None]:
+    """Under embargo for as long as the block lasts."""
+
+    def put(**values: Any) -> None:
+        with transaction(lake.sessions) as session:
+            session.execute(update(Release).where(Release.id == release).values(**values))
+
+    put(embargo_until=UNTIL, embargo_holders=["ar-holder"])
+    try:
+        yield
+    finally:
+        put(embargo_until=None, embargo_holders=[])
 
 
 def test_a_file_of_another_site_comes_whole_in_part_and_in_a_zip(sites: Sites) -> None:
@@ -202,14 +225,41 @@ def test_an_embargo_set_meanwhile_ends_what_is_on_its_way(
     lake: Lake, sites: Sites, published: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(giving, "ASKED_AGAIN", -1.0)
-    given: list[bytes] = []
-    try:
-        with sites.client.stream("GET", sites.url(LARGE)) as answer:
-            blocks = answer.iter_raw()
-            with transaction(lake.sessions) as session:
-                session.execute(update(Release).where(Release.id == published).values(embargo_until=UNTIL))
-            given = list(blocks)
-    finally:
-        with transaction(lake.sessions) as session:
-            session.execute(update(Release).where(Release.id == published).values(embargo_until=None))
+    with sites.client.stream("GET", sites.url(LARGE)) as answer, embargoed(lake, published):
+        given = list(answer.iter_raw())
     assert sum(map(len, given)) < len(sites.files[LARGE])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("far", ["s3"], indirect=True)
+def test_an_address_in_s3_is_signed_for_who_may_have_what_lies_there_whole(
+    lake: Lake, sites: Sites, published: int, objects: Objects, token: dict[str, dict[str, str]]
+) -> None:
+    served = archive(sites.lake, Surroundings(objects={"FAR": objects.home.url("s3")}))
+    url, data = sites.url(LARGE, "/location"), sites.files[LARGE]
+    with TestClient(served, raise_server_exceptions=False) as client:
+        told = client.get(url).json()
+        left = datetime.fromisoformat(told["expires"]) - datetime.now(UTC)
+        assert 0 < left.total_seconds() <= SECONDS
+        assert "X-Amz-Signature" in told["url"]
+        assert fetched(told["url"]) == (200, data)
+        assert fetched(told["url"], Range="bytes=100-199") == (206, data[100:200])
+        assert fetched(told["url"].replace(LARGE, SMALL))[0] == 403
+        assert "X-Amz-Signature" not in sites.client.get(url).text  # where visitors do not reach it
+        with embargoed(lake, published):
+            assert client.get(url).status_code == 403
+            told = client.get(url, headers=token["ar-holder"]).json()
+            assert fetched(told["url"]) == (200, data)
+            (noted,) = audit.entries(lake, what="access.signed", subject=f"{SCOPE}:far_obs.l1@v0001")
+            assert (noted.who, noted.detail["seconds"]) == ("ar-holder", SECONDS)
+        write(sites.far, key_of(SCOPE, LARGE), data[:-2880])
+        assert (client.get(url).status_code, client.get(url).json()["code"]) == (404, "missing-file")
+
+
+def fetched(url: str, **headers: str) -> tuple[int, bytes]:
+    """What is at an address in S3."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:  # noqa: S310
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        return refused.code, b""
