@@ -6,9 +6,9 @@ A notebook and a campaign run this same function, so they cannot differ.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,7 @@ def apply(
     reach: Reach | None = None,
     members: int | None = None,
     places: int | None = None,
+    reader: Reader | None = None,
 ) -> xr.Dataset:
     """The stack behind a recipe.
 
@@ -73,6 +74,9 @@ def apply(
         in the stack; as many as its ``group_by`` says by default.
     places
         How many places they lie along, where that is another number because some are missing or came twice.
+    reader
+        Gets the frames of a stack that has but their ``source``, when it is their turn: no block of them is
+        held beside what is made of it.
 
     Returns
     -------
@@ -94,16 +98,14 @@ def apply(
     import xarray as xr
 
     count = _members(stack, recipe, members)
-    if not stack["image"].chunks:
-        stack = stack.chunk({"time": count})
-    if any(size % count for size in stack["image"].chunks[0]):
-        stack = stack.chunk({"time": max(1, max(stack["image"].chunks[0]) // count) * count})
-    time_chunks, *frame_chunks = stack["image"].chunks
-    if any(len(sizes) != 1 for sizes in frame_chunks):
-        raise Fatal(f"chunks of a stack must hold whole images; these cut them: {frame_chunks}")
-    dims = dims_of(stack)
-    shape = tuple(int(stack.sizes[name]) for name in dims)
-    block = RecipeBlock(recipe, dict(references or {}), shape, dims, reach, count, places)
+    stack = _whole(stack, count)
+    time_chunks = stack.chunksizes["time"]
+    if reader is not None:
+        dims, shape = reader.layout.dims, reader.layout.shape
+    else:
+        dims = dims_of(stack)
+        shape = tuple(int(stack.sizes[name]) for name in dims)
+    block = RecipeBlock(recipe, dict(references or {}), shape, dims, reach, count, places, reader)
     chunks = tuple(size // count for size in time_chunks)
     wanted = template(chunks, block.layout, uncertainty=recipe.uncertainty)
     if block.outputs:
@@ -114,6 +116,20 @@ def apply(
     made = xr.map_blocks(block, stack.drop_vars(list(stack.coords)), template=wanted)
     kept = {"time"} | (carried(block.chain, dims) - set(IMAGE))
     return cast("xr.Dataset", made.assign_coords(_along(stack.isel(time=slice(None, None, count)), kept)))
+
+
+def _whole(stack: xr.Dataset, count: int) -> xr.Dataset:
+    """The stack in chunks of whole groups of so many frames; `Fatal` where chunks cut frames."""
+    if "time" not in stack.chunksizes:
+        stack = stack.chunk({"time": count})
+    sizes = stack.chunksizes["time"]
+    if any(size % count for size in sizes):
+        stack = stack.chunk({"time": max(1, max(sizes) // count) * count})
+    if "image" in stack:
+        _, *frame_chunks = stack["image"].chunks
+        if any(len(sizes) != 1 for sizes in frame_chunks):
+            raise Fatal(f"chunks of a stack must hold whole images; these cut them: {frame_chunks}")
+    return stack
 
 
 def _members(stack: xr.Dataset, recipe: Recipe, members: int | None) -> int:
@@ -168,6 +184,27 @@ def task_name(recipe: Recipe) -> str:
     return "→".join([recipe.name, *(bound.step.name for bound in recipe.bind())]).replace("-", "_")
 
 
+class Reader(Protocol):
+    """Reads the frames of a block of their sources; can be pickled."""
+
+    @property
+    def layout(self) -> Layout:
+        """Of each frame."""
+
+    def __call__(self, block: xr.Dataset) -> xr.Dataset:
+        """A stack of them, in memory."""
+
+
+class _Made(NamedTuple):
+    """What became of a piece of work, and what was told of its first frame before."""
+
+    frame: Frame | None
+    outcome: Outcome
+    header: str
+    source: str
+    references: str
+
+
 class RecipeBlock:
     """The function `xarray.map_blocks` sends to a worker; its name is what the dashboard shows."""
 
@@ -180,10 +217,12 @@ class RecipeBlock:
         reach: Reach | None = None,
         members: int = 1,
         places: int | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self.recipe = recipe
         self.references = references
         self.reach = reach
+        self.reader = reader
         self.given = Layout(dims, shape, instrument(recipe.instrument).flagged(dims))
         self.members = members
         self.layout, self.outputs = layouts_behind(recipe, dims, shape, places or members)
@@ -205,17 +244,15 @@ class RecipeBlock:
         """Carry the recipe out, in a process that runs the code it was made with and in no other."""
         code.require_same(self.code, code.of_recipe(self.recipe), f"recipe {self.recipe.name}", "a worker")
         firsts = range(0, block.sizes["time"], self.members)
-        frames, outcomes = zip(*(self._one(block, first) for first in firsts), strict=True)
-        before = [str(block["header"].values[first]) for first in firsts]
-        told = (block["source"].values[:: self.members], block["references"].values[:: self.members])
-        ends = [outcome.model_dump_json() for outcome in outcomes]
-        main = _assembled(frames, self.layout, before, told, ends, self._uncertainties(frames))
+        made = [self._one(block.isel(time=slice(first, first + self.members))) for first in firsts]
+        frames = [one.frame for one in made]
+        main = _assembled(frames, self.layout, made, self._uncertainties(frames))
         if not self.outputs:
             return main
         parts = {}
         for name, layout in self.outputs.items():
-            made = [None if frame is None else frame.outputs[name] for frame in frames]
-            parts[name] = _assembled(made, layout, before, told, ends)
+            further = [None if frame is None else frame.outputs[name] for frame in frames]
+            parts[name] = _assembled(further, layout, made)
         return joined(main, parts)
 
     def _uncertainties(self, frames: Sequence[Frame | None]) -> NDArray[np.float32] | None:
@@ -224,24 +261,30 @@ class RecipeBlock:
         found = [None if frame is None else frame.uncertainty for frame in frames]
         return planes(found, self.layout.shape, np.float32, np.nan)
 
-    def _one(self, block: xr.Dataset, first: int) -> tuple[Frame | None, Outcome]:
-        indices = range(first, first + self.members)
-        before = [outcome_at(block, index) for index in indices]
-        for index, one in zip(indices, before, strict=True):
+    def _one(self, block: xr.Dataset) -> _Made:
+        """What becomes of one piece of work: a frame, or a group of them."""
+        if self.reader is not None:
+            block = self.reader(block)
+        told = tuple(str(block[name].values[0]) for name in ("header", "source", "references"))
+        before = [outcome_at(block, index) for index in range(self.members)]
+        for index, one in enumerate(before):
             if one.status is not Status.DONE:
-                return None, one if self.members == 1 else of_group(one, str(block["source"].values[index]))
+                source = str(block["source"].values[index])
+                return _Made(None, one if self.members == 1 else of_group(one, source), *told)
         try:
             frames, references = [], []
-            for index, one in zip(indices, before, strict=True):
+            for index, one in enumerate(before):
                 frame = frame_at(block, index, one)
                 frames.append(frame.replace(quality=flags_over(frame.quality, self.given)))
                 references.append({**self.references, **references_at(block, index, self.reach)})
         except Fatal:
             raise
         except Exception as error:  # one bad frame never fails its block
-            return None, Outcome.of_error(error)
+            return _Made(None, Outcome.of_error(error), *told)
+        # What was read goes as soon as a step has made something else of it: a cube is not held twice.
+        del block, frame
         result, outcome = run_chain(
-            frames,
+            _handed_over(frames),
             self.chain,
             references,
             level=self.recipe.to_level,
@@ -252,30 +295,35 @@ class RecipeBlock:
         )
         for name, seconds in (spent for one in before for spent in one.seconds.items()):
             outcome = outcome.took(name, seconds)
-        return result, outcome.model_copy(update={"code": code.digest(self.code)})
+        return _Made(result, outcome.model_copy(update={"code": code.digest(self.code)}), *told)
+
+
+def _handed_over(frames: list[Frame]) -> Iterator[Frame]:
+    """The frames, of which the list then has none."""
+    frames.reverse()
+    while frames:
+        yield frames.pop()
 
 
 def _assembled(
     frames: Sequence[Frame | None],
     layout: Layout,
-    before: Sequence[str],
-    told: tuple[Sequence[str], Sequence[str]],
-    outcomes: Sequence[str],
+    made: Sequence[_Made],
     uncertainty: NDArray[np.float32] | None = None,
 ) -> xr.Dataset:
     """A block of one output; a frame that failed has the header it came with."""
     flags = [None if frame is None else flags_over(frame.quality, layout) for frame in frames]
     headers = [
-        text if frame is None else header_text(frame.header)
-        for text, frame in zip(before, frames, strict=True)
+        one.header if frame is None else header_text(frame.header)
+        for one, frame in zip(made, frames, strict=True)
     ]
     return assemble(
         layout,
         planes([None if frame is None else frame.data for frame in frames], layout.shape, np.float32, np.nan),
         planes(flags, layout.of_quality.shape, np.uint16, 0),
         headers,
-        source=told[0],
-        references=told[1],
-        outcome=outcomes,
+        source=[one.source for one in made],
+        references=[one.references for one in made],
+        outcome=[one.outcome.model_dump_json() for one in made],
         uncertainty=uncertainty,
     )

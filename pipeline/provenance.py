@@ -179,7 +179,7 @@ def finish(frame: Frame, level: str) -> fits.Header:
     header["CREATOR"] = "Heliolake"
     header["VERS_SW"] = (library_version("heliolake"), "version of Heliolake")
     drop(header, set(_RAW_STATISTICS) - own)
-    measured = statistics(frame.data, np.broadcast_to(frame.quality, frame.data.shape), NOT_MEASURED)
+    measured = statistics(frame.data, frame.quality, NOT_MEASURED)
     found = {name: card for name, card in _statistics_cards(measured) if name not in own}
     drop(header, [name for name, (value, _) in found.items() if value is None])
     put(header, ((name, *card) for name, card in found.items() if card[0] is not None))

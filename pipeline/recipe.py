@@ -158,8 +158,13 @@ class Recipe(BaseModel):
                 )
 
     def _require_outputs(self, chain: Sequence[BoundStep]) -> None:
-        made = {name for bound in chain for name in bound.step.outputs}
+        made, off = _further(chain)
         for name, level in self.outputs.items():
+            if name in off:
+                raise Fatal(
+                    f"recipe {self.name}: the output {name} is not made with {off[name]}=false; "
+                    f"leave it out of outputs, or set {off[name]} to true"
+                )
             if name not in made:
                 raise Fatal(
                     f"recipe {self.name}: none of its steps makes the output {shortly(name)}. "
@@ -214,7 +219,8 @@ class Recipe(BaseModel):
         ----------
         settings
             ``"step.parameter"`` → value, ``"step.enabled"`` → bool, or ``"uncertainty"`` → bool. A step
-            that stands more than once is called ``step#1``, ``step#2`` … in its order.
+            that stands more than once is called ``step#1``, ``step#2`` … in its order. An output that is not
+            made any more is not asked for any more.
 
         Raises
         ------
@@ -238,7 +244,9 @@ class Recipe(BaseModel):
                 calls[place] = StepCall.model_validate({**call.model_dump(), **change})
             except ValidationError as error:
                 raise Fatal(f"setting {key}={shortly(value)}: {_explain(error, StepCall)}") from error
-        changed = self.model_copy(update={"steps": tuple(calls), "uncertainty": uncertainty})
+        _, off = _further([self._bind_one(call) for call in calls if call.enabled])
+        kept = {name: level for name, level in self.outputs.items() if name not in off}
+        changed = self.model_copy(update={"steps": tuple(calls), "uncertainty": uncertainty, "outputs": kept})
         changed.bind()
         return changed
 
@@ -312,6 +320,13 @@ def _yes_or_no(key: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise Fatal(f"setting {key}={shortly(value)}: it is either true or false")
     return value
+
+
+def _further(chain: Sequence[BoundStep]) -> tuple[set[str], dict[str, str]]:
+    """Names of further frames that steps make, and of those they would make, with what switches these off."""
+    found = [(name, one, bound) for bound in chain for name, one in bound.step.outputs.items()]
+    made = {name for name, one, bound in found if one.made(bound.params)}
+    return made, {name: f"{bound.step.name}.{one.switch}" for name, one, bound in found if name not in made}
 
 
 def _honouring_demands(chain: Sequence[BoundStep]) -> tuple[BoundStep, ...]:

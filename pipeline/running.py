@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,7 +39,7 @@ _READ_ONLY: Final = re.compile(r"read-?\s?only|readonly", re.IGNORECASE)
 
 
 def run_chain(
-    frame: Frame | Sequence[Frame],
+    frame: Frame | Iterable[Frame],
     chain: Sequence[BoundStep],
     references: Mapping[str, ReferenceFile] | Sequence[Mapping[str, ReferenceFile]],
     *,
@@ -54,7 +54,8 @@ def run_chain(
     Parameters
     ----------
     frame, chain, references
-        What to do with what; of a group, the references of each frame.
+        What to do with what; of a group, the references of each frame. Frames that come one by one, and
+        that nobody else holds, are gone as soon as a step has made others of them.
     level
         The level of the result.
     shape
@@ -78,7 +79,7 @@ def run_chain(
     """
     frames = [frame] if isinstance(frame, Frame) else list(frame)
     given = [references] if isinstance(references, Mapping) else list(references)
-    watch = _Watch()
+    watch, source = _Watch(), frames[0].source
     try:
         made, lacking = _through(frames, chain, given, expects, watch, uncertainty=uncertainty)
         if shape is not None and made.data.shape != shape:
@@ -89,7 +90,7 @@ def run_chain(
         raise
     except Exception as error:  # the outcome carries it; the worker's log has the traceback
         if not isinstance(error, BadInput):
-            log.exception("%s: step %s failed", frames[0].source, watch.step)
+            log.exception("%s: step %s failed", source, watch.step)
         outcome = Outcome.of_error(error, step=watch.step, seconds=watch.seconds)
         return None, of_group(outcome, watch.source) if watch.source else outcome
     return made, Outcome(caveats=made.caveats, seconds=watch.seconds)
@@ -118,7 +119,7 @@ def of_group(outcome: Outcome, source: str) -> Outcome:
 
 
 def _through(
-    frames: Sequence[Frame],
+    frames: list[Frame],
     chain: Sequence[BoundStep],
     references: Sequence[Mapping[str, ReferenceFile]],
     expects: Sequence[Expectation],
@@ -126,25 +127,42 @@ def _through(
     *,
     uncertainty: bool,
 ) -> tuple[Frame, tuple[Expectation, ...]]:
-    """What the steps make of one frame or a group, and what of a complete treatment was not done."""
+    """What the steps make of one frame or a group, and what of a complete treatment was not done.
+
+    The list is emptied: what a step was given is not held while the next one is at work.
+    """
     lacking = {entry.step: entry for frame in frames for entry in left_out(expects, chain, frame.header)}
-    frames = [frame.replace(header=provenance.begin(frame.header)) for frame in frames]
-    if not uncertainty:
-        frames = [frame.without_uncertainty() for frame in frames]
+    frames[:] = [_begun(frame, uncertainty=uncertainty) for frame in frames]
     for bound in chain:
         if bound.step.gathers:
             with watch.at(bound.step.name):
-                frames = [run_gather(frames, bound, references)]
+                frames[:] = [run_gather(frames, bound, references)]
             references = [{**_all(references), **references[0]}]
-            continue
-        made = []
-        for frame, given in zip(frames, references, strict=True):
-            with watch.at(bound.step.name, frame.source if len(frames) > 1 else ""):
-                made.append(run_step(frame, bound, given))
-        frames = made
+        else:
+            frames[:] = _each(frames, bound, references, watch)
     if len(frames) != 1:
         raise Fatal(f"{len(frames)} frames came out of the recipe where one was to: no step gathers them")
-    return frames[0], tuple(lacking.values())
+    return frames.pop(), tuple(lacking.values())
+
+
+def _begun(frame: Frame, *, uncertainty: bool) -> Frame:
+    """The frame as its first step gets it."""
+    begun = frame.replace(header=provenance.begin(frame.header))
+    return begun if uncertainty else begun.without_uncertainty()
+
+
+def _each(
+    frames: Sequence[Frame],
+    bound: BoundStep,
+    references: Sequence[Mapping[str, ReferenceFile]],
+    watch: _Watch,
+) -> list[Frame]:
+    """Every frame behind one step."""
+    made = []
+    for frame, given in zip(frames, references, strict=True):
+        with watch.at(bound.step.name, frame.source if len(frames) > 1 else ""):
+            made.append(run_step(frame, bound, given))
+    return made
 
 
 def _ended(frame: Frame, lacking: Sequence[Expectation], level: str, *, uncertainty: bool) -> Frame:

@@ -171,20 +171,46 @@ def flags_over(plane: NDArray[np.uint16], layout: Layout) -> NDArray[np.uint16]:
     return np.broadcast_to(plane, shape) if plane.ndim < len(shape) else plane
 
 
+class Planes:
+    """The arrays of a block, put behind one another as they come.
+
+    A block of one image, as large images are, is that image itself and no copy.
+
+    Parameters
+    ----------
+    count, shape, dtype
+        How many there will be, and of which form.
+    absent
+        What one that is missing is filled with.
+    """
+
+    def __init__(self, count: int, shape: tuple[int, ...], dtype: type, absent: float) -> None:
+        self._count, self._shape, self._dtype, self._absent = count, shape, dtype, absent
+        self._taken = 0
+        self.values: NDArray[Any] = np.zeros((0, *shape), dtype)
+
+    def add(self, image: NDArray[Any] | None) -> None:
+        """Put the next one in its place."""
+        if self._count == 1 and image is not None:
+            self.values = image[np.newaxis]
+            return
+        if not self._taken:
+            self.values = np.zeros((self._count, *self._shape), self._dtype)
+        if image is None:
+            self.values[self._taken] = self._absent
+        elif self._absent or image.any():  # zeros that nobody writes take no memory
+            self.values[self._taken] = image
+        self._taken += 1
+
+
 def planes(
     images: Sequence[NDArray[Any] | None], shape: tuple[int, ...], dtype: type, absent: float
 ) -> NDArray[Any]:
-    """The arrays of a block behind one another; one that is missing is filled with `absent`.
-
-    A block of one image, as large images are, is that image itself and no copy.
-    """
-    if len(images) == 1 and images[0] is not None:
-        return images[0][np.newaxis]
-    result: NDArray[Any] = np.full((len(images), *shape), absent, dtype=dtype)
-    for plane, image in zip(result, images, strict=True):
-        if image is not None:
-            plane[...] = image
-    return result
+    """The arrays of a block behind one another; see `Planes`."""
+    made = Planes(len(images), shape, dtype, absent)
+    for image in images:
+        made.add(image)
+    return made.values
 
 
 @lru_cache(maxsize=64)

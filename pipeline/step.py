@@ -152,10 +152,17 @@ class Output(NamedTuple):
         ``(params, shape) -> shape``: its shape from that of what the step is given.
     dims
         Its dims; an image by default.
+    switch
+        The parameter of the step that has to be true for it to be made; none by default.
     """
 
     shape: Callable[[Any, Any], Shape]
     dims: Dims = IMAGE
+    switch: str = ""
+
+    def made(self, params: Any) -> bool:
+        """Whether the step makes it with these parameters."""
+        return not self.switch or bool(getattr(params, self.switch))
 
 
 #: What the files of a group lie along where a gather step is asked for its output's shape and dims.

@@ -11,14 +11,14 @@ from typing import Final
 
 import numpy as np
 
-from bench.inversion import campaign, learnt, pixels, real
+from bench.inversion import campaign, learnt, memory, pixels, real
 from bench.setting import Setting, run_like_a_worker
 
 _DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
 _PAGE: Final = _DOCS / "milne_eddington.md"
 _PICTURE: Final = _DOCS / "milne_eddington.jpg"
 #: Parts of the page, each between marks of its own.
-_PARTS: Final = ("atmosphere", "helium", "network")
+_PARTS: Final = ("atmosphere", "helium", "network", "memory")
 _END: Final = "<!-- end of what was measured -->"
 #: Where the spectral PSF of Hinode SP lies; it has no licence and is not part of the project.
 _PSF: Final = "HELIOLAKE_HINODE_PSF"
@@ -42,6 +42,8 @@ def main() -> None:
             lines = [*_table(cases, count), "", *_real_helium(data)]
         elif part == "network":
             lines = list(learnt.table(2000 if options.quick else 40_000, count))
+        elif part == "memory":
+            lines = list(memory.table(5e7 if options.quick else 1e9))
         else:
             cases = pixels.CASES[:2] if options.quick else pixels.CASES
             lines = [*_table(cases, count), "", *_real(data, draw=not options.quick)]

@@ -14,7 +14,8 @@ from bench.frames import Level1, level1
 from bench.measure import Row, Skipped, duration, race
 from bench.setting import Setting, has
 from lake.checksums import checksums
-from lake.fits.io import build_product, read_image
+from lake.fits.io import read_image
+from lake.fits.product import build_product
 from lake.storage.posix import PosixStore
 from lake.storage.store import key_of
 

@@ -1,8 +1,8 @@
 """Execution on Dask: jobs in, manifests out, block by block through a bounded window.
 
-Each block is one small graph of read → recipe → write through
-`xarray.map_blocks`. Only so many blocks are in flight that every worker has
-the next one at hand: a campaign of a year never lies in memory as one graph.
+Each block is one small graph through `xarray.map_blocks`: piece of work by
+piece read and carried through the recipe, then written. Only so many blocks are
+in flight that every worker has the next one at hand: a campaign of a year never lies in memory as one graph.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from distributed import Client, Future, KilledWorker, wait
 from distributed.client import ClosedClientError
@@ -24,18 +24,21 @@ from distributed.client import ClosedClientError
 from cluster.connect import submit_whole
 from cluster.run.orders import EVERY, Asked, Order, go
 from cluster.run.sharing import PRIORITY, Sharing
-from cluster.run.stacks import FrameSource, Manifest, Target, open_stack, written
+from cluster.run.stacks import FrameSource, Manifest, Reader, Target, sources_stack, written
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Retriable as LakeRetriable
 from lake.storage.opening import reached
 from pipeline import apply
 from pipeline.apply import layouts_behind, memory_factor, task_name
 from pipeline.carrying import begins
-from pipeline.dims import IMAGE, Dims, Shape
+from pipeline.dims import IMAGE, Dims, Layout, Shape
 from pipeline.errors import Fatal, Retriable
 from pipeline.outcome import Outcome, Status
 from pipeline.recipe import Recipe
 from pipeline.registry import instrument
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +46,9 @@ log = logging.getLogger(__name__)
 BLOCK_BYTES: Final = 96 * 2**20
 #: Blocks per worker that are submitted and not finished: one is being written, one computed, one at hand.
 WINDOW: Final = 3
-#: Bytes that a pixel of a block takes, image and flags and then with the uncertainty, while the block goes
-#: through the recipe: before, behind, and once more when all are put together.
-_HELD: Final = (18, 30)
+#: Bytes that a pixel takes behind the recipe, image and flags and then with the uncertainty; twice that where
+#: several pieces of work are put together. What goes through the recipe is read when it is its turn.
+_HELD: Final = (6, 10)
 #: The same of a block that is written beside the next one, and of the product that is made of its frames.
 _ON_ITS_WAY: Final = (6, 10)
 #: Seconds to wait for a first worker, and for another when the last one is gone (a busy machine is slow).
@@ -101,6 +104,25 @@ class TooLarge(Fatal):
     """No worker has memory enough for a frame."""
 
 
+def lazily(block: Sequence[Job], recipe: Recipe, *, beside: bool = False) -> xr.DataArray:
+    """The manifests of jobs of one kind, when computed: read, through the recipe, written.
+
+    Parameters
+    ----------
+    block, recipe
+        What to do with what.
+    beside
+        Whether it is written while the worker computes the next block already; only in a task of Dask's.
+    """
+    kind, chain = block[0].kind, recipe.bind()
+    flagged = instrument(recipe.instrument).flagged(kind.dims)
+    reader = Reader(Layout(kind.dims, kind.shape, flagged), recipe.uncertainty and not begins(chain))
+    sources = [source for job in block for source in job.sources]
+    stack = sources_stack(sources, len(sources))
+    made = apply(stack, recipe, reach=reached, members=kind.members, places=kind.places, reader=reader)
+    return written(made, [job.targets for job in block], task_name(recipe), beside=beside)
+
+
 class Execution(Protocol):
     """Anything that carries out jobs and gives a manifest for each, in any order."""
 
@@ -134,7 +156,6 @@ class DaskExecution:
         self.name = task_name(recipe)
         chain = recipe.bind()
         self.factor = memory_factor(chain, uncertainty=recipe.uncertainty)
-        self.reads_uncertainty = recipe.uncertainty and not begins(chain)
         self._there = time.monotonic()
         self._require_worker(PATIENCE)
         workers = client.scheduler_info(n_workers=-1)["workers"]
@@ -264,8 +285,9 @@ class DaskExecution:
         count = max(1, BLOCK_BYTES // (4 * pixels))
 
         def need(count: int) -> float:
-            # Beside the block there is the one frame being worked on.
-            return pixels * (_HELD[self.recipe.uncertainty] * count + 4 * self.factor)
+            # Beside what is made there is the one frame being worked on.
+            made = _HELD[self.recipe.uncertainty] * (1 if count == 1 else 2 * count)
+            return float(pixels * (made + 4 * self.factor))
 
         while self.memory and count > 1 and need(count) > 0.6 * self.memory:
             count //= 2
@@ -283,18 +305,7 @@ class DaskExecution:
         return self.fits.setdefault(kind, fit)
 
     def _submit(self, block: Sequence[Job]) -> Future:
-        stack = open_stack(
-            [source for job in block for source in job.sources],
-            block[0].shape,
-            dims=block[0].dims,
-            flagged=instrument(self.recipe.instrument).flagged(block[0].dims),
-            frames_per_block=sum(len(job.sources) for job in block),
-            uncertainty=self.reads_uncertainty,
-        )
-        kind = block[0].kind
-        made = apply(stack, self.recipe, reach=reached, members=kind.members, places=kind.places)
-        beside = self._fit(kind).beside
-        manifests = written(made, [job.targets for job in block], self.name, beside=beside)
+        manifests = lazily(block, self.recipe, beside=self._fit(block[0].kind).beside)
         # The dashboard shows the block under the recipe's name and steps.
         try:
             future = submit_whole(self.client, manifests.data, self.name, PRIORITY)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -26,19 +25,19 @@ from pydantic import BaseModel, ConfigDict
 
 from cluster.pictures.beside import Shown, try_keeping
 from cluster.run.beside import beside_the_next
+from cluster.run.putting import put, put_trial
 from cluster.run.worker import peak_memory, this_worker
-from lake.checksums import Checksums, checksums
+from lake.checksums import Checksums
 from lake.errors import BadInput as LakeBadInput
 from lake.errors import Fatal as LakeFatal
 from lake.errors import Reason
 from lake.errors import Retriable as LakeRetriable
 from lake.fits.check import UNCERTAINTY_EXTNAME
 from lake.fits.facts import facts_of
-from lake.fits.io import ImageRead, Uncertainty, build_product, find_hdu, read_header, read_image
-from lake.fits.stored import stored_header
-from lake.storage.opening import local_copy, open_store
+from lake.fits.io import ImageRead, find_hdu, read_header, read_image
+from lake.fits.product import Product, Uncertainty, product_of
+from lake.storage.opening import local_copy
 from lake.storage.store import Ref, key_of
-from lake.storage.verify import sums_of
 from pipeline import provenance, solarnet
 from pipeline.coordinates import reordered
 from pipeline.dims import IMAGE, Dims, Layout, Shape
@@ -48,6 +47,7 @@ from pipeline.outcome import Outcome, Status
 from pipeline.quality import Quality, legend
 from pipeline.registry import instrument
 from pipeline.stack import (
+    Planes,
     as_objects,
     assemble,
     flags_over,
@@ -55,7 +55,6 @@ from pipeline.stack import (
     header_text,
     outcome_at,
     part,
-    planes,
     references_text,
     template,
 )
@@ -187,13 +186,18 @@ def open_stack(
     xarray.Dataset
         As `pipeline.stack` describes it; nothing is read before it is asked for.
     """
-    texts = as_objects([source.model_dump_json() for source in sources])
-    wanted = xr.Dataset({"source": ("time", texts)}).chunk({"time": frames_per_block})
+    wanted = sources_stack(sources, frames_per_block)
     chunks = wanted["source"].chunks[0]
     layout = Layout(dims, shape, flagged)
     kwargs: Mapping[str, Any] = {"layout": layout, "uncertainty": uncertainty}
     like = template(chunks, layout, uncertainty=uncertainty)
     return cast("xr.Dataset", xr.map_blocks(read, wanted, kwargs=kwargs, template=like))
+
+
+def sources_stack(sources: Sequence[FrameSource], frames_per_block: int) -> xr.Dataset:
+    """A stack of what is known of frames that are to be read: all that travels to a worker."""
+    texts = as_objects([source.model_dump_json() for source in sources])
+    return xr.Dataset({"source": ("time", texts)}).chunk({"time": frames_per_block})
 
 
 class _Read(NamedTuple):
@@ -210,18 +214,50 @@ def read(block: xr.Dataset, layout: Layout, *, uncertainty: bool = False) -> xr.
     """Read the frames of one block (in a worker)."""
     layout = Layout(*layout)  # a graph may have made a plain tuple of it
     sources = [FrameSource.model_validate_json(str(text)) for text in block["source"].values]
-    frames = [_read_or_why_not(source, layout, uncertainty=uncertainty) for source in sources]
-    sigmas = [frame.uncertainty for frame in frames]
+    count = len(sources)
+    images, flags = (
+        Planes(count, layout.shape, np.float32, np.nan),
+        Planes(count, layout.of_quality.shape, np.uint16, 0),
+    )
+    sigmas = Planes(count, layout.shape, np.float32, np.nan) if uncertainty else None
+    headers, outcomes = [], []
+    for source in sources:  # each is in its place before the next one is looked at
+        found = _read_or_why_not(source, layout, uncertainty=uncertainty)
+        images.add(found.image)
+        flags.add(found.quality)
+        if sigmas is not None:
+            sigmas.add(found.uncertainty)
+        headers.append(found.header)
+        outcomes.append(found.outcome.model_dump_json())
     return assemble(
         layout,
-        planes([frame.image for frame in frames], layout.shape, np.float32, np.nan),
-        planes([frame.quality for frame in frames], layout.of_quality.shape, np.uint16, 0),
-        [frame.header for frame in frames],
+        images.values,
+        flags.values,
+        headers,
         [source.source for source in sources],
         [references_text(source.references) for source in sources],
-        [frame.outcome.model_dump_json() for frame in frames],
-        planes(sigmas, layout.shape, np.float32, np.nan) if uncertainty else None,
+        outcomes,
+        None if sigmas is None else sigmas.values,
     )
+
+
+class Reader(NamedTuple):
+    """How a worker gets the frames of a piece of work when it comes to it, of a block of their sources.
+
+    Attributes
+    ----------
+    layout
+        Of each frame.
+    uncertainty
+        Read the uncertainties of our own products too.
+    """
+
+    layout: Layout
+    uncertainty: bool = False
+
+    def __call__(self, block: xr.Dataset) -> xr.Dataset:
+        """Read them."""
+        return read(block, self.layout, uncertainty=self.uncertainty)
 
 
 def _read_or_why_not(source: FrameSource, layout: Layout, *, uncertainty: bool) -> _Read:
@@ -373,7 +409,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
         _stamp(header, target)
         solarnet.settle(header, frame.data.shape)
         plane = frame.uncertainty
-        product = build_product(
+        product = product_of(
             frame.data,
             frame.quality,
             header,
@@ -387,7 +423,7 @@ def _write_one(block: xr.Dataset, index: int, target: Target) -> Manifest:
                 else Uncertainty(plane, provenance.uncertainty_header(header, dims=frame.dims))
             ),
         )
-        sums = _put(target, product) if target.folder is None else _put_trial(target.folder, target, product)
+        sums = _put(target, product)
     except LakeFatal:
         raise
     except Exception as error:  # one frame that cannot be written never fails its block
@@ -421,47 +457,12 @@ def _picture(
     return time.perf_counter() - begin
 
 
-def _put(target: Target, product: memoryview) -> Checksums:
-    """Publish the bytes; those of an attempt before this one are taken as they are.
-
-    A unit that was written and not yet entered as done when its process died is
-    done again. Where the software changed meanwhile the header differs, and the
-    file that is there stays: a name stands for the same bytes for ever.
-    """
-    store, key = open_store(target.store), key_of(target.scope, target.name)
-    if target.lost is not None:
-        sums = checksums(product)
-        if sums == target.lost:
-            store.put_back(key, sums, lambda: [product])
-        return sums
-    try:
-        return store.put(key, product).checksums
-    except LakeBadInput as error:
-        if error.code is not Reason.NAME_CONFLICT:
-            raise
-        if stored_header(Ref(store.url, key)).get("UNIT_ID") != target.unit:
-            raise
-        return sums_of(store, key)
-
-
-def _put_trial(folder: Path, target: Target, product: memoryview) -> Checksums:
-    """Write the product of a trial whole or not at all; only that of an earlier trial is ever replaced."""
-    path = folder / target.name
-    if path.exists() and read_header(str(path), 0).get("TRIAL") is not True:
-        raise BadInput(
-            "a file of this name that is no trial product is in the way",
-            file=target.name,
-            keyword="TRIAL",
-            found="absent",
-            advice="move it away, or name another folder",
-        )
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(product)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return checksums(product)
+def _put(target: Target, product: Product) -> Checksums:
+    """Write a product where it goes."""
+    if target.folder is not None:
+        return put_trial(target.folder / target.name, product)
+    key = key_of(target.scope, target.name)
+    return put(target.store, key, product, unit=target.unit, lost=target.lost)
 
 
 def _stamp(header: Any, target: Target) -> None:

@@ -74,7 +74,8 @@ def noise_of(cube: NDArray[Any], runs: NDArray[np.bool_], continuum: float) -> f
     if not inside.any():
         inside = np.ones_like(inside)
     profiles = sample[1:]
-    curved = (profiles[:, :-2] - 2.0 * profiles[:, 1:-1] + profiles[:, 2:])[:, inside]
+    middle = np.flatnonzero(inside) + 1
+    curved = profiles[:, middle - 1] - 2.0 * profiles[:, middle] + profiles[:, middle + 1]
     held = curved[np.isfinite(curved)]
     return float(_ROBUST * np.median(np.abs(held)) / _SECOND / continuum) if held.size else float("nan")
 

@@ -7,7 +7,7 @@ moments take anyway.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from pipeline.read_only import read_only
 
 PERCENTILES: Final = (1, 10, 25, 50, 75, 90, 95, 98, 99)
 _BINS: Final = 1 << 16
+#: Values that are put beside one another without those that do not count: a cube is not held twice.
+_AT_ONCE: Final = 1 << 25
 #: Values looked at again and again while they are in the cache next to the processor.
 _CHUNK: Final = 4096
 #: Sums that run side by side.
@@ -62,7 +64,7 @@ def statistics(
     values
         Of any shape; taken as float32.
     flags
-        Of the same shape; none are set by default.
+        Of the same shape, or of that of the last axes; none are set by default.
     refused
         The bits of flags whose values do not count.
     ranks
@@ -79,29 +81,67 @@ def statistics(
     marks = (
         np.zeros(flat.size, np.uint16) if flags is None else np.ascontiguousarray(flags, np.uint16).ravel()
     )
-    kept = np.empty(flat.size, np.float32)
-    kept = read_only(kept[: _select(flat, read_only(marks), np.uint16(refused), kept)])
-    if kept.size == 0:
+    pieces = _Pieces(flat, read_only(marks), np.uint16(refused))
+    count, total, coarse = 0, 0.0, np.zeros(_BINS, np.int64)
+    ends = []
+    for kept in pieces:
+        plain, extremes, counts = _survey(kept)
+        count, total, coarse = count + kept.size, total + plain, coarse + counts
+        ends.append(extremes)
+    if count == 0:
         nan = float("nan")
         return Statistics(nan, nan, nan, nan, nan, nan, nan, dict.fromkeys(PERCENTILES, nan), 0)
-    total, extremes, coarse = _survey(kept)
+    extremes = np.array([min(low for low, _ in ends), max(high for _, high in ends)], np.uint32)
     low, high = (float(value) for value in _from_sortable(extremes))
-    mean = total / kept.size
-    of_percentiles = [max(0, -(-p * kept.size // 100) - 1) for p in PERCENTILES]
+    mean = total / count
+    of_percentiles = [max(0, -(-p * count // 100) - 1) for p in PERCENTILES]
     every, places = np.unique(np.array([*of_percentiles, *ranks], dtype=np.int64), return_inverse=True)
     upper, before = _located(coarse, every)
     buckets, slots = np.unique(upper, return_inverse=True)
     slot_of = np.full(_BINS, -1, dtype=np.int8)
     slot_of[buckets] = np.arange(buckets.size)
-    powers, fine = _closely(kept, mean, slot_of, buckets.size)
-    m2, m3, m4, mad = powers / kept.size
+    powers, fine = np.zeros(4), np.zeros((buckets.size, _BINS), np.int64)
+    for kept in pieces:
+        sums, lower = _closely(kept, mean, slot_of, buckets.size)
+        powers += sums
+        fine += lower
+    m2, m3, m4, mad = powers / count
     rms = float(np.sqrt(m2))
     skewness = float(m3) / rms**3 if rms > 0 else float("nan")
     kurtosis = float(m4 / m2**2) - 3.0 if m2 > 0 else float("nan")
     found = _from_sortable(_patterns(upper, every - before, slots, fine))[places].tolist()
     percentiles = dict(zip(PERCENTILES, found, strict=False))
     further = tuple(found[len(PERCENTILES) :])
-    return Statistics(low, high, mean, rms, skewness, kurtosis, float(mad), percentiles, kept.size, further)
+    return Statistics(low, high, mean, rms, skewness, kurtosis, float(mad), percentiles, count, further)
+
+
+class _Pieces:
+    """The values that count, some at a time, as often as they are asked for."""
+
+    def __init__(self, flat: NDArray[np.float32], marks: NDArray[np.uint16], refused: np.uint16) -> None:
+        self._flat, self._refused = flat, refused
+        # Flags of one plane hold for those before it too: of small ones, several planes are a piece.
+        planes = min(flat.size, _AT_ONCE) // max(marks.size, 1)
+        self._marks = read_only(np.tile(marks, planes)) if planes > 1 else marks
+        self._only: NDArray[np.float32] | None = None
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        whole = self._marks.size
+        if self._flat.size <= min(whole, _AT_ONCE):
+            if self._only is None:
+                self._only = self._kept(0, 0)
+            yield self._only
+            return
+        for start in range(0, self._flat.size, whole):
+            for first in range(0, min(whole, self._flat.size - start), _AT_ONCE):
+                yield self._kept(start, first)
+
+    def _kept(self, start: int, first: int) -> NDArray[np.float32]:
+        """Those from the first of some flags on, which stand for the values from `start` on."""
+        marks = self._marks[first : first + _AT_ONCE]
+        values = self._flat[start + first : start + first + marks.size]
+        kept = np.empty(values.size, np.float32)
+        return read_only(kept[: _select(values, marks[: values.size], self._refused, kept)])
 
 
 @njit(cache=True, nogil=True)
@@ -130,7 +170,7 @@ def _located(
 
 
 def _patterns(
-    upper: NDArray[np.int64], ranks: NDArray[np.int64], slots: NDArray[np.intp], fine: NDArray[np.uint32]
+    upper: NDArray[np.int64], ranks: NDArray[np.int64], slots: NDArray[np.intp], fine: NDArray[np.int64]
 ) -> NDArray[np.uint32]:
     """Whole patterns of upper halves and ranks within them, from how often each lower half was seen."""
     lower = np.empty_like(ranks)

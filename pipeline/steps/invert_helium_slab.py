@@ -15,18 +15,14 @@ from pipeline.frame import Frame
 from pipeline.inversion import cubes, helium
 from pipeline.inversion.model import Parameter
 from pipeline.inversion.slab import PARAMETERS, Slab
-from pipeline.step import Output, References, step
+from pipeline.step import References, step
 from pipeline.steps.inverting import (
-    CUBE,
-    MAPS,
-    SPECTRAL_PSF,
+    ANNOUNCED,
     InversionParams,
-    Shape,
     Spectrum,
     Told,
     inverted,
 )
-from pipeline.uncertainty import approximate
 
 F64 = NDArray[np.float64]
 
@@ -67,26 +63,11 @@ class SlabParams(InversionParams):
         return PARAMETERS
 
 
-def _maps(params: SlabParams, shape: Shape) -> Shape:
-    return (len(PARAMETERS) + 1, *shape[2:])
-
-
 @step(
     "invert_helium_slab",
     version=1,
     prstep="ATMOSPHERIC-INVERSION",
-    gives="",
-    needs=(SPECTRAL_PSF,),
-    memory_factor=2.6,
-    libraries=("numpy", "numba"),
-    dims=CUBE,
-    output_shape=_maps,
-    output_dims=lambda params, dims: MAPS,
-    uncertainty=approximate("curvature of chi-squared at the minimum, noise of Q, U, V alike everywhere"),
-    outputs={
-        "errors": Output(_maps, MAPS),
-        "profiles": Output(lambda params, shape: shape, CUBE),
-    },
+    **ANNOUNCED,
 )
 def invert_helium_slab(frame: Frame, params: SlabParams, references: References) -> Frame:
     """Field, velocity, width and optical depth of the chromosphere in He I 10830; errors beside it.

@@ -13,18 +13,14 @@ from pipeline.inversion import cubes
 from pipeline.inversion.atmosphere import PARAMETERS, Atmosphere
 from pipeline.inversion.lines import line
 from pipeline.inversion.model import Parameter, Ranges
-from pipeline.step import Output, References, step
+from pipeline.step import References, step
 from pipeline.steps.inverting import (
-    CUBE,
-    MAPS,
-    SPECTRAL_PSF,
+    ANNOUNCED,
     InversionParams,
-    Shape,
     Spectrum,
     Told,
     inverted,
 )
-from pipeline.uncertainty import approximate
 
 
 class MilneEddingtonParams(InversionParams):
@@ -60,26 +56,11 @@ class MilneEddingtonParams(InversionParams):
         return value
 
 
-def _maps(params: MilneEddingtonParams, shape: Shape) -> Shape:
-    return (len(cubes.PLANES), *shape[2:])
-
-
 @step(
     "invert_milne_eddington",
     version=2,
     prstep="ATMOSPHERIC-INVERSION",
-    gives="",
-    needs=(SPECTRAL_PSF,),
-    memory_factor=2.6,
-    libraries=("numpy", "numba"),
-    dims=CUBE,
-    output_shape=_maps,
-    output_dims=lambda params, dims: MAPS,
-    uncertainty=approximate("curvature of chi-squared at the minimum, noise of Q, U, V alike everywhere"),
-    outputs={
-        "errors": Output(_maps, MAPS),
-        "profiles": Output(lambda params, shape: shape, CUBE),
-    },
+    **ANNOUNCED,
 )
 def invert_milne_eddington(frame: Frame, params: MilneEddingtonParams, references: References) -> Frame:
     """Field, velocity and thermodynamics of every pixel by a Milne-Eddington inversion; errors beside it.

@@ -19,7 +19,8 @@ from pipeline.inversion import cubes
 from pipeline.inversion.inversion import Inversion
 from pipeline.inversion.model import Model, Parameter, Ranges
 from pipeline.quality import Quality
-from pipeline.step import Params, ReferenceNeed, References
+from pipeline.step import Output, Params, ReferenceNeed, References, StepOptions
+from pipeline.uncertainty import approximate
 from pipeline.world import world
 
 F64 = NDArray[np.float64]
@@ -128,6 +129,28 @@ class InversionParams(Params):
         if "azimuth" in self.bounds:
             raise ValueError("azimuths go round and have no bounds; fixed holds them")
         return self
+
+
+def _planes(params: InversionParams, shape: Shape) -> Shape:
+    """A map of each parameter, and of chi-squared."""
+    return (len(params.model_parameters) + 1, *shape[2:])
+
+
+#: What every inversion says of itself where it is registered.
+ANNOUNCED: Final = StepOptions(
+    gives="",
+    needs=(SPECTRAL_PSF,),
+    memory_factor=2.6,
+    libraries=("numpy", "numba"),
+    dims=CUBE,
+    output_shape=_planes,
+    output_dims=lambda params, dims: MAPS,
+    uncertainty=approximate("curvature of chi-squared at the minimum, noise of Q, U, V alike everywhere"),
+    outputs={
+        "errors": Output(_planes, MAPS),
+        "profiles": Output(lambda params, shape: shape, CUBE, switch="profiles"),
+    },
+)
 
 
 class Spectrum(NamedTuple):

@@ -21,7 +21,7 @@ from distributed import Client, LocalCluster
 from cluster.run import execute
 from cluster.run.execute import DaskExecution, Job
 from cluster.run.stacks import FrameSource, Loader, Manifest, Target, open_stack
-from lake.fits.io import build_product
+from lake.fits.product import build_product
 from lake.storage.opening import open_store
 from lake.storage.store import Ref, key_of
 from pipeline import Recipe
@@ -231,7 +231,7 @@ def test_a_block_is_written_beside_the_next_where_there_is_room_and_its_bytes_ar
     shape = (60, 90)
     roomy = DaskExecution(client, Recipe.parse(RECIPE), worker_memory=1 << 30)
     need = DaskExecution(
-        client, Recipe.parse(RECIPE), worker_memory=int(60 * 90 * (18 + 4 * roomy.factor) / 0.6)
+        client, Recipe.parse(RECIPE), worker_memory=int(60 * 90 * (6 + 4 * roomy.factor) / 0.6)
     )
     kind = job(tmp_path, "kind", shape).kind
     assert (roomy._fit(kind).beside, need._fit(kind).beside) == (True, False)

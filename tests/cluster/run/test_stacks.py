@@ -17,7 +17,7 @@ from astropy.wcs import WCS
 from cluster.run.sources import coordinates_of
 from cluster.run.stacks import FrameSource, Loader, open_stack, read
 from lake.fits.check import read_checked
-from lake.fits.io import Uncertainty, build_product
+from lake.fits.product import Uncertainty, build_product
 from lake.storage.store import Ref
 from pipeline.dims import Layout
 from pipeline.outcome import Outcome

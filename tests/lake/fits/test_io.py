@@ -18,7 +18,8 @@ from hypothesis.extra import numpy as hnp
 
 from lake.errors import BadInput, Reason, Retriable
 from lake.fits.check import check_bytes
-from lake.fits.io import Uncertainty, build_product, find_hdu, read_header, read_image
+from lake.fits.io import find_hdu, read_header, read_image
+from lake.fits.product import Uncertainty, build_product
 
 HEADER = fits.Header([("DATE", "2026-01-01T00:00:00"), ("INSTRUME", "TEST"), ("BUNIT", "DN/s")])
 FINITE = st.floats(-(2.0**99), 2.0**99, width=32)

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lake.fits.io import build_product, read_image
+from lake.fits.io import read_image
+from lake.fits.product import build_product
 from lake.fits.rice import rice_image
 from lake.fits.structure import walk
 from lake.fits.windows import Held

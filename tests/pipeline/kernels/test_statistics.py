@@ -67,3 +67,20 @@ def test_only_finite_values_without_a_refused_flag_count(writable: bool) -> None
 def test_what_does_not_exist_is_nan() -> None:
     assert np.isnan(statistics(np.empty(0)).mean)
     assert np.isnan(statistics(np.ones(3)).skewness)
+
+
+@pytest.mark.parametrize("at_once", [7, 40, 1000])
+def test_a_cube_looked_at_piece_by_piece_has_the_statistics_of_its_values(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    rng = np.random.default_rng(9)
+    values = rng.normal(size=(3, 5, 6)).astype(np.float32)
+    values[1, 2, :4] = np.nan
+    flags = rng.integers(0, 3, (5, 6), dtype=np.uint16)
+    whole = statistics(values, np.broadcast_to(flags, values.shape), 2)
+    monkeypatch.setattr("pipeline.kernels.statistics._AT_ONCE", at_once)
+    pieces = statistics(values, flags, 2)
+    assert (pieces.count, pieces.percentiles) == (whole.count, whole.percentiles)
+    assert (pieces.minimum, pieces.maximum) == (whole.minimum, whole.maximum)
+    assert pieces.mean == pytest.approx(whole.mean, rel=1e-12)
+    assert pieces.kurtosis == pytest.approx(whole.kurtosis, rel=1e-10)

@@ -16,7 +16,7 @@ from pipeline.inversion import cubes
 from pipeline.inversion.atmosphere import Atmosphere
 from pipeline.inversion.lines import line
 from pipeline.quality import Quality, flagged
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, recipes
 from pipeline.steps.invert_milne_eddington import MilneEddingtonParams, invert_milne_eddington
 from pipeline.steps.inverting import read_psf
 from pipeline.testing import assert_provenance, reference, run_step, toy_frame
@@ -223,3 +223,11 @@ def test_a_spectral_psf_that_is_none_is_refused_in_words(text: str, tmp_path: Pa
     path.write_text(text)
     with pytest.raises(BadInput, match="spectral PSF"):
         read_psf(str(path))
+
+
+def test_fitted_profiles_that_are_not_made_are_not_asked_for() -> None:
+    usual_recipe = recipes()["kis_gris-me-1565"]
+    without = usual_recipe.with_settings({"invert_milne_eddington.profiles": False})
+    assert (set(usual_recipe.outputs), set(without.outputs)) == ({"errors", "profiles"}, {"errors"})
+    with pytest.raises(Fatal, match=r"the output profiles is not made with .*profiles=false"):
+        without.model_copy(update={"outputs": usual_recipe.outputs}).bind()

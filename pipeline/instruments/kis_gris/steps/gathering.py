@@ -44,7 +44,7 @@ def _cube(params: MapParams, shape: Shape) -> Shape:
     version=2,
     prstep="CONCATENATION",
     instrument="kis_gris",
-    memory_factor=3.0,
+    memory_factor=2.4,
     dims=CUBE,
     output_shape=_cube,
     output_dims=lambda params, dims: dims[1:],
@@ -58,7 +58,8 @@ def slit_map(frames: Sequence[Frame], params: MapParams, references: References)
     quality = np.full(data.shape[1:], Quality.MISSING, dtype=np.uint16)
     for places in _together(scan):
         columns = slice(places[0] * width, (places[-1] + 1) * width)
-        data[..., columns] = np.concatenate([scan.kept[place].data for place in places], axis=-1)
+        for index, one in enumerate(data):  # a Stokes parameter at a time: less lies beside the cube
+            one[..., columns] = np.concatenate([scan.kept[place].data[index] for place in places], axis=-1)
         flags = [_flags(scan.kept[place], quality.shape[0]) for place in places]
         quality[..., columns] = np.concatenate(flags, axis=-1)
     header = first.header.copy()

@@ -181,7 +181,7 @@ def intensity_crosstalk(frame: Frame, params: IntensityParams, references: Refer
     version=1,
     prstep="CALIBRATION",
     instrument="kis_gris",
-    memory_factor=3.0,
+    memory_factor=2.4,
     dims=CUBE,
 )
 def stokes_crosstalk(frame: Frame, params: StokesParams, references: References) -> Frame:
@@ -248,7 +248,7 @@ def _image(params: TellParams, shape: tuple[int, ...]) -> tuple[int, ...]:
     version=1,
     prstep="CALIBRATION",
     instrument="kis_gris",
-    memory_factor=3.0,
+    memory_factor=2.4,
     dims=CUBE,
     outputs={"continuum": Output(_image), "circular": Output(_image), "linear": Output(_image)},
 )

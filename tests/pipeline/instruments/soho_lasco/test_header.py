@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from lake.fits.io import build_product
+from lake.fits.product import build_product
 from pipeline import provenance, solarnet
 from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import tables

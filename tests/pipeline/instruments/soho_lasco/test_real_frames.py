@@ -9,7 +9,7 @@ import pytest
 import sunpy.map
 from astropy.io import fits
 
-from lake.fits.io import build_product
+from lake.fits.product import build_product
 from pipeline import provenance, solarnet
 from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import tables

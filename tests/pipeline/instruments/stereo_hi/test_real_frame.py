@@ -14,7 +14,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from sunpy.util.exceptions import SunpyMetadataWarning
 
-from lake.fits.io import build_product
+from lake.fits.product import build_product
 from pipeline import provenance, solarnet
 from pipeline.frame import Frame
 from pipeline.quality import NOT_MEASURED, Quality, flagged, legend
