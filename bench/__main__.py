@@ -31,7 +31,7 @@ def main() -> None:
     }
     results: list[Row | Skipped] = []
     with tempfile.TemporaryDirectory(prefix="heliolake-bench-") as scratch, ExitStack() as until_end:
-        setting = Setting(options.quick, Path(scratch), until_end)
+        setting = Setting(options.quick, Path(scratch), options.keep, until_end)
         for name in options.only or NAMES:
             for result in rows_of(name)(setting):
                 if isinstance(result, Row):
@@ -65,6 +65,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "out", help="folder of the report (%(default)s)"
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the home of a million generated releases there, and use it again",
     )
     return parser.parse_args()
 

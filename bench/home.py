@@ -25,12 +25,16 @@ _BLOCK: Final = 2880
 
 
 @contextmanager
-def running_home(setting: Setting, name: str) -> Iterator[Home]:
+def running_home(setting: Setting, name: str, *, kept: bool = False) -> Iterator[Home]:
     """A home in the scratch folder whose services run within the block.
 
     Of its own, so that what its processes took at most is the subject's; in a quick run, where that is not
-    judged, all subjects share one, which runs to the end.
+    judged, all subjects share one, which runs to the end. Where homes are kept, one that may be is made once.
     """
+    if kept and setting.kept is not None and not setting.quick:
+        with _again(Home(setting.kept / name)) as home:
+            yield home
+        return
     folder = setting.scratch / f"home_{'all' if setting.quick else name}"
     home = Home(folder)
     if folder.exists():
@@ -41,6 +45,16 @@ def running_home(setting: Setting, name: str) -> Iterator[Home]:
         (setting.until_end if setting.quick else until_here).callback(down, home)
         up(home)
         yield home
+
+
+@contextmanager
+def _again(home: Home) -> Iterator[Home]:
+    home.path.mkdir(parents=True, exist_ok=True)
+    up(home)
+    try:
+        yield home
+    finally:
+        down(home)
 
 
 class Told(NamedTuple):

@@ -29,12 +29,15 @@ class Setting:
         Small images and few rounds: shows that everything works, not how fast it is.
     scratch
         Folder for inputs and products; the caller removes it.
+    kept
+        Folder of homes whose filling takes minutes: they are used again; None where they are not kept.
     until_end
         Closed by the caller when all rows are measured: what several of them share.
     """
 
     quick: bool
     scratch: Path
+    kept: Path | None = None
     until_end: ExitStack = field(default_factory=ExitStack, compare=False)
 
     def pick(self, full: T, quick: T) -> T:

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not-found"
     AMBIGUOUS = "ambiguous"
     NOT_ALLOWED = "not-allowed"
+    TOO_LONG = "takes-too-long"
     OTHER = "bad-input"
 
 

@@ -7,30 +7,40 @@ archive that falls behind shows it.
 from __future__ import annotations
 
 import http.client
+import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from threading import local
 from typing import Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from bench.home import running_home
+import psutil
+from sqlalchemy import func, select
+
+from bench.home import busy, command, running_home, small_files
 from bench.measure import Aim, Row, Sample, Skipped
 from bench.rows.search import FIRST, MINUTES, fill
 from bench.setting import Setting
 from cluster.home.home import Home
+from lake.catalogue.models import UnitResult
+from lake.catalogue.session import transaction
 from lake.lake import Lake
 
 _RATE: Final = 50
 _ASKERS: Final = 64
 _API: Final = "/api/v1"
+_WORKERS: Final = min(4, os.cpu_count() or 1)
+_HOUSE: Final = Path(__file__).parents[2]
 
 
 class Answer(NamedTuple):
@@ -42,24 +52,39 @@ class Answer(NamedTuple):
 
 
 def rows(setting: Setting) -> Iterator[Row | Skipped]:
-    """Time until a question is answered, of the slowest of a hundred, with how many failed."""
+    """Time until a question is answered, of the slowest of a hundred, with how many failed, during a run."""
     number, seconds = setting.pick(1_000_000, 5_000), setting.pick(60, 2)
-    with running_home(setting, "load") as home:
+    with running_home(setting, "releases", kept=True) as home:
         with Lake.open(home.lake_config()) as lake:
             fill(lake, number)
-        with _served(home) as address:
+        with _served(home) as archive:
             questions = _questions(number, _RATE * seconds)
-            alone = [_ask(address, kind, path, time.monotonic()) for kind, path in questions[: 5 * seconds]]
-            answers = _asked(address, questions)
-    errors = sum(one.status != 200 for one in answers)
+            for kind, path in questions[:_RATE]:  # connections, and plans
+                _ask(archive.address, kind, path, time.monotonic())
+            before = archive.busy()
+            alone = [_ask(archive.address, *one, time.monotonic()) for one in questions[: 5 * seconds]]
+            each = (archive.busy() - before) / len(alone)
+            with _run_going_on(setting, home) as done:
+                answers = _asked(archive.address, questions)
+            yield from _row(number, seconds, answers, alone, {"processor per request": each, **done})
+
+
+def _row(
+    number: int, seconds: int, answers: Sequence[Answer], alone: Sequence[Answer], more: Mapping[str, float]
+) -> Iterator[Row]:
+    errors = sum(one.status != HTTPStatus.OK for one in answers)
     yield Row(
-        f"archive over HTTP, {number} releases, {_RATE} requests/s for {seconds} s: p99",
+        f"archive over HTTP, {number} releases, {_RATE} requests/s for {seconds} s during a run: p99",
         Sample((_p99(answers),)),
         Sample((_p99(alone),)),
-        "one question after the other",
+        "one question after the other, without a run",
         aim=Aim(most=0.1, text="≤ 100 ms"),
-        notes=(f"{errors} errors; median {statistics.median(one.seconds for one in answers):.4f} s",),
-        numbers={"errors": errors}
+        notes=(
+            f"{errors} errors; median {statistics.median(one.seconds for one in answers):.4f} s",
+            f"processor time of all services: {1e3 * more['processor per request']:.1f} ms per request",
+            f"the run did {more['units of the run']:.0f} units meanwhile",
+        ),
+        numbers={"errors": errors, **more}
         | {f"p99 of {kind}": _p99([one for one in answers if one.kind == kind]) for kind in _kinds(answers)},
     )
 
@@ -129,17 +154,70 @@ def _ask(address: str, kind: str, path: str, due: float) -> Answer:
     return Answer(kind, status, time.monotonic() - due)
 
 
+class Archive(NamedTuple):
+    """A home's archive that is served."""
+
+    address: str
+    process: psutil.Process
+    home: Home
+
+    def busy(self) -> float:
+        """Processor seconds that it and the services of its home have used."""
+        mine = [self.process, *self.process.children(recursive=True)]
+        return busy(self.home) + sum(sum(one.cpu_times()[:2]) for one in mine)
+
+
 @contextmanager
-def _served(home: Home) -> Iterator[str]:
-    """The address of the archive of a home, which runs as its command within the block."""
-    code = "from heliolake.cli import main; main()"
-    line = [sys.executable, "-c", code, "--home", str(home.path), "serve", "--port", "0", "--rate", "0"]
-    where = Path(__file__).parents[2]
-    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=where) as process:
+def _served(home: Home) -> Iterator[Archive]:
+    """The archive of a home, which runs as its command within the block."""
+    line = [*_command(home), "serve", "--port", "0", "--rate", "0", "--workers", str(_WORKERS)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=_HOUSE) as process:
         try:
             assert process.stdout is not None
             said = process.stdout.readline()
-            yield next(word for word in said.split() if word.startswith("http")).rstrip("/;")
+            address = next(word for word in said.split() if word.startswith("http")).rstrip("/;")
+            yield Archive(address, psutil.Process(process.pid), home)
         finally:
             process.terminate()
             process.wait(60)
+
+
+@contextmanager
+def _run_going_on(setting: Setting, home: Home) -> Iterator[dict[str, float]]:
+    """A run of many small frames; what it did within the block is told when that ends."""
+    day = int(time.time()) % 3000  # of a home that is kept every time other files
+    folder = setting.folder("during")
+    small_files(folder, setting.pick(1500, 20), 256, day)
+    command(home, "ingest", str(folder), "--json")
+    done: dict[str, float] = {}
+    with (
+        Lake.open(home.lake_config()) as lake,
+        subprocess.Popen(
+            [*_command(home), "process", "aia-l15", "--json"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=_HOUSE,
+        ) as process,
+    ):
+        first = before = _units_done(lake)
+        while process.poll() is None and first == before:
+            time.sleep(0.2)
+            first = _units_done(lake)
+        try:
+            yield done
+            done["units of the run"] = _units_done(lake) - first
+            done["run went on"] = float(process.poll() is None)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            process.wait(120)
+
+
+def _units_done(lake: Lake) -> int:
+    with transaction(lake.sessions) as session:
+        return session.scalar(select(func.count()).select_from(UnitResult)) or 0
+
+
+def _command(home: Home) -> list[str]:
+    code = "from heliolake.cli import main; main()"
+    return [sys.executable, "-c", code, "--home", str(home.path)]

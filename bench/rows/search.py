@@ -25,7 +25,7 @@ from lake.releases.naming import of_names
 from lake.releases.search import listing
 from lake.releases.stretches import Place
 
-_PAGE: Final = 100
+PAGE: Final = 100
 FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 MINUTES: Final = 10
 """Between two releases of any instrument."""
@@ -61,10 +61,10 @@ FROM p JOIN o ON o.id = p.observation_id JOIN n USING (n)
 def rows(setting: Setting) -> Iterator[Row | Skipped]:
     """A page of each kind of question, at any time of twenty years."""
     number = setting.pick(1_000_000, 5_000)
-    with running_home(setting, "search") as home, Lake.open(home.lake_config()) as lake:
+    with running_home(setting, "releases", kept=True) as home, Lake.open(home.lake_config()) as lake:
         fill(lake, number)
         chance = random.Random(1)
-        for name, ask in _kinds(number).items():
+        for name, ask in kinds(number).items():
             worst = [_slowest(lake, ask, chance, setting.pick(40, 2)) for _ in range(setting.pick(5, 2))]
             plain = [_plainly(lake, *ask(chance)) for _ in range(setting.pick(3, 2))]
             yield Row(
@@ -90,7 +90,8 @@ Asked = tuple[Wanted, str]
 """What is wanted, and behind which place."""
 
 
-def _kinds(number: int) -> dict[str, Callable[[random.Random], Asked]]:
+def kinds(number: int) -> dict[str, Callable[[random.Random], Asked]]:
+    """Questions by name, each at random times and of random things."""
     years = timedelta(minutes=number * MINUTES)
 
     def within(chance: random.Random, wanted: Wanted, length: timedelta) -> Asked:
@@ -138,7 +139,7 @@ def _slowest(lake: Lake, ask: Callable[[random.Random], Asked], chance: random.R
     for _ in range(times):
         wanted, after = ask(chance)
         began = time.perf_counter()
-        listing(lake, wanted, limit=_PAGE, after=after)
+        listing(lake, wanted, limit=PAGE, after=after)
         taken.append(time.perf_counter() - began)
     return max(taken)
 
@@ -151,7 +152,7 @@ def _plainly(lake: Lake, wanted: Wanted, after: str) -> float:
         .join(Observation, Observation.id == Product.observation_id)
         .where(*finding.conditions(wanted, PUBLIC), *of_names(wanted.pattern, wanted.words, wanted.meta))
         .order_by(Release.date_beg, Product.name, Release.version)
-        .limit(_PAGE)
+        .limit(PAGE)
     )
     if wanted.since is not None:
         query = query.where(Release.date_end >= wanted.since)

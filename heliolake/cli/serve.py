@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +61,17 @@ def serve(
     metrics: Annotated[
         str, typer.Option("--metrics", metavar="ADDRESS:PORT", help="Where Prometheus is told its numbers.")
     ] = "",
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=64,
+            help="Processes that answer. Each counts for itself: a visitor's rate and downloads, and its "
+            "numbers for Prometheus, told at the port behind that of the one before.",
+        ),
+    ] = 1,
+    descriptor: Annotated[int, typer.Option("--descriptor", hidden=True)] = -1,
 ) -> None:
     """Serve the archive over HTTP, until interrupted: pages for people, and the same for programs at /api/v1.
 
@@ -69,12 +83,20 @@ def serve(
     [bold]Examples[/]
 
       heliolake serve
-      heliolake serve --host 0.0.0.0 --proxies 10.0.0.7 --root /archive
+      heliolake serve --host 0.0.0.0 --proxies 10.0.0.7 --root /archive --workers 4
     """
     from lake.archive.limits import Limits
     from lake.archive.server import serve as run
+    from lake.archive.workers import end_with_parent, tend
 
     home = home_of(ctx)
+    if workers > 1 and descriptor < 0:
+        with open_lake(ctx):  # what is missing is said once
+            pass
+        tend(_worker(_place(metrics)), workers, host=host, port=port, root=root.rstrip("/"), ready=_tell)
+        return
+    if descriptor >= 0:
+        end_with_parent()
     with open_lake(ctx) as lake:
         run(
             lake,
@@ -88,8 +110,25 @@ def serve(
                 limits=Limits(rate=rate, downloads=downloads),
             ),
             metrics=_place(metrics),
-            ready=_tell,
+            ready=_tell if descriptor < 0 else None,
+            opened=socket.socket(fileno=descriptor) if descriptor >= 0 else None,
         )
+
+
+def _worker(metrics: tuple[str, int] | None) -> Callable[[int, int], list[str]]:
+    """This command as one of several processes; of options that are given twice the later ones hold."""
+
+    def line(number: int, descriptor: int) -> list[str]:
+        words = [sys.executable, "-c", "from heliolake.cli import main; main()", *sys.argv[1:]]
+        if metrics is not None:
+            host, first = metrics
+            words += [
+                "--metrics",
+                f"[{host}]:{first + number}" if ":" in host else f"{host}:{first + number}",
+            ]
+        return [*words, "--descriptor", str(descriptor)]
+
+    return line
 
 
 def _objects(lake: Lake, given: list[str]) -> dict[str, str]:

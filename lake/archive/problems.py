@@ -27,6 +27,7 @@ _STATUS: Final = {
     Reason.MISSING_FILE: HTTPStatus.NOT_FOUND,
     Reason.AMBIGUOUS: HTTPStatus.CONFLICT,
     Reason.NOT_ALLOWED: HTTPStatus.FORBIDDEN,
+    Reason.TOO_LONG: HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """Of what somebody asked for wrongly; everything else is a bad request."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -18,7 +19,9 @@ from lake.lake import Lake
 
 LOOPBACK: Final = "127.0.0.1"
 PORT: Final = 8686
-_ENDING: Final = 30
+_WAITING: Final = 512
+"""Connections that wait to be taken."""
+ENDING: Final = 30
 """Seconds that downloads under way have when the archive is told to end."""
 
 
@@ -32,6 +35,7 @@ def serve(
     ready: Callable[[str], None] | None = None,
     surroundings: Surroundings | None = None,
     metrics: tuple[str, int] | None = None,
+    opened: socket.socket | None = None,
 ) -> None:
     """Serve a lake until told to end.
 
@@ -51,6 +55,8 @@ def serve(
         What else the archive is given.
     metrics
         Where Prometheus is told its numbers; nowhere when absent.
+    opened
+        What listens already, where several processes share it.
 
     Raises
     ------
@@ -58,7 +64,7 @@ def serve(
         When the place is taken, or may not be used.
     """
     app = archive(lake, surroundings)
-    with closing(_open(host, port)) as opened, telling(app, metrics):
+    with closing(opened or listening(host, port)) as mine, telling(app, metrics):
         _ = lake.store  # one that is not there is told now, and not to the first visitor
         config = uvicorn.Config(
             app,
@@ -68,12 +74,20 @@ def serve(
             server_header=False,
             log_level="warning",
             access_log=False,
-            timeout_graceful_shutdown=_ENDING,
+            timeout_graceful_shutdown=ENDING,
         )
         if ready is not None:
-            shown = f"[{host}]" if ":" in host else host
-            ready(f"http://{shown}:{opened.getsockname()[1]}{root}")
-        uvicorn.Server(config).run(sockets=[opened])
+            ready(address_of(mine, host, root))
+        # What was made by now stays; to look through it for what is left over takes a tenth of a second.
+        gc.collect()
+        gc.freeze()
+        uvicorn.Server(config).run(sockets=[mine])
+
+
+def address_of(opened: socket.socket, host: str, root: str = "") -> str:
+    """Where visitors of this machine find what listens."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{opened.getsockname()[1]}{root}"
 
 
 @contextmanager
@@ -98,13 +112,20 @@ def telling(app: FastAPI, metrics: tuple[str, int] | None) -> Iterator[None]:
         thread.join()
 
 
-def _open(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises
+    ------
+    Fatal
+        When the place is taken, or may not be used.
+    """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         opened = socket.socket(family, socket.SOCK_STREAM)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((host, port))
-        opened.listen(128)
+        opened.listen(_WAITING)
     except OSError as error:
         raise Fatal(
             f"The archive cannot listen at {host}, port {port}: {error.strerror or error}. Name another with "

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import CursorResult, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session, sessionmaker
 
 from lake.catalogue.watched import LIMITS, WatchedConnection
@@ -91,7 +92,7 @@ def transaction(sessions: sessionmaker[Session]) -> Iterator[Session]:
     Raises
     ------
     Retriable
-        When the database cannot be reached or breaks the connection.
+        When the database cannot be reached, breaks the connection, or has none to spare.
     Fatal
         When a value has a form that no column takes: NUL, broken UTF-8, a number out of range.
     """
@@ -100,6 +101,10 @@ def transaction(sessions: sessionmaker[Session]) -> Iterator[Session]:
             yield session
     except OperationalError as error:
         raise unreachable(error, sessions.kw["bind"]) from error
+    except NoneFree as error:
+        raise Retriable(
+            "Too much is asked of the catalogue at once: no connection to it became free. Try again."
+        ) from error
     except (DataError, UnicodeEncodeError) as error:
         told = str(error.orig if isinstance(error, DataError) else error).strip().split("\n")[0]
         raise Fatal(f"The catalogue cannot take a value that was given: {told}.") from error

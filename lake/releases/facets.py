@@ -27,7 +27,7 @@ from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
 from lake.governance.policy import Principal
 from lake.lake import Lake
-from lake.releases.finding import Wanted, matching
+from lake.releases.finding import Wanted, matching, patiently
 
 MOST: Final = 50_000
 """Releases that are counted."""
@@ -77,7 +77,7 @@ def facets(lake: Lake, wanted: Wanted, principal: Principal) -> dict[str, Any]:
 
 def _counted(lake: Lake, wanted: Wanted, principal: Principal) -> dict[str, Any]:
     columns: list[Any] = [column.label(name) for name, column in {**_WAYS, **_WORDS}.items()]
-    with transaction(lake.sessions) as session:
+    with transaction(lake.sessions) as session, patiently():
         found = matching(session, wanted, principal, columns, MOST + 1)
         ways = [found.c[name] for name in _WAYS]
         alike = select(*ways, func.count().label("number")).group_by(*ways)

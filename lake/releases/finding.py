@@ -8,12 +8,15 @@ behind the last release of the one before, instead of counting up to it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from psycopg.errors import QueryCanceled
 from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Select, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lake.catalogue.expressions import BEGUN
@@ -32,6 +35,8 @@ from lake.text import printable
 REFERENCE_SCOPE: Final = "references"
 STATUSES: Final = ("ACTIVE", "SUPERSEDED", "WITHDRAWN", "DRAFT")
 _LONGEST_SHOWN: Final = 100
+PATIENCE: Final = 10.0
+"""Seconds that the database may take for a question that is answered with a part of what there is."""
 _FEW: Final = 1_000
 """So many rows are found by an index, and sorted, in some thousandths of a second."""
 _TWICE: Final = 2
@@ -126,7 +131,7 @@ def page(lake: Lake, wanted: Wanted, principal: Principal, *, limit: int, after:
     BadInput
         When something that is wanted cannot be, or the token is none.
     """
-    with transaction(lake.sessions) as session:
+    with transaction(lake.sessions) as session, patiently():
         found = list(_ordered(session, wanted, principal, limit + 1, Place.of(after) if after else None))
     rest = len(found) > limit
     return Page(found[:limit], _place(found[limit - 1][0]).token if rest and limit else "")
@@ -142,7 +147,7 @@ def everything(
 
 def count(lake: Lake, wanted: Wanted, principal: Principal, most: int) -> int:
     """How many match, counted no further than `most`."""
-    with transaction(lake.sessions) as session:
+    with transaction(lake.sessions) as session, patiently():
         _plan_by_indexes(session)
         some = one_after_the_other(
             _candidates(wanted, principal, overlapping(wanted.since, wanted.until)), most
@@ -159,6 +164,27 @@ def matching(
         *columns
     )
     return one_after_the_other(query, most)
+
+
+@contextmanager
+def patiently() -> Iterator[None]:
+    """Tell who asks for what takes too long what would be answered.
+
+    Raises
+    ------
+    BadInput
+        When it does.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        if not isinstance(error.orig, QueryCanceled):
+            raise
+        raise BadInput(
+            f"to find this takes longer than {PATIENCE:g} seconds",
+            advice="ask for less: name an instrument, a time span, or longer words",
+            code=Reason.TOO_LONG,
+        ) from error
 
 
 def one_after_the_other(query: Select[Any], most: int) -> CTE:
@@ -310,6 +336,7 @@ def _plan_by_indexes(session: Session) -> None:
     """
     off = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin")
     told = [("plan_cache_mode", "force_custom_plan"), *((name, "off") for name in off)]
+    told.append(("statement_timeout", f"{PATIENCE * 1000:.0f}ms"))
     told.append(("max_parallel_workers_per_gather", "0"))  # to start them takes longer than the work
     session.execute(select(*(func.set_config(name, value, True) for name, value in told)))
 

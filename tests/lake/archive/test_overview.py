@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
+from lake.catalogue.session import transaction
+from lake.lake import Lake
+from lake.releases import finding
 from tests.lake.archive.conftest import SCOPE, Served
 
 API = "/api/v1"
@@ -54,3 +59,16 @@ def test_facets_count_what_matches(client: TestClient, served: dict[str, Served]
     assert told["facets"]["year"] == [{"value": 2021, "count": 1}]
     assert told["facets"]["instrument"] == [{"value": SCOPE, "count": told["count"]}]
     assert client.get(f"{API}/facets", params=asked | {"wave_min": 1, "angle_max": 60}).json()["count"] == 0
+
+
+def test_what_takes_too_long_is_refused_and_told_what_to_narrow(
+    client: TestClient, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "PATIENCE", 0.05)
+    with transaction(lake.sessions) as session:
+        session.execute(text("LOCK TABLE release IN ACCESS EXCLUSIVE MODE"))  # nobody gets an answer now
+        for path in ("releases", "count", "facets"):
+            answer = client.get(f"{API}/{path}", params={"words": "not asked before"})
+            assert (answer.status_code, answer.json()["code"]) == (422, "takes-too-long")
+            assert "instrument" in answer.json()["advice"]
+    assert client.get(f"{API}/count", params={"words": "not asked before"}).json()["count"] == 0
