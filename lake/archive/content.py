@@ -16,6 +16,7 @@ from lake.archive.asking import Asker, OfLake
 from lake.archive.copies import copy_of
 from lake.archive.giving import Part, Streamed, sent
 from lake.archive.problems import Gone, problem
+from lake.archive.signposts import Sign
 from lake.catalogue.models import Release
 from lake.entries import FileEntry
 from lake.errors import BadInput, Reason
@@ -23,7 +24,7 @@ from lake.fits.stored import stored_header
 from lake.governance.policy import Principal
 from lake.grant import Grant
 from lake.lake import Lake
-from lake.names import ProductKey
+from lake.names import ProductKey, version_token
 from lake.releases.access import Asked, require, require_again
 from lake.releases.search import file_of, resolve
 
@@ -56,7 +57,7 @@ def give(request: Request, lake: OfLake, principal: Asker, product: str, name: s
             headers={"Content-Range": f"bytes */{file.size}"},
         )
     ref = copy_of(lake, given, file)
-    headers = _headers(file) | {"Content-Length": str(asked.size)}
+    headers = _headers(file) | {"Content-Length": str(asked.size), "Link": _collection(request, release, key)}
     status = HTTPStatus.OK
     if asked.size != file.size:
         headers["Content-Range"] = f"bytes {asked.start}-{asked.start + asked.size - 1}/{file.size}"
@@ -138,6 +139,13 @@ def _card(card: fits.Card) -> list[str | int | float | bool | None]:
 
 def _etag(file: FileEntry) -> str:
     return f'"{file.sha256}"'
+
+
+def _collection(request: Request, release: Release, key: ProductKey) -> str:
+    """A signpost to what the file is of."""
+    name = quote(f"{key.name}@{version_token(release.version)}", safe=":@")
+    page = f"{str(request.base_url).rstrip('/')}/releases/{name}"
+    return Sign(page, "collection", "text/html").told
 
 
 def _headers(file: FileEntry) -> dict[str, str]:

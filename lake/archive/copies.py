@@ -1,7 +1,8 @@
 """Copies of what is stored, at this site or another: the nearest that is whole, as far as can be told unread.
 
 A storage that is away is no proof that something is lost: then the answer is to try again. One that has just
-failed is not asked again for some seconds, for each visitor would wait for it, and all others for them.
+failed, or lets somebody wait, is not asked again for some seconds, for each visitor would wait for it, and
+all others for them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 _LEFT_ALONE: Final = 10.0
 """Seconds for which a storage that failed is not asked."""
+_PATIENCE: Final = 5.0
+"""Seconds for which an answer may be waited for before nobody else asks."""
 
 
 class _Away:
@@ -30,6 +33,7 @@ class _Away:
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
+        self._asked: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
     def asked(self, store: Store, question: Callable[[], T]) -> T:
@@ -40,10 +44,12 @@ class _Away:
         Retriable, Fatal
             When it does not answer, or did not a moment ago.
         """
+        now = time.monotonic()
         with self._lock:
-            left_alone = self._until.get(store.url, 0.0) > time.monotonic()
-        if left_alone:
-            raise Retriable("A storage failed a moment ago, and is not asked again yet.")
+            asked = self._asked.setdefault(store.url, [])
+            if self._until.get(store.url, 0.0) > now or min(asked, default=now) < now - _PATIENCE:
+                raise Retriable("A storage failed a moment ago, and is not asked again yet.")
+            asked.append(now)
         try:
             return question()
         except (Retriable, Fatal) as error:
@@ -51,6 +57,9 @@ class _Away:
             with self._lock:
                 self._until[store.url] = time.monotonic() + _LEFT_ALONE
             raise
+        finally:
+            with self._lock:
+                asked.remove(now)
 
 
 _AWAY: Final = _Away()

@@ -2,7 +2,7 @@
 
 Of a file that is neither packed nor compressed no more is read than what is asked for, and what lies between
 where that is less than a request costs, a few megabytes at a time; of a compressed image the tiles that are
-met. What is held is what was asked for, and one such window.
+met; a gzipped file is unpacked once. What is held is what was asked for, and one such window.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lake.errors import BadInput, Reason
 from lake.fits.pixels import TYPES
+from lake.fits.plain import plain_copy, right_copy
 from lake.fits.structure import HduSpan, walk
 from lake.fits.tiles import image_shape, is_compressed
 from lake.fits.windows import GZIP, WINDOW
@@ -44,13 +45,16 @@ class Stored:
     header
         As it is stored.
     start
-        Offset of the first value; -1 where values cannot be read where they lie, for they are packed.
+        Offset of the first value; -1 where values cannot be read where they lie, for they are compressed.
+    packed
+        Whether the file is gzipped: then all this holds of what it unpacks to.
     """
 
     hdu: int
     shape: tuple[int, ...]
     header: fits.Header
     start: int
+    packed: bool = False
 
     @property
     def kind(self) -> np.dtype[Any]:
@@ -68,12 +72,12 @@ def stored(ref: Ref, hdu: int) -> Stored:
     Retriable, Fatal
         When the storage fails.
     """
-    return _stored(ref.store, ref.key, ref.sha256, hdu)
+    return _stored(ref, hdu)
 
 
 def extension(ref: Ref, name: str) -> Stored | None:
     """The first extension of a name, None where there is none; raises as `stored`."""
-    return _extension(ref.store, ref.key, ref.sha256, name)
+    return _extension(ref, name)
 
 
 def section(ref: Ref, found: Stored, wanted: Sequence[slice], *, blank_is_missing: bool) -> NDArray[Any]:
@@ -95,13 +99,19 @@ def section(ref: Ref, found: Stored, wanted: Sequence[slice], *, blank_is_missin
     Retriable, Fatal
         When the storage fails.
     """
-    store = open_store(ref.store)
-    if found.start < 0:
-        with store.local(Ref(ref.store, ref.key)) as path:
-            raw = _unpacked(str(path), found, tuple(wanted))
+    if found.packed:
+        with plain_copy(ref) as plain:
+            raw = _read(plain, found, wanted)
     else:
-        raw = _in_place(store, found, wanted, ref)
+        raw = _read(ref, found, wanted)
     return _scaled(raw, found.header, blank_is_missing=blank_is_missing)
+
+
+def _read(ref: Ref, found: Stored, wanted: Sequence[slice]) -> NDArray[Any]:
+    if found.start >= 0:
+        return _in_place(open_store(ref.store), found, wanted, ref)
+    with right_copy(ref) as path:
+        return _decoded(str(path), found, tuple(wanted))
 
 
 class _Windows:
@@ -126,13 +136,13 @@ class _Windows:
 
 
 @lru_cache(maxsize=_KNOWN)
-def _stored(store: str, key: str, sha256: str, hdu: int) -> Stored:
-    for one in _images(store, key):
+def _stored(ref: Ref, hdu: int) -> Stored:
+    for one in _images(ref):
         if one.hdu == hdu:
             return one
     raise BadInput(
         "the file has no image there",
-        file=key.rpartition("/")[2],
+        file=ref.name,
         keyword="HDU",
         found=hdu,
         code=Reason.NO_IMAGE,
@@ -140,31 +150,26 @@ def _stored(store: str, key: str, sha256: str, hdu: int) -> Stored:
 
 
 @lru_cache(maxsize=_KNOWN)
-def _extension(store: str, key: str, sha256: str, name: str) -> Stored | None:
-    return next((one for one in _images(store, key) if one.header.get("EXTNAME") == name), None)
+def _extension(ref: Ref, name: str) -> Stored | None:
+    return next((one for one in _images(ref) if one.header.get("EXTNAME") == name), None)
 
 
-def _images(url: str, key: str) -> Iterator[Stored]:
-    store = open_store(url)
-    name = key.rpartition("/")[2]
-    with store.open(key) as file:
-        packed = file.read(len(GZIP)) == GZIP
-        if not packed:
-            spans = walk(_Windows(file), name).spans
-            yield from (_of_span(one) for one in spans if image_shape(one.header))
-    if packed:
-        with store.local(Ref(url, key)) as path, without_warnings(), fits.open(path) as hdus:
-            for number, one in enumerate(hdus):
-                if one.is_image and one.shape:
-                    yield Stored(number, tuple(one.shape), one.header.copy(), -1)
+def _images(ref: Ref, *, packed: bool = False) -> Iterator[Stored]:
+    with open_store(ref.store).open(ref.key) as file:
+        if file.read(len(GZIP)) != GZIP or packed:
+            spans = walk(_Windows(file), ref.name).spans
+            yield from (_of_span(one, packed=packed) for one in spans if image_shape(one.header))
+            return
+    with plain_copy(ref) as plain:
+        yield from _images(plain, packed=True)
 
 
-def _of_span(span: HduSpan) -> Stored:
+def _of_span(span: HduSpan, *, packed: bool) -> Stored:
     start = -1 if is_compressed(span.header) else span.data_start
-    return Stored(span.index, image_shape(span.header), span.header, start)
+    return Stored(span.index, image_shape(span.header), span.header, start, packed)
 
 
-def _unpacked(path: str, found: Stored, wanted: tuple[slice, ...]) -> NDArray[Any]:
+def _decoded(path: str, found: Stored, wanted: tuple[slice, ...]) -> NDArray[Any]:
     try:
         with without_warnings(), fits.open(path, memmap=True, do_not_scale_image_data=True) as hdus:
             return np.array(hdus[found.hdu].section[wanted])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from urllib.parse import unquote
 
 import pytest
 from astropy.io import fits
@@ -11,6 +13,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lake.archive.content import _headers
+from lake.entries import FileEntry
 from lake.lake import Lake
 from lake.storage.store import key_of
 from tests.conftest import FUZZ
@@ -38,8 +42,30 @@ def test_a_file_comes_with_its_name_its_sum_and_its_bytes(
         for header in ("content-length", "etag", "repr-digest", "content-disposition", "accept-ranges"):
             assert head.headers[header] == answer.headers[header]
         assert head.content == b""
+    release = f"http://testserver/releases/{served['public'].product}@v0001"
+    assert answer.headers["link"] == f'<{release}>; rel="collection"; type="text/html"'
+    assert client.get(release).status_code == 200
     named = client.head(url_of(served["public"], "public_2.fits")).headers["content-disposition"]
     assert named == "attachment; filename=\"Gr__e_2.fits\"; filename*=UTF-8''Gr%C3%B6%C3%9Fe%202.fits"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60))
+def test_no_name_breaks_out_of_the_header_that_tells_it(name: str) -> None:
+    entry = FileEntry("s", "a.fits", "0", "a", 1, "0" * 8, "0" * 64, original=name)
+    told = _headers(entry)["Content-Disposition"]
+    plain, encoded = re.fullmatch(r"attachment; filename=\"(.*)\"; filename\*=UTF-8''(.*)", told).groups()  # type: ignore[union-attr]
+    assert re.fullmatch(r"[A-Za-z0-9._+-]+", plain)
+    assert re.fullmatch(r"[A-Za-z0-9._~%-]+", encoded)
+    assert unquote(encoded) == name
+
+
+def test_the_digest_of_a_part_is_that_of_the_whole(client: TestClient, served: dict[str, Served]) -> None:
+    whole = client.get(url_of(served["public"]))
+    for more in ({}, {"If-Range": whole.headers["etag"]}):
+        part = client.get(url_of(served["public"]), headers={"Range": "bytes=5-9", **more})
+        assert (part.status_code, part.content) == (206, whole.content[5:10])
+        assert part.headers["repr-digest"] == whole.headers["repr-digest"]  # RFC 9530: of the representation
+        assert "content-digest" not in part.headers
 
 
 @settings(max_examples=60 * FUZZ, deadline=None)

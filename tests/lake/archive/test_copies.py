@@ -28,6 +28,7 @@ from lake.catalogue.models import Release
 from lake.catalogue.session import transaction
 from lake.config import Element
 from lake.entries import FileEntry
+from lake.errors import Retriable
 from lake.governance import audit
 from lake.lake import Lake
 from lake.names import ProductKey
@@ -219,6 +220,29 @@ def test_a_storage_that_is_away_is_no_lost_file(lake: Lake, sites: Sites) -> Non
         with zipfile.ZipFile(io.BytesIO(answer.content)) as packed:
             manifest = json.loads(packed.read("MANIFEST.json"))
         assert [one["advice"] for one in manifest["files"]] == ["ask for this file again later"] * 2
+
+
+def test_a_storage_that_lets_somebody_wait_is_not_asked_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "_PATIENCE", 0.0)
+    away, store = copies._Away(), PosixStore(tmp_path)
+
+    def waiting() -> str:
+        with pytest.raises(Retriable, match="not asked again yet"):
+            away.asked(store, lambda: "another")
+        return "in the end"
+
+    assert away.asked(store, waiting) == "in the end"
+    assert away.asked(store, lambda: "a third") == "a third"
+    with pytest.raises(Retriable, match="gone"):
+        away.asked(store, _failing)
+    with pytest.raises(Retriable, match="not asked again yet"):
+        away.asked(store, lambda: "a fourth")
+
+
+def _failing() -> str:
+    raise Retriable("gone")
 
 
 def test_an_embargo_set_meanwhile_ends_what_is_on_its_way(

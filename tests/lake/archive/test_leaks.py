@@ -189,6 +189,28 @@ def test_who_decides_nothing_changes_nothing_and_learns_nothing(
         assert audit.head(lake) == before
 
 
+@pytest.mark.parametrize("asker", ["", "ar-stranger"])
+@pytest.mark.parametrize("standing", [one for one in STANDINGS if one != "public"])
+@pytest.mark.parametrize(("route", "more"), [("download", {"form": "tar"}), ("script", {"by": "wget"})])
+def test_a_list_of_names_gives_nothing_away(
+    client: TestClient,
+    lake: Lake,
+    served: dict[str, Served],
+    token: dict[str, dict[str, str]],
+    route: str,
+    more: dict[str, str],
+    standing: str,
+    asker: str,
+) -> None:
+    release = served[standing]
+    hidden = secrets_of(lake, release)
+    for files in ([], list(release.files)):
+        wanted = {"releases": [{"product": f"{release.product}@v0001", "files": files}], **more}
+        said = told(client.post(f"/api/v1/{route}", json=wanted, headers=token.get(asker, {})))
+        assert not {one for one in hidden if one in said}
+        assert "not to be had" in said or '"refused": ' in said
+
+
 def test_whoever_may_have_it_is_told(
     client: TestClient, lake: Lake, served: dict[str, Served], token: dict[str, dict[str, str]]
 ) -> None:
