@@ -139,6 +139,7 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
         "version": recipe.version,
         "description": recipe.description,
         "uncertainty": recipe.uncertainty,
+        "where": {name: list(allowed) for name, allowed in recipe.where.items()},
         "steps": [
             {
                 "step": call.step,

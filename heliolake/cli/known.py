@@ -14,6 +14,7 @@ from heliolake.cli.common import KNOW, Json
 from heliolake.cli.complete import instrument_names, recipe_names
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, shown, table
+from heliolake.cli.reports import told_where
 
 if TYPE_CHECKING:
     from pipeline.step import Step
@@ -227,6 +228,8 @@ def _print_recipe(document: dict[str, Any]) -> None:
         f"{document['to_level']}, version {document['version']}"
     )
     console.print(shown(document["description"]))
+    if some := told_where(document):
+        console.print(some)
     for one in document["steps"]:
         off = "" if one["enabled"] else f" [yellow]off[/] [dim](--set {one['setting']}.enabled=true)[/]"
         console.print(f"\n[bold cyan]{one['setting']}[/]{off}  {shown(one['summary'])}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,16 @@ def print_report(report: Report, *, noun: str, brief: bool = False) -> None:
         console.print(
             f"\n[dim]{_plural(len(ignored), 'file')} left alone: no FITS files by name or first bytes.[/]"
         )
+
+
+def told_where(recipe: Mapping[str, Any]) -> str:
+    """Which files of its level a recipe takes, as a sentence; empty where it takes all."""
+    some = [
+        f"{name} {' or '.join(shown(str(value)) for value in allowed)}"
+        for name, allowed in recipe["where"].items()
+    ]
+    level = recipe["from_level"]
+    return f"Takes files with {' and '.join(some)}; others of level {level} stay as they are." if some else ""
 
 
 def release_table(releases: list[dict[str, Any]], title: str = "") -> Any:

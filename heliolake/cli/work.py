@@ -27,7 +27,7 @@ from heliolake.cli.complete import settings as settings_of
 from heliolake.cli.crew import AtSites, crew_of, print_where, where_of
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, print_json, progress_bar, shown, table
-from heliolake.cli.reports import print_report, short_time
+from heliolake.cli.reports import print_report, short_time, told_where
 
 if TYPE_CHECKING:
     from cluster.crew.crew import SiteCrew
@@ -432,6 +432,8 @@ def print_plan(document: dict[str, Any]) -> None:
         f"{len(document['units'])} files, {len(document['products'])} products; "
         f"{stands['new']} files are new, {stands['done']} were done before{aside}"
     )
+    if some := told_where(recipe):
+        console.print(f"[dim]{some}[/]")
     rows = [
         (
             shown(one["product"]),

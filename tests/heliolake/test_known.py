@@ -41,6 +41,12 @@ def test_a_recipe_is_shown_with_all_its_parameters(run: Command) -> None:
     assert steps["desmear"]["params"]["direction"] == "auto"
 
 
+def test_a_recipe_that_is_for_some_files_says_for_which(run: Command) -> None:
+    said = " ".join(run("recipes", "kis_chrotel-filaments").out.split())
+    assert "Takes files with line ha or unknown; others of level 2 stay as they are." in said
+    assert "Takes files" not in run("recipes", "kis_chrotel-l2").out
+
+
 def test_a_recipe_shows_what_each_parameter_means_its_unit_choices_and_default(run: Command) -> None:
     said = run("recipes", "aia-l15-full")
     text = " ".join(said.out.split())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.kernels.rings import over_course, ring_medians, smooth_course
+from pipeline.kernels.rings import flag_disk, over_course, ring_medians, smooth_course
 from pipeline.kernels.zernike import fit_field, modes, over_field, polynomial
 
 SIDE, RADIUS, X, Y = 256, 100.0, 127.3, 124.8
@@ -87,6 +87,28 @@ def test_a_disk_without_values_has_no_field() -> None:
     assert fit_field(np.full((SIDE, SIDE), np.nan, np.float32), X, Y, RADIUS) is None
 
 
+def test_a_disk_without_noise_and_one_that_is_cut_off_have_theirs() -> None:
+    field = pattern(3, seed=2)
+    course = 0.3 + 0.7 * np.sqrt(np.clip(1 - PLACE**2, 0, 1))
+    image = (1e4 * course * evaluated(field)).astype(np.float32)
+    found = fit_field(image, X, Y, RADIUS, order=3)
+    assert found is not None
+    assert left(image, field, found.polynomial) < 1e-4
+    cut = disk(field)[60:, :190]
+    found = fit_field(cut, X, Y - 60, RADIUS, order=3)
+    assert found is not None
+    assert left(disk(field), field, found.polynomial) < 0.002
+
+
+def test_what_is_told_of_the_error_is_about_the_error() -> None:
+    field = pattern(5, seed=1)
+    image = disk(field)
+    found = fit_field(image, X, Y, RADIUS)
+    assert found is not None
+    wrong = left(image, field, found.polynomial)
+    assert 0.3 * wrong < found.error < 5 * wrong
+
+
 def test_beyond_the_limb_the_field_goes_on_as_it_is_there() -> None:
     field = pattern(4)
     made = 1 / over_field(np.ones((SIDE, SIDE), np.float32), X, Y, RADIUS, field)
@@ -102,6 +124,23 @@ def test_medians_of_rings_are_those_of_sorted_pixels() -> None:
     ring = np.floor(PLACE**2 * 20).astype(int)
     wanted = [np.nanmedian(image[ring == one]) for one in range(20)]
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_what_is_far_from_a_course_does_not_count_for_its_ring() -> None:
+    image = disk(np.ones((1, 1)), features=0.0)
+    spoilt = image.copy()
+    spoilt[60:100] *= 3.0
+    clean = ring_medians(image, X, Y, RADIUS, 20)
+    found = ring_medians(spoilt, X, Y, RADIUS, 20, near=clean, within=0.1)
+    # In the outermost rings the course itself falls by more than that.
+    np.testing.assert_allclose(found[:16], clean[:16], rtol=5e-3)
+    assert not np.allclose(ring_medians(spoilt, X, Y, RADIUS, 20)[:16], clean[:16], rtol=5e-3)
+
+
+def test_flags_end_where_the_disk_does() -> None:
+    quality = np.full((SIDE, SIDE), 1, np.uint16)
+    flag_disk(quality, X, Y, RADIUS, sure=0.9, doubtful=256, outside=64)
+    np.testing.assert_array_equal(quality, np.where(PLACE > 1, 65, np.where(PLACE > 0.9, 257, 1)))
 
 
 def test_over_its_course_a_round_disk_is_flat_and_ends_at_the_limb() -> None:

@@ -93,7 +93,7 @@ def filaments_of(frame: Frame, params: FilamentParams, references: References) -
             file=frame.source,
             keyword="FILTER",
             found=str(frame.header.get("FILTER")),
-            advice="choose observations in H-alpha: --observation 'chrotel_ha_*'",
+            advice="leave the frame out; in other lines filaments hardly show",
         )
     disk = facts.disk(frame)
     observer = Observer(

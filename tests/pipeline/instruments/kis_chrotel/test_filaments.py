@@ -19,6 +19,7 @@ from pipeline.instruments.kis_chrotel import facts, filament_table
 from pipeline.instruments.kis_chrotel.facts import Disk
 from pipeline.instruments.kis_chrotel.filaments import Observer, Search, describe, find, heliographic
 from pipeline.instruments.kis_chrotel.simulate import SimulationConfig, scene
+from pipeline.recipe import recipes
 from pipeline.testing import Ran, run_recipe, run_step
 from tests.pipeline.instruments.kis_chrotel import simulated
 from tests.pipeline.instruments.kis_chrotel.simulated import CALCIUM, HALPHA
@@ -158,6 +159,9 @@ def test_a_round_spot_is_no_filament() -> None:
 
 
 def test_another_line_than_halpha_is_put_aside() -> None:
+    chosen = recipes()["kis_chrotel-filaments"]
+    # Where the name does not tell the line, the header does.
+    assert [chosen.concerns({"line": line}) for line in ("ha", "ca", "unknown")] == [True, False, True]
     calcium = simulated.level_1(CALCIUM)
     header = calcium.header.copy()
     header["BUNIT"] = ""

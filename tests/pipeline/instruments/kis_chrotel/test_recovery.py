@@ -20,9 +20,10 @@ def test_what_a_row_says_is_what_the_recipes_do() -> None:
     disk = recovery.Disk(HALPHA, simulated.image(HALPHA), simulated.level_1(HALPHA))
     miss, _ = recovery.centre_error(disk)
     assert miss < 0.05
-    before, after, order = recovery.pattern_left(disk)
-    assert after < 0.1 * before
-    assert 3 <= order <= 8
+    left = recovery.pattern_left(disk)
+    assert left.after < 0.1 * left.before
+    assert left.after < 2 * left.told
+    assert 3 <= left.order <= 8
     found = recovery.filaments_found(disk)
     assert found.hit >= 0.75 * found.there
     assert found.wrong == 0
