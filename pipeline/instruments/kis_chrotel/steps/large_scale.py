@@ -129,7 +129,8 @@ def _told(frame: Frame, found: list[LargeScale]) -> Frame:
     header["ZERNKEEP"] = (min(one.kept for one in found), "share of the disk the fit rests on")
     header["ZERNRMS"] = (max(one.scatter for one in found), "relative, of what it rests on")
     header["ZERNAMP"] = (max(map(_amplitude, found)), "root mean square of the pattern")
-    header["ZERNERR"] = (max(one.error for one in found), "root mean square of what may be left of it")
+    error = max(one.error for one in found)
+    header["ZERNERR"] = (float(f"{error:.3g}"), "root mean square of what may be left of it")
     if len(found) == 1:
         names = modes(found[0].order)
         for number, ((n, m), value) in enumerate(zip(names, found[0].coefficients, strict=True), start=1):
