@@ -39,6 +39,16 @@ def citation_of(request: Request, lake: Lake, release: Mapping[str, Any]) -> Cit
     return citation_for(request, lake, Subject(key, row.product_id, row.id))
 
 
+def title_of(request: Request, instrument: str) -> str:
+    """What the data of an instrument are, in words; '' where nobody said it."""
+    office = surroundings_of(request).office
+    try:
+        found = "" if office is None else office.citations.of(instrument).title
+    except BadInput:
+        return ""
+    return "" if found == instrument else found
+
+
 def citation_for(request: Request, lake: Lake, subject: Subject) -> Citation | None:
     """How a release or a product is cited; None where nobody said by whom the data are."""
     office = surroundings_of(request).office

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
@@ -24,6 +25,7 @@ router = APIRouter(prefix="/curate", include_in_schema=False)
 
 _EVER: Final = 365 * 5000
 _RUNS: Final = 50
+_GROUPS: Final = 50
 _NAMED: Final = 20
 """Files of one group of cases that are named."""
 _ENTRIES: Final = 100
@@ -62,17 +64,26 @@ def embargoes(
 
 @router.get("/quarantine")
 def put_aside(
-    request: Request, lake: OfLake, principal: Curator, everything: Annotated[str, Query(max_length=8)] = ""
+    request: Request,
+    lake: OfLake,
+    principal: Curator,
+    everything: Annotated[str, Query(max_length=8)] = "",
+    code: Annotated[str, Query(max_length=40)] = "",
 ) -> HTMLResponse:
     """Files that were put aside, those with the same reason together, with what to do."""
     cases = quarantine.listing(lake, resolved=bool(everything), limit=_CASES)
+    chosen = [case for case in cases if case["code"] == code or not code]
+    groups = _offered(chosen)
     return page(
         request,
         "quarantine.html",
         form=True,
-        groups=_offered(cases),
+        groups=groups[:_GROUPS],
+        left_out=len(groups) - len(groups[:_GROUPS]),
+        codes=dict(Counter(case["code"] for case in cases).most_common()),
+        chosen=code,
         deciding=_steers(principal),
-        number=len(cases),
+        number=len(chosen),
         most=_CASES,
         named=_NAMED,
         everything=bool(everything),
@@ -98,7 +109,8 @@ def one_run(request: Request, lake: OfLake, principal: Curator, run: str) -> HTM
         run=found,
         ways=steps_of(lake, found) if _steers(principal) else {},
         steps=recipe.get("steps", []) if isinstance(recipe, dict) else [],
-        groups=_offered(cases),
+        groups=_offered(cases)[:_GROUPS],
+        left_out=max(0, len(quarantine.grouped(cases)) - _GROUPS),
         deciding=False,
         named=_NAMED,
     )

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from lake.archive.asked import Paged
 from lake.archive.asking import Asker, OfLake
+from lake.archive.pages.citing import title_of
 from lake.archive.pages.rendering import page
 from lake.errors import BadInput
 from lake.lake import Lake
@@ -38,6 +39,8 @@ _NARROWED: Final = ("instrument", "level", "year", "target", "campaign", "kind")
 _VALUES: Final = 8
 """Values of a facet that are offered."""
 _NEW: Final = 6
+_LEVELS: Final = 8
+"""Releases of the latest moment among which the one that was processed most is looked for."""
 _YEARS: Final = (1600, 2400)
 _FULL: Final = 4
 """How many shades a day of the calendar may have."""
@@ -53,12 +56,14 @@ def home(request: Request, lake: OfLake, principal: Asker) -> HTMLResponse:
     shown: list[dict[str, Any]] = []
     for one in latest[:_NEW]:
         wanted = Wanted(instrument=one.instrument, since=one.last, status="ACTIVE")
-        shown += listing(lake, wanted, principal=principal, limit=1)["releases"]
+        found = listing(lake, wanted, principal=principal, limit=_LEVELS)["releases"]
+        shown += sorted(found, key=lambda one: rank(one["level"]))[-1:]
     return page(
         request,
         "home.html",
         holdings=there,
         latest=shown,
+        titles={one.instrument: title_of(request, one.instrument) for one in there},
         pictures=_pictures(lake, shown),
     )
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
-import time
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from lake.archive.application import archive
 from lake.archive.surroundings import Surroundings
@@ -21,8 +19,10 @@ from lake.governance.policy import OWNER, Scope
 from lake.lake import Lake
 from lake.releases import quarantine
 from lake.releases.quarantine import Case
+from lake.releases.search import resolve
 from tests.chromium.browser import chromium, complaints
 from tests.lake.archive.conftest import SCOPE, Served
+from tests.lake.archive.pages.conftest import serving
 from tests.lake.ledger.hands import make_run
 
 pytestmark = pytest.mark.slow
@@ -35,22 +35,16 @@ SHOTS = os.environ.get("HELIOLAKE_SCREENSHOTS", "")
 @pytest.fixture(scope="module")
 def address(lake: Lake, office: Office, served: dict[str, Served]) -> Iterator[str]:
     """Of an archive that a server of its own gives out."""
-    app = archive(lake, Surroundings(office=office))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", access_log=False))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(30)
+    with serving(archive(lake, Surroundings(office=office))) as found:
+        yield found
 
 
 @pytest.fixture(scope="module", autouse=True)
-def finished(lake: Lake) -> None:
+def ended(lake: Lake) -> str:
     """A run, of which pages tell."""
-    make_run(lake, "pages", 0).end("done")
+    run = make_run(lake, "pages", 0)
+    run.end("done")
+    return run.id
 
 
 @pytest.fixture(scope="module")
@@ -169,12 +163,12 @@ def test_a_holder_signs_in_downloads_and_signs_out(
 @pytest.fixture(scope="module")
 def operator(lake: Lake) -> str:
     """A token of somebody who runs the data centre."""
-    accounts.add(lake, "ar-runs-it", operator=True, principal=OWNER)
+    accounts.add(lake, "ar-runs-it", operator=True, curates=["*"], principal=OWNER)
     case = Case(
         "/raw/<b>night</b>.fits", "the file ends too early", "truncated", "ingest", advice="fetch it again"
     )
     quarantine.record(lake, [case])
-    return tokens.make(lake, "ar-runs-it", [Scope.READ], principal=OWNER).text
+    return tokens.make(lake, "ar-runs-it", list(Scope), principal=OWNER).text
 
 
 def test_a_curator_sees_embargoes_quarantine_runs_and_the_trail(
@@ -195,9 +189,80 @@ def test_a_curator_sees_embargoes_quarantine_runs_and_the_trail(
     page.get_by_text("token.make").first.wait_for()
 
 
+@pytest.fixture
+def curator(lake: Lake) -> str:
+    """A token of somebody who decides about an instrument."""
+    name = f"ar-{secrets.token_hex(4)}"
+    accounts.add(lake, name, curates=["decided"], principal=OWNER)
+    return tokens.make(lake, name, list(Scope), principal=OWNER).text
+
+
+def tab_to(page: Any, what: str) -> None:
+    """Press Tab until something has the focus, by its text or the name of its field."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id || document.activeElement.textContent") == what:
+            return
+    raise AssertionError(f"no key leads to {what}")
+
+
+def test_a_curator_decides_with_keys_alone_on_a_telephone(
+    browser: Any, address: str, curator: str, release: str, lake: Lake
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{address}/releases/{release}")
+    sign_in(page, curator)
+    tab_to(page, "Embargo, DOI, withdrawal")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Decide about").wait_for()
+    tab_to(page, "Set, extend or end it")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Embargo of").wait_for()
+    for field, text in (("set-until", "2999-01-01"), ("set-holders", "ada"), ("set-reason", "first paper")):
+        tab_to(page, field)
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    page.get_by_text("is under embargo until 2999-01-01 00:00 UTC").wait_for()
+    tab_to(page, "lift-reason")
+    page.keyboard.type("published")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="End the embargo of").wait_for()
+    assert complaints(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    tab_to(page, "Yes, end it")
+    page.keyboard.press("Enter")
+    page.get_by_text("is under no embargo").wait_for()
+    assert resolve(lake, release)[0].embargo_until is None
+    context.close()
+
+
+def test_without_scripts_a_curator_decides_too(
+    browser: Any, address: str, curator: str, release: str, lake: Lake
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/curate/releases/{release}")
+    sign_in(page, curator)
+    page.get_by_label("What is wrong with it").fill("wrong flat field")
+    page.get_by_role("button", name="Withdraw it").click()
+    assert resolve(lake, release)[0].status == "ACTIVE"
+    page.get_by_role("button", name="Yes, withdraw it").click()
+    page.get_by_text(f"{release} is withdrawn.").wait_for()
+    assert resolve(lake, release)[0].status == "WITHDRAWN"
+    assert not [one for one in page.context.cookies() if curator in one["value"]]
+    context.close()
+
+
 @pytest.mark.parametrize(("width", "scheme"), [("desktop", "light"), ("phone", "dark")])
 def test_every_page_fits_and_axe_finds_nothing_serious(
-    browser: Any, address: str, served: dict[str, Served], operator: str, width: str, scheme: str
+    browser: Any,
+    address: str,
+    served: dict[str, Served],
+    operator: str,
+    ended: str,
+    width: str,
+    scheme: str,
 ) -> None:
     across, down = SIZES[width]
     context = browser.new_context(viewport={"width": across, "height": down}, color_scheme=scheme)
@@ -221,6 +286,10 @@ def test_every_page_fits_and_axe_finds_nothing_serious(
         "embargoes": "/curate/embargoes",
         "quarantine": "/curate/quarantine",
         "runs": "/curate/runs",
+        "run": f"/curate/runs/{ended}",
+        "embargo": f"/curate/embargo?about={served['embargoed'].product}",
+        "govern": f"/curate/releases/{product}",
+        "look": f"/releases/{product}/look/{public.first}",
         "audit": "/curate/audit?what=token.*",
     }
     wrong = []

@@ -28,18 +28,14 @@ from lake.ledger import executors, runs
 from lake.ledger.owners import this_process
 from lake.ledger.results import known_outcomes, record_quarantined
 from lake.ledger.units import Finished
-from lake.names import ProductKey
 from lake.releases import quarantine
-from lake.releases.drafts import reserve
 from lake.releases.quarantine import Case
-from lake.releases.releases import publish
 from lake.releases.search import resolve
 from tests.lake.archive.conftest import mark_of, sign_in
-from tests.lake.conftest import MakeFiles
+from tests.lake.archive.pages.conftest import SCOPE
 from tests.lake.governance.doi.conftest import SAID
 from tests.lake.ledger.hands import make_run
 
-SCOPE = "decided"
 _PREFIX = "10.99872"
 Enter = Callable[..., TestClient]
 
@@ -84,22 +80,6 @@ def curator(enter: Enter) -> TestClient:
 @pytest.fixture
 def operator(enter: Enter) -> TestClient:
     return enter(operator=True)
-
-
-@pytest.fixture
-def scope() -> str:
-    """The instrument of these tests, which has its curators."""
-    return SCOPE
-
-
-@pytest.fixture
-def release(lake: Lake, make_files: MakeFiles) -> str:
-    """A public release of an observation of its own."""
-    name = f"o_{secrets.token_hex(4)}"
-    key = ProductKey(SCOPE, name, "0")
-    draft = reserve(lake, key, "k")
-    publish(lake, draft, make_files(f"{name}.fits"))
-    return f"{key.name}@v0001"
 
 
 def text_of(answer: Any) -> str:

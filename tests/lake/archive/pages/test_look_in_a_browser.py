@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
@@ -26,6 +24,7 @@ from lake.releases.drafts import Provenance, reserve
 from lake.releases.releases import publish
 from lake.storage.store import Ref, key_of
 from tests.chromium.browser import chromium, complaints
+from tests.lake.archive.pages.conftest import serving
 
 pytestmark = pytest.mark.slow
 
@@ -61,17 +60,13 @@ def until(what: Callable[[], object]) -> None:
 @pytest.fixture(scope="module")
 def address(lake: Lake) -> Iterator[str]:
     """The archive of the tests, on this machine."""
-    server = uvicorn.Server(uvicorn.Config(archive(lake), port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(30)
+    with serving(archive(lake)) as found:
+        yield found
 
 
-def _release(lake: Lake, name: str, images: list[NDArray[np.float32]], cards: dict[str, Any]) -> str:
+def _release(
+    lake: Lake, name: str, images: list[NDArray[np.float32]], cards: dict[str, Any], level: str = "1"
+) -> str:
     """A release with pictures; the address of the page of its first file."""
     entries = []
     for number, image in enumerate(images):
@@ -82,18 +77,18 @@ def _release(lake: Lake, name: str, images: list[NDArray[np.float32]], cards: di
         flags[3, 4] = 8
         packed = fits.CompImageHDU(flags, name="QUALITY", uint=True)
         fits.HDUList([hdu, packed]).writeto(buffer)
-        file = f"{name}_{number}.fits"
+        file = f"{name}_{number}.l{level}.fits"
         stored = lake.store.put(key_of(SCOPE, file), buffer.getvalue())
         begin = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
         dims = ("stokes", "wavelength", "y", "x") if image.ndim > 2 else ()
         entries.append(
             FileEntry(
-                SCOPE, file, "1", f"{name}_{number}", *stored.checksums, begin, begin, image.shape, dims
+                SCOPE, file, level, f"{name}_{number}", *stored.checksums, begin, begin, image.shape, dims
             )
         )
         ref = Ref(lake.store.url, key_of(SCOPE, file), stored.checksums.sha256)
-        draw_stored(Shown(ref, SCOPE, file, "1", dims=dims))
-    key = ProductKey(SCOPE, f"{name}_obs", "1")
+        draw_stored(Shown(ref, SCOPE, file, level, dims=dims))
+    key = ProductKey(SCOPE, f"{name}_obs", level)
     publish(lake, reserve(lake, key, "k"), entries, Provenance())
     return f"/releases/{key.name}@v0001/look/{entries[0].name}"
 
@@ -181,4 +176,21 @@ def test_images_in_time_play_and_are_subtracted(page: Any, address: str, images:
     until(lambda: page.get_attribute("#screen", "data-number") == "1")
     page.click("#play")
     assert page.inner_text("#play") == "Play"
+    assert page.errors == []
+
+
+def test_before_and_after_lie_over_each_other_and_keys_part_them(page: Any, address: str, lake: Lake) -> None:
+    image = np.mgrid[:60, :80][0].astype(np.float32)
+    _release(lake, "laid", [image], SKY, level="0")
+    release = _release(lake, "laid", [image[::-1]], SKY).partition("/look/")[0]
+    page.errors.clear()
+    page.goto(address + release)
+    slider = page.get_by_label("where level 0 ends and level 1 begins")
+    pictures = page.locator(".compare img")
+    until(lambda: all(pictures.nth(one).evaluate("(image) => image.naturalWidth") for one in (0, 1)))
+    slider.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert pictures.nth(1).evaluate("(image) => image.style.clipPath") == "inset(0px 0px 0px 60%)"
+    assert complaints(page) == []
     assert page.errors == []
