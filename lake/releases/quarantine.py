@@ -164,7 +164,8 @@ def close(lake: Lake, cases: Collection[int], *, reason: str, principal: Princip
                 code=Reason.NOT_FOUND,
             )
         told = {"reason": reason.strip(), "files": sorted(settled)[:_NAMED]}
-        audit.record(session, principal.signature, "quarantine.close", f"{len(settled)} files", told)
+        about = settled[0] if len(settled) == 1 else f"{len(settled)} files"
+        audit.record(session, principal.signature, "quarantine.close", about, told)
     return len(settled)
 
 

@@ -89,7 +89,7 @@ def settle(request: Request, lake: OfLake, principal: Curator, sent: Form) -> Re
     if what == "close":
         numbers = [case["case"] for case in group]
         number = quarantine.close(lake, numbers, reason=one(sent, "reason"), principal=principal)
-        return deciding.done(request, "/curate/quarantine", f"Closed: {number} of {len(group)} cases.")
+        return deciding.done(request, "/curate/quarantine", f"Closed: {number}.")
     if what == "again":
         return deciding.done(request, "/curate/quarantine", _again(lake, principal, group))
     raise deciding.unknown(what)

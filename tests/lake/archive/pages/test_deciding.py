@@ -320,7 +320,7 @@ def test_cases_of_the_quarantine_are_closed_with_a_reason_or_tried_again(
     closing = form(operator, "the file is lost")
     sent = {"what": "close", "reason": "the station burnt down", **closing}
     assert curator.post("/curate/quarantine", data={"mark": mark_of(curator, "/"), **sent}).status_code == 403
-    assert "Closed: 1 of 1" in text_of(send(operator, "/curate/quarantine", **sent))
+    assert "Closed: 1." in text_of(send(operator, "/curate/quarantine", **sent))
     who, what, _, detail = last_entry(lake)
     assert (who, what) == (operator.headers["x-name"], "quarantine.close")
     assert detail == {"reason": "the station burnt down", "files": ["/raw/<i>.fits"]}
