@@ -307,7 +307,7 @@ def test_cases_of_the_quarantine_are_closed_with_a_reason_or_tried_again(
         card = next(
             one
             for one in browser.get("/curate/quarantine").text.split("<section")
-            if f"{words} {code}" in one
+            if f"{words} {code}" in one.casefold()
         )
         return dict(re.findall(r'<input type="hidden" name="(kind|seen)" value="([^"]*)">', card))
 
