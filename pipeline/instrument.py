@@ -199,6 +199,8 @@ class Instrument(_Model):
     #: Level → what a product of that level has gone through when its treatment is complete.
     expects: dict[Level, tuple[Expectation, ...]] = Field(default_factory=dict)
     preview: tuple[PreviewRule, ...] = ()
+    #: Searchable values in which images of one film agree; a release has that of the kind with most images.
+    film: tuple[str, ...] = ()
     embargo: EmbargoRule | None = None
     credit: str = ""
     #: How its data are cited, for whoever registers them: creators, publisher, licence, subjects.

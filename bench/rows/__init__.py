@@ -33,6 +33,7 @@ NAMES: Final = (
     "milne",
     "chrotel",
     "lst",
+    "psf",
 )
 
 Rows = Callable[[Setting], Iterator[Row | Skipped]]

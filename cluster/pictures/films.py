@@ -25,6 +25,7 @@ from lake.storage import previews
 from lake.storage.opening import open_store
 from lake.storage.previews import preview_key
 from pipeline.pictures.film import Still, common, film, stills_of
+from pipeline.registry import instruments
 from pipeline.scale import Scale, palette_of
 
 _log = logging.getLogger(__name__)
@@ -81,30 +82,48 @@ class Script:
 
 
 def script_of(lake: Lake, release_id: int, name: str) -> Script | None:
-    """The film of a release; None where there is no motion in it."""
-    query = (
-        select(File.scope, File.name, File.sha256, File.date_beg)
-        .join(ReleaseFile, ReleaseFile.file_id == File.id)
-        .where(ReleaseFile.release_id == release_id, File.date_beg.is_not(None))
-        .order_by(File.date_beg, File.name)
-        .execution_options(yield_per=_MANY)
-    )
+    """The film of a release; None where there is no motion in it.
+
+    Where its instrument says in what images of one film agree, it is that of the kind with most images.
+    """
     with transaction(lake.sessions) as session:
         release = session.get_one(Release, release_id)
-        scope, dataset, status = release.scope, release.dataset, release.status
-        rows = [tuple(row) for row in session.execute(query)] if status == "ACTIVE" else []
+        scope, dataset = release.scope, release.dataset
+        entry = instruments().get(scope)
+        alike = [File.meta[key].astext for key in (entry.film if entry else ())]
+        query = (
+            select(File.scope, File.name, File.sha256, File.date_beg, *alike)
+            .join(ReleaseFile, ReleaseFile.file_id == File.id)
+            .where(ReleaseFile.release_id == release_id, File.date_beg.is_not(None))
+            .order_by(File.date_beg, File.name)
+            .execution_options(yield_per=_MANY)
+        )
+        rows = [tuple(row) for row in session.execute(query)] if release.status == "ACTIVE" else []
+    rows, kind = _of_one_kind(rows)
     if len(rows) < _FEWEST:
         return None
     gaps = missing_before([row[3] for row in rows])
     every = -(-len(rows) // MOST)
     shots = []
     for start in range(0, len(rows), every):
-        of, stem, sha256, begin = rows[start]
+        of, stem, sha256, begin = rows[start][:4]
         key = preview_key(of, stem)
         lost = sum(gaps[max(0, start - every + 1) : start + 1])
-        caption = f"{begin:%Y-%m-%d %H:%M:%S} UTC"
+        caption = f"{begin:%Y-%m-%d %H:%M:%S} UTC{kind}"
         shots.append(Shot(lake.store_of(key).url, key, sha256, caption, lost))
     return Script(name, shots[0].store, preview_key(scope, dataset), tuple(shots))
+
+
+def _of_one_kind(rows: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], str]:
+    """The files of the kind with most of them, of several the first, and its name where there are others."""
+    kinds: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        kinds.setdefault(row[4:], []).append(row)
+    if len(kinds) < 2:
+        return list(rows), ""
+    kind, most = max(kinds.items(), key=lambda one: len(one[1]))
+    told = [value for value, *others in zip(kind, *kinds, strict=True) if any(value != one for one in others)]
+    return most, f"  {' '.join(str(value) for value in told)}"
 
 
 def missing_before(times: Sequence[datetime]) -> list[int]:

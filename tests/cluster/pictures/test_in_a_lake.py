@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 from cluster.connect import connected
 from cluster.home.home import Home
 from cluster.intake.ingest import ingest
-from cluster.pictures.films import script_of
+from cluster.pictures.films import _of_one_kind, script_of
 from cluster.pictures.remake import Remade, draw_later, remake
 from cluster.plan.plan import Query, make_plan
 from cluster.run.process import process
@@ -206,3 +206,14 @@ def test_an_older_version_loses_its_pictures_and_what_is_withdrawn_too(
         "it is SUPERSEDED, and only what is ACTIVE has pictures",
         "it is WITHDRAWN, and only what is ACTIVE has pictures",
     }
+
+
+def test_a_film_is_of_one_kind_of_images_and_says_which_where_a_release_has_several() -> None:
+    rows = [
+        ("lst", f"{n}.fits", "0", at(2023, 4, 15, n), "sdi" if n % 2 else "sciuv", "hdr") for n in range(5)
+    ]
+    kept, kind = _of_one_kind(rows)
+    assert [row[4] for row in kept] == ["sciuv"] * 3
+    assert kind == "  sciuv"
+    assert _of_one_kind(kept) == (kept, "")
+    assert _of_one_kind([]) == ([], "")
