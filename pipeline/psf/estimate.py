@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.psf.angular import Directions, directions, half_height, waves_of
+from pipeline.psf.field import across_the_field
 from pipeline.psf.fit import Fit, Problem, best
 from pipeline.psf.hankel import Series
 from pipeline.psf.model import MODELS, UNKNOWN_APERTURE, WING, CoreModel, kernel_of, transfer
@@ -53,6 +54,8 @@ class Design:
         Which terms to use of those that frames offer.
     size
         Pixels along a side of the kernel, odd.
+    tiles
+        Whether the PSF may differ across the field.
     """
 
     q: float | None = None
@@ -61,6 +64,7 @@ class Design:
     laboratory: Psf | None = None
     terms: frozenset[str] = frozenset({"limb", "spectrum", "occulter"})
     size: int = 2 * int(WING) + 1
+    tiles: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,7 @@ class Estimate:
     psf: Psf
     fits: tuple[Fit, ...]
     doubts: Doubts
+    sided: Directions
 
 
 def estimate(statistics: Statistics, design: Design, frame: tuple[int, int] = (0, 0)) -> Psf:
@@ -92,7 +97,11 @@ def estimate(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     found = found_by(statistics, design, frame)
     if found is None:
         return judged(None, Doubts(core=("no frame shows anything that tells of it",)), design.laboratory)
-    return judged(found.psf, found.doubts, design.laboratory)
+    psf = judged(found.psf, found.doubts, design.laboratory)
+    if not design.tiles:
+        return psf
+    series, fit = Series(statistics.reach), found.fits[0]
+    return across_the_field(psf, fit, design.q, statistics.quarters, found.sided, series, Widths(series))
 
 
 def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0, 0)) -> Estimate | None:
@@ -110,7 +119,7 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     spectrum = named.get("spectrum")
     above = spectrum.above if isinstance(spectrum, SpectrumTerm) else None
     alone = list(_alone(terms, design, series, widths, models))
-    return Estimate(psf, tuple(fits), doubts(fits[0], list(named), psf, alone, above))
+    return Estimate(psf, tuple(fits), doubts(fits[0], list(named), psf, alone, above), sided)
 
 
 class Terms:

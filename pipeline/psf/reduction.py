@@ -169,7 +169,7 @@ class PsfOfFrames:
             return statistics if statistics.edge.frames else None
         if found is None:
             return None
-        statistics = of_disk(image, found.circle, sharp=design.sharp)
+        statistics = of_disk(image, found.circle, sharp=design.sharp, tiles=design.tiles)
         return None if self._is_odd(statistics) else statistics
 
     def _is_odd(self, statistics: Statistics) -> bool:

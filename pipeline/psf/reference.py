@@ -67,6 +67,8 @@ class Psf:
         Full width at half maximum of the azimuthal mean, pixels.
     ee50, ee80
         Radii that encircle 50 and 80 % of the light, pixels.
+    tiles
+        FWHM of each tile; without an error where it is that of the whole field.
     ellipse, odd
         Where its ellipticity, and its coma and trefoil, come from; symmetric where that is not known.
     model
@@ -95,6 +97,7 @@ class Psf:
     frame: tuple[int, int] = (0, 0)
     reasons: tuple[str, ...] = ()
     simulated: bool = False
+    tiles: tuple[Measured, ...] = ()
     ellipse: Verdict = Verdict.UNKNOWN
     odd: Verdict = Verdict.UNKNOWN
     profile: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
@@ -179,6 +182,11 @@ def tables(psf: Psf) -> list[fits.BinTableHDU]:
             fits.Column(name, "D", unit="pixel", array=np.array([one[n] for one in psf.centres]))
             for n, name in enumerate("XY")
         ]
+        columns += [
+            fits.Column(name, "D", unit="pixel", array=np.array([one[n] for one in psf.tiles]))
+            for n, name in enumerate(("FWHM", "ERROR", "FLOOR"))
+            if psf.tiles
+        ]
         found.append(fits.BinTableHDU.from_columns(columns, name="TILES"))
     return found
 
@@ -215,6 +223,9 @@ def read_psf(path: str | Path) -> Psf:
         if tiles is None
         else tuple((float(x), float(y)) for x, y in zip(tiles["X"], tiles["Y"], strict=True))
     )
+    widths = (
+        [] if tiles is None or "FWHM" not in tiles.names else [tiles[n] for n in ("FWHM", "ERROR", "FLOOR")]
+    )
     profile = named.get("PROFILE")
     try:
         return Psf(
@@ -230,6 +241,7 @@ def read_psf(path: str | Path) -> Psf:
             frame=(int(header["PSFNY"]), int(header["PSFNX"])),
             reasons=tuple(str(value) for name, value in header.items() if name.startswith("PSFWHY")),
             simulated=bool(header.get("SIMULATD", False)),
+            tiles=tuple(Measured(*map(float, row)) for row in zip(*widths, strict=True)),
             ellipse=Verdict(header.get("PSFELLI", Verdict.UNKNOWN)),
             odd=Verdict(header.get("PSFODD", Verdict.UNKNOWN)),
             profile=np.zeros((0, 4))

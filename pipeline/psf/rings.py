@@ -72,15 +72,20 @@ class Rings:
 
 def limb_rings(image: F32, sun: Circle) -> Rings:
     """The mean brightness around the Sun's limb, structure of the disk evened out sector by sector."""
+    found = limb_sectors(image, sun)
+    return Rings.none() if found is None else averaged(*found, sun.radius, SECTORS // 2)
+
+
+def limb_sectors(image: F32, sun: Circle) -> tuple[NDArray[Any], F64, F64] | None:
+    """The limb sector by sector, evened out, with numbers of pixels and their offsets; `None` if dark."""
     sums, numbers, offsets = sector_bins(image, sun.x, sun.y, sun.radius, INNER, BIN, BINS, SECTORS)
     sectors = sector_means(sums, numbers, offsets)
     place: F64 = np.asarray(INNER + BIN * (np.arange(BINS) + 0.5), np.float64)
     inside = (place > -0.6 * sun.radius) & (place < -20.0)
     scale = np.nanmedian(sectors[:, inside]) if inside.any() else np.nan
     if not scale > 0:
-        return Rings.none()
-    sectors = _evened(sectors / scale, place)
-    return averaged(sectors, numbers, offsets, sun.radius, SECTORS // 2)
+        return None
+    return _evened(sectors / scale, place), numbers, offsets
 
 
 def sector_means(sums: F64, numbers: F64, offsets: F64) -> F64:

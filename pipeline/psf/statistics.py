@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from pipeline.kernels.limb import Circle
 from pipeline.psf.occulter import Dark, of_occulted
+from pipeline.psf.quarters import Quarters
 from pipeline.psf.rings import Rings, limb_rings
 
 F32 = NDArray[np.float32]
@@ -68,11 +69,12 @@ class Statistics:
     edge: Rings
     dark: Dark
     power: Power
+    quarters: Quarters
 
     @classmethod
     def none(cls) -> Statistics:
         """Of no frame."""
-        return cls(Rings.none(), Rings.none(), Dark.none(), Power.none())
+        return cls(Rings.none(), Rings.none(), Dark.none(), Power.none(), Quarters.none())
 
     @property
     def radius(self) -> float:
@@ -87,11 +89,11 @@ class Statistics:
         return max(largest, self.radius) + 320.0
 
     def __add__(self, other: Statistics) -> Statistics:
-        names = ("limb", "edge", "dark", "power")
+        names = ("limb", "edge", "dark", "power", "quarters")
         return Statistics(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
-def of_disk(image: F32, sun: Circle, *, sharp: bool = True) -> Statistics:
+def of_disk(image: F32, sun: Circle, *, sharp: bool = True, tiles: bool = False) -> Statistics:
     """What a frame of the whole disk tells.
 
     Parameters
@@ -102,9 +104,12 @@ def of_disk(image: F32, sun: Circle, *, sharp: bool = True) -> Statistics:
         The disk.
     sharp
         Whether its limb is an edge; where it is not, as in Lyman α, it tells nothing of the PSF.
+    tiles
+        Whether each quarter of the field is kept for itself, too.
     """
     limb = limb_rings(image, sun) if sharp else Rings.none()
-    return replace(Statistics.none(), limb=limb, power=disk_power(image, sun))
+    quarters = Quarters.of(image, sun) if sharp and tiles else Quarters.none()
+    return replace(Statistics.none(), limb=limb, power=disk_power(image, sun), quarters=quarters)
 
 
 def of_occulted_disk(image: F32, body: Circle, sun: Circle) -> Statistics:

@@ -22,7 +22,7 @@ def design(header: fits.Header) -> Design | None:
     # Behind the Earth's air it is visible light that is left, and no edge of a body.
     if telescope not in ("SDI", "WST") or header.get("EARTHECL", False):
         return None
-    return Design(q=_diffraction(header), sharp=telescope == "WST")
+    return Design(q=_diffraction(header), sharp=telescope == "WST", tiles=telescope == "WST")
 
 
 def _diffraction(header: fits.Header) -> float | None:
