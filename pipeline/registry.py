@@ -83,10 +83,11 @@ when_forgotten: Final[list[Callable[[str], None]]] = [forget_steps]
 
 
 class _Found(NamedTuple):
-    """Instruments that can be used, and why others cannot."""
+    """Instruments that can be used, why others cannot, and the packages of the former."""
 
     usable: dict[str, Instrument]
     broken: dict[str, str]
+    modules: dict[str, str]
 
 
 #: Instruments that lie in folders somebody works on: module → folder. See `working_on`.
@@ -95,7 +96,7 @@ _WORKED_ON: Final[dict[str, Path]] = {}
 
 @lru_cache(maxsize=1)
 def _found() -> _Found:
-    found = _Found({}, {})
+    found = _Found({}, {}, {})
     for path in sorted(_BUILT_IN.glob("*/instrument.yaml")):
         _take(found, f"pipeline.instruments.{path.parent.name}", path.parent)
     for module, folder in _WORKED_ON.items():
@@ -143,6 +144,11 @@ def instrument(name: str) -> Instrument:
     if name in broken():
         raise Fatal(broken()[name])
     raise Fatal(f"there is no instrument {shortly(name)}. {choices(name, known)}")
+
+
+def modules() -> Mapping[str, str]:
+    """The package of each instrument that can be used."""
+    return _found().modules
 
 
 def is_announced(entry: Instrument) -> bool:
@@ -214,6 +220,7 @@ def _take(found: _Found, module: str, folder: Path) -> None:
         importlib.import_module(f"{module}.steps")
     sources.note_instrument(entry.name, folder)
     found.usable[entry.name] = entry
+    found.modules[entry.name] = module
 
 
 def _folder_of(entry: metadata.EntryPoint) -> Path:

@@ -141,5 +141,5 @@ def _migrate(home: Home) -> None:
 
 def _warm_kernels(home: Home) -> None:
     """Compile what is not compiled yet, in the background and with low priority."""
-    code = "import os; os.nice(19); from pipeline import kernels; getattr(kernels, 'warm', int)()"
+    code = "import os; os.nice(19); from pipeline.warming import warm; warm()"
     launch(home, "warm", python("-c", code), compute_environment())

@@ -59,6 +59,8 @@ LINES: Final[dict[Region, tuple[Line, ...]]] = {
         Line("Fe I", 15662.017, 0.414, (5.0, 1.4), (4.0, 1.35)),
     ),
 }
+#: Å of a pixel, about.
+DISPERSION: Final[dict[Region, float]] = {"1083": 0.018, "1565": 0.040}
 #: Wavelengths with nothing in them, Å: at least 0.985 of the continuum in the atlas (1.56 µm).
 CONTINUUM: Final[dict[Region, tuple[tuple[float, float], ...]]] = {
     "1083": ((10824.2, 10825.0), (10835.6, 10837.3), (10840.3, 10841.5)),

@@ -12,7 +12,7 @@ from pipeline.frame import Frame
 from pipeline.instruments.kis_gris import facts, quicklook, wavelength
 from pipeline.instruments.kis_gris.calibration_file import read_atlas, told
 from pipeline.instruments.kis_gris.flat import continuum_of
-from pipeline.instruments.kis_gris.lines import LINES, Region
+from pipeline.instruments.kis_gris.lines import DISPERSION, LINES, Region
 from pipeline.instruments.kis_gris.noise import continuum_mask
 from pipeline.instruments.kis_gris.quicklook import quiet_spectrum
 from pipeline.instruments.kis_gris.steps.demodulation import CUBE
@@ -20,7 +20,10 @@ from pipeline.instruments.kis_gris.steps.detector import DARK, FlatParams, gain
 from pipeline.step import Params, ReferenceNeed, References, step
 
 #: Å of a pixel, and of the middle of what the camera sees.
-_NOMINAL: Final[dict[Region, tuple[float, float]]] = {"1083": (0.018, 10833.5), "1565": (0.040, 15654.0)}
+_NOMINAL: Final[dict[Region, tuple[float, float]]] = {
+    "1083": (DISPERSION["1083"], 10833.5),
+    "1565": (DISPERSION["1565"], 15654.0),
+}
 _FEWEST_ROWS: Final = 3
 #: nm by which WAVELENG may be off the name of a region.
 _NEAR: Final = 12
