@@ -2,18 +2,20 @@
 
 A chain of a dozen steps copies a header some thirty times and adds two hundred cards to it. `fits.Header`
 takes in every card again at each copy, and counts all others anew at each addition: that took longer than
-the images. What is done here comes to the very same header. Where the inside of `fits.Header` is not as it is
-known to be, it is done in astropy's own way.
+the images. Here copies share their cards until one is changed, and what comes of it is the very same header.
+Where the inside of `fits.Header` is not as it is known to be, all is done in astropy's own way.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import lru_cache
 from itertools import starmap
+from numbers import Integral
 from typing import Any, Final
 
 from astropy.io import fits
@@ -27,11 +29,13 @@ _LONGEST: Final = 8
 #: A keyword that is no HIERARCH card, and no record of a card either.
 _PLAIN: Final = re.compile(r"[A-Z0-9_-]{1,8}")
 #: Whether a header is made of what this module counts on.
-_IS_KNOWN: Final = vars(fits.Header()).keys() == {"_cards", "_keyword_indices", "_rvkc_indices", "_modified"}
+_IS_KNOWN: Final = vars(fits.Header()).keys() == {
+    *("_cards", "_keyword_indices", "_rvkc_indices", "_modified")
+} and all(hasattr(fits.Header, name) for name in ("_update", "_cardindex", "_updateindices"))
 
 
 class ChainHeader(fits.Header):  # type: ignore[misc]  # astropy has no types
-    """A `fits.Header` whose copies cost a tenth; they are of its kind."""
+    """A `fits.Header` whose copies are of its kind, and share its cards: a card that changes is replaced."""
 
     _cards: list[fits.Card]
     _keyword_indices: defaultdict[str, list[int]]
@@ -44,7 +48,8 @@ class ChainHeader(fits.Header):  # type: ignore[misc]  # astropy has no types
         if not _IS_KNOWN:
             return cls(map(copy, header.cards))
         made = cls.__new__(cls)
-        made._cards = list(map(_twin, header._cards))
+        shared = isinstance(header, ChainHeader)
+        made._cards = header._cards.copy() if shared else list(map(_twin, header._cards))
         made._keyword_indices = _twins(header._keyword_indices)
         made._rvkc_indices = _twins(header._rvkc_indices)
         made._modified = False
@@ -56,6 +61,28 @@ class ChainHeader(fits.Header):  # type: ignore[misc]  # astropy has no types
         if strip:
             made.strip()
         return made
+
+    @property
+    def cards(self) -> Any:
+        """As `fits.Header.cards`; who is given cards may change them."""
+        if _IS_KNOWN:
+            self._cards = list(map(_twin, self._cards))
+        return super().cards
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """As `fits.Header` does it, with a card of its own."""
+        if _IS_KNOWN and isinstance(key, (Integral, tuple)):
+            self._own(self._cardindex(key))
+        super().__setitem__(key, value)
+
+    def _update(self, card: Any) -> None:
+        name = card[0].strip().upper().removeprefix("HIERARCH ")
+        if _IS_KNOWN and name in self._keyword_indices:
+            self._own(self._keyword_indices[name][0])
+        super()._update(card)
+
+    def _own(self, place: int) -> None:
+        self._cards[place] = _twin(self._cards[place])
 
     def _updateindices(self, idx: int, increment: bool = True) -> None:
         """Count anew what stands behind a card that came or went, and that alone: mostly a few of HISTORY."""
@@ -132,8 +159,7 @@ def same(first: fits.Header, second: fits.Header) -> bool:
     """Whether two headers are equal, as ``first == second`` has it."""
     if len(first) != len(second):
         return False
-    pairs = zip(first.cards, second.cards, strict=True)
-    return all(starmap(_is_equal, pairs))
+    return all(starmap(_is_equal, zip(_cards_of(first), _cards_of(second), strict=True)))
 
 
 def numbered(header: fits.Header, stem: str) -> Iterator[str]:
@@ -143,8 +169,8 @@ def numbered(header: fits.Header, stem: str) -> Iterator[str]:
 
 
 def _is_equal(one: fits.Card, other: fits.Card) -> bool:
-    # Cards that nobody touched since they were copied are alike in all their parts; others are written out.
-    return vars(one) == vars(other) or str(one) == str(other)
+    # Cards that nobody touched since they were copied are one, or alike in all parts; others are written out.
+    return one is other or vars(one) == vars(other) or str(one) == str(other)
 
 
 def _set(header: fits.Header, name: str, value: Any, comment: str | None) -> None:
@@ -171,12 +197,21 @@ def _twins(indices: dict[str, list[int]]) -> defaultdict[str, list[int]]:
 
 
 def _made(name: str, value: Any, comment: str | None) -> fits.Card:
-    """A new card; those with a text are mostly those of the frame before."""
-    if value is None or not isinstance(value, str):
+    """A new card; its text, or all but its number, is mostly that of the frame before."""
+    kind = type(value)
+    if kind is str:
+        return _twin(_card(name, value, comment))
+    if kind not in (int, float, bool) or not math.isfinite(value):
         return fits.Card(name, fits.card.UNDEFINED if value is None else value, comment)
-    return _twin(_text(name, value, comment))
+    made = _twin(_card(name, kind(1), comment))
+    made._value = value
+    return made
 
 
-@lru_cache(maxsize=2048)
-def _text(name: str, value: str, comment: str | None) -> fits.Card:
+@lru_cache(maxsize=2048, typed=True)
+def _card(name: str, value: str | float | bool, comment: str | None) -> fits.Card:
     return fits.Card(name, value, comment)
+
+
+def _cards_of(header: fits.Header) -> list[fits.Card]:
+    return header._cards if _IS_KNOWN else list(header.cards)

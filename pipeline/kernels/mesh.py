@@ -29,30 +29,25 @@ _OUTSIDE: Final = np.uint16(Quality.OUTSIDE_FIELD)
 _BLOCK: Final = 32
 #: Pixels of a row that are dealt with together.
 _CHUNK: Final = 64
-#: Which neighbours besides the pixel itself a place is made of: bits of `Places.more`.
-_RIGHT: Final = np.uint8(1)
-_UPPER: Final = np.uint8(2)
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where each pixel of an output is taken from; 13 bytes for each.
+    """Where each pixel of an output is taken from; 12 bytes for each.
 
     Attributes
     ----------
     at
         int32, index of the input pixel to the lower left, -1 beyond the outermost pixel centres.
-    more
-        uint8, bit 0: the pixel to the right counts as well; bit 1: those of the row above.
     right, upper
-        float32, the shares of these.
+        float32, the shares of the pixels beside and above; those that have none do not count.
     within
         Bounds of what a piece of a row looks at, in blocks: first and last row, first and last column; the
-        first one is -1 where a part of it lies outside. int32, shape (rows, pieces, 4).
+        first one is -1 where it lies outside in part, or at the upper or right edge. int32, shape (rows,
+        pieces, 4).
     """
 
     at: NDArray[np.int32]
-    more: NDArray[np.uint8]
     right: NDArray[np.float32]
     upper: NDArray[np.float32]
     within: NDArray[np.int32]
@@ -94,15 +89,14 @@ def places_of(
     ny, nx = shape
     made = Places(
         np.empty((ny, nx), np.int32),
-        np.empty((ny, nx), np.uint8),
         np.empty((ny, nx), np.float32),
         np.empty((ny, nx), np.float32),
         np.empty((ny, -(-nx // _CHUNK), 4), np.int32),
     )
     points = read_only(np.ascontiguousarray(np.stack([x, y]), dtype=np.float64))
     pairs = (float(pitch[0]), float(pitch[1])), (float(origin[0]), float(origin[1]))
-    _find(points, *pairs, made.at, made.more, made.right, made.upper)
-    _bound(read_only(made.at), read_only(made.more), made.within)
+    _find(points, *pairs, made.at, made.right, made.upper)
+    _bound(read_only(made.at), made.within)
     for plane in vars(made).values():
         plane.flags.writeable = False
     return made
@@ -131,7 +125,7 @@ def take(
     """
     values, marks = (read_only(np.ascontiguousarray(plane)) for plane in (image, quality))
     made, flags = np.empty(image.shape, np.float32), np.empty(image.shape, np.uint16)
-    _take(values, marks, places.at, places.more, places.right, places.upper, places.within, made, flags)
+    _take(values, marks, places.at, places.right, places.upper, places.within, made, flags)
     return made, flags
 
 
@@ -141,7 +135,6 @@ def _find(
     pitch: tuple[float, float],
     origin: tuple[float, float],
     at: NDArray[np.int32],
-    more: NDArray[np.uint8],
     right: NDArray[np.float32],
     upper: NDArray[np.float32],
 ) -> None:
@@ -151,16 +144,16 @@ def _find(
         _find_row(points, pitch, origin, i, xs, ys)
         for j in range(nx):
             x, y = xs[j], ys[j]
-            at[i, j], more[i, j], right[i, j], upper[i, j] = -1, 0, 0.0, 0.0
+            at[i, j], right[i, j], upper[i, j] = -1, 0.0, 0.0
             if not (-_NEGLIGIBLE <= x <= nx - 1 + _NEGLIGIBLE and -_NEGLIGIBLE <= y <= ny - 1 + _NEGLIGIBLE):
                 continue
             column, row = int(x + _NEGLIGIBLE), int(y + _NEGLIGIBLE)
             u, v = np.float32(x - column), np.float32(y - row)
             at[i, j] = row * nx + column
             if u > _NEGLIGIBLE and column < nx - 1:
-                right[i, j], more[i, j] = u, more[i, j] | _RIGHT
+                right[i, j] = u
             if v > _NEGLIGIBLE and row < ny - 1:
-                upper[i, j], more[i, j] = v, more[i, j] | _UPPER
+                upper[i, j] = v
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -203,23 +196,20 @@ def _find_row(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _bound(at: NDArray[np.int32], more: NDArray[np.uint8], within: NDArray[np.int32]) -> None:
+def _bound(at: NDArray[np.int32], within: NDArray[np.int32]) -> None:
     """What each piece of a row looks at, in blocks."""
     ny, nx = at.shape
     for i in range(ny):
         for piece in range(within.shape[1]):
             bottom, top, left, right = ny, -1, nx, -1
-            outside = False
             for j in range(piece * _CHUNK, min((piece + 1) * _CHUNK, nx)):
-                outside |= at[i, j] < 0
-                row, column = at[i, j] // nx, at[i, j] % nx
+                row, column = (at[i, j] // nx, at[i, j] % nx) if at[i, j] >= 0 else (-1, -1)
                 bottom, left = min(bottom, row), min(left, column)
-                top = max(top, row + (1 if more[i, j] & _UPPER else 0))
-                right = max(right, column + (1 if more[i, j] & _RIGHT else 0))
+                top, right = max(top, row + 1), max(right, column + 1)
             bounds = within[i, piece]
             bounds[0], bounds[1] = bottom // _BLOCK, top // _BLOCK
             bounds[2], bounds[3] = left // _BLOCK, right // _BLOCK
-            if outside:
+            if bottom < 0 or top >= ny or right >= nx:
                 bounds[0] = -1
 
 
@@ -228,7 +218,6 @@ def _take(
     image: NDArray[np.float32],
     quality: NDArray[np.uint16],
     at: NDArray[np.int32],
-    more: NDArray[np.uint8],
     right: NDArray[np.float32],
     upper: NDArray[np.float32],
     within: NDArray[np.int32],
@@ -236,58 +225,65 @@ def _take(
     flags: NDArray[np.uint16],
 ) -> None:
     ny, nx = image.shape
-    values, marks, marked = image.reshape(image.size), quality.reshape(quality.size), _marked(quality)
+    values, marks, marked = image.ravel(), quality.ravel(), _marked(quality)
+    # Pieces are counted through, not cut out: there are many, and each is short.
+    places = at.ravel(), right.ravel(), upper.ravel()
+    results, result_flags = made.ravel(), flags.ravel()
     for i in range(ny):
         for piece in range(within.shape[1]):
-            first, stop = piece * _CHUNK, min((piece + 1) * _CHUNK, nx)
-            here, and_more = at[i, first:stop], more[i, first:stop]
-            u, v = right[i, first:stop], upper[i, first:stop]
-            results, result_flags = made[i, first:stop], flags[i, first:stop]
-            if within[i, piece, 0] < 0:
-                _take_at_edge(values, marks, nx, here, and_more, u, v, results, result_flags)
+            first, stop = i * nx + piece * _CHUNK, i * nx + min((piece + 1) * _CHUNK, nx)
+            bounds = within[i, piece]
+            if bounds[0] < 0:
+                _take_at_edge(values, marks, nx, places, first, stop, results, result_flags)
                 continue
-            _take_values(values, nx, here, and_more, u, v, results)
+            _take_values(values, nx, places, first, stop, results)
             found = False
-            for row in range(within[i, piece, 0], within[i, piece, 1] + 1):
-                for column in range(within[i, piece, 2], within[i, piece, 3] + 1):
+            for row in range(bounds[0], bounds[1] + 1):
+                for column in range(bounds[2], bounds[3] + 1):
                     found |= marked[row, column]
             if found:
-                _take_flags(marks, nx, here, and_more, result_flags)
+                _take_flags(marks, nx, places, first, stop, result_flags)
             else:
-                result_flags[:] = 0
+                for k in range(first, stop):
+                    result_flags[k] = 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _take_values(
     values: NDArray[np.float32],
     nx: int,
-    at: NDArray[np.int32],
-    more: NDArray[np.uint8],
-    right: NDArray[np.float32],
-    upper: NDArray[np.float32],
+    places: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]],
+    first: int,
+    stop: int,
     made: NDArray[np.float32],
 ) -> None:
-    width = np.uint64(nx)
-    for k in range(made.size):
+    """Values of a piece of a row; all four neighbours are there, whether they count or not."""
+    at, right, upper = places
+    one, width = np.uint64(1), np.uint64(nx)
+    for k in range(np.uint64(first), np.uint64(stop)):
         # Indices without a sign: none is counted from the end.
-        here, east = np.uint64(np.uint32(at[k])), np.uint64(more[k] & _RIGHT)
-        there = here + np.uint64(more[k] >> np.uint8(1)) * width
-        below = values[here] + right[k] * (values[here + east] - values[here])
-        above = values[there] + right[k] * (values[there + east] - values[there])
-        made[k] = below + upper[k] * (above - below)
+        here = np.uint64(np.uint32(at[k]))
+        there = here + width
+        u, v = right[k], upper[k]
+        # What has no share may be NaN, and is left out.
+        below = values[here] + u * (values[here + one if u > 0 else here] - values[here])
+        above = values[there] + u * (values[there + one if u > 0 else there] - values[there])
+        made[k] = below + v * (above - below) if v > 0 else below
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _take_flags(
     marks: NDArray[np.uint16],
     nx: int,
-    at: NDArray[np.int32],
-    more: NDArray[np.uint8],
+    places: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]],
+    first: int,
+    stop: int,
     flags: NDArray[np.uint16],
 ) -> None:
-    for k in range(flags.size):
-        here, east = at[k], more[k] & _RIGHT
-        there = here + (nx if more[k] & _UPPER else 0)
+    at, right, upper = places
+    for k in range(first, stop):
+        here, east = at[k], 1 if right[k] > 0 else 0
+        there = here + (nx if upper[k] > 0 else 0)
         found = marks[here] | marks[here + east] | marks[there] | marks[there + east]
         flags[k] = _OUTSIDE if found & _OUTSIDE else found
 
@@ -297,21 +293,24 @@ def _take_at_edge(
     values: NDArray[np.float32],
     marks: NDArray[np.uint16],
     nx: int,
-    at: NDArray[np.int32],
-    more: NDArray[np.uint8],
-    right: NDArray[np.float32],
-    upper: NDArray[np.float32],
+    places: tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]],
+    first: int,
+    stop: int,
     made: NDArray[np.float32],
     flags: NDArray[np.uint16],
 ) -> None:
-    """Values and flags of a piece of a row that lies outside in part."""
-    for k in range(made.size):
-        one = slice(k, k + 1)
+    """Values and flags of a piece of a row beside which there may be nothing."""
+    at, right, upper = places
+    for k in range(first, stop):
         if at[k] < 0:
             made[k], flags[k] = np.float32(np.nan), _OUTSIDE
             continue
-        _take_values(values, nx, at[one], more[one], right[one], upper[one], made[one])
-        _take_flags(marks, nx, at[one], more[one], flags[one])
+        here, east = at[k], 1 if right[k] > 0 else 0
+        there = here + (nx if upper[k] > 0 else 0)
+        below = values[here] + right[k] * (values[here + east] - values[here])
+        above = values[there] + right[k] * (values[there + east] - values[there])
+        made[k] = below + upper[k] * (above - below)
+        _take_flags(marks, nx, places, k, k + 1, flags)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

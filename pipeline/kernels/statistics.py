@@ -307,9 +307,12 @@ def largest_below(values: NDArray[np.float32], limit: float) -> tuple[int, float
 @njit(cache=True, nogil=True)
 def _largest_below(patterns: NDArray[np.int32], limit: np.int32) -> tuple[np.int64, np.int32]:
     count, largest = np.int64(0), np.int32(0)
-    for pattern in patterns:
-        count += np.int64(pattern < limit)
-        largest = max(largest, pattern if pattern < limit else np.int32(0))
+    for first in range(0, patterns.size, _CHUNK):
+        some = np.int32(0)
+        for pattern in patterns[first : first + _CHUNK]:
+            some = np.int32(some + np.int32(pattern < limit))
+            largest = max(largest, pattern if pattern < limit else np.int32(0))
+        count += some
     return count, largest
 
 

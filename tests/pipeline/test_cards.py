@@ -33,6 +33,9 @@ DEEDS = st.lists(
         st.tuples(st.just("long"), st.integers(0, 9)),
         st.tuples(st.just("record"), st.integers(0, 9)),
         st.tuples(st.just("copy"), st.just("")),
+        st.tuples(st.just("comments"), st.just("another")),
+        st.tuples(st.just("first"), st.integers(0, 9)),
+        st.tuples(st.just("card"), st.just("by hand")),
     ),
     max_size=12,
 )
@@ -54,6 +57,13 @@ def do(header: fits.Header, deed: str, what: object) -> fits.Header:
     }
     if deed == "copy":
         return header.copy()
+    if deed in ("comments", "first", "card"):
+        if len(header) and header.cards[0].keyword not in ("", "HISTORY", "COMMENT"):
+            deeds["comments"] = lambda: header.comments.__setitem__(0, what)
+            deeds["first"] = lambda: header.__setitem__(0, what)
+            deeds["card"] = lambda: setattr(header.cards[0], "comment", what)
+            deeds[deed]()
+        return header
     deeds[deed]()
     return header
 
@@ -65,7 +75,9 @@ def test_whatever_is_done_to_it_it_stays_the_header_that_astropy_makes(
     deeds: list[tuple[str, object]],
 ) -> None:
     plain, quick = fits.Header(), ChainHeader()
+    before: list[tuple[fits.Header, str]] = []
     for deed, what in deeds:
+        before.append((quick.copy(), quick.tostring()))
         if deed == "put":
             plainly(plain, what)  # type: ignore[arg-type]
             put(quick, what)  # type: ignore[arg-type]
@@ -78,6 +90,7 @@ def test_whatever_is_done_to_it_it_stays_the_header_that_astropy_makes(
     assert isinstance(quick, ChainHeader)
     assert quick.tostring() == plain.tostring()
     assert same(quick, plain)
+    assert all(copy.tostring() == text for copy, text in before)
     for name in {*NAMES, *plain}:  # the index says where they are
         assert (name in quick) == (name in plain)
         assert str(quick.get(name)) == str(plain.get(name))

@@ -36,7 +36,7 @@ class Mesh(NamedTuple):
 def places(readout: Readout, centre: tuple[float, float]) -> Places:
     """Where each pixel is taken from (`mesh`), found once for images that are read out alike.
 
-    The least recently used are forgotten: a campaign meets both cameras, whole and summed, at 13 MB at most.
+    The least recently used are forgotten: a campaign meets both cameras, whole and summed, at 12 MB each.
     """
     found = mesh(readout, centre)
     return places_of(readout.shape, found.x, found.y, found.pitch, found.origin)

@@ -60,7 +60,7 @@ def level_1_statistics(image: NDArray[np.float32], saturation: float | None = No
         "DSATVAL": (_plain(limit), "Value used as saturated"),
         "DSATMIN": (_plain(low), "Minimum value in scaled image"),
         "NSATMIN": (
-            int(np.count_nonzero(image < low) - np.count_nonzero(image == 0)),
+            int(np.count_nonzero(image < 0)),
             "Number of pixels cut off on lower end",
         ),
         "DATAAVG": (_plain(found.mean), "Mean of Image before BSCALE"),

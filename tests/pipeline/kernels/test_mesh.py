@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import map_coordinates
 
-from pipeline.kernels.mesh import warp
+from pipeline.kernels.mesh import places_of, take, warp
 from pipeline.quality import Quality
 
 SHAPE = (70, 90)
@@ -105,3 +105,26 @@ def test_a_missing_pixel_spreads_no_further_than_what_is_made_of_it() -> None:
     wanted = [[29, 39], [29, 40], [30, 39], [30, 40]]
     assert np.argwhere(flags == Quality.MISSING).tolist() == wanted
     assert np.argwhere(np.isnan(made[:-1, :-1])).tolist() == wanted
+
+
+def test_what_is_made_of_a_pixel_outside_the_field_bears_no_other_flag() -> None:
+    quality = clean()
+    quality[20, 30], quality[20, 31] = Quality.OUTSIDE_FIELD, Quality.SATURATED
+    x, y = points(16)
+    _, flags = warp(noise(), quality, x + 0.5, y, (16, 16))
+    assert flags[20, 29:32].tolist() == [Quality.OUTSIDE_FIELD, Quality.OUTSIDE_FIELD, Quality.SATURATED]
+
+
+def test_what_has_no_share_in_a_pixel_cannot_spoil_it() -> None:
+    image = noise()
+    image[:, 41] = image[31] = np.nan
+    made, _ = warp(image, clean(), *points(16), (16, 16))
+    np.testing.assert_array_equal(made, image)
+
+
+def test_places_once_found_serve_any_image() -> None:
+    x, y = points(16)
+    places = places_of(SHAPE, x + 0.5, y + 0.25, (16, 16))
+    for image in (noise(), noise() * 2):
+        wanted, _ = warp(image, clean(), x + 0.5, y + 0.25, (16, 16))
+        np.testing.assert_array_equal(take(image, clean(), places)[0], wanted)

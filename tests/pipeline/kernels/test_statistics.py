@@ -12,6 +12,7 @@ from scipy import stats
 from pipeline.kernels.statistics import (
     PERCENTILES,
     count_combinations,
+    largest_below,
     statistics,
 )
 
@@ -84,3 +85,16 @@ def test_a_cube_looked_at_piece_by_piece_has_the_statistics_of_its_values(
     assert (pieces.minimum, pieces.maximum) == (whole.minimum, whole.maximum)
     assert pieces.mean == pytest.approx(whole.mean, rel=1e-12)
     assert pieces.kurtosis == pytest.approx(whole.kurtosis, rel=1e-10)
+
+
+@given(hnp.arrays(np.float32, st.integers(1, 300), elements=st.floats(-1e6, 1e6, width=32)), st.data())
+def test_values_are_found_by_their_ranks(values: np.ndarray, data: st.DataObject) -> None:
+    ranks = data.draw(st.lists(st.integers(0, values.size - 1), max_size=5))
+    np.testing.assert_array_equal(statistics(values, ranks=ranks).at_ranks, np.sort(values)[ranks])
+
+
+@given(hnp.arrays(np.float32, st.integers(1, 300), elements=st.floats(2.0**-60, 1e6, width=32)), st.data())
+def test_the_largest_below_a_limit(values: np.ndarray, data: st.DataObject) -> None:
+    limit = float(data.draw(st.sampled_from([*values.tolist(), 1.0, 2e6])))
+    below = values[values < np.float32(limit)]
+    assert largest_below(values, limit) == (below.size, below.max() if below.size else 0.0)

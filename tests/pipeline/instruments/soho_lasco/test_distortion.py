@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.instruments.soho_lasco import tables
+from pipeline.instruments.soho_lasco import optics, tables
 from pipeline.instruments.soho_lasco.centres import read_optical_centres
 from pipeline.quality import Quality
 from pipeline.testing import assert_flags
@@ -129,3 +129,15 @@ def test_c3_without_a_mask_says_so_and_c2_needs_none() -> None:
     bare = run_step("mask", in_unit(raw(1e-9, **C3), "MSB"))
     assert any("no mask" in caveat for caveat in bare.caveats)
     assert not run_step("mask", in_unit(raw(1e-9), "MSB")).caveats
+
+
+def test_places_are_found_once_for_images_read_out_alike_and_not_for_ever() -> None:
+    frame = in_unit(raw(), "MSB")
+    run_step("distortion", frame)
+    before = optics.places.cache_info()
+    run_step("distortion", frame)
+    run_step("distortion", frame)
+    after = optics.places.cache_info()
+    assert (after.hits - before.hits, after.misses - before.misses) == (2, 0)
+    assert after.maxsize is not None
+    assert after.maxsize < 10
