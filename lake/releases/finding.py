@@ -306,21 +306,22 @@ def _rows(
         select(Release, Observation)
         .join(Product, Product.id == Release.product_id)
         .join(Observation, Observation.id == Product.observation_id)
-        .where(*conditions(wanted, principal, stretch))
     )
-    begun: ColumnElement[datetime] = BEGUN
-    if few is None:
-        query = query.where(
-            *stretch.conditions(),
-            *perhaps(wanted.pattern),
-            *of_names(wanted.pattern, wanted.words, wanted.meta),
-        )
-    else:
-        query = query.where(Release.id == func.any(literal(few, ARRAY(BigInteger))))
+    found = [*conditions(wanted, principal, stretch), *stretch.conditions(), *perhaps(wanted.pattern)]
+    names = list(of_names(wanted.pattern, wanted.words, wanted.meta))
+    order: list[Any] = [BEGUN, Release.scope, Release.dataset]
+    if few is not None:
+        some = literal(few, ARRAY(BigInteger))
+        query = query.where(Release.id == func.any(some), *conditions(wanted, principal, stretch))
+    elif names or left is None:
+        query = query.where(*found, *names)
+    else:  # names are looked up of the first alone
+        query = query.where(Release.id.in_(select(Release.id).where(*found).order_by(*order).limit(left)))
+    if few is not None or (left is not None and not names):
         # Of few all are looked at and sorted: the index in the order of time may lead by a million others.
-        begun = BEGUN + timedelta()
+        order[0] = BEGUN + timedelta()
     options = {"yield_per": _BY_CURSOR} if left is None else {}
-    query = query.order_by(begun, Release.scope, Release.dataset).limit(left)
+    query = query.order_by(*order).limit(left)
     yield from session.execute(query, execution_options=options)
 
 
