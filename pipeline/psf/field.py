@@ -111,6 +111,8 @@ def _quarter(
     if rings.frames < 0.5 * quarters.frames or not rings.weight.any():
         return Quarter(why="its limb was not seen")
     term, wing = LimbTerm(rings, series), Wing.at(series.nodes)
+    if not term.bins.place.size:  # rings without a sector that all frames have
+        return Quarter(why="its limb was not seen")
 
     def residuals(x: F64) -> F64:
         parameters, cut = stretched(fit.parameters[:9], q, fit.model, float(np.exp(x[0])))
