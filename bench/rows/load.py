@@ -32,7 +32,7 @@ from bench.measure import Aim, Row, Sample, Skipped
 from bench.rows.search import FIRST, MINUTES, fill
 from bench.setting import Setting
 from cluster.home.home import Home
-from lake.catalogue.models import UnitResult
+from lake.catalogue.models import Unit
 from lake.catalogue.session import transaction
 from lake.lake import Lake
 
@@ -191,7 +191,7 @@ def _run_going_on(setting: Setting, home: Home) -> Iterator[dict[str, float]]:
     day = int(time.time()) % 3000  # of a home that is kept every time other files
     folder = setting.folder("during")
     small_files(folder, setting.pick(1000, 20), 256, day)
-    command(home, "ingest", str(folder), "--json")
+    command(home, "ingest", str(folder), "--no-pictures", "--json")
     done: dict[str, float] = {}
     with (
         Lake.open(home.lake_config()) as lake,
@@ -218,7 +218,7 @@ def _run_going_on(setting: Setting, home: Home) -> Iterator[dict[str, float]]:
 
 def _units_done(lake: Lake) -> int:
     with transaction(lake.sessions) as session:
-        return session.scalar(select(func.count()).select_from(UnitResult)) or 0
+        return session.scalar(select(func.count()).where(Unit.state == "done")) or 0
 
 
 def _command(home: Home) -> list[str]:

@@ -79,6 +79,7 @@ def damage(path: Path) -> None:
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
 
+@pytest.mark.slow
 def test_the_commands_that_fsck_advises_bring_everything_back_as_it_was(
     here: Command, lake: Lake, tmp_path: Path
 ) -> None:

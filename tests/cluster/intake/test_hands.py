@@ -119,6 +119,7 @@ def test_without_a_cluster_that_answers_this_machine_does_it_and_says_so(lake: L
     assert "does not answer" in sentence
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("soon_many")
 def test_a_worker_that_hangs_is_not_waited_for_for_ever(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -271,6 +272,7 @@ def test_files_do_not_wait_for_all_others_to_be_registered(
     assert [release["version"] for release in report.more["releases"]] == [1] * 10
 
 
+@pytest.mark.slow
 def test_an_ingest_that_was_killed_is_finished_by_the_same_command(
     home: Home, lake: Lake, tmp_path: Path
 ) -> None:

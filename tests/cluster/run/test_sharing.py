@@ -137,6 +137,7 @@ def ended(futures: list[Future]) -> int:
     return sum(future.done() for future in futures)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_beside_hundreds_of_tasks_of_a_notebook_which_goes_on_too(
     run: Client, notebook: Client, tmp_path: Path
 ) -> None:

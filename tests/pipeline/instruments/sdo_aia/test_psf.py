@@ -47,6 +47,7 @@ def test_the_meshes_are_those_of_aiapy(channel: int) -> None:
     assert pytest.approx(ratio) == aia_psf._PITCH_OVER_WIRE
 
 
+@pytest.mark.slow
 def test_the_pattern_is_that_of_aiapy() -> None:
     # aiapy needs minutes for all orders at its fixed size; three orders show that every term is the same.
     wanted = aiapy.psf.psf(304 * u.angstrom, diffraction_orders=[-1, 0, 1], use_gpu=False)
