@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 from scipy import special
+
+from pipeline.psf.positive import held
 
 F64 = NDArray[np.float64]
 CoreModel = Literal["stretched", "moffat", "halo", "aperture"]
@@ -178,7 +180,7 @@ def kernel_of(
     size: int,
     lopsided: Callable[[F64, F64], F64] | None = None,
 ) -> NDArray[np.float64]:
-    """The PSF on pixels: an odd square whose sum is 1.
+    """The PSF on pixels: an odd square, nowhere negative, whose sum is 1.
 
     Parameters
     ----------
@@ -195,12 +197,18 @@ def kernel_of(
     ky, kx = np.meshgrid(scipy.fft.fftfreq(number), scipy.fft.rfftfreq(number), indexing="ij")
     k, theta = fine * np.hypot(kx, ky), np.arctan2(ky, kx)
     spectrum = core(parameters, k, q, model, theta)
-    if lopsided is not None:
-        spectrum = spectrum * (1.0 + 1j * lopsided(k, theta))
-    image = scipy.fft.irfft2(spectrum, s=(number, number))
     half = size // 2
     at = (fine * np.arange(-half, half + 1)) % number
-    found = (1.0 - w) * fine**2 * image[np.ix_(at, at)]
+
+    def on_pixels(transformed: NDArray[Any]) -> F64:
+        image = scipy.fft.irfft2(transformed, s=(number, number))
+        picked: F64 = fine**2 * image[np.ix_(at, at)]
+        return picked
+
+    # A steep core that is fitted stands in for a cut-off, and is negative in places; no light is.
+    found = (1.0 - w) * np.maximum(on_pixels(spectrum), 0.0)
+    if lopsided is not None:
+        found += held(found, (1.0 - w) * on_pixels(1j * lopsided(k, theta) * spectrum))
     y, x = np.indices((size, size)) - half
     r = np.hypot(x, y)
     wing = np.where(r <= WING, (1.0 + (r / np.exp(lnr0)) ** 2) ** (-0.5 * p), 0.0)
