@@ -11,11 +11,12 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from bench.psf.field import mixture, varying
-from bench.psf.scenes import Scene, white_light
+from bench.psf.scenes import Scene, seen, white_light
 from bench.psf.truth import FINE, Truth, truth
-from pipeline.psf.estimate import Design
+from pipeline.psf.estimate import Design, estimate
 from pipeline.psf.reduction import PsfOfFrames, PsfReduced
 from pipeline.psf.reference import Psf, Verdict, psf_file, read_psf
+from pipeline.psf.statistics import Statistics, of_disk
 from pipeline.reduction import StackBlock
 from pipeline.testing import reference, run_step, toy_frame
 
@@ -69,6 +70,24 @@ def test_a_psf_that_is_the_same_everywhere_stays_one() -> None:
     psf, _, _ = learned(everywhere, everywhere)
     assert len(psf.kernels) == 1
     assert psf.core is Verdict.IDENTIFIED
+    assert any("no quarter of it differs" in reason for reason in psf.reasons)
+
+
+def test_a_quarter_whose_limb_hardly_any_frame_shows_is_not_told_and_breaks_nothing_off() -> None:
+    rng = np.random.default_rng(22)
+    everywhere, total = truth("gauss", 4.0, 0.05, 14), Statistics.none()
+    for n in range(3):
+        scene = white_light(SIDE, RADIUS, rng)
+        image = seen(scene, everywhere, 3e4, rng)
+        if n:  # all but one of the frames end at the disk's middle
+            image[: int(scene.sun.y), : int(scene.sun.x)] = np.nan
+        total += of_disk(image, scene.sun, tiles=True)
+    hidden = total.quarters.rings[0]
+    assert hidden.weight.any()
+    assert not np.any(hidden.weight > 0.5 * total.quarters.frames)
+    psf = estimate(total, Design(size=101, terms=frozenset({"limb"}), tiles=True), (SIDE, SIDE))
+    assert psf.core is Verdict.IDENTIFIED
+    assert len(psf.kernels) == 1
     assert any("no quarter of it differs" in reason for reason in psf.reasons)
 
 
