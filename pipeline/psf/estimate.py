@@ -30,6 +30,8 @@ _RIVAL: Final = 6.0
 #: the width, in pixels, below which they are twice as large.
 _FLOORS: Final = (0.025, 0.02, 0.025)
 _NARROW: Final = 3.0
+#: The same without the Sun's limb, at least, at any width: measured on aberrated pupils, edges of bodies.
+_WITHOUT_LIMB: Final = (0.05, 0.035, 0.03)
 #: Widths to begin with where no edge gives a first guess, pixels.
 _GUESSES: Final = (2.5, 6.0)
 #: Parameters that are the PSF's own.
@@ -115,7 +117,7 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     models = MODELS if design.q else UNKNOWN_APERTURE
     fits = terms.fits(series, models)
     sided = _directions(terms, fits[0], list(named), design, series, widths)
-    psf = _psf(fits, design, series, widths, frame, sided)
+    psf = _psf(fits, list(named), design, series, widths, frame, sided)
     spectrum = named.get("spectrum")
     above = spectrum.above if isinstance(spectrum, SpectrumTerm) else None
     alone = list(_alone(terms, design, series, widths, models))
@@ -169,7 +171,7 @@ def _alone(
     for name in terms.edges:
         if not named - {name, "dark side"}:
             continue
-        yield name, _measured(terms.fits(series, models, name), design, series, widths)[0][0]
+        yield name, _measured(terms.fits(series, models, name), [name], design, series, widths)[0][0]
 
 
 def _directions(
@@ -192,6 +194,7 @@ def _directions(
 
 def _psf(
     fits: Sequence[Fit],
+    names: Sequence[str],
     design: Design,
     series: Series,
     widths: Widths,
@@ -200,7 +203,7 @@ def _psf(
 ) -> Psf:
     """The best fit as a PSF, its errors from the posterior, the measured floor, and how far models differ."""
     first = fits[0]
-    measured, within = _measured(fits, design, series, widths)
+    measured, within = _measured(fits, names, design, series, widths)
     errors = np.sqrt(np.maximum(np.diag(first.covariance), 0.0))
     profile = np.column_stack(
         [widths.radii, widths.profile(first.transfer), widths.encircled(first.transfer), within]
@@ -232,7 +235,7 @@ def _psf(
 
 
 def _measured(
-    fits: Sequence[Fit], design: Design, series: Series, widths: Widths
+    fits: Sequence[Fit], names: Sequence[str], design: Design, series: Series, widths: Widths
 ) -> tuple[list[Measured], F64]:
     """FWHM, EE50 and EE80 of the best fit with their errors, and the error of the encircled light."""
     first = fits[0]
@@ -243,7 +246,8 @@ def _measured(
     drawn, within = _drawn(first, design, series, widths)
     measured = []
     for n, value in enumerate(shape[:3]):
-        floor = _FLOORS[n] * value * (2.0 if shape.fwhm < _NARROW else 1.0)
+        share = _FLOORS[n] * (2.0 if shape.fwhm < _NARROW else 1.0)
+        floor = value * (share if "limb" in names else max(share, _WITHOUT_LIMB[n]))
         apart = float(np.abs(others[:, n] - value).max(initial=0.0))
         spread = np.hypot(np.std(drawn[:, n]), 0.5 * apart)
         measured.append(Measured(value, float(np.hypot(spread, floor)), float(floor)))
