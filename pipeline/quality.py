@@ -21,6 +21,7 @@ class Quality(IntFlag):
     OUTSIDE_FIELD = 64
     NEGATIVE_CLIPPED = 128
     LOW_CONFIDENCE = 256
+    UNDETERMINED = 512
 
 
 #: Bits after which a value is no measurement of the sky: excluded from header statistics.

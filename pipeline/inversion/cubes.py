@@ -48,6 +48,8 @@ class Inverted:
         Pixels that were not inverted, for values or light they lack.
     doubtful
         Pixels whose fit did not end by itself, or not at the data.
+    undetermined
+        Which planes of which pixels the profiles do not determine, shape of `parameters`; χ² never is.
     """
 
     parameters: F32
@@ -55,6 +57,7 @@ class Inverted:
     fitted: F32 | None
     lost: NDArray[np.bool_]
     doubtful: NDArray[np.bool_]
+    undetermined: NDArray[np.bool_]
 
 
 def noise_of(cube: NDArray[Any], runs: NDArray[np.bool_], continuum: float) -> float:
@@ -145,7 +148,7 @@ def inverted(
     count = flat.shape[2]
     planes = np.full((2, len(inversion.model.parameters) + 1, count), np.nan, np.float32)
     profiles = np.full(flat.shape, np.nan, np.float32) if fitted else None
-    ended = np.zeros(count, bool)
+    ended, vague = np.zeros(count, bool), np.zeros(planes.shape[1:], bool)
     chosen = np.ones(count, bool) if used is None else used.reshape(-1)
     for block in _blocks(count):
         data = np.ascontiguousarray(flat[:, places, block].transpose(2, 0, 1), np.float32)
@@ -155,7 +158,7 @@ def inverted(
         result = inversion(data)
         planes[0, :-1, block], planes[1, :-1, block] = result.parameters.T, result.errors.T
         planes[0, -1, block] = result.chi2
-        ended[block] = result.converged
+        ended[block], vague[:-1, block] = result.converged, result.undetermined.T
         if profiles is not None:
             # Not by one index: with two, numpy would put the pixels first.
             made = inversion.synthesised(result) * np.float32(continuum)
@@ -169,6 +172,7 @@ def inverted(
         fitted=None if profiles is None else profiles.reshape(cube.shape),
         lost=lost.reshape(shape),
         doubtful=doubtful.reshape(shape),
+        undetermined=vague.reshape(-1, *shape),
     )
 
 

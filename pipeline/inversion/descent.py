@@ -85,6 +85,15 @@ def inverse(normal: Any, held: Any, count: int, lower: Any, out: Any) -> None:
 
 
 @inlined
+def covariances(normal: Any, held: Any, fixed: Any, count: int, lower: Any, out: Any) -> None:
+    """The covariance with all that is held, then that with what bounds hold as if it were free."""
+    for freed in range(2):
+        for k in range(count):
+            held[k] = fixed[k] or (held[k] and freed == 0)
+        inverse(normal, held, count, lower, out[freed])
+
+
+@inlined
 def predicted(normal: Any, change: Any, count: int) -> float:
     """By how much a step lowers the sum of squares, were the model linear."""
     gain = 0.0

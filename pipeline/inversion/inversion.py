@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.inversion.forms import LIGHT, Limits, Observed
+from pipeline.inversion.identification import at_bounds, undetermined
 from pipeline.inversion.kernel import kernels
 from pipeline.inversion.library import Library
 from pipeline.inversion.model import Model, Parameter, Ranges
@@ -41,8 +42,10 @@ class Result:
         In the order and units of the model's, shape (pixels, parameters), S₀ and S₁ in units of the profiles;
         what is no unknown (a filling factor) is 1.
     errors
-        One standard deviation of each, from the curvature at the minimum and the noise; 0 for what was fixed
-        or stands at a bound.
+        One standard deviation of each, from the curvature at the minimum and the noise; 0 for what was fixed,
+        NaN for what stands at a bound, where the curvature says nothing.
+    undetermined
+        Which parameters the profiles do not determine (`pipeline.inversion.identification`).
     chi2
         Sum of squared residuals over what noise leaves of it: over degrees of freedom.
     evaluations
@@ -54,11 +57,12 @@ class Result:
     unknowns
         As the kernels have them (`pipeline.inversion.forms`), for synthesis.
     covariance
-        Of the unknowns.
+        Of the unknowns; 0 for what was fixed or held by a bound.
     """
 
     parameters: F64
     errors: F64
+    undetermined: NDArray[np.bool_]
     chi2: F64
     evaluations: NDArray[np.int64]
     converged: NDArray[np.bool_]
@@ -186,7 +190,7 @@ class Inversion:
         whole = np.flatnonzero(np.isfinite(data.reshape(count, -1).sum(axis=1)))
         found = np.full((count, unknowns), np.nan)
         squares, used = np.full(count, np.nan), np.zeros(count, np.int64)
-        covariance = np.full((count, unknowns, unknowns), np.nan)
+        covariance = np.full((count, 2, unknowns, unknowns), np.nan)
         starts = np.zeros(count, np.int64)
         left, highest = whole, self.restart_above * self._expected
         for number in range(self.restarts + 1):
@@ -201,20 +205,22 @@ class Inversion:
         return self._result(found, squares, used, covariance, starts)
 
     def _fitted(self, data: NDArray[Any], number: int) -> tuple[F64, F64, NDArray[np.int64], F64]:
-        """Unknowns, sums of squares, evaluations and covariances of fits from one library."""
+        """Unknowns, sums of squares, evaluations and both covariances of fits from one library."""
         size = self.model.wavelengths.size
         source = self.first if self.first is not None and number == 0 else self._library(number)
         p = source.starts(data[:, :, :size].astype(np.float32, copy=False))
         limits, count = self.limits, len(p)
         np.clip(p, limits.lower, limits.upper, out=p)
         squares, used = np.empty(count), np.empty(count, np.int64)
-        covariance = np.empty((count, p.shape[1], p.shape[1]))
+        covariance = np.empty((count, 2, p.shape[1], p.shape[1]))
         kernels(self.model.form).fit(
             data, p, self.model.atoms, self._observed, limits, squares, used, covariance
         )
         if len(set(self.emphasis)) > 1 or self.emphasis[0] != 1.0:
             covariance = self._of_noise(p, covariance)
-        return p, squares, used, self.model.settled(p, limits, covariance)
+        for one in (0, 1):
+            covariance[:, one] = self.model.settled(p, limits, covariance[:, one])
+        return p, squares, used, covariance
 
     def _of_noise(self, p: F64, curved: F64) -> F64:
         """Covariances that noise makes of a fit that weighs otherwise than noise does: C Jᵀ W E² W J C."""
@@ -226,7 +232,7 @@ class Inversion:
             some = slice(first, first + _AT_ONCE)
             _, slopes = self.model.slopes(p[some])
             rows = (slopes * weight).reshape(*slopes.shape[:2], -1).astype(np.float64)
-            made[some] = curved[some] @ (rows @ rows.swapaxes(1, 2)) @ curved[some]
+            made[some] = curved[some] @ (rows @ rows.swapaxes(1, 2))[:, None] @ curved[some]
         return made
 
     def _padded(self, profiles: NDArray[Any]) -> NDArray[Any]:
@@ -243,12 +249,17 @@ class Inversion:
     ) -> Result:
         known = self.model.parameters
         parameters, errors = np.ones((len(found), len(known))), np.zeros((len(found), len(known)))
+        vague = np.zeros(errors.shape, bool)
         parameters[np.isnan(squares)] = np.nan
         errors[np.isnan(squares)] = np.nan
+        bounded = at_bounds(found, self.limits)
+        doubts = undetermined(found, self.limits, covariance[:, 1])
         for column, (name, one) in enumerate(known.items()):
             if one.place >= found.shape[1]:
                 continue
-            values, sigma = found[:, one.place], np.sqrt(covariance[:, one.place, one.place])
+            values, sigma = found[:, one.place], np.sqrt(covariance[:, 0, one.place, one.place])
+            sigma[bounded[:, one.place]] = np.nan
+            vague[:, column] = doubts[:, one.place]
             if one.logarithm:
                 values = np.exp(values)
                 sigma = sigma * values
@@ -257,12 +268,13 @@ class Inversion:
         return Result(
             parameters=parameters,
             errors=errors,
+            undetermined=vague,
             chi2=squares / self._expected,
             evaluations=used,
             converged=(used > 0) & (used < self.evaluations),
             starts=starts,
             unknowns=found,
-            covariance=covariance,
+            covariance=covariance[:, 0],
         )
 
     def synthesised(self, result: Result) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numba import njit
 
-from pipeline.inversion.descent import holding, inverse, predicted, solve, stepped
+from pipeline.inversion.descent import covariances, holding, predicted, solve, stepped
 from pipeline.inversion.equations import jacobian, normal_equations, residual, stokes, weighted
 from pipeline.inversion.forms import AZIMUTH, FIELD, FILLING, INCLINATION, UNKNOWNS, Form
 from pipeline.inversion.radiation import SLOPES, SUMS
@@ -45,7 +45,8 @@ class Kernels(NamedTuple):
     fit
         ``(data, unknowns, atoms, observed, limits, squares, used, covariance)``: moves the unknowns, shape
         (pixels, unknowns), to where the sum of squares is least, and fills that, the number of evaluations
-        and the covariance, shape (pixels, unknowns, unknowns).
+        and two covariances, shape (pixels, 2, unknowns, unknowns): that of the fit, 0 for what it held, and
+        the one in which what stands at a bound is free.
     """
 
     synthesise: Callable[..., None]
@@ -178,6 +179,6 @@ def _fitter(form: Form) -> Callable[..., None]:
                     here[:] = trial
                     break
             squares[pixel], used[pixel] = best, count
-            inverse(normal, held, unknowns, lower, covariance[pixel])
+            covariances(normal, held, limits.fixed, unknowns, lower, covariance[pixel])
 
     return fit  # type: ignore[no-any-return]

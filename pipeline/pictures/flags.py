@@ -22,6 +22,7 @@ COLOURS: Final[tuple[tuple[Quality, str], ...]] = (
     (Quality.NEGATIVE_CLIPPED, "#3a86ff"),
     (Quality.INTERPOLATED, "#70e000"),
     (Quality.LOW_CONFIDENCE, "#f7a8d8"),
+    (Quality.UNDETERMINED, "#b08968"),
 )
 
 

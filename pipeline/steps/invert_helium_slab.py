@@ -65,7 +65,7 @@ class SlabParams(InversionParams):
 
 @step(
     "invert_helium_slab",
-    version=1,
+    version=2,
     prstep="ATMOSPHERIC-INVERSION",
     **ANNOUNCED,
 )

@@ -58,7 +58,7 @@ class MilneEddingtonParams(InversionParams):
 
 @step(
     "invert_milne_eddington",
-    version=2,
+    version=3,
     prstep="ATMOSPHERIC-INVERSION",
     **ANNOUNCED,
 )

@@ -40,6 +40,8 @@ _NO_WINDOW: Final = (
 _FEWEST: Final = 8
 #: Part of the pixels that may be doubtful before the product says so.
 _DOUBTS: Final = 0.01
+#: Part of the pixels in which a parameter may be undetermined before the product says so.
+_VAGUE: Final = 0.1
 #: Flags that make a measurement useless.
 _USELESS: Final = Quality.MISSING | Quality.SATURATED | Quality.DEAD
 
@@ -271,7 +273,7 @@ def inverted(
             float(f"{value:.6g}") if isinstance(value, float) else value,
             comment,
         )
-    result = _judged(_with_outputs(frame, made, header, told, model.parameters), made)
+    result = _judged(_with_outputs(frame, made, header, told, model.parameters), made, model.parameters)
     return result.with_caveat(_NO_WINDOW) if params.continuum and not runs.any() else result
 
 
@@ -410,10 +412,13 @@ def _with_outputs(
     quality = flags.copy()
     quality[made.lost] |= np.uint16(Quality.MISSING)
     quality[made.doubtful] |= np.uint16(Quality.LOW_CONFIDENCE)
+    each = quality | np.where(made.undetermined, np.uint16(Quality.UNDETERMINED), np.uint16(0))
     maps = _named(header, frame.dims, f"{told.title} parameters", parameters)
+    for number, vague in enumerate(made.undetermined[:-1], start=1):
+        maps[f"PARUND{number}"] = (int(vague.sum()), f"pixels in which plane {number} is UNDETERMINED")
     result = Frame(
         made.parameters,
-        quality,
+        each,
         maps,
         frame.source,
         frame.caveats,
@@ -422,7 +427,7 @@ def _with_outputs(
         outputs=frame.outputs,
     )
     named = _named(header, frame.dims, f"Errors of {told.title} parameters", parameters)
-    errors = Frame(made.errors, quality.copy(), named, frame.source, dims=MAPS)
+    errors = Frame(made.errors, each.copy(), named, frame.source, dims=MAPS)
     result = result.with_output("errors", errors)
     if made.fitted is None:
         return result
@@ -431,7 +436,7 @@ def _with_outputs(
     return result.with_output("profiles", Frame(made.fitted, quality.copy(), seen, frame.source, dims=CUBE))
 
 
-def _judged(result: Frame, made: cubes.Inverted) -> Frame:
+def _judged(result: Frame, made: cubes.Inverted, parameters: Mapping[str, Parameter]) -> Frame:
     """The result saying what its user should know."""
     result = result.with_caveat(AMBIGUOUS, mode="AZIMUTH-AMBIGUOUS")
     tried = int(np.count_nonzero(~made.lost))
@@ -439,5 +444,12 @@ def _judged(result: Frame, made: cubes.Inverted) -> Frame:
     if doubtful > _DOUBTS:
         result = result.with_caveat(
             f"{100 * doubtful:.1f} % of the pixels were not fitted well; they are flagged"
+        )
+    parts = dict(zip(parameters, made.undetermined.sum(axis=(1, 2)) / max(tried, 1), strict=False))
+    if vague := [f"{name} in {100 * part:.0f} %" for name, part in parts.items() if part > _VAGUE]:
+        result = result.with_caveat(
+            f"the profiles do not determine {', '.join(vague)} of the pixels: flagged UNDETERMINED in its "
+            "plane, to be taken for no measurement",
+            mode="UNDETERMINED",
         )
     return result

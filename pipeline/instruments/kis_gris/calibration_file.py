@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
+from pipeline.instruments.kis_gris.facts import positive
 from pipeline.step import ReferenceFile
 
 F64 = NDArray[np.float64]
@@ -29,11 +30,15 @@ class CalibrationImage(NamedTuple):
         Images that were added up (ACCUMULA); 1 where the header does not say.
     simulated
         Whether it was made from a model.
+    saturated
+        [ADU] Level of a single image at which the camera is full (SATLEVEL); none where the header does not
+        say.
     """
 
     values: F64
     images: float
     simulated: bool
+    saturated: float | None = None
 
 
 class Atlas(NamedTuple):
@@ -62,7 +67,8 @@ def read_image(path: str) -> CalibrationImage:
             found=str(images),
             advice="write their number, 1 for a mean; or leave the keyword out, which means 1",
         )
-    return CalibrationImage(values, float(images), bool(header.get("SIMULATD", False)))
+    full = positive(header, "SATLEVEL")
+    return CalibrationImage(values, float(images), bool(header.get("SIMULATD", False)), full)
 
 
 def read_atlas(path: str) -> Atlas:

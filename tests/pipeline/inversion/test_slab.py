@@ -80,6 +80,28 @@ def test_what_is_found_scatters_about_the_truth_as_the_curvature_says() -> None:
     assert (np.abs(1.4826 * np.median(np.abs(z), axis=0) - 1) < 0.05 + 4.5 * 1.17 / np.sqrt(2 * len(z))).all()
 
 
+def undetermined(depths: tuple[float, float]) -> tuple[F64, F64]:
+    """Parts of the pixels in which parameters are undetermined, and in which they have no error."""
+    slab, truth = Slab(GRID), drawn(300, least=300.0)
+    low, high = np.log(depths)
+    truth[:, 4] = np.random.default_rng(5).uniform(low, high, len(truth))
+    result = Inversion(slab, 1e3, library=2000, fixed={"damping": 0.01})(noisy(slab.synthesise(truth)))
+    return result.undetermined.mean(axis=0), np.isnan(result.errors).mean(axis=0)
+
+
+def test_a_thin_slab_tells_neither_its_depth_nor_its_source_function_and_says_so() -> None:
+    vague, without = undetermined((0.03, 0.2))
+    assert min(vague[COLUMN["depth"]], vague[COLUMN["source"]]) > 0.9
+    assert vague[COLUMN["velocity"]] == vague[COLUMN["damping"]] == 0.0
+    # At its bound the curvature says nothing of it.
+    assert 0.1 < without[COLUMN["source"]] < 0.6
+
+
+def test_a_thick_slab_tells_both() -> None:
+    vague, _ = undetermined((1.0, 2.5))
+    assert max(vague[COLUMN["depth"]], vague[COLUMN["source"]]) < 0.02
+
+
 def test_depth_and_source_may_be_held() -> None:
     truth, _ = trial()
     slab = Slab(GRID)

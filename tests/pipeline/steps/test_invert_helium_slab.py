@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput, Fatal
 from pipeline.frame import Frame
 from pipeline.inversion.slab import PARAMETERS, Slab
+from pipeline.quality import Quality, flagged
 from pipeline.recipe import Recipe
 from pipeline.steps.invert_helium_slab import SlabParams, invert_helium_slab, wing
 from pipeline.testing import assert_provenance, run_step, toy_frame
@@ -73,6 +74,31 @@ def test_the_product_says_what_it_is_and_what_is_not_in_it() -> None:
     )
     assert_provenance(run, "ATMOSPHERIC-INVERSION")
     assert "profiles" not in run.outputs
+
+
+def test_a_parameter_that_is_not_determined_is_flagged_in_its_own_plane() -> None:
+    made, header = usual(), usual().header
+    vague = flagged(made.quality, Quality.UNDETERMINED)
+    counts = [header[f"PARUND{number}"] for number in range(1, len(PLANE))]
+    assert (counts, vague[-1].any()) == ([int(plane.sum()) for plane in vague[:-1]], False)
+    assert 0 < vague[PLANE["depth"]].sum() < vague[0].size / 2
+    assert not vague[PLANE["velocity"]].any()
+    np.testing.assert_array_equal(made.outputs["errors"].quality, made.quality)
+    assert made.outputs["profiles"].quality.shape == SHAPE
+
+
+def test_a_thin_slab_is_said_to_tell_neither_depth_nor_source_function() -> None:
+    thin = truth().copy()
+    thin[:, 4] = np.log(0.06)
+    made = Slab(WAVELENGTHS, background=SILICON).synthesise(thin)
+    noise = np.random.default_rng(3).normal(0.0, 1e-3, made.shape)
+    data = np.asarray((made + noise).transpose(1, 2, 0).reshape(4, COUNT, *SHAPE), np.float32)
+    params = SlabParams(continuum=((10832.6, 10833.8),), profiles=False)
+    found = invert_helium_slab(cube(data), params, {})
+    (said,) = (caveat for caveat in found.caveats if "UNDETERMINED" in caveat)
+    assert "depth in " in said
+    assert "source in " in said
+    assert "UNDETERMINED" in found.modes
 
 
 def test_the_wing_of_silicon_is_the_background() -> None:

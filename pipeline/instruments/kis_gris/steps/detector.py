@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
@@ -26,7 +27,17 @@ DARK: Final = ReferenceNeed(
 
 
 class DarkParams(Params):
-    """`subtract_dark` has nothing to choose."""
+    """What is known of the camera.
+
+    Attributes
+    ----------
+    saturated
+        [ADU] Level of a single image, dark included, at which the camera is full: pixels that reach it in
+        every accumulated image are flagged. When not given, that of the dark's header (SATLEVEL); where
+        neither tells, saturation is not looked for.
+    """
+
+    saturated: float | None = Field(default=None, gt=0)
 
 
 class FlatParams(Params):
@@ -49,7 +60,7 @@ class FlatParams(Params):
 
 @step(
     "subtract_dark",
-    version=1,
+    version=2,
     prstep="DARK-SUBTRACTION",
     instrument="kis_gris",
     takes=("ADU",),
@@ -58,16 +69,39 @@ class FlatParams(Params):
     dims=RAW,
 )
 def subtract_dark(frame: Frame, params: DarkParams, references: References) -> Frame:
-    """Subtract the mean dark, scaled to the number of accumulated images."""
+    """Flag what is saturated; subtract the mean dark, scaled to the number of accumulated images."""
     if "dark" not in references:
-        return frame.with_caveat(
+        return _flagged(frame, params.saturated, 1.0).with_caveat(
             "dark current and bias are still in the values: no dark was at hand", mode="NO-DARK"
         )
     dark = references["dark"].load(read_image)
     require_shape(dark, frame.data.shape[1:], references["dark"], frame)
+    frame = _flagged(frame, params.saturated or dark.saturated, dark.images)
     images = facts.positive(frame.header, "ACCUMULA") or dark.images
     level = (dark.values * (images / dark.images)).astype(np.float32)
     return told(frame.replace(data=frame.data - level), references["dark"], simulated=dark.simulated)
+
+
+def _flagged(frame: Frame, level: float | None, otherwise: float) -> Frame:
+    """The frame with what is saturated flagged, and with the level; with a caveat where nobody knows one.
+
+    Parameters
+    ----------
+    level
+        [ADU] Of a single image.
+    otherwise
+        How many images were accumulated where the header does not say.
+    """
+    if level is None:
+        return frame.with_caveat(
+            "saturation was not looked for: neither subtract_dark.saturated nor SATLEVEL of the dark tells "
+            "the level of the camera"
+        )
+    full = frame.data >= np.float32(level * (facts.positive(frame.header, "ACCUMULA") or otherwise))
+    header = frame.header.copy()
+    header["SATLEVEL"] = (level, "[ADU] of one image: from here on saturated")
+    quality = frame.quality | np.where(full, np.uint16(Quality.SATURATED), np.uint16(0))
+    return frame.replace(quality=quality, header=header)
 
 
 @step(

@@ -12,7 +12,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pipeline.errors import BadInput
+from pipeline.frame import Frame
 from pipeline.instruments.kis_gris.steps.detector import FlatParams, gain
+from pipeline.quality import Quality, flagged
 from pipeline.step import ReferenceFile
 from pipeline.testing import reference, run_step
 from tests.pipeline.instruments.kis_gris import raw
@@ -67,3 +69,37 @@ def test_the_number_of_images_is_one(images: object, tmp_path: Path) -> None:
     flat = changed("flat", lambda values: values, tmp_path, ACCUMULA=images)
     with pytest.raises(BadInput, match="of how many images"):
         gain(flat, None, FlatParams())
+
+
+def dark_subtracted(folder: Path, saturated: float | None = None, **cards: Any) -> Frame:
+    """A raw file of which a pixel of one state is full, behind the first step."""
+    given = raw.frames_of(raw.scan())[0]
+    data = given.data.copy()
+    data[2, 30, 7] = 65535.0 * given.header["ACCUMULA"]
+    return run_step(
+        "subtract_dark",
+        given.replace(data=data),
+        instrument="kis_gris",
+        references=[changed("dark", lambda values: values, folder, **cards)],
+        saturated=saturated,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "cards"), [({"saturated": 65000.0}, {}), ({}, {"SATLEVEL": 65000.0})], ids=["step", "dark"]
+)
+def test_what_is_full_is_flagged_where_the_camera_s_level_is_known(
+    given: dict[str, float], cards: dict[str, float], tmp_path: Path
+) -> None:
+    made = dark_subtracted(tmp_path, **given, **cards)
+    full = flagged(np.broadcast_to(made.quality, made.data.shape), Quality.SATURATED)
+    assert full[2, 30, 7]
+    assert full.any(axis=0).sum() == 1
+    assert made.header["SATLEVEL"] == 65000.0
+
+
+def test_without_a_level_saturation_is_not_looked_for(tmp_path: Path) -> None:
+    made = dark_subtracted(tmp_path)
+    assert not flagged(made.quality, Quality.SATURATED).any()
+    assert "SATLEVEL" not in made.header
+    assert any("saturation was not looked for" in caveat for caveat in made.caveats)
