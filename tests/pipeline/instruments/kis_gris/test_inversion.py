@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.provenance import recorded
 from pipeline.quality import Quality, flagged
+from pipeline.registry import instrument
+from pipeline.steps.inverting import MAPS
 from pipeline.testing import Ran, run_recipe
 from tests.pipeline.instruments.kis_gris import chromosphere
 from tests.pipeline.instruments.kis_gris.simulated import mapped, scan, slits
@@ -25,6 +27,11 @@ def plane(name: str, output: str = "") -> NDArray[np.float32]:
     names = [made.header[f"PARNAM{number}"] for number in range(1, len(made.data) + 1)]
     values: NDArray[np.float32] = made.data[names.index(name)]
     return values
+
+
+def test_products_keep_the_flags_of_each_parameter() -> None:
+    assert instrument("kis_gris").flagged(MAPS) == len(MAPS)
+    assert level_2().made.quality.shape == level_2().made.data.shape
 
 
 def test_the_drawn_sunspot_is_found_within_its_errors() -> None:
