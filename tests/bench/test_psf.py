@@ -30,6 +30,13 @@ def test_what_is_identified_is_right(case: Case) -> None:
         assert row["wing"] != "identified" or abs(row["ee80"]) < 10.0
 
 
+@pytest.mark.slow
+def test_coma_and_trefoil_bring_an_aberrated_kernel_nearer_to_the_truth() -> None:
+    (row,) = all_of(Case("white light", "pupil", 7.5, 0.0), None)  # whose trefoil once had the wrong sign
+    assert row["odd"] == "identified"
+    assert row["angular"] < 0.8 * row["symmetric"]
+
+
 def test_the_validation_has_enough_cases_and_none_twice() -> None:
     found = list(cases(None))
     assert len(found) == len(set(found)) >= 48
