@@ -16,6 +16,7 @@ from typing import Any, Final
 import typer
 
 from cluster.home.home import Home
+from heliolake.demo import subjects
 
 _MOST: Final = 50
 _PATIENCE_S: Final = 1
@@ -36,6 +37,11 @@ def instrument_names(incomplete: str) -> list[str]:
     """Instruments of this installation."""
     found = (_named(folder / "instrument.yaml") for folder in _instrument_folders())
     return _beginning(incomplete, filter(None, found))
+
+
+def demonstrations(incomplete: str) -> list[str]:
+    """Instruments that have a demonstration."""
+    return _beginning(incomplete, subjects.named())
 
 
 def settings(ctx: typer.Context, incomplete: str) -> list[str]:

@@ -10,10 +10,11 @@ import typer
 
 from cluster.home.home import Home
 from heliolake.cli.common import START, Globals
-from heliolake.cli.complete import instrument_names
+from heliolake.cli.complete import demonstrations
 from heliolake.cli.exits import ExitCode
 from heliolake.cli.output import err, out, shown
 from heliolake.cli.reports import print_report, release_table
+from heliolake.demo import subjects
 
 if TYPE_CHECKING:
     from heliolake.demo.result import DemoResult
@@ -48,8 +49,8 @@ def demo(
         typer.Option(
             "--instrument",
             metavar="NAME",
-            autocompletion=instrument_names,
-            help="Show this instrument: aso_s_lst, kis_gris, kis_lars, soho_lasco. Else AIA and HI.",
+            autocompletion=demonstrations,
+            help=f"Show this instrument: {', '.join(subjects.named())}. Else AIA and HI.",
         ),
     ] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the services running at the end.")] = False,

@@ -6,24 +6,15 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from heliolake.demo.stories import Story, Truth
+from heliolake.demo.subjects import MODULES
 from lake.errors import BadInput, Reason
 
 if TYPE_CHECKING:
     from heliolake.notebook import Connection
     from lake.calibration.references import NewReference
-
-#: Modules with a `TALE`, by instrument; the first one is told where nobody asks for another.
-_MODULES: Final = {
-    "": "heliolake.demo.first",
-    "aso_s_lst": "heliolake.demo.lst",
-    "kis_chrotel": "heliolake.demo.chrotel",
-    "kis_gris": "heliolake.demo.gris",
-    "kis_lars": "heliolake.demo.lars",
-    "soho_lasco": "heliolake.demo.lasco",
-}
 
 
 @dataclass(frozen=True)
@@ -98,13 +89,13 @@ def tale(instrument: str = "") -> Tale:
     lake.errors.BadInput
         When there is none.
     """
-    if instrument not in _MODULES:
+    if instrument not in MODULES:
         from pipeline.choices import choices, shortly
 
         raise BadInput(
             f"there is no demonstration of the instrument {shortly(instrument)}",
             keyword="--instrument",
-            advice=choices(instrument, filter(None, _MODULES), "There is one of"),
+            advice=choices(instrument, filter(None, MODULES), "There is one of"),
             code=Reason.OTHER,
         )
-    return cast("Tale", importlib.import_module(_MODULES[instrument]).TALE)
+    return cast("Tale", importlib.import_module(MODULES[instrument]).TALE)

@@ -14,10 +14,14 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 
 import pipeline
 from cluster.home.home import Home
 from cluster.report import Item, Report
+from heliolake.cli.app import app
+from heliolake.cli.complete import demonstrations
+from heliolake.demo import subjects
 from heliolake.demo.inputs import shipped_frames, simulate
 from heliolake.demo.page import _table, write_page
 from heliolake.demo.picture import write_picture
@@ -232,6 +236,12 @@ def test_the_page_tells_what_was_made_and_put_aside(page: str) -> None:
     assert page.count("simulated data") == 1
     assert '</code><span class="badge warn">simulated</span>' in page
     assert "level 1 − truth" in page
+
+
+def test_help_names_every_instrument_that_has_a_demonstration() -> None:
+    told = CliRunner().invoke(app, ["demo", "--help"], env={"COLUMNS": "200"}).output
+    assert subjects.named() == [name for name in subjects.named() if name in told]
+    assert demonstrations("kis_c") == ["kis_chrotel"]
 
 
 def test_the_demonstration_ends_well_in_a_running_home_and_leaves_it_running(

@@ -14,7 +14,8 @@ from cluster.intake.references import add, find_known
 from heliolake.demo import lst, lst_psf
 from heliolake.demo.run import _learn
 from heliolake.demo.stories import Made, Panel, Profile
-from heliolake.demo.tales import _MODULES, Reduction, tale
+from heliolake.demo.subjects import named
+from heliolake.demo.tales import Reduction, tale
 from heliolake.notebook import Connection
 from pipeline.instruments.aso_s_lst.simulate import SimulationConfig, observed, write, write_calibration
 from pipeline.psf.reference import Verdict
@@ -104,7 +105,7 @@ def test_across_the_limb_is_the_mean_around_the_disk() -> None:
 
 
 def test_what_is_learnt_is_learnt_behind_a_recipe_that_makes_its_frames() -> None:
-    for module in filter(None, _MODULES):
+    for module in named():
         told = tale(module)
         for one in told.reductions:
             assert one.behind in told.recipes
