@@ -134,7 +134,9 @@ def chosen(lake: Lake, asked: Chosen, principal: Principal) -> Choice:
     wanted = asked.wanted()
     if asked.limit is None:
         _require_few(finding.count(lake, wanted, principal, MOST + 1))
-    elif not finding.page(lake, wanted, principal, limit=1, after=asked.after).rows:
+    # Where a part begins is looked at before anything is given: behind that an error comes too late.
+    in_parts = asked.limit is not None or asked.after
+    if in_parts and not finding.page(lake, wanted, principal, limit=1, after=asked.after).rows:
         _require_few(0)
     return Choice.matching(lake, wanted, principal, asked.limit or MOST, asked.after)
 

@@ -153,6 +153,17 @@ def test_what_matches_is_taken_in_parts_each_of_which_tells_where_the_next_is(
     assert beyond.status_code == 404
 
 
+@pytest.mark.parametrize("limit", [{}, {"limit": 1}])
+@pytest.mark.parametrize("form", ["download", "script"])
+def test_a_part_that_begins_nowhere_is_a_problem_before_anything_is_given(
+    client: TestClient, served: dict[str, Served], form: str, limit: dict[str, int]
+) -> None:
+    answer = client.get(
+        f"{API}/{form}", params={"instrument": SCOPE, "after": "URLr016dLnShCv0uDuz", **limit}
+    )
+    assert (answer.status_code, answer.json()["keyword"]) == (404, "after")
+
+
 @pytest.mark.parametrize("by", ["curl", "python"])
 def test_a_script_of_a_part_tells_where_the_next_is(
     client: TestClient, served: dict[str, Served], by: str, tmp_path: Path
