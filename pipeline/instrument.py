@@ -47,6 +47,10 @@ class LevelRule(_Model):
         The rule for files whose header lacks the keyword, or in whose value the pattern is not found.
     default
         Their level where there is no such rule.
+    where
+        What must hold for the default to be believed: keyword → pattern of the whole value, in any case; an
+        absent keyword has the empty value. Calibrated files of other archives often name no level either, and
+        must not pass for raw ones.
     """
 
     keyword: str = ""
@@ -54,6 +58,7 @@ class LevelRule(_Model):
     values: dict[str, Level] = Field(default_factory=dict)
     otherwise: LevelRule | None = None
     default: Level | None = None
+    where: dict[str, str] = Field(default_factory=dict)
 
     @property
     def levels(self) -> frozenset[str]:
@@ -324,6 +329,8 @@ class Instrument(_Model):
             rule = rule.otherwise
         levels = {_plain(value): level for value, level in rule.values.items()}
         level = levels.get(found) if found else rule.default
+        if not found and level is not None:
+            self._require_default(rule, header, source)
         if level is None:
             raise BadInput(
                 f"the header does not tell a level that {self.title} files have",
@@ -333,6 +340,21 @@ class Instrument(_Model):
                 advice=f"known values: {', '.join(rule.values)}",
             )
         return level
+
+    def _require_default(self, rule: LevelRule, header: fits.Header, source: str) -> None:
+        """Refuse a file without a level that is none of those the default is for."""
+        for keyword, pattern in rule.where.items():
+            said = header_text(header, keyword)
+            if not re.fullmatch(pattern, said, re.IGNORECASE | re.DOTALL):
+                raise BadInput(
+                    f"the header names no level, and {keyword} is not that of level {rule.default} of "
+                    f"{self.title}: it was worked on elsewhere",
+                    file=source,
+                    keyword=keyword,
+                    found=said[:80] or "absent",
+                    advice="take the file of that level from the archive; or write the level that this one "
+                    "has into its header, and ingest it under a new name",
+                )
 
     def _date_end(self, header: fits.Header, begin: datetime) -> datetime:
         for keyword in self.date_end.keywords:
