@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,9 @@ from pipeline.step import ReferenceFile
 
 #: Letters of a channel that names of cards and planes have room for.
 WORD: Final = 4
+#: Share of a plane that has to have a value; a mask of an occulter has more.
+_LEAST_KNOWN: Final = 0.1
+_MOST_WHOLE: Final = np.iinfo(np.uint16).max
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,14 @@ class Calibration:
         Of the primary header.
     simulated
         Whether it was made from a model.
+    known
+        Share of each plane that has a value.
     """
 
     planes: Mapping[str, NDArray[Any]]
     cards: Mapping[str, Any]
     simulated: bool
+    known: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_calibration(path: str) -> Calibration:
@@ -44,10 +51,18 @@ def read_calibration(path: str) -> Calibration:
     with fits.open(path) as hdus:
         for unit in hdus:
             if unit.header.get("NAXIS", 0) == 2 and unit.is_image:
-                whole = unit.header["BITPIX"] > 0
-                planes[unit.name] = np.ascontiguousarray(unit.data, dtype=np.uint16 if whole else np.float32)
+                planes[unit.name] = _values(unit.data)
         cards = {name: value for name, value in hdus[0].header.items() if name}
-    return Calibration(planes, cards, bool(cards.get("SIMULATD", False)))
+    known = {name: float(np.isfinite(values).mean()) for name, values in planes.items()}
+    return Calibration(planes, cards, bool(cards.get("SIMULATD", False)), known)
+
+
+def _values(data: NDArray[Any]) -> NDArray[Any]:
+    """Bits as they are; all other numbers, scaled ones and negative whole ones too, as float32."""
+    bits = (
+        data.dtype.kind in "iu" and int(data.min(initial=0)) >= 0 and int(data.max(initial=0)) <= _MOST_WHOLE
+    )
+    return np.ascontiguousarray(data, dtype=np.uint16 if bits else np.float32)
 
 
 def plane(reference: ReferenceFile, frame: Frame, name: str) -> NDArray[Any]:
@@ -56,10 +71,13 @@ def plane(reference: ReferenceFile, frame: Frame, name: str) -> NDArray[Any]:
     Raises
     ------
     BadInput
-        When the file has no such plane, or one of another shape.
+        When the file has no such plane, one of another shape, or one with hardly any value.
     """
-    found = reference.load(read_calibration).planes
+    file = reference.load(read_calibration)
+    found = file.planes
     if name in found and found[name].shape == frame.data.shape:
+        if file.known.get(name, 1.0) < _LEAST_KNOWN:
+            raise unusable(reference, frame, name, f"{file.known[name]:.1%} of its pixels have a value")
         return found[name]
     has = ", ".join(f"{key} {value.shape}" for key, value in found.items()) or "no image"
     raise BadInput(
@@ -68,6 +86,17 @@ def plane(reference: ReferenceFile, frame: Frame, name: str) -> NDArray[Any]:
         keyword="NAXIS1, NAXIS2",
         found=f"{has}; frame {frame.data.shape}",
         advice=f"add a {reference.name} of this telescope and camera setting to the context",
+    )
+
+
+def unusable(reference: ReferenceFile, frame: Frame, keyword: str, found: str) -> BadInput:
+    """The refusal of a frame whose calibration cannot be what it says it is."""
+    return BadInput(
+        f"the {reference.name} {reference.did} cannot be right",
+        file=frame.source,
+        keyword=keyword,
+        found=found,
+        advice=f"make the {reference.name} anew and add it to the context",
     )
 
 
@@ -86,11 +115,12 @@ def channel(reference: ReferenceFile, frame: Frame, gain: str) -> Channel:
     Raises
     ------
     BadInput
-        When it says nothing of it.
+        When it says nothing of it, or what no channel is.
     """
     cards, word = reference.load(read_calibration).cards, gain[:WORD]
+    names = [f"{name}{word}" for name in ("EPDN", "READ", "TOP")]
     try:
-        return Channel(*(float(cards[f"{name}{word}"]) for name in ("EPDN", "READ", "TOP")))
+        found = Channel(*(float(cards[name]) for name in names))
     except (KeyError, ValueError, TypeError) as error:
         raise BadInput(
             f"the camera file {reference.did} does not say what gain {gain} is",
@@ -99,6 +129,15 @@ def channel(reference: ReferenceFile, frame: Frame, gain: str) -> Channel:
             found=str(error),
             advice="add the camera file of this telescope to the context",
         ) from error
+    if not (
+        found.electrons > 0
+        and found.read_noise >= 0
+        and found.top > 0
+        and all(map(math.isfinite, (found.electrons, found.read_noise, found.top)))
+    ):
+        told = ", ".join(f"{name} = {cards[name]}" for name in names)
+        raise unusable(reference, frame, ", ".join(names), told)
+    return found
 
 
 def level_1_channel(reference: ReferenceFile, frame: Frame) -> Channel:

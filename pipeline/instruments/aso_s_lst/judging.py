@@ -69,18 +69,27 @@ class Stripes(NamedTuple):
     angle: float
 
 
+_NO_LIGHT: Final = Light(math.nan, math.nan)
+_NO_STRIPES: Final = Stripes(math.nan, math.nan, math.nan, math.nan)
+
+
 def light_of(image: F32, disk: Disk) -> Light:
-    """Course from centre to limb, and contrast, of a disk."""
+    """Course from centre to limb, and contrast, of a disk; NaN where none is seen."""
     factor = max(1, min(image.shape) // _COARSE)
     small = _binned(image, factor)
     x, y = ((place + 0.5) / factor - 0.5 for place in (disk.x, disk.y))
     medians = ring_medians(small, x, y, disk.radius / factor, _RINGS)
-    limb = float(np.nanmedian(medians[_OUTSKIRTS]) / np.nanmedian(medians[_MIDDLE]))
+    seen = [medians[part][np.isfinite(medians[part])] for part in (_OUTSKIRTS, _MIDDLE)]
+    if not all(one.size for one in seen) or not np.median(seen[1]) > 0:
+        return _NO_LIGHT
+    limb = float(np.median(seen[0]) / np.median(seen[1]))
     i, j = np.indices(small.shape)
     ring = (((j - x) ** 2 + (i - y) ** 2) * (_RINGS / (disk.radius / factor) ** 2)).astype(int)
     inside = (ring < _OUTSKIRTS.stop) & np.isfinite(small)
-    ratio = small[inside] / medians[ring[inside]]
-    return Light(limb, float(1.4826 * np.median(np.abs(ratio - 1.0))))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = small[inside] / medians[ring[inside]]
+    ratio = ratio[np.isfinite(ratio)]
+    return Light(limb, float(1.4826 * np.median(np.abs(ratio - 1.0)))) if ratio.size else _NO_LIGHT
 
 
 def _binned(image: F32, factor: int) -> F32:
@@ -90,7 +99,7 @@ def _binned(image: F32, factor: int) -> F32:
 
 
 def stripes_of(image: F32, disk: Disk) -> Stripes:
-    """The strongest wave that runs through the whole disk."""
+    """The strongest wave that runs through the whole disk; NaN where no disk is seen."""
     side = int(min(_SQUARE, 0.5 * disk.radius))
     window = np.outer(*[np.hanning(side)] * 2).astype(np.float32)
     power = np.zeros((side, side))
@@ -102,13 +111,17 @@ def stripes_of(image: F32, disk: Disk) -> Stripes:
             part = image[top : top + side, left : left + side] if inside else image[:0]
             if part.shape != (side, side):
                 continue
+            if not np.isfinite(part).any():
+                continue
             middle = float(np.nanmedian(part))
             if not middle > 0:
                 continue
             even = np.nan_to_num(np.clip(part / middle - 1.0, -_CUT, _CUT))
             power += np.abs(fft.fft2((even - even.mean()) * window)) ** 2
             number += 1
-    return _strongest(power / max(number, 1), side, float((window**2).mean()))
+    if not power.any():
+        return _NO_STRIPES
+    return _strongest(power / number, side, float((window**2).mean()))
 
 
 def _strongest(power: F64, side: int, window: float) -> Stripes:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.frame import Frame
 from pipeline.instruments.aso_s_lst import calibration_file, facts
-from pipeline.instruments.aso_s_lst.calibration_file import plane, told
+from pipeline.instruments.aso_s_lst.calibration_file import plane, told, unusable
 from pipeline.quality import Quality
 from pipeline.step import Params, ReferenceNeed, References, step
 
 _KNOWN_BAD = np.uint16(Quality.HOT | Quality.DEAD)
+#: Every so many pixels of a row and column tell what a whole plane is like.
+_STRIDE: Final = 4
+#: Part of itself by which a dark may lie above most of an image.
+_TOO_DARK: Final = 0.1
+#: Between which a flat lies whose median is 1, where it is bright: a quarter of its pixels are brighter.
+_BRIGHT: Final = (0.5, 2.0)
 
 
 class MarkParams(Params):
@@ -68,7 +77,8 @@ def mark_raw(frame: Frame, params: MarkParams, references: References) -> Frame:
     """Flag what is saturated and what never arrived; lost pixels have no value."""
     camera = calibration_file.channel(references["camera"], frame, facts.gain(frame.header))
     saturated = frame.data >= params.full * camera.top
-    lost = ~np.isfinite(frame.data) | (frame.data == params.lost)
+    # No detector counts below zero: such numbers were taken for signed ones, or are none.
+    lost = ~np.isfinite(frame.data) | (frame.data == params.lost) | (frame.data < 0)
     quality = frame.quality | np.where(saturated, np.uint16(Quality.SATURATED), np.uint16(0))
     quality |= np.where(lost, np.uint16(Quality.MISSING), np.uint16(0))
     data = np.where(lost, np.float32(np.nan), frame.data)
@@ -97,7 +107,19 @@ def subtract_dark(frame: Frame, params: DarkParams, references: References) -> F
     gain = facts.gain(frame.header)[: calibration_file.WORD]
     dark = plane(reference, frame, f"RATE{gain}") * seconds
     dark += plane(reference, frame, f"BIAS{gain}")
-    return told(frame.replace(data=frame.data - dark), reference)
+    left = frame.data - dark
+    lacking, whole = _middle(left), _middle(dark)
+    if lacking < -_TOO_DARK * abs(whole):
+        found = f"its median is {whole:.6g}, the image's {lacking + whole:.6g}"
+        raise unusable(reference, frame, f"BIAS{gain}, RATE{gain}", found)
+    return told(frame.replace(data=left), reference)
+
+
+def _middle(values: NDArray[np.float32]) -> float:
+    """The median of a plane, as every fourth pixel of every fourth row tells it; 0 where none has a value."""
+    some = values[::_STRIDE, ::_STRIDE]
+    known = some[np.isfinite(some)]
+    return float(np.median(known)) if known.size else 0.0
 
 
 @step(
@@ -110,11 +132,21 @@ def subtract_dark(frame: Frame, params: DarkParams, references: References) -> F
     needs=(ReferenceNeed("flat", "response of the telescope's pixels, its median 1", unity_allowed=True),),
 )
 def flat_field(frame: Frame, params: FlatParams, references: References) -> Frame:
-    """Divide by the flat; pixels that hardly respond have no value: dead, or behind the occulter."""
+    """Divide by the flat; pixels that hardly respond have no value: dead, or behind the occulter.
+
+    Raises
+    ------
+    BadInput
+        When the flat is none, or not over its median: all that comes of it would be off by that factor.
+    """
     if "flat" not in references:
         return frame
     reference = references["flat"]
     response = plane(reference, frame, "FLAT")
+    bright = float(np.nanpercentile(response[::_STRIDE, ::_STRIDE], 75))
+    if not _BRIGHT[0] < bright < _BRIGHT[1]:
+        found = f"a quarter of it is above {bright:.6g}; over its median it is about 1"
+        raise unusable(reference, frame, "FLAT", found)
     is_disk = facts.OPTICS[facts.telescope(frame)].disk
     blind = ~(response > np.float32(params.dead if is_disk else params.field))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -136,11 +168,23 @@ def flat_field(frame: Frame, params: FlatParams, references: References) -> Fram
     needs=(ReferenceNeed("bad_pixels", "hot and dead pixels of the telescope", optional=True),),
 )
 def mark_bad(frame: Frame, params: BadParams, references: References) -> Frame:
-    """Flag pixels that are known to be hot or dead; their values stay, but for those without any."""
+    """Flag pixels that are known to be hot or dead; their values stay, but for those without any.
+
+    Raises
+    ------
+    BadInput
+        When the list has numbers that are no flags of hot or dead pixels: it would mark nothing.
+    """
     if "bad_pixels" not in references:
         return frame.with_caveat("no list of bad pixels was at hand: none is marked", mode="NO-BAD-PIXELS")
     reference = references["bad_pixels"]
-    known = plane(reference, frame, "BAD").astype(np.uint16) & _KNOWN_BAD
+    listed = plane(reference, frame, "BAD")
+    known = np.nan_to_num(listed).astype(np.uint16) & _KNOWN_BAD
+    strange = listed[(listed != 0) & (known == 0)]
+    if strange.size:
+        hot, dead = int(Quality.HOT), int(Quality.DEAD)
+        found = f"{strange.flat[0]:g} at {strange.size} pixels; hot ones are {hot}, dead ones {dead}"
+        raise unusable(reference, frame, "BAD", found)
     return told(frame.replace(quality=frame.quality | known), reference)
 
 

@@ -20,6 +20,8 @@ from pipeline.step import Params, ReferenceNeed, References, gather
 _GAINS: Final = ("LOW", "HIGH")
 #: Cards that both images of an exposure have to share.
 _ALIKE: Final = ("DETECTOR", "EXPTIME", "SEQNUM")
+#: What leaves a channel without a value; one that is full has the least that it can be.
+_LOST: Final = Quality.MISSING | Quality.DEAD | Quality.OUTSIDE_FIELD
 #: Spread of the values over that of a pixel's noise below which they tell no slope.
 _LEAST_SPAN: Final = 5.0
 
@@ -51,7 +53,7 @@ def _one(params: MergeParams, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 @gather(
     "merge_gains",
-    version=1,
+    version=2,
     prstep="SUMMING",
     instrument="aso_s_lst",
     takes=("DN",),
@@ -64,12 +66,15 @@ def merge_gains(frames: Sequence[Frame], params: MergeParams, references: Refere
     """One image in numbers of the high gain: ratio and offset of the channels fitted to the exposure itself.
 
     Where the high gain nears its end the low one takes over; below, each counts by its read-out's variance.
+    Where both are full the value is the least that the light was, and flagged `SATURATED`.
     """
     low, high = _sorted(frames)
     camera = references["camera"]
     small, large = (channel(camera, frame, gain) for frame, gain in ((low, "LOW"), (high, "HIGH")))
-    lost = Quality.SATURATED | Quality.MISSING | Quality.DEAD | Quality.OUTSIDE_FIELD
-    there = [np.isfinite(frame.data) & ~flagged(frame.quality, lost) for frame in (low, high)]
+    seen = [np.isfinite(frame.data) & ~flagged(frame.quality, _LOST) for frame in (low, high)]
+    there = [
+        one & ~flagged(frame.quality, Quality.SATURATED) for one, frame in zip(seen, (low, high), strict=True)
+    ]
     ratio = float(camera.load(read_calibration).cards.get("HDRRATIO", small.electrons / large.electrons))
     noise = small.read_noise / small.electrons, large.read_noise / large.electrons
     single = float(np.hypot(ratio * noise[0], noise[1]))
@@ -83,7 +88,11 @@ def merge_gains(frames: Sequence[Frame], params: MergeParams, references: Refere
     share = (ratio * noise[0]) ** 2 / single**2
     switch = (end - params.blend * large.top, end)
     data = merge(low.data, high.data, there[0], there[1], line, switch, share)
-    made = high.replace(data=data, quality=_flags(low, high, there), header=high.header.copy())
+    # Where all that was seen is full the Sun is at least that bright: a hole would be filled from around it.
+    for one, values in ((seen[1], high.data), (seen[0], line.slope * low.data + line.offset)):
+        full = one & ~(there[0] | there[1])
+        data[full] = values[full]
+    made = high.replace(data=data, quality=_flags(low, high, seen, there), header=high.header.copy())
     header = made.header
     header["GAIN"] = ("HDR", "low and high gain merged")
     header["HDRGAIN"] = (line.slope, "numbers of the high gain in one of the low")
@@ -117,14 +126,16 @@ def _sorted(frames: Sequence[Frame]) -> tuple[Frame, Frame]:
     return by_gain["LOW"], by_gain["HIGH"]
 
 
-def _flags(low: Frame, high: Frame, there: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint16]:
+def _flags(
+    low: Frame, high: Frame, seen: Sequence[NDArray[np.bool_]], there: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.uint16]:
     """Flags of what was taken: a channel that is full is none where the other is not."""
-    taken = np.where(there[1], high.quality, low.quality)
-    both = low.quality & high.quality
+    taken = np.where(there[1] | (seen[1] & ~seen[0]), high.quality, low.quality)
     # What is wrong with a pixel itself holds for both.
     pixel = (low.quality | high.quality) & np.uint16(Quality.HOT | Quality.DEAD | Quality.OUTSIDE_FIELD)
-    quality = np.where(there[0] | there[1], taken | pixel, both | pixel)
-    one_lost = flagged(low.quality ^ high.quality, Quality.MISSING) & (there[0] | there[1])
+    any_seen = seen[0] | seen[1]
+    quality = np.where(any_seen, taken | pixel, low.quality | high.quality)
+    one_lost = flagged(low.quality ^ high.quality, Quality.MISSING) & any_seen
     lost = np.uint16(Quality.MISSING)
     quality = np.where(one_lost, (quality & ~lost) | np.uint16(Quality.LOW_CONFIDENCE), quality)
     full = flagged(high.quality, Quality.SATURATED) & there[0]

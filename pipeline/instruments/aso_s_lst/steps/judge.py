@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from pydantic import Field
 
@@ -42,16 +44,24 @@ def judge_disk(frame: Frame, params: JudgeParams, references: References) -> Fra
     """Flag images of SDI that the Earth's air took the Lyman alpha of, and stripes of contamination.
 
     An image that looks like visible light is of `LOW_CONFIDENCE` as a whole; stripes are told in the header.
+    Where the header's place shows no disk neither is told, and a caveat says so.
     """
     telescope = facts.telescope(frame)
     if not facts.OPTICS[telescope].disk:
         return frame
     disk = facts.disk(frame)
+    found = stripes_of(frame.data, disk)
+    light = light_of(frame.data, disk) if telescope == "SDI" else None
+    if math.isnan(found.clearness) or (light and math.isnan(light.limb)):
+        return frame.with_caveat(
+            "judge_disk: no disk is seen where the header has it (CRPIX1, CRPIX2, RSUN_OBS); neither eclipse "
+            "nor stripes were looked for",
+            mode="NO-DISK",
+        )
     header = frame.header.copy()
     quality = frame.quality
     caveats: list[tuple[str, str]] = []
-    if telescope == "SDI":
-        light = light_of(frame.data, disk)
+    if light:
         eclipsed = bool(light.limb < params.limb)
         header["EARTHECL"] = (eclipsed, "looks like visible light: Earth eclipse")
         header["LIMBRATI"] = (light.limb, "brightness near the limb over the middle")
@@ -61,7 +71,6 @@ def judge_disk(frame: Frame, params: JudgeParams, references: References) -> Fra
             why = "around the Earth's eclipse its air takes the Lyman alpha"
             seen = f"the image looks like visible light (limb {light.limb:.2f} of the middle)"
             caveats.append((f"{seen}: {why}", "EARTH-ECLIPSE"))
-    found = stripes_of(frame.data, disk)
     striped = found.clearness >= params.clearness
     header["STRIPED"] = (bool(striped), "stripes of contamination")
     header["STRIPCLR"] = (found.clearness, "power of the strongest wave over others")

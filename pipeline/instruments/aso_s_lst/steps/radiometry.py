@@ -43,7 +43,9 @@ def read_response(path: str) -> Response:
         table: Any = hdus["RESPONSE"]
         mjd, factor = (np.array(table.data[name], dtype=np.float64) for name in ("MJD", "FACTOR"))
         simulated = bool(hdus[0].header.get("SIMULATD", False))
-        if not (mjd.size and (np.diff(mjd) > 0).all() and np.isfinite(mjd).all() and (factor > 0).all()):
+        if not (
+            mjd.size and (np.diff(mjd) > 0).all() and np.isfinite([mjd, factor]).all() and (factor > 0).all()
+        ):
             raise BadInput(
                 "the table of the response is none: dates have to rise, factors to be positive",
                 file=path,

@@ -64,6 +64,50 @@ def test_rows_that_one_channel_lost_come_from_the_other_and_those_both_lost_from
     assert "4096 pixels never arrived" not in " ".join(one.outcome.caveats)
 
 
+def test_where_no_channel_tells_how_bright_it_was_the_value_is_the_least_and_flagged() -> None:
+    low, high = lst.frames(lst.SDI)
+    dark, bright = low.data.copy(), high.data.copy()
+    flare, lost_low, lost_high = np.s_[200:204, 200:204], np.s_[240:244, 200:204], np.s_[280:284, 200:204]
+    dark[flare] = bright[flare] = dark[lost_high] = bright[lost_low] = 4095
+    dark[lost_low] = bright[lost_high] = 0
+    given = [low.replace(data=dark), high.replace(data=bright)]
+    (ran,) = run_recipe("aso_s_lst-l1-hdr", given, references=lst.references(lst.SDI))
+    made = ran.made
+    # 4095 numbers of the low gain are sixteen times as many of the high one, less the bias.
+    assert (made.data[flare] > 55_000).all()
+    assert (made.data[lost_high] > 55_000).all()
+    assert (made.data[lost_low] > 3_000).all()
+    for part in (flare, lost_low, lost_high):
+        assert flagged(made.quality, Quality.SATURATED)[part].all()
+    for part in (lost_low, lost_high):
+        assert flagged(made.quality, Quality.LOW_CONFIDENCE)[part].all()
+    assert not (np.isnan(made.data) & (made.quality == 0)).any()
+
+
+def test_a_saturated_flare_is_not_filled_from_the_quiet_sun_around_it() -> None:
+    low, high = lst.frames(lst.SDI)
+    y, x = np.indices(low.data.shape)
+    light = 9000.0 * np.exp(-((x - 220) ** 2 + (y - 260) ** 2) / (2 * 6.0**2))
+    given = [
+        one.replace(data=np.clip(one.data + light * gain, 1, 4095)) for one, gain in ((low, 1), (high, 16))
+    ]
+    (half,) = run_recipe("aso_s_lst-l1-hdr", given, references=lst.references(lst.SDI))
+    (ran,) = run_recipe("aso_s_lst-l12", [half.made], references=lst.references(lst.SDI))
+    core = np.hypot(x - 220, y - 260) < 5
+    assert flagged(ran.made.quality, Quality.SATURATED | Quality.LOW_CONFIDENCE)[core].all()
+    assert np.min(ran.made.data[core]) > 40_000
+
+
+def test_numbers_below_zero_never_arrived() -> None:
+    (low,) = lst.frames(lst.WST)
+    data = low.data.copy()
+    data[200:204, 200:204] = -3000.0
+    given = low.replace(data=data)
+    (ran,) = run_recipe("aso_s_lst-l1", [given], references=lst.references(lst.WST))
+    assert flagged(ran.made.quality, Quality.MISSING)[200:204, 200:204].all()
+    assert np.isnan(ran.made.data[200:204, 200:204]).all()
+
+
 def test_two_low_gains_are_no_pair() -> None:
     low, high = lst.frames(lst.SDI)
     merge = find_step("aso_s_lst", "merge_gains")

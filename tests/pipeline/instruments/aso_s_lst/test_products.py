@@ -69,6 +69,19 @@ def test_lyman_alpha_that_looks_like_visible_light_is_recognised(eclipse: float,
     assert any("Earth's eclipse" in one for one in frame.caveats) == recognised
 
 
+@pytest.mark.parametrize("config", [lst.SDI, lst.WST], ids=["SDI", "WST"])
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_an_image_without_a_disk_is_not_judged_and_that_is_said(
+    config: SimulationConfig, value: float
+) -> None:
+    made = observed(config)
+    frame = Frame.of(np.full_like(made.data, value), made.header, made.filename)
+    frame.data[:2] = 1.0
+    judged = run_step("judge_disk", frame, instrument="aso_s_lst")
+    assert "STRIPED" not in judged.header
+    assert any("no disk is seen where the header has it" in one for one in judged.caveats)
+
+
 def test_stripes_are_found_where_they_are_and_only_there() -> None:
     clean = observed(lst.WST)
     striped = observed(lst.WST.model_copy(update={"stripes": 0.01}))
@@ -140,7 +153,8 @@ def test_a_sequence_without_one_of_its_angles_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dates", "factors"), [([], []), ([2.0, 1.0], [1.0, 1.0]), ([1.0, 2.0], [1.0, np.nan])]
+    ("dates", "factors"),
+    [([], []), ([2.0, 1.0], [1.0, 1.0]), ([1.0, 2.0], [1.0, np.nan]), ([1.0, 2.0], [1.0, np.inf])],
 )
 def test_a_response_that_is_none_is_refused(tmp_path: Path, dates: list[float], factors: list[float]) -> None:
     columns = [fits.Column("MJD", "D", array=dates), fits.Column("FACTOR", "D", array=factors)]
