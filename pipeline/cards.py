@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from functools import lru_cache
 from itertools import starmap
@@ -133,6 +133,12 @@ class ChainHeader(fits.Header):  # type: ignore[misc]  # astropy has no types
         for index, card in enumerate(self._cards):
             self._keyword_indices[_normal(card.keyword)].append(index)
         self._modified = True
+
+
+def header_text(header: fits.Header | Mapping[str, Any], keyword: str) -> str:
+    """The value of a card as text, empty where it is absent or undefined."""
+    value = header.get(keyword)
+    return "" if value is None or isinstance(value, fits.card.Undefined) else str(value).strip()
 
 
 def put(header: fits.Header, entries: Iterable[Entry]) -> None:

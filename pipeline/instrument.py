@@ -15,15 +15,18 @@ from astropy.io import fits
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.axes import IMAGES, AxesRule, as_rules, layout_of, stored_dims
+from pipeline.cards import header_text as header_text  # noqa: PLC0414 - instruments take it from here
 from pipeline.completeness import Expectation
+from pipeline.date_rule import DateRule as DateRule  # noqa: PLC0414 - a part of a description
+from pipeline.date_rule import begin_of, said_dates
+from pipeline.dates import in_utc, unknown_scale
+from pipeline.dates import parse_date as parse_date  # noqa: PLC0414 - instruments take it from here
 from pipeline.dims import Dims, Layout, flagged
 from pipeline.errors import BadInput
 from pipeline.keywords import KeywordRule, check_dates, check_exposure, check_twice, check_values
 from pipeline.level import Level
 from pipeline.preview import PreviewRule
 
-#: The Sun is drawn since Galileo's days; other years are fillers of archives (0001, 9999).
-_YEARS: Final = range(1600, 2500)
 #: Observations name folders and data sets, to which a level and a version are added.
 _OBSERVATION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _LONGEST_EXPOSURE: Final = 86400 * 30
@@ -65,14 +68,6 @@ class LevelRule(_Model):
         """All levels the rule can give."""
         own = {*self.values.values(), *([] if self.default is None else [self.default])}
         return frozenset(own | (self.otherwise.levels if self.otherwise else frozenset()))
-
-
-class DateRule(_Model):
-    """Where the date of an observation stands."""
-
-    keywords: tuple[str, ...] = ("DATE-OBS", "DATE_OBS")
-    time_keyword: str = "TIME-OBS"
-    exposure: str = ""
 
 
 class MetaRule(_Model):
@@ -271,7 +266,8 @@ class Instrument(_Model):
             When the header lacks what the description needs.
         """
         level = self._level(header, source)
-        begin, caveats = _date(header, self.date, source)
+        header = in_utc(header)
+        begin, caveats = begin_of(header, self.date, self._seconds(header), source)
         end = self._date_end(header, begin)
         meta = {name: value for name, rule in self.meta.items() if (value := _meta(header, rule)) is not None}
         try:
@@ -306,12 +302,15 @@ class Instrument(_Model):
         BadInput
             When a keyword that the description calls required is absent or out of its range.
         """
+        scale = unknown_scale(header)
+        header = in_utc(header)
         written = header_text(header, "DATE")
         iso = re.match(r"\d{4}-", written)  # two digits of a year are ambiguous
         caveats = [
+            *scale,
             *check_values(self.keywords, header, source),
             *check_dates(
-                dict(_dates(header, self.date)),
+                dict(said_dates(header, self.date)),
                 described.date_beg,
                 parse_date(written) if iso else None,
                 datetime.now(UTC),
@@ -362,10 +361,15 @@ class Instrument(_Model):
             parsed = parse_date(text, "") if text else None
             if parsed is not None and begin <= parsed <= begin + _LONGEST:
                 return parsed
+        return begin + timedelta(seconds=self._seconds(header) or 0.0)
+
+    def _seconds(self, header: fits.Header) -> float | None:
+        """The exposure time, `None` where the header has none that can be."""
         exposure = header.get(self._exposure)
-        if isinstance(exposure, (int, float)) and 0 <= exposure < _LONGEST_EXPOSURE:
-            return begin + timedelta(seconds=float(exposure))
-        return begin
+        if isinstance(exposure, bool) or not isinstance(exposure, (int, float)):
+            return None
+        seconds = float(exposure) * self.date_end.seconds
+        return seconds if 0 <= seconds < _LONGEST_EXPOSURE else None
 
     @property
     def _exposure(self) -> str:
@@ -376,59 +380,6 @@ class Instrument(_Model):
             text = header_text(header, keyword)
             if text and not ((end := parse_date(text)) and begin <= end <= begin + _LONGEST):
                 yield f"{keyword} is {text[:40]}, which is no end of what began at {begin:%Y-%m-%dT%H:%M:%S}"
-
-
-def parse_date(text: str, time: str = "") -> datetime | None:
-    """A FITS date, old or new style, with its time of day in a second text if need be; UTC.
-
-    Returns `None` when the text is no date.
-    """
-    stamp = text.strip().removesuffix("Z").replace("/", "-").replace(" ", "T")
-    old = re.fullmatch(r"(\d{2})-(\d{2})-(\d{2})", stamp)  # DD/MM/YY, the FITS form before the year 2000
-    if old:
-        stamp = f"19{old[3]}-{old[2]}-{old[1]}"
-    if "T" not in stamp and time.strip():
-        stamp = f"{stamp}T{time.strip().removesuffix('Z')}"
-    leap = re.fullmatch(r"(.*:)60(\.\d+)?", stamp)
-    try:
-        if leap:  # datetime knows no leap second; the next second is meant
-            return datetime.fromisoformat(f"{leap[1]}59").replace(tzinfo=UTC) + timedelta(seconds=1)
-        parsed = datetime.fromisoformat(stamp)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _date(header: fits.Header, rule: DateRule, source: str) -> tuple[datetime, tuple[str, ...]]:
-    """The date, and a caveat where a keyword that comes first holds none."""
-    seen: list[str] = []
-    for keyword in rule.keywords:
-        text = header_text(header, keyword)
-        time = header_text(header, rule.time_keyword) if rule.time_keyword else ""
-        if text and (parsed := parse_date(text, time)) and parsed.year in _YEARS:
-            wrong = [entry for entry in seen if not entry.endswith("=absent")]
-            caveat = f"the date was taken from {keyword}, for it cannot be read from {', '.join(wrong)}"
-            return parsed, (caveat,) if wrong else ()
-        seen.append(f"{keyword}={text or 'absent'}")
-    impossible = [entry for entry in seen if not entry.endswith("=absent")]
-    raise BadInput(
-        "the header's date of observation is no date that can be"
-        if impossible
-        else "the header has no date of observation",
-        file=source,
-        keyword=", ".join(rule.keywords),
-        found=", ".join(seen),
-        advice="correct the header; dates are written YYYY-MM-DDThh:mm:ss",
-    )
-
-
-def _dates(header: fits.Header, rule: DateRule) -> Iterator[tuple[str, datetime]]:
-    """Every date of the observation that a header states."""
-    time = header_text(header, rule.time_keyword) if rule.time_keyword else ""
-    for keyword in rule.keywords:
-        text = header_text(header, keyword)
-        if text and (date := parse_date(text, time)) and date.year in _YEARS:
-            yield keyword, date
 
 
 def _meta(header: fits.Header, rule: MetaRule) -> Any:
@@ -468,9 +419,3 @@ def _level_text(header: fits.Header, rule: LevelRule) -> str:
 def _plain(text: str) -> str:
     """A number in its shortest form, other text as it is: 1, 1. and 1.0 are the same level."""
     return f"{float(text):g}" if re.fullmatch(r"\d+(\.\d*)?", text) else text
-
-
-def header_text(header: fits.Header | Mapping[str, Any], keyword: str) -> str:
-    """The value of a card as text, empty where it is absent or undefined."""
-    value = header.get(keyword)
-    return "" if value is None or isinstance(value, fits.card.Undefined) else str(value).strip()

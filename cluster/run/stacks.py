@@ -40,6 +40,7 @@ from lake.storage.opening import local_copy
 from lake.storage.store import Ref, key_of
 from pipeline import provenance, solarnet
 from pipeline.coordinates import reordered
+from pipeline.dates import in_utc
 from pipeline.dims import IMAGE, Dims, Layout, Shape
 from pipeline.errors import BadInput, Retriable
 from pipeline.frame import Frame, with_primary
@@ -303,7 +304,7 @@ def _read_file(source: FrameSource, url: str, layout: Layout, *, uncertainty: bo
         quality = _read_quality(url, hdu + 1, wanted, axes)
     if found.blank is not None and source.blank_is_missing and found.blank.any():
         quality[found.blank] |= np.uint16(Quality.MISSING)
-    header = found.header if hdu == 0 else with_primary(found.header, read_header(url, 0))
+    header = in_utc(found.header if hdu == 0 else with_primary(found.header, read_header(url, 0)))
     outcome = Outcome(caveats=tuple(dict.fromkeys((*source.caveats, *_monotony(image)))))
     sigma = _read_uncertainty(url, wanted, axes) if ours and uncertainty else None
     return _Read(image, flags_over(quality, layout), header_text(header), outcome, sigma)
