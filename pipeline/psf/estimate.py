@@ -13,7 +13,8 @@ from pipeline.psf.angular import Directions, directions, half_height, waves_of
 from pipeline.psf.field import across_the_field
 from pipeline.psf.fit import Fit, Problem, best
 from pipeline.psf.hankel import Series
-from pipeline.psf.model import MODELS, UNKNOWN_APERTURE, WING, CoreModel, kernel_of, transfer
+from pipeline.psf.model import KNOWN_APERTURE, MODELS, UNKNOWN_APERTURE, WING, CoreModel, kernel_of, transfer
+from pipeline.psf.pupil import Opening
 from pipeline.psf.reference import Measured, Parameter, Psf, Verdict
 from pipeline.psf.shape import Widths
 from pipeline.psf.statistics import Statistics, patch_size
@@ -46,6 +47,9 @@ class Design:
     ----------
     q
         λ/D in pixels, where diffraction counts.
+    obstruction
+        Diameter of the obstruction in the middle of the aperture over the aperture's, where it is told;
+        where λ/D is known and this is not, it is fitted.
     sharp
         Whether the Sun's limb is an edge in its light.
     proxy
@@ -61,12 +65,18 @@ class Design:
     """
 
     q: float | None = None
+    obstruction: float | None = None
     sharp: bool = True
     proxy: Proxy | None = None
     laboratory: Psf | None = None
     terms: frozenset[str] = frozenset({"limb", "spectrum", "occulter"})
     size: int = 2 * int(WING) + 1
     tiles: bool = False
+
+    @property
+    def opening(self) -> Opening | None:
+        """What is known of the aperture; `None` where diffraction does not count, or is not known."""
+        return Opening(self.q, self.obstruction) if self.q else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +113,9 @@ def estimate(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     if not design.tiles:
         return psf
     series, fit = Series(statistics.reach), found.fits[0]
-    return across_the_field(psf, fit, design.q, statistics.quarters, found.sided, series, Widths(series))
+    return across_the_field(
+        psf, fit, design.opening, statistics.quarters, found.sided, series, Widths(series)
+    )
 
 
 def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0, 0)) -> Estimate | None:
@@ -114,7 +126,7 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     if not named:
         return None
     widths = Widths(series)
-    models = MODELS if design.q else UNKNOWN_APERTURE
+    models = KNOWN_APERTURE if design.q else UNKNOWN_APERTURE
     fits = terms.fits(series, models)
     sided = _directions(terms, fits[0], list(named), design, series, widths)
     psf = _psf(fits, list(named), design, series, widths, frame, sided)
@@ -145,7 +157,7 @@ class Terms:
         if "spectrum" in self.design.terms and self.design.proxy is not None and self.statistics.power.frames:
             size = patch_size(self.statistics.radius)
             found["spectrum"] = SpectrumTerm(
-                self.statistics.power, size, self.design.proxy, model, self.design.q
+                self.statistics.power, size, self.design.proxy, model, self.design.opening
             )
         return found
 
@@ -159,7 +171,7 @@ class Terms:
         problems = []
         for model in models:
             terms = [one for name, one in self.of(model).items() if only in ("", name)]
-            problems.append(Problem(terms, series, model, self.design.q))
+            problems.append(Problem(terms, series, model, self.design.opening))
         return best(problems, self.guesses)
 
 
@@ -210,7 +222,7 @@ def _psf(
     )
     shape = first.parameters[:_PSF].copy()
     shape[2:4] = [sided.height(name) for name in ("e1", "e2")]
-    kernel = kernel_of(shape, design.q, first.model, design.size, sided.lopsided)
+    kernel = kernel_of(shape, design.opening, first.model, design.size, sided.lopsided)
     known = {one.name for one in sided.parameters}
     return Psf(
         kernels=kernel[None].astype(np.float32),
@@ -256,14 +268,14 @@ def _measured(
 
 def _drawn(fit: Fit, design: Design, series: Series, widths: Widths) -> tuple[F64, F64]:
     """Widths of draws from the posterior, and the standard deviation of the encircled light."""
-    problem = Problem([], series, fit.model, design.q)
+    problem = Problem([], series, fit.model, design.opening)
     least = np.array([one.least for one in fit.bounds[:9]])
     most = np.array([one.most for one in fit.bounds[:9]])
     rng = np.random.default_rng(1643)
     cloud = rng.multivariate_normal(fit.parameters[:9], fit.covariance[:9, :9], _DRAWS, method="svd")
     shapes, within = [], []
     for one in np.clip(cloud, least, most):
-        blur = transfer(one, problem.wing, design.q, fit.model)
+        blur = transfer(one, problem.wing, design.opening, fit.model)
         shapes.append(widths(blur)[:3])
         within.append(widths.encircled(blur))
     return np.array(shapes), np.std(within, axis=0)

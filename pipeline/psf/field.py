@@ -19,6 +19,7 @@ from pipeline.psf.angular import Directions
 from pipeline.psf.fit import Fit
 from pipeline.psf.hankel import Series
 from pipeline.psf.model import CoreModel, Wing, kernel_of, transfer
+from pipeline.psf.pupil import Opening
 from pipeline.psf.quarters import MIDDLE, QUARTERS, Quarters
 from pipeline.psf.reference import Measured, Psf, Verdict
 from pipeline.psf.shape import Widths
@@ -46,13 +47,19 @@ class Quarter:
 
 
 def across_the_field(
-    psf: Psf, fit: Fit, q: float | None, quarters: Quarters, sided: Directions, series: Series, widths: Widths
+    psf: Psf,
+    fit: Fit,
+    opening: Opening | None,
+    quarters: Quarters,
+    sided: Directions,
+    series: Series,
+    widths: Widths,
 ) -> Psf:
     """A PSF with a kernel for each quarter, where they differ; else the same, with a word on how much.
 
     Parameters
     ----------
-    psf, fit, q, sided
+    psf, fit, opening, sided
         Of the whole field.
     quarters
         What frames tell of each quarter.
@@ -61,7 +68,7 @@ def across_the_field(
     """
     if psf.core is not Verdict.IDENTIFIED or not quarters.frames:
         return psf
-    told = [_quarter(n, fit, q, quarters, sided, series) for n in range(len(QUARTERS))]
+    told = [_quarter(n, fit, opening, quarters, sided, series) for n in range(len(QUARTERS))]
     known = [one for one in told if not one.why]
     least, sure = _VARIES
     if not any(abs(np.log(one.stretch)) > max(least, sure * one.error) for one in known):
@@ -75,7 +82,7 @@ def across_the_field(
     size = psf.kernel.shape[0]
     kernels, fwhms, reasons = [], [], []
     for n, one in enumerate(told):
-        parameters, cut = stretched(fit.parameters[:9], q, fit.model, one.stretch)
+        parameters, cut = stretched(fit.parameters[:9], opening, fit.model, one.stretch)
         wing = Wing.at(series.nodes)
         fwhm = widths(transfer(parameters, wing, cut, fit.model)).fwhm
         parameters[2:4] = [sided.height(name) for name in ("e1", "e2")]
@@ -94,17 +101,19 @@ def across_the_field(
     )
 
 
-def stretched(parameters: F64, q: float | None, model: CoreModel, by: float) -> tuple[F64, float | None]:
-    """The parameters and λ/D of a core that is wider by a factor."""
+def stretched(
+    parameters: F64, opening: Opening | None, model: CoreModel, by: float
+) -> tuple[F64, Opening | None]:
+    """The parameters and the aperture of a core that is wider by a factor."""
     found = parameters.copy()
     found[0] -= np.log(by)
     if model == "aperture":
         found[1] *= by
-    return found, None if q is None else q * by
+    return found, opening._replace(q=opening.q * by) if opening else None
 
 
 def _quarter(
-    number: int, fit: Fit, q: float | None, quarters: Quarters, sided: Directions, series: Series
+    number: int, fit: Fit, opening: Opening | None, quarters: Quarters, sided: Directions, series: Series
 ) -> Quarter:
     """How much wider the core is in a quarter."""
     rings = quarters.rings[number]
@@ -115,7 +124,7 @@ def _quarter(
         return Quarter(why="its limb was not seen")
 
     def residuals(x: F64) -> F64:
-        parameters, cut = stretched(fit.parameters[:9], q, fit.model, float(np.exp(x[0])))
+        parameters, cut = stretched(fit.parameters[:9], opening, fit.model, float(np.exp(x[0])))
         return term.residuals(transfer(parameters, wing, cut, fit.model), parameters, x[1:], 0.0)
 
     found = least_squares(residuals, [0.0, 0.0], bounds=([-0.7, -2.5], [0.7, 2.5]), x_scale=[0.1, 0.1])

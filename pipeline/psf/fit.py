@@ -12,6 +12,7 @@ from scipy.optimize import least_squares
 
 from pipeline.psf.hankel import Series
 from pipeline.psf.model import Bounds, CoreModel, Wing, parameters_of, start_of, transfer
+from pipeline.psf.pupil import Opening
 from pipeline.psf.terms import Term
 
 F64 = NDArray[np.float64]
@@ -57,17 +58,19 @@ class Fit:
 class Problem:
     """The terms and the model of the core, as least squares."""
 
-    def __init__(self, terms: Sequence[Term], series: Series, model: CoreModel, q: float | None) -> None:
-        self.terms, self.model, self.q = tuple(terms), model, q
+    def __init__(
+        self, terms: Sequence[Term], series: Series, model: CoreModel, opening: Opening | None
+    ) -> None:
+        self.terms, self.model, self.opening = tuple(terms), model, opening
         self.wing = Wing.at(series.nodes)
-        self.bounds = (*parameters_of(model), *(one for term in terms for one in term.extra))
+        self.bounds = (*parameters_of(model, opening), *(one for term in terms for one in term.extra))
         self.near = np.array([one.near for one in self.bounds])
         self.within = np.array([one.within for one in self.bounds])
         self.own = np.cumsum([9, *(len(term.extra) for term in terms)])
 
     def transfer(self, parameters: F64) -> F64:
         """The transfer function at the nodes of the series."""
-        return transfer(parameters, self.wing, self.q, self.model)
+        return transfer(parameters, self.wing, self.opening, self.model)
 
     def parts(self, parameters: F64, loosened: float = 0.0) -> list[F64]:
         """The residuals of each term, those of the priors last."""

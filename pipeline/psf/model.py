@@ -2,9 +2,10 @@
 
     H(k, θ) = (1 − w) T(kQ) [(1 − f) C(kₑ) + f exp(−(kₑ eˡ / k₀)²)] + w W(k)
 
-with kₑ = k √(1 + e₁ cos 2θ + e₂ sin 2θ); T is the transfer function of a circular aperture, C a stretched
+with kₑ = k √(1 + e₁ cos 2θ + e₂ sin 2θ); T is the transfer function of an aperture, C a stretched
 exponential or that of a Moffat function, W the transform of (1 + (r/r₀)²)^(−p/2) out to `WING` pixels. All
-parameters are shared by all frames.
+parameters are shared by all frames. Where λ/D is known, the core may also be that of an annular pupil with
+aberrations (`pipeline.psf.pupil`), seen by pixels, in motion.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from numpy.typing import NDArray
 from scipy import special
 
 from pipeline.psf.positive import held
+from pipeline.psf.pupil import MOST, Opening, aberrated, annular
 
 F64 = NDArray[np.float64]
-CoreModel = Literal["stretched", "moffat", "halo", "aperture"]
+CoreModel = Literal["stretched", "moffat", "halo", "aperture", "pupil"]
 
 #: Pixels beyond which no light is scattered: what goes farther cannot be told from a loss.
 WING: Final = 200.0
 MODELS: Final[tuple[CoreModel, ...]] = ("stretched", "moffat", "halo")
+#: Where λ/D is known.
+KNOWN_APERTURE: Final[tuple[CoreModel, ...]] = (*MODELS, "pupil")
 #: Where λ/D is not known, it may be fitted.
 UNKNOWN_APERTURE: Final[tuple[CoreModel, ...]] = (*MODELS, "aperture")
 
@@ -67,23 +71,50 @@ HALO: Final = {
 APERTURE: Final = {
     "n": Bounds("n", 0.3, 14.0, 0.0, 0.0, "wavelength over the diameter of the aperture [pixel]")
 }
+#: An annular pupil whose wavefront is not plane; what remains of the core is motion, a Gaussian.
+PUPIL: Final = {
+    "n": Bounds("obstruction", 0.0, MOST, 0.15, 0.15, "diameter of the obstruction over the aperture's"),
+    "f": Bounds("low", 0.0, 1.0, 0.0, 0.3, "variance of astigmatism and trefoil [rad2]"),
+    "l": Bounds("high", 0.0, 1.0, 0.0, 0.3, "variance of coma and spherical aberration [rad2]"),
+}
+#: In cut-offs: where a Gaussian as wide as diffraction falls to 1/e. Of a pupil `lnk0` is of diffraction and
+#: motion together, so that no motion at all is a place like any other, and the limit of the parameter.
+_DIFFRACTION: Final = 0.485
+#: By how much an obstruction may differ from what was told.
+_TOLD: Final = 0.02
 
 
-def parameters_of(model: CoreModel) -> tuple[Bounds, ...]:
+def parameters_of(model: CoreModel, opening: Opening | None = None) -> tuple[Bounds, ...]:
     """The parameters of a model, in their order."""
+    if model == "pupil":
+        return _of_pupil(_known(opening))
     if model in ("halo", "aperture"):
         changed = HALO | APERTURE if model == "aperture" else HALO
         return tuple(changed.get(one.name, one) for one in PARAMETERS)
     return tuple(BETA if model == "moffat" and one.name == "n" else one for one in PARAMETERS)
 
 
+def _of_pupil(opening: Opening) -> tuple[Bounds, ...]:
+    most = float(np.log(_DIFFRACTION / opening.q))
+    sharpest = PARAMETERS[0]._replace(
+        most=most, meaning="ln of the wavenumber where diffraction and motion fall to 1/e [cycle/pixel]"
+    )
+    found = {**PUPIL, "lnk0": sharpest}
+    if opening.obstruction is not None:
+        middle = opening.obstruction
+        found["n"] = PUPIL["n"]._replace(
+            least=max(middle - _TOLD, 0.0), most=middle + _TOLD, near=middle, within=0.5 * _TOLD
+        )
+    return tuple(found.get(one.name, one) for one in PARAMETERS)
+
+
 def start_of(model: CoreModel, fwhm: float) -> F64:
     """Values to begin with, for a width."""
-    exponent = {"stretched": 1.7, "moffat": 3.0, "halo": 2.0, "aperture": 0.7 * fwhm}[model]
-    second = (0.3, 1.2) if model in ("halo", "aperture") else (0.05, 0.9)
+    exponent = {"stretched": 1.7, "moffat": 3.0, "halo": 2.0, "aperture": 0.7 * fwhm, "pupil": 0.15}[model]
+    second = {"halo": (0.3, 1.2), "aperture": (0.3, 1.2), "pupil": (0.1, 0.1)}.get(model, (0.05, 0.9))
     return np.array(
         [
-            np.log((0.8 if model == "aperture" else 0.53) / fwhm),
+            np.log({"aperture": 0.8, "pupil": 0.53}.get(model, 0.53) / fwhm),
             exponent,
             0.0,
             0.0,
@@ -95,10 +126,21 @@ def start_of(model: CoreModel, fwhm: float) -> F64:
     )
 
 
-def aperture(v: F64) -> F64:
-    """The transfer function of a circular aperture; v in units of its cut-off."""
-    v = np.clip(v, 0.0, 1.0)
-    return (2.0 / np.pi) * (np.arccos(v) - v * np.sqrt(1.0 - v * v))
+def _known(opening: Opening | None) -> Opening:
+    if opening is None:
+        raise ValueError("a pupil is fitted where λ/D is known")
+    return opening
+
+
+def pixel(k: F64, theta: F64 | float | None = None) -> F64:
+    """The transfer function of a square pixel; its azimuthal mean without `theta`."""
+    if theta is not None:
+        seen: F64 = np.sinc(k * np.cos(theta)) * np.sinc(k * np.sin(theta))
+        return seen
+    angles = np.pi * (np.arange(8) + 0.5) / 32.0  # of an eighth of a turn: the others are the same
+    along, across = np.multiply.outer(np.cos(angles), k), np.multiply.outer(np.sin(angles), k)
+    found: F64 = np.mean(np.sinc(along) * np.sinc(across), axis=0)
+    return found
 
 
 def moffat(k: F64, lnk0: float, beta: float) -> F64:
@@ -142,7 +184,9 @@ class Wing:
         return found
 
 
-def core(parameters: F64, k: F64, q: float | None, model: CoreModel, theta: F64 | float | None = None) -> F64:
+def core(
+    parameters: F64, k: F64, opening: Opening | None, model: CoreModel, theta: F64 | float | None = None
+) -> F64:
     """The transfer function of diffraction and both cores, 1 at k = 0; its azimuthal mean without `theta`."""
     lnk0, n, e1, e2, f, spread = parameters[:6]
     if theta is None:
@@ -151,6 +195,11 @@ def core(parameters: F64, k: F64, q: float | None, model: CoreModel, theta: F64 
         stretch = 1.0 + e1 * np.cos(2.0 * np.asarray(theta)) + e2 * np.sin(2.0 * np.asarray(theta))
         ke = k * np.sqrt(np.maximum(stretch, 0.05))
     width = np.exp(lnk0)
+    if model == "pupil":
+        q = _known(opening).q
+        motion = max(np.exp(-2.0 * lnk0) - (q / _DIFFRACTION) ** 2, 0.0)
+        seen: F64 = np.exp(-motion * ke**2) * pixel(k, theta) * aberrated(k * q, n, f, spread)
+        return seen
     if model == "moffat":
         first, second = moffat(ke, lnk0, n), np.exp(-((ke * np.exp(spread) / width) ** 2))
     elif model == "stretched":
@@ -160,22 +209,26 @@ def core(parameters: F64, k: F64, q: float | None, model: CoreModel, theta: F64 
         first, second = np.exp(-((ke / width) ** 2)), np.exp(-((ke * np.exp(spread) / width) ** exponent))
     shape: F64 = (1.0 - f) * first + f * second
     if model == "aperture":
-        q = n
-    return shape * aperture(k * q) if q else shape
+        opening = Opening(n, opening.obstruction if opening else None)
+    return shape * annular(k * opening.q, opening.obstruction or 0.0) if opening else shape
 
 
 def transfer(
-    parameters: F64, wing: Wing, q: float | None, model: CoreModel, theta: F64 | float | None = None
+    parameters: F64,
+    wing: Wing,
+    opening: Opening | None,
+    model: CoreModel,
+    theta: F64 | float | None = None,
 ) -> F64:
     """The transfer function at the wing's wavenumbers."""
     w, lnr0, p = parameters[6:9]
-    found: F64 = (1.0 - w) * core(parameters, wing.k, q, model, theta) + w * wing(lnr0, p)
+    found: F64 = (1.0 - w) * core(parameters, wing.k, opening, model, theta) + w * wing(lnr0, p)
     return found
 
 
 def kernel_of(
     parameters: F64,
-    q: float | None,
+    opening: Opening | None,
     model: CoreModel,
     size: int,
     lopsided: Callable[[F64, F64], F64] | None = None,
@@ -184,7 +237,7 @@ def kernel_of(
 
     Parameters
     ----------
-    parameters, q, model
+    parameters, opening, model
         Of the core and the wing.
     size
         Pixels along a side.
@@ -196,7 +249,7 @@ def kernel_of(
     number = scipy.fft.next_fast_len(fine * max(size, 255) + 32)
     ky, kx = np.meshgrid(scipy.fft.fftfreq(number), scipy.fft.rfftfreq(number), indexing="ij")
     k, theta = fine * np.hypot(kx, ky), np.arctan2(ky, kx)
-    spectrum = core(parameters, k, q, model, theta)
+    spectrum = core(parameters, k, opening, model, theta)
     half = size // 2
     at = (fine * np.arange(-half, half + 1)) % number
 

@@ -18,6 +18,7 @@ from pipeline.kernels.limb import Circle
 from pipeline.psf.hankel import Series
 from pipeline.psf.model import Bounds, CoreModel, Wing, core
 from pipeline.psf.occulter import DEPTHS, DISTANCES, Dark
+from pipeline.psf.pupil import Opening
 from pipeline.psf.rings import BIN, BINS, INNER, Rings
 from pipeline.psf.statistics import Power, disk_power, patch_size, wavenumbers
 
@@ -282,7 +283,9 @@ class DarkTerm:
 class SpectrumTerm:
     """The power of the disk's structure, against that of a finer image of such structure."""
 
-    def __init__(self, power: Power, size: int, proxy: Proxy, model: CoreModel, q: float | None) -> None:
+    def __init__(
+        self, power: Power, size: int, proxy: Proxy, model: CoreModel, opening: Opening | None
+    ) -> None:
         self.k, self.theta, modes = wavenumbers(size)
         self.good = (modes > 0) & (self.k > 2.0 / size)
         mean = power.total / power.frames
@@ -292,7 +295,7 @@ class SpectrumTerm:
         independent = 9.0 / 4.0 * modes * max(1.0, min(power.frames, 10))
         self.sigma = np.sqrt(0.25 / independent + between / power.frames**2 + _POWER_FLOOR**2)
         self.proxy = np.interp(np.log(np.maximum(self.k, 1e-4)), np.log(proxy.k), proxy.logarithm)
-        self.model, self.q = model, q
+        self.model, self.opening = model, opening
         self.wing = Wing.at(np.linspace(0.0, 0.5, 251))
         high = self.good & (self.k > 0.42)
         noise = float(np.log(np.exp(self.logarithm[high]).mean()))
@@ -314,7 +317,7 @@ class SpectrumTerm:
         del transfer
         w, lnr0, p = parameters[6:9]
         wing = np.interp(self.k, self.wing.k, self.wing(lnr0, p))
-        value = (1.0 - w) * core(parameters, self.k, self.q, self.model, self.theta) + w * wing
+        value = (1.0 - w) * core(parameters, self.k, self.opening, self.model, self.theta) + w * wing
         x = np.log(np.maximum(self.k, 1e-4) / 0.1)
         bright = (
             self.proxy + own[0] + own[1] * x + own[2] * x**2 + 2.0 * np.log(np.maximum(np.abs(value), 1e-12))

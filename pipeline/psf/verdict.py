@@ -124,8 +124,8 @@ def _statistical(one: Measured) -> float:
 
 def _on_bounds(fit: Fit) -> list[str]:
     values = {one.name: value for one, value in zip(fit.bounds, fit.parameters, strict=True)}
-    idle = {name for owner, names in _IDLE.items() if values[owner] < 0.02 for name in names}
-    if fit.model in ("halo", "aperture"):
+    idle = {name for owner, names in _IDLE.items() if values.get(owner, 1.0) < 0.02 for name in names}
+    if fit.model in ("halo", "aperture", "pupil"):
         idle.add("lnk0")  # where diffraction alone is the core
     if fit.model == "halo" and values["f"] < 0.02:
         idle.add("n")

@@ -8,16 +8,17 @@ from numpy.typing import NDArray
 
 from pipeline.psf.angular import Directions
 from pipeline.psf.model import PARAMETERS, CoreModel, kernel_of, start_of
+from pipeline.psf.pupil import Opening
 from pipeline.psf.reference import Parameter
 
 F64 = NDArray[np.float64]
 SIZE = 61
 
 
-def kernel(model: CoreModel, q: float | None, **heights: float) -> F64:
+def kernel(model: CoreModel, opening: Opening | None, **heights: float) -> F64:
     """Of a core as it is begun with, 4 pixels wide, with waves of such heights."""
     waves = Directions(tuple(Parameter(name, value, 0.01) for name, value in heights.items()), half=0.11)
-    return kernel_of(start_of(model, 4.0), q, model, SIZE, waves.lopsided)
+    return kernel_of(start_of(model, 4.0), opening, model, SIZE, waves.lopsided)
 
 
 def middle(values: F64) -> tuple[float, float]:
@@ -26,14 +27,22 @@ def middle(values: F64) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    ("model", "q"), [("stretched", None), ("moffat", None), ("halo", 2.0), ("aperture", None)]
+    ("model", "opening"),
+    [
+        ("stretched", None),
+        ("moffat", None),
+        ("halo", Opening(2.0)),
+        ("halo", Opening(2.0, 0.3)),
+        ("aperture", None),
+        ("pupil", Opening(3.0)),
+    ],
 )
 @pytest.mark.parametrize("height", [0.1, 0.6, 3.0])
 def test_waves_of_any_height_leave_a_kernel_of_light(
-    model: CoreModel, q: float | None, height: float
+    model: CoreModel, opening: Opening | None, height: float
 ) -> None:
-    plain = kernel(model, q)
-    found = kernel(model, q, c1=height, c2=-0.5 * height, t1=0.7 * height, t2=0.3 * height)
+    plain = kernel(model, opening)
+    found = kernel(model, opening, c1=height, c2=-0.5 * height, t1=0.7 * height, t2=0.3 * height)
     assert found.min() >= 0.0
     assert found.sum() == pytest.approx(1.0, abs=1e-12)
     np.testing.assert_allclose(middle(found), 0.0, atol=1e-4)

@@ -69,7 +69,20 @@ def test_diffraction_is_known_where_a_header_names_the_aperture() -> None:
     known = design(fits.Header(told))
     assert known is not None
     assert known.q == pytest.approx(3.6e-6 * 206264.806 / 0.5)
+    assert known.obstruction is None
     for name, value in (("APTDIA", 0.0), ("APTDIA", "wide"), ("CDELT1", None)):
         other = design(fits.Header(told | {name: value}))
         assert other is not None
         assert other.q is None
+
+
+def test_an_obstruction_is_known_where_a_header_names_what_is_open() -> None:
+    whole = 0.25 * np.pi * 100.0**2
+    told = {"DETECTOR": "SDI", "APTDIA": 100.0, "APTAREA": 0.91 * whole}
+    known = design(fits.Header(told))
+    assert known is not None
+    assert known.obstruction == pytest.approx(0.3)
+    for area, obstruction in ((whole, 0.0), (1.2 * whole, None), (0.05 * whole, None), ("half", None)):
+        other = design(fits.Header(told | {"APTAREA": area}))
+        assert other is not None
+        assert other.obstruction == obstruction

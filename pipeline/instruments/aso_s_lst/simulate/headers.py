@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from pipeline.instruments.aso_s_lst.simulate import camera
 from pipeline.instruments.aso_s_lst.simulate.config import SimulationConfig
+from pipeline.instruments.aso_s_lst.simulate.optics import OBSTRUCTION
 
 _NOTE: Final = "SIMULATED by Heliolake from a model of the Sun; this is no observation."
 _RSUN_REF: Final = 6.957e8
@@ -47,7 +48,10 @@ def _what(config: SimulationConfig, level: str) -> dict[str, tuple[Any, str]]:
     if config.blur:
         # In pixels diffraction is what the configuration says, however large these are.
         angle = math.radians(config.blur * config.scale / 3600.0)
-        cards["APTDIA"] = (round(1e-6 * config.optics.wavelength / angle, 4), "[mm] aperture, simulated")
+        aperture = 1e-6 * config.optics.wavelength / angle
+        area = 0.25 * math.pi * aperture**2 * (1.0 - OBSTRUCTION**2)
+        cards["APTDIA"] = (round(aperture, 4), "[mm] aperture, simulated")
+        cards["APTAREA"] = (round(area, 3), "[mm2] of it that is open, simulated")
     if config.polariser is not None:
         cards["POLAR"] = (config.polariser, "[deg] of the polariser from the image's vertical")
     return cards

@@ -17,7 +17,7 @@ F32 = NDArray[np.float32]
 #: Zernike modes (n, m) of the wavefront: defocus, astigmatism, coma, trefoil, spherical aberration.
 _MODES: Final = ((2, 0), (2, -2), (2, 2), (3, -1), (3, 1), (3, -3), (3, 3), (4, 0))
 #: Radius of the pupil's central obstruction over its own.
-_OBSTRUCTION: Final = 0.3
+OBSTRUCTION: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _diffraction(pupil: Pupil, size: int) -> F64:
     # Radius of the pupil: half of the cut-off.
     rho = np.hypot(fx, fy) * 2.0 * pupil.blur
     phi = np.arctan2(fy, fx)
-    inside = (rho <= 1.0) & (rho >= _OBSTRUCTION)
+    inside = (rho <= 1.0) & (rho >= OBSTRUCTION)
     wave = np.where(inside, np.exp(1j * _wavefront(pupil, rho, phi)), 0.0)
     pattern = np.abs(fft.ifft2(wave)) ** 2
     pattern = fft.fftshift(_square(pattern, fine))
