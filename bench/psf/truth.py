@@ -1,6 +1,7 @@
 """PSFs that are put into images to be found again: pupils with aberrations, Gaussians, Moffats, with wings.
 
-Only the Gaussians and the Moffats are of the family that is fitted. They are sampled twice in a pixel and
+Only the Gaussians and the Moffats are of the family that is fitted; pupils are made as light makes them, and
+what is fitted to those of known λ/D is their mean over directions, to second order. They are sampled twice in a pixel and
 hold the pixel itself.
 """
 

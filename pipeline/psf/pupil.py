@@ -7,7 +7,7 @@ its own function of the wavenumber, which is computed here once on a grid:
 
     T(v) exp[−½ Σ a² g(v)],    v in units of the cut-off.
 
-The exponential is within 0.003 of exact ones for 0.4 rad, within 0.01 for 0.6 rad.
+Of wavefronts of 0.35 rad that is within 0.02 of what they make; of 0.7 rad it is a shape that can be fitted.
 """
 
 from __future__ import annotations
