@@ -37,6 +37,8 @@ FRAMES: Final = {"white light": 3, "lyman": 6}
 OCCULTED: Final = 4
 WIDTHS: Final = (2.3, 3.2, 5.0, 7.5)
 KINDS: Final = ("gauss", "moffat", "pupil")
+#: The same into drawn Suns, and pupils that are sharp.
+DRAWN: Final = (*KINDS, "sharp")
 #: Terms that are used: without and with the spectrum.
 TERMS: Final = {
     "white light": (("limb", "spectrum"),),
@@ -98,7 +100,7 @@ class Found:
 def cases(data: Path | None) -> Iterator[Case]:
     """All of them; real images where they are at hand."""
     for light in ("white light", "lyman"):
-        for kind in KINDS:
+        for kind in DRAWN:
             for width in WIDTHS:
                 for wing in (0.0, 0.1):
                     yield Case(light, kind, width, wing)

@@ -1,8 +1,8 @@
 """PSFs that are put into images to be found again: pupils with aberrations, Gaussians, Moffats, with wings.
 
 Only the Gaussians and the Moffats are of the family that is fitted; pupils are made as light makes them, and
-what is fitted to those of known λ/D is their mean over directions, to second order. They are sampled twice in a pixel and
-hold the pixel itself.
+what is fitted to those of known λ/D is their mean over directions, to second order. They are sampled twice in
+a pixel and hold the pixel itself.
 """
 
 from __future__ import annotations
@@ -97,12 +97,16 @@ def pupil(q: float, rms: float, jitter: float, rng: np.random.Generator) -> F64:
 
 
 def truth(kind: str, fwhm: float, wing: float, seed: int) -> Truth:
-    """A PSF of a kind ("gauss", "moffat", "pupil"), about as wide as said, with a wing or none."""
+    """A PSF of a kind ("gauss", "moffat", "pupil", "sharp"), about as wide as said, with a wing or none.
+
+    A sharp pupil has weak aberrations and hardly moves.
+    """
     rng = np.random.default_rng(seed)
     q = None
-    if kind == "pupil":
-        q = 0.62 * fwhm
-        core = pupil(q, rng.uniform(0.3, 0.7), 0.15 * fwhm, rng)
+    if kind in ("pupil", "sharp"):
+        width, least, most, jitter = (0.62, 0.3, 0.7, 0.15) if kind == "pupil" else (0.9, 0.0, 0.3, 0.05)
+        q = width * fwhm
+        core = pupil(q, rng.uniform(least, most), jitter * fwhm, rng)
     else:
         core = {"gauss": gaussian, "moffat": moffat}[kind](np.sqrt(max(fwhm**2 - 0.5, 1.0)), rng)
     core = core / core.sum()
