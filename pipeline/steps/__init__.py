@@ -4,10 +4,12 @@ from pipeline.steps import (
     align_to_reference,
     deconvolve_psf,
     disambiguate_azimuth,
+    find_ejections,
     invert_helium_slab,
     invert_milne_eddington,
     limb_fit,
     normalise_exposure,
+    polar_map,
     register_disk,
 )
 
@@ -15,9 +17,11 @@ __all__ = [
     "align_to_reference",
     "deconvolve_psf",
     "disambiguate_azimuth",
+    "find_ejections",
     "invert_helium_slab",
     "invert_milne_eddington",
     "limb_fit",
     "normalise_exposure",
+    "polar_map",
     "register_disk",
 ]

@@ -21,6 +21,7 @@ from pipeline.solarnet_check.finding import Grade
 from pipeline.solarnet_check.report import Report, Verdict
 from pipeline.stack import part, stack_of
 from pipeline.step import ReferenceFile
+from tests.pipeline.cme import coronae
 from tests.pipeline.instruments.aso_s_lst import simulated as lst
 from tests.pipeline.instruments.kis_chrotel import simulated as chrotel
 from tests.pipeline.instruments.kis_gris import chromosphere
@@ -110,6 +111,7 @@ UNTOLD = {
     "soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"},
     "aso_s_lst-l25-msb": {"BUNIT"},
     "aso_s_lst-pb": {"BUNIT"},
+    "aso_s_lst-polar": {"BUNIT"},
     "kis_gris": {"OBS_VR", "POLCCONV"},
     "kis_gris-he-1083": set(),
     "kis_gris-me-1565": set(),  # without an axis of wavelengths or Stokes parameters
@@ -138,6 +140,8 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
         ("aso_s_lst-q1", lambda: lst_level("2.5", lst.SDI), {"quick_look.size": 256}),
         ("aso_s_lst-composite", lambda: [lst_level("Q1", one) for one in (lst.SDI, lst.SCIUV)], {}),
         ("aso_s_lst-pb", lst_triplet, {}),
+        ("aso_s_lst-polar", lambda: lst_level("2.5", lst.SCIWL), {}),
+        ("aso_s_lst-cme", lambda: coronae.frames(coronae.series(coronae.ejection())), {}),
     ],
     "kis_lars": [
         ("kis_lars-l1", lars_cycle, {}),

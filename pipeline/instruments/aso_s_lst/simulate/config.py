@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.instruments.aso_s_lst import facts
 from pipeline.instruments.aso_s_lst.facts import Disk, Gain, Telescope
+
+#: Metres of a solar radius.
+RADIUS: Final = 6.957e8
+
+
+class Ejection(BaseModel):
+    """A mass ejection that moves: its front on the plane of the sky.
+
+    Attributes
+    ----------
+    begin
+        When its front is at the limb (UTC).
+    position_angle, width
+        [deg] Of its middle, from solar north through east; from edge to edge.
+    speed, acceleration
+        [km/s], [m/s2] Of the front's farthest point, at the limb.
+    brightness
+        [1] Over that of the usual front, which at 1.5 solar radii is about as bright as the corona.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    begin: datetime
+    position_angle: float = Field(default=262.0, ge=0, lt=360)
+    width: float = Field(default=60.0, gt=0, le=720)
+    speed: float = Field(default=500.0, gt=0)
+    acceleration: float = 0.0
+    brightness: float = Field(default=1.0, gt=0)
+
+    def height(self, at: datetime) -> float | None:
+        """Of the front's farthest point, solar radii from the Sun's centre; none before it begins."""
+        seconds = (at - self.begin).total_seconds()
+        way = 1e3 * self.speed * seconds + 0.5 * self.acceleration * seconds**2
+        return 1.0 + way / RADIUS if seconds >= 0 and way >= 0 else None
 
 
 class SimulationConfig(BaseModel):
@@ -40,6 +75,10 @@ class SimulationConfig(BaseModel):
         [deg] Of SCIWL; no polariser when empty.
     front
         [Rsun] Distance of a mass ejection's front from the Sun's centre.
+    ejections
+        Mass ejections that move with the time.
+    waver
+        [1] By which part of themselves the corona's streamers grow brighter and fainter within hours.
     eclipse
         [1] Share of the Lyman alpha that the Earth's atmosphere takes; what it leaves is visible light.
     body
@@ -80,6 +119,8 @@ class SimulationConfig(BaseModel):
     jitter: float = Field(default=0.0, ge=0)
     polariser: float | None = None
     front: float | None = None
+    ejections: tuple[Ejection, ...] = Field(default=(), max_length=9)
+    waver: float = Field(default=0.0, ge=0, lt=1)
     eclipse: float = Field(default=0.0, ge=0, le=1)
     body: tuple[float, float, float] | None = None
     stripes: float = Field(default=0.0, ge=0, le=0.5)
@@ -98,6 +139,8 @@ class SimulationConfig(BaseModel):
     def _can_be(self) -> SimulationConfig:
         if self.start.tzinfo is None:
             raise ValueError("start needs a time zone; write it with tzinfo=UTC")
+        if any(one.begin.tzinfo is None for one in self.ejections):
+            raise ValueError("begin of an ejection needs a time zone; write it with tzinfo=UTC")
         if (self.gain == "SINGLE") != (self.telescope == "WST"):
             raise ValueError("WST has one channel, gain SINGLE; the others have LOW and HIGH")
         if self.polariser is not None and self.telescope != "SCIWL":

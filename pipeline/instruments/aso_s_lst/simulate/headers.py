@@ -19,7 +19,7 @@ _RSUN_REF: Final = 6.957e8
 def header(config: SimulationConfig, level: str = "0.0") -> fits.Header:
     """The header of an image at a level."""
     result = fits.Header()
-    for name, (value, comment) in {**_what(config, level), **_where(config)}.items():
+    for name, (value, comment) in {**_what(config, level), **_where(config), **_ejected(config)}.items():
         result[name] = (value, comment)
     result["SIMULATD"] = (True, "simulated image, no observation")
     result.add_comment(_NOTE)
@@ -78,3 +78,19 @@ def _where(config: SimulationConfig) -> dict[str, tuple[Any, str]]:
         "HGLN_OBS": (0.0, "[deg]"),
         "HGLT_OBS": (config.b0, "[deg]"),
     }
+
+
+def _ejected(config: SimulationConfig) -> dict[str, tuple[Any, str]]:
+    """The truth of moving ejections, beside the image."""
+    middle = config.start + timedelta(seconds=0.5 * camera.seconds(config))
+    cards: dict[str, tuple[Any, str]] = {}
+    for n, one in enumerate(config.ejections, start=1):
+        cards[f"CMEBEG{n}"] = (f"{one.begin:%Y-%m-%dT%H:%M:%S}", "truth: at the limb, UTC")
+        cards[f"CMEPA{n}"] = (one.position_angle, "[deg] position angle, from north through east")
+        cards[f"CMEWID{n}"] = (one.width, "[deg] width")
+        cards[f"CMESPD{n}"] = (one.speed, "[km/s] at the limb")
+        cards[f"CMEACC{n}"] = (one.acceleration, "[m/s2]")
+        cards[f"CMEBRI{n}"] = (one.brightness, "over the usual one")
+        if (height := one.height(middle)) is not None:
+            cards[f"CMEHGT{n}"] = (height, "[solRad] of its front in mid-exposure")
+    return cards

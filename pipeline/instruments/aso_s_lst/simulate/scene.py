@@ -7,13 +7,15 @@ of real images; they are no measurement.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.instruments.aso_s_lst.facts import Disk
-from pipeline.instruments.aso_s_lst.simulate import sphere
+from pipeline.instruments.aso_s_lst.simulate import camera, sphere
 from pipeline.instruments.aso_s_lst.simulate.config import SimulationConfig
 
 F64 = NDArray[np.float64]
@@ -27,12 +29,23 @@ _STREAMERS: Final = (
     (247.0, 12.0, 2.6),
     (291.0, 8.0, 1.7),
 )
-#: The ejection: position angle, half width (degrees).
+#: The ejection that stands still: position angle, half width (degrees).
 _FRONT: Final = (262.0, 30.0)
+#: Hours in which streamers waver, at least, and how much longer the slowest takes.
+_WAVER: Final = (5.0, 15.0)
 #: Limb darkening at 360 nm, and of the visible light that is left in an Earth eclipse.
 _DARKENING: Final = (0.88, -0.06)
 #: Unix time at which the map of the surface is the half that is seen: 2023-04-15.
 _EPOCH: Final = 1681516800.0
+
+
+class Front(NamedTuple):
+    """A mass ejection: position angle and half width (degrees), distance (solar radii), brightness."""
+
+    place: float
+    width: float
+    distance: float
+    brightness: float = 1.0
 
 
 class Corona(NamedTuple):
@@ -55,8 +68,33 @@ def scene(config: SimulationConfig) -> F32:
     west, north = places(config)
     if config.optics.disk:
         return _behind_body(config, _disk(config, west, north), west, north)
-    light = corona(west, north, config.front, hydrogen=config.telescope == "SCIUV")
+    light = corona(
+        west,
+        north,
+        config.front,
+        hydrogen=config.telescope == "SCIUV",
+        ejections=fronts(config),
+        strengths=_wavering(config),
+    )
     return behind_polariser(config, light).astype(np.float32)
+
+
+def fronts(config: SimulationConfig) -> tuple[Front, ...]:
+    """Where the moving ejections of an exposure are, in its middle."""
+    middle = config.start + timedelta(seconds=0.5 * camera.seconds(config))
+    found = ((one, one.height(middle)) for one in config.ejections)
+    return tuple(
+        Front(one.position_angle, 0.5 * one.width, height, one.brightness) for one, height in found if height
+    )
+
+
+def _wavering(config: SimulationConfig) -> tuple[float, ...]:
+    """What the strength of each streamer is multiplied by."""
+    random = np.random.default_rng((config.seed, 17))
+    hours = _days(config) * 24.0
+    waves = ((_WAVER[0] + _WAVER[1] * random.random(), random.uniform(0, 2 * np.pi)) for _ in _STREAMERS)
+    turns = (2 * np.pi * hours / wave + phase for wave, phase in waves)
+    return tuple(1.0 + config.waver * float(np.sin(turn)) for turn in turns)
 
 
 def _disk(config: SimulationConfig, west: F64, north: F64) -> F32:
@@ -144,7 +182,15 @@ def _prominences(config: SimulationConfig, west: F64, north: F64) -> F64:
     return made
 
 
-def corona(west: F64, north: F64, front: float | None = None, *, hydrogen: bool = False) -> Corona:
+def corona(
+    west: F64,
+    north: F64,
+    front: float | None = None,
+    *,
+    hydrogen: bool = False,
+    ejections: Sequence[Front] = (),
+    strengths: Sequence[float] = (1.0,) * len(_STREAMERS),
+) -> Corona:
     """Light beyond the limb.
 
     Parameters
@@ -156,35 +202,37 @@ def corona(west: F64, north: F64, front: float | None = None, *, hydrogen: bool 
     hydrogen
         Lyman alpha scattered by the corona's hydrogen; else white light: electrons (polarised along the limb,
         Baumbach's slopes) and dust.
+    ejections
+        Further ones.
+    strengths
+        Of the streamers, over their usual ones.
     """
     distance = np.maximum(np.hypot(west, north), 1.0)
     angle = np.degrees(np.arctan2(-west, north)) % 360.0
     rays = np.zeros_like(angle)
-    for place, width, strength in _STREAMERS:
+    every = (*ejections, *([] if front is None else [Front(*_FRONT, front)]))
+    for (place, width, strength), times in zip(_STREAMERS, strengths, strict=True):
         away = (angle - place - 3.0 * np.sin(2.0 * distance) + 180.0) % 360.0 - 180.0
-        rays += strength * np.exp(-0.5 * (away / (width * distance**-0.4)) ** 2)
+        rays += times * strength * np.exp(-0.5 * (away / (width * distance**-0.4)) ** 2)
     if hydrogen:
         gas = (2.5e-4 * distance**-9 + 2e-5 * distance**-4) * (0.5 + rays)
-        gas += _ejected(angle, distance, front, 1.2e-4)
+        gas += sum(1.2e-4 * _ejected(angle, distance, one) for one in every)
         none = np.zeros_like(gas)
         return Corona(gas, none, none)
     electrons = 1e-6 * (1.425 * distance**-7 + 2.565 * distance**-17) * (0.35 + rays)
-    electrons += _ejected(angle, distance, front, 4e-7)
+    electrons += sum(4e-7 * _ejected(angle, distance, one) for one in every)
     dust = 1e-6 * 0.0532 * distance**-2.5
     plane = np.radians(2.0 * (angle + 90.0))
     polarised = 0.75 * (1.0 - distance**-1.5) * electrons
     return Corona(electrons + dust, polarised * np.cos(plane), polarised * np.sin(plane))
 
 
-def _ejected(angle: F64, distance: F64, front: float | None, strength: float) -> F64 | float:
-    if front is None:
-        return 0.0
-    place, width = _FRONT
-    away = ((angle - place + 180.0) % 360.0 - 180.0) / width
-    crest = front * np.sqrt(np.clip(1.0 - 0.35 * away**2, 0.05, None))
-    shell = np.exp(-0.5 * ((distance - crest) / (0.04 * front)) ** 2)
-    core = 0.6 * np.exp(-0.5 * ((distance - 0.7 * crest) / (0.05 * front)) ** 2 - (away / 0.25) ** 2)
-    return strength * distance**-4.0 * np.clip(1.0 - away**2, 0.0, None) * (shell + core)
+def _ejected(angle: F64, distance: F64, front: Front) -> F64:
+    away = ((angle - front.place + 180.0) % 360.0 - 180.0) / front.width
+    crest = front.distance * np.sqrt(np.clip(1.0 - 0.35 * away**2, 0.05, None))
+    shell = np.exp(-0.5 * ((distance - crest) / (0.04 * front.distance)) ** 2)
+    core = 0.6 * np.exp(-0.5 * ((distance - 0.7 * crest) / (0.05 * front.distance)) ** 2 - (away / 0.25) ** 2)
+    return np.asarray(front.brightness * distance**-4.0 * np.clip(1.0 - away**2, 0.0, None) * (shell + core))
 
 
 def behind_polariser(config: SimulationConfig, light: Corona) -> F64:
