@@ -111,6 +111,7 @@ def deconvolve_psf(frame: Frame, params: DeconvolvePsfParams, references: Refere
     """
     psf = references["psf"].load(read_psf)
     _check_size(frame, psf)
+    frame = _named(frame, references["psf"].did, psf)
     if psf.core is Verdict.UNKNOWN:
         return _without_core(frame, params, psf)
     frame = _observed(frame)
@@ -281,6 +282,17 @@ def _with_flags(
         if spread is not None:
             spread[missing] = np.nan
     return frame.replace(data=data, quality=quality, uncertainty=spread)
+
+
+def _named(frame: Frame, did: str, psf: Psf) -> Frame:
+    """The frame with the reference's name in its header, and how far that is believed."""
+    header = frame.header.copy()
+    header["PSFFILE"] = (did.partition(":")[2] or did, "point spread function")
+    header["PSFCORE"] = (str(psf.core), "its core: identified, laboratory or unknown")
+    header["PSFWING"] = (str(psf.wing), "its wing, likewise")
+    header["PSFFWHM"] = (float(psf.fwhm.value), "[pixel] its full width at half maximum")
+    header["PSFTILES"] = (len(psf.kernels), "kernels: tiles of the field")
+    return frame.replace(header=header)
 
 
 def _said(frame: Frame, psf: Psf, misfit: float) -> Frame:

@@ -50,7 +50,7 @@ def _output_shape(params: RegisterDiskParams, shape: tuple[int, ...]) -> tuple[i
 
 @step(
     "register_disk",
-    version=2,
+    version=3,
     prstep="DEROTATION,SPATIAL-ALIGNMENT",
     memory_factor=5.0,
     libraries=("numpy", "numba"),
@@ -85,7 +85,16 @@ def register_disk(frame: Frame, params: RegisterDiskParams, references: Referenc
             quality.reshape(-1, *frame.quality.shape[:-2], rows, columns), axis=0
         ).astype(np.uint16)
     data = np.stack([image for image, _ in made]).reshape(*leading, rows, columns)
+    # Where nothing was seen nothing was approximated.
+    nothing = flagged(quality, Quality.OUTSIDE_FIELD) & _without_value(data, quality.ndim)
+    quality[nothing] &= np.uint16(~Quality.INTERPOLATED & 0xFFFF)
     return frame.replace(data=data, quality=quality, header=_header(frame.header, matrix, middle, scale))
+
+
+def _without_value(data: NDArray[np.float32], dims: int) -> NDArray[np.bool_]:
+    """Where no plane has a value, over the last `dims` axes."""
+    nothing: NDArray[np.bool_] = ~np.isfinite(data)
+    return np.asarray(nothing.all(axis=tuple(range(data.ndim - dims))))
 
 
 def _grid(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -41,6 +41,8 @@ class Optics:
         Channels that each exposure is read out through.
     unit
         Of level 2.
+    band
+        Of the spectrum, as UCD 1+ names it.
     """
 
     size: int
@@ -51,13 +53,14 @@ class Optics:
     width: float
     gains: tuple[Gain, ...]
     unit: str
+    band: str
 
 
 OPTICS: Final[dict[Telescope, Optics]] = {
-    "SDI": Optics(4608, 0.5, True, (0.0, 1.2), 121.6, 4.5, ("LOW", "HIGH"), RADIANCE),
-    "WST": Optics(4608, 0.5, True, (0.0, 1.2), 360.0, 2.0, ("SINGLE",), RADIANCE),
-    "SCIUV": Optics(2048, 2.35, False, (1.1, 2.5), 121.6, 10.0, ("LOW", "HIGH"), RADIANCE),
-    "SCIWL": Optics(2048, 2.35, False, (1.1, 2.5), 700.0, 40.0, ("LOW", "HIGH"), "MSB"),
+    "SDI": Optics(4608, 0.5, True, (0.0, 1.2), 121.6, 4.5, ("LOW", "HIGH"), RADIANCE, "em.UV.100-200nm"),
+    "WST": Optics(4608, 0.5, True, (0.0, 1.2), 360.0, 2.0, ("SINGLE",), RADIANCE, "em.opt.U"),
+    "SCIUV": Optics(2048, 2.35, False, (1.1, 2.5), 121.6, 10.0, ("LOW", "HIGH"), RADIANCE, "em.UV.100-200nm"),
+    "SCIWL": Optics(2048, 2.35, False, (1.1, 2.5), 700.0, 40.0, ("LOW", "HIGH"), "MSB", "em.opt.R"),
 }
 
 

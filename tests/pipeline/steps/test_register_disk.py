@@ -77,6 +77,17 @@ def test_what_the_frame_did_not_see_is_flagged() -> None:
     assert np.isnan(made.data[outside]).all()
 
 
+def test_what_lies_behind_an_occulter_is_not_said_to_be_approximated() -> None:
+    frame = raw()
+    data, quality = frame.data.copy(), frame.quality.copy()
+    data[80:140, 80:140] = np.nan
+    quality[80:140, 80:140] = int(Quality.OUTSIDE_FIELD)
+    made = registered(frame.replace(data=data, quality=quality))
+    hidden = flagged(made.quality, Quality.OUTSIDE_FIELD) & np.isnan(made.data)
+    assert hidden[100:120, 100:120].all()
+    assert not flagged(made.quality, Quality.INTERPOLATED)[hidden].any()
+
+
 def test_every_image_of_a_cube_is_registered() -> None:
     frame = raw()
     cube = Frame.of(

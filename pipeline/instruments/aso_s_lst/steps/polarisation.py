@@ -7,17 +7,27 @@ from typing import Final
 
 import numpy as np
 from astropy.io import fits
+from pydantic import Field
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
-from pipeline.kernels.triplet import stokes
+from pipeline.kernels.triplet import AlongLimb, along_limb, stokes
+from pipeline.quality import UNUSABLE, flagged
 from pipeline.step import Output, Params, References, gather
 
 _ANGLES: Final = (-60.0, 0.0, 60.0)
 
 
 class PolarisationParams(Params):
-    """`polarised_brightness` has nothing to choose."""
+    """Parameters of the polarised brightness.
+
+    Attributes
+    ----------
+    significance
+        [sigma] How clearly polarisation has to lie along the limb for that part alone to be taken.
+    """
+
+    significance: float = Field(default=10.0, ge=3)
 
 
 def _same(params: PolarisationParams, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -26,7 +36,7 @@ def _same(params: PolarisationParams, shape: tuple[int, ...]) -> tuple[int, ...]
 
 @gather(
     "polarised_brightness",
-    version=1,
+    version=2,
     prstep="DEMODULATION",
     instrument="aso_s_lst",
     takes=("MSB",),
@@ -37,21 +47,40 @@ def _same(params: PolarisationParams, shape: tuple[int, ...]) -> tuple[int, ...]
 def polarised_brightness(
     frames: Sequence[Frame], params: PolarisationParams, references: References
 ) -> Frame:
-    """Polarised brightness of a triplet; total brightness and degree of polarisation beside it."""
+    """Polarised brightness of a triplet; total brightness and degree of polarisation beside it.
+
+    What electrons scatter is polarised along the limb: that part alone has no bias. The length of the
+    polarisation, ``4/3 √((ΣI)² − 3 Σ I I')``, is never below zero and grows with the noise where it is faint.
+    """
     by_angle = _sorted(frames)
     first = by_angle[0]
     made = stokes(*(frame.data for frame in by_angle))
     quality = np.bitwise_or.reduce([frame.quality for frame in by_angle])
-    header = _header(by_angle, "Polarised brightness over the mean solar disk's (MSB)")
-    result = first.replace(data=made.polarised, quality=quality, header=header)
+    y, x = np.indices(first.data.shape, dtype=np.float64)
+    west, north = (at + 1.0 - first.keyword(f"CRPIX{axis}", float) for axis, at in ((1, x), (2, y)))
+    along = along_limb(made, np.asarray(west), np.asarray(north), ~flagged(quality, UNUSABLE))
+    clear = along.significance >= params.significance
+    polarised = along.polarised if clear else made.polarised
+    with np.errstate(divide="ignore", invalid="ignore"):
+        degree = np.where(made.total > 0, polarised / made.total, np.float32(np.nan))
+    header = _header(by_angle, "Polarised brightness over the mean solar disk's (MSB)", along, clear=clear)
+    result = first.replace(data=polarised, quality=quality, header=header)
     for name, values, unit, what in (
         ("total", made.total, "MSB", "Total brightness over the mean solar disk's (MSB)"),
-        ("degree", made.degree, "", "Degree of linear polarisation"),
+        ("degree", degree, "", "Degree of linear polarisation"),
     ):
-        card = _header(by_angle, what)
+        card = _header(by_angle, what, along, clear=clear)
         card["BUNIT"] = (unit, "unit of the image")
+        if name == "degree":
+            card["BTYPE"] = ("phys.polarization.linear;em.opt.R", "what the values are, UCD 1+")
         result = result.with_output(name, first.replace(data=values, quality=quality, header=card))
-    return result
+    if clear:
+        return result
+    return result.with_caveat(
+        f"polarised_brightness: polarisation does not lie along the limb ({along.significance:.1f} sigma): "
+        "its length was taken, which noise makes too large where it is faint",
+        mode="LENGTH",
+    )
 
 
 def _sorted(frames: Sequence[Frame]) -> list[Frame]:
@@ -67,10 +96,16 @@ def _sorted(frames: Sequence[Frame]) -> list[Frame]:
     )
 
 
-def _header(by_angle: Sequence[Frame], what: str) -> fits.Header:
+def _header(by_angle: Sequence[Frame], what: str, along: AlongLimb, *, clear: bool) -> fits.Header:
     header = by_angle[0].header.copy()
-    header.remove("POLAR", ignore_missing=True)
+    # XPOSURE is that of one image; it is told anew, of EXPTIME.
+    for card in ("POLAR", "XPOSURE"):
+        header.remove(card, ignore_missing=True)
     header["BNAME"] = what
+    header["POLALONG"] = (clear, "the part along the limb; else its length")
+    header["POLSIGMA"] = (along.significance, "how clearly it lies along the limb")
+    if clear:
+        header["POLZERO"] = (along.zero, "[deg] polariser's zero from north, found")
     header["EXPTIME"] = (sum(frame.keyword("EXPTIME", float) for frame in by_angle), "[s] of all three")
     ends = [str(one.header["DATE-END"]) for one in by_angle if "DATE-END" in one.header]
     begins = [str(one.header["DATE-OBS"]) for one in by_angle]

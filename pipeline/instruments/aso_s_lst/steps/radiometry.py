@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instrument import header_text, parse_date
+from pipeline.instruments.aso_s_lst import facts
 from pipeline.instruments.aso_s_lst.calibration_file import told
 from pipeline.step import Params, ReferenceNeed, References, step
 from pipeline.uncertainty import exact
@@ -85,7 +86,8 @@ def radiometric_calibration(frame: Frame, params: ResponseParams, references: Re
     factor = float(np.interp(mjd, response.mjd, response.factor)) / seconds
     header = frame.header.copy()
     header["RESPONSE"] = (factor * seconds, f"[{params.unit}] of 1 DN/s at this date")
-    header["BTYPE"] = ("phot.radiance;em.opt", "what the values are, UCD 1+")
+    band = facts.OPTICS[facts.telescope(frame)].band
+    header["BTYPE"] = (f"phot.radiance;{band}", "what the values are, UCD 1+")
     made = frame.replace(
         data=frame.data * np.float32(factor), header=header, uncertainty=frame.uncertainty_times(factor)
     )

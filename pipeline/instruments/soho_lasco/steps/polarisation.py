@@ -98,6 +98,8 @@ def _sorted(frames: Sequence[Frame]) -> list[Frame]:
 
 def _header(by_angle: Sequence[Frame], letter: str) -> fits.Header:
     header = by_angle[0].header.copy()
+    # It is that of one image, and told anew, of EXPTIME.
+    header.remove("XPOSURE", ignore_missing=True)
     header["POLAR"] = (letter, "what was made of polarised images")
     header["EXPTIME"] = (
         sum(frame.keyword("EXPTIME", float) for frame in by_angle),

@@ -58,6 +58,8 @@ def test_level_1_2_is_sharper_and_has_its_abnormal_pixels_corrected() -> None:
     assert flagged(ran.made.quality, Quality.INTERPOLATED)[inside][wrong].all()
     assert np.abs(after[wrong]).max() < 0.5 * np.median(truth.truth[inside])
     assert ran.made.uncertainty is not None
+    assert ran.made.header["PSFFILE"].startswith("sim_lst_wst_psf_")
+    assert (ran.made.header["PSFCORE"], ran.made.header["PSFWING"]) == ("laboratory", "laboratory")
 
 
 @pytest.mark.parametrize(("eclipse", "recognised"), [(0.0, False), (0.85, True), (1.0, True)])
@@ -141,6 +143,34 @@ def test_a_triplet_gives_brightness_and_degree_of_polarisation() -> None:
     assert np.median(np.abs(total / light.total - 1.0)[ring]) < 0.03
     assert np.median(np.abs(degree - wanted)[ring]) < 0.01
     assert np.median(np.abs(ran.made.data / np.hypot(light.q, light.u) - 1.0)[ring]) < 0.05
+
+
+def test_noise_does_not_make_faint_corona_polarised() -> None:
+    images = []
+    for number, angle in enumerate((-60.0, 0.0, 60.0)):
+        config = lst.SCIWL.model_copy(
+            update={"polariser": angle, "number": number, "offset": (0.0, 0.0), "front": None}
+        )
+        made = observed(config, psf=physical_psf(Pupil(blur=0.0)))
+        header = made.header.copy()
+        header["XPOSURE"] = made.header["EXPTIME"]
+        frame = Frame.of(made.data, header, made.filename)
+        upright = run_step("register_disk", frame, instrument="aso_s_lst")
+        (ran,) = run_recipe("aso_s_lst-l2-msb", [upright], references=lst.references(lst.SCIWL))
+        images.append(ran.made)
+    (ran,) = run_recipe("aso_s_lst-pb", images)
+    config = config.model_copy(update={"roll": 0.0})
+    light, distance = corona(*places(config)), np.hypot(*places(config))
+    faint = (distance > 1.9) & (distance < 2.3)
+    truth = np.hypot(light.q, light.u)[faint].mean()
+    assert ran.made.data[faint].mean() == pytest.approx(truth, rel=0.05)
+    assert np.hypot(light.q, light.u)[faint].mean() / light.total[faint].mean() == pytest.approx(
+        np.nanmean(ran.made.data[faint]) / np.nanmean(ran.outputs["total"].data[faint]), rel=0.05
+    )
+    assert ran.made.header["POLALONG"] is True
+    assert abs((ran.made.header["POLZERO"] - lst.SCIWL.roll + 90.0) % 180.0 - 90.0) < 0.5
+    assert (ran.made.header["EXPTIME"], ran.made.header.get("XPOSURE", 15.0)) == (15.0, 15.0)
+    assert ran.outputs["degree"].header["BTYPE"] == "phys.polarization.linear;em.opt.R"
 
 
 def test_a_sequence_without_one_of_its_angles_is_none() -> None:
