@@ -30,6 +30,10 @@ _RELATIVE: Final = 1e-4
 #: Of the dark side: of the disk's brightness, and of its own, for the bright side is known blurred.
 _DARK_FLOOR: Final = 1e-4
 _DARK_RELATIVE: Final = 0.03
+#: How far from its edge the bright side is measured in the mean, pixels: what wings took there is missing.
+_MEASURED: Final = 32.0
+#: Prior of the haze at the edge of a body, constant, rising, bent: the bright side ends at the Sun's limb.
+_HAZE: Final = (0.05, 0.03, 0.01)
 #: Depths between which what structure leaves in a mean profile is interpolated; pixels.
 _KNOTS: Final = (0.0, 4.0, 8.0, 12.0, 17.0, 23.0, 30.0, 40.0, 55.0, 75.0)
 #: Scenes, of those that a term has, whose edge may lie elsewhere.
@@ -216,9 +220,9 @@ class EdgeTerm:
         hats = _hats(radii - radius) * (radii > radius)[:, None]
         scenes = np.column_stack([series.disk(radius, 0.0), series.of_rings(radii, hats)])
         self.seen = Seen(series, radius, self.bins, scenes)
-        self.haze = np.column_stack([np.ones(self.bins.place.size), self.bins.place / 28.0])
+        self.haze = np.vander(self.bins.place / 28.0, len(_HAZE), increasing=True)
         self.width = width_of(self.bins)
-        self.linear = Linear(np.array([0.0, *[2.0 * left] * hats.shape[1], 0.05, 0.03]))
+        self.linear = Linear(np.array([0.0, *[2.0 * left] * hats.shape[1], *_HAZE]))
         self.scenes = scenes * np.array([-1.0, *[1.0] * hats.shape[1]])
         self.rings, self.left = rings, left
 
@@ -229,7 +233,7 @@ class EdgeTerm:
     def scene(self, transfer: F64, shift: float) -> F64:
         """The transform of what lies beyond the edge, before any blur; of the brightness that is everywhere
         nothing is in it."""
-        found: F64 = self.scenes @ self._solved(transfer, shift, 0.0)[0][:-2]
+        found: F64 = self.scenes @ self._solved(transfer, shift, 0.0)[0][: -len(_HAZE)]
         return found
 
     def _solved(self, transfer: F64, shift: float, loosened: float) -> tuple[F64, F64]:
@@ -266,13 +270,16 @@ class DarkTerm:
         self.matrix = dark.matrix[known] / weight[:, None]
         within = series.encircled(DISTANCES)
         self.shares = (within[1:] - within[:-1]) @ series.between
+        # Of what shines, the bright side keeps what its own wings do not carry across its edge.
+        middle = np.sqrt(DISTANCES[1:] * DISTANCES[:-1])
+        self.lost = (np.arccos(np.minimum(_MEASURED / middle, 1.0)) / np.pi) @ self.shares
         self.deep = 0.5 * (DEPTHS[1:] + DEPTHS[:-1])[known]
         self.sigma = np.sqrt(_DARK_FLOOR**2 + (_DARK_RELATIVE * self.values) ** 2)
         self.linear = Linear(np.array([2e-4]))
 
     def residuals(self, transfer: F64, parameters: F64, own: F64, loosened: float) -> F64:
         """Of the mean brightness at each depth that the core does not reach."""
-        shining = self.matrix @ (self.shares @ transfer)
+        shining = self.matrix @ (self.shares @ transfer) * (1.0 + self.lost @ transfer)
         sigma = self.sigma + 0.1 * loosened
         rest = self.linear.rest(1.0 / sigma[:, None], (self.values - shining) / sigma)
         reached = 0.53 / np.exp(parameters[0])
