@@ -209,6 +209,7 @@ def waves_of(
 ) -> Sequence[Wave]:
     """The orders that an edge tells; none of an edge too little of which was seen."""
     heights, errors = term.rings.waves.solved()
+    errors = errors * np.sqrt(term.rings.shared)
     place = INNER + BIN * (np.arange(NEAR.start, NEAR.stop) + 0.5)
     if heights.shape[1] != place.size:
         return []

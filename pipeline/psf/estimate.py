@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -35,6 +35,8 @@ _NARROW: Final = 3.0
 _WITHOUT_LIMB: Final = (0.05, 0.035, 0.03)
 #: Widths to begin with where no edge gives a first guess, pixels.
 _GUESSES: Final = (2.5, 6.0)
+#: Share of the frames that are as good as all of them: below it frames of other days would tell more.
+_ALIKE: Final = 0.7
 #: Parameters that are the PSF's own.
 _PSF: Final = 9
 
@@ -133,7 +135,22 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     spectrum = named.get("spectrum")
     above = spectrum.above if isinstance(spectrum, SpectrumTerm) else None
     alone = list(_alone(terms, design, series, widths, models))
-    return Estimate(psf, tuple(fits), doubts(fits[0], list(named), psf, alone, above), sided)
+    found = replace(doubts(fits[0], list(named), psf, alone, above), advice=_advice(terms))
+    return Estimate(psf, tuple(fits), found, sided)
+
+
+def _advice(terms: Terms) -> str:
+    """What would tell more where most frames show one and the same structure; nothing where they do not."""
+    for name, term in terms.edges.items():
+        frames = term.rings.frames
+        different = term.rings.suns.different(frames)
+        if different < _ALIKE * frames:
+            where = "the limb" if name == "limb" else "the edge of the body"
+            return (
+                f"give frames of other days: the {frames} that show {where} share what stands there, "
+                f"and tell no more of it than {different:.1f} that do not"
+            )
+    return ""
 
 
 class Terms:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.kernels.limb import Circle
 from pipeline.psf.rings import SECTORS, Rings, averaged, limb_sectors
+from pipeline.psf.suns import Suns
 from pipeline.psf.waves import Waves
 
 #: Signs of x and y in each quarter; row by row, as tiles are counted.
@@ -46,8 +47,8 @@ class Quarters:
         return cls((Rings.none(),) * len(QUARTERS), 0.0, 0.0, 0)
 
     @classmethod
-    def of(cls, image: NDArray[np.float32], sun: Circle) -> Quarters:
-        """Of one frame."""
+    def of(cls, image: NDArray[np.float32], sun: Circle, suns: Suns) -> Quarters:
+        """Of one frame; `suns` tells with which others it shares structure."""
         found = limb_sectors(image, sun)
         if found is None:
             return cls.none()
@@ -59,7 +60,7 @@ class Quarters:
             one = averaged(
                 np.where(inside, sectors, np.nan), numbers * inside, offsets * inside, sun.radius, _FEWEST
             )
-            rings.append(replace(one, waves=Waves.none()))
+            rings.append(replace(one, waves=Waves.none(), suns=suns))
         return cls(tuple(rings), sun.x, sun.y, 1)
 
     def __add__(self, other: Quarters) -> Quarters:

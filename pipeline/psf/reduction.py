@@ -25,6 +25,7 @@ from pipeline.psf.plot import draw
 from pipeline.psf.reference import Psf, cards, read_psf, tables
 from pipeline.psf.rings import BIN, INNER
 from pipeline.psf.statistics import Statistics, of_disk, of_occulted_disk
+from pipeline.psf.suns import day_of
 from pipeline.quality import NOT_MEASURED, Quality, flagged
 from pipeline.reducing import reference_file
 from pipeline.reduction import Origin, Reduced, ReductionKind, StackBlock, register
@@ -165,11 +166,11 @@ class PsfOfFrames:
         sun = _told_disk(header) or (found.circle if found else None)
         body = find_body(image, sun) if sun and "occulter" in design.terms else None
         if sun and body:
-            statistics = of_occulted_disk(image, body, sun)
+            statistics = of_occulted_disk(image, body, sun, day_of(header))
             return statistics if statistics.edge.frames else None
         if found is None:
             return None
-        statistics = of_disk(image, found.circle, sharp=design.sharp, tiles=design.tiles)
+        statistics = of_disk(image, found.circle, sharp=design.sharp, tiles=design.tiles, day=day_of(header))
         return None if self._is_odd(statistics) else statistics
 
     def _is_odd(self, statistics: Statistics) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.kernels.limb import Circle
 from pipeline.kernels.sectors import sector_bins
+from pipeline.psf.suns import Suns
 from pipeline.psf.waves import Waves
 
 F32 = NDArray[np.float32]
@@ -48,6 +49,8 @@ class Rings:
         Sum of the radii.
     waves
         How brightness goes round the circle near its edge.
+    suns
+        How many frames show the same structure.
     """
 
     frames: int
@@ -58,6 +61,7 @@ class Rings:
     smooth: F64
     radius: float
     waves: Waves
+    suns: Suns = field(default_factory=Suns.none)
 
     @classmethod
     def none(cls) -> Rings:
@@ -66,8 +70,13 @@ class Rings:
         return cls(0, zero, zero, zero, zero, zero, 0.0, Waves.none())
 
     def __add__(self, other: Rings) -> Rings:
-        names = ("frames", "weight", "total", "offset", "white", "smooth", "radius", "waves")
+        names = ("frames", "weight", "total", "offset", "white", "smooth", "radius", "waves", "suns")
         return Rings(*(getattr(self, name) + getattr(other, name) for name in names))
+
+    @property
+    def shared(self) -> float:
+        """By how much the variance of the mean is more than if no frames showed the same structure."""
+        return self.frames / self.suns.different(self.frames) if self.frames else 1.0
 
 
 def limb_rings(image: F32, sun: Circle) -> Rings:

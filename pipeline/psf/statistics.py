@@ -20,6 +20,7 @@ from pipeline.kernels.limb import Circle
 from pipeline.psf.occulter import Dark, of_occulted
 from pipeline.psf.quarters import Quarters
 from pipeline.psf.rings import Rings, limb_rings
+from pipeline.psf.suns import Suns
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -93,7 +94,9 @@ class Statistics:
         return Statistics(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
-def of_disk(image: F32, sun: Circle, *, sharp: bool = True, tiles: bool = False) -> Statistics:
+def of_disk(
+    image: F32, sun: Circle, *, sharp: bool = True, tiles: bool = False, day: float | None = None
+) -> Statistics:
     """What a frame of the whole disk tells.
 
     Parameters
@@ -106,15 +109,22 @@ def of_disk(image: F32, sun: Circle, *, sharp: bool = True, tiles: bool = False)
         Whether its limb is an edge; where it is not, as in Lyman α, it tells nothing of the PSF.
     tiles
         Whether each quarter of the field is kept for itself, too.
+    day
+        When it began: frames less than a day apart share what stands at the limb; `None`: with no other.
     """
+    suns = Suns.of(day)
     limb = limb_rings(image, sun) if sharp else Rings.none()
-    quarters = Quarters.of(image, sun) if sharp and tiles else Quarters.none()
+    if limb.frames:
+        limb = replace(limb, suns=suns)
+    quarters = Quarters.of(image, sun, suns) if sharp and tiles else Quarters.none()
     return replace(Statistics.none(), limb=limb, power=disk_power(image, sun), quarters=quarters)
 
 
-def of_occulted_disk(image: F32, body: Circle, sun: Circle) -> Statistics:
-    """What a frame tells in which a dark body stands before the Sun."""
+def of_occulted_disk(image: F32, body: Circle, sun: Circle, day: float | None = None) -> Statistics:
+    """What a frame tells in which a dark body stands before the Sun; `day` as for `of_disk`."""
     edge, dark = of_occulted(image, body, sun)
+    if edge.frames:
+        edge = replace(edge, suns=Suns.of(day, body.x - sun.x, body.y - sun.y))
     return replace(Statistics.none(), edge=edge, dark=dark)
 
 

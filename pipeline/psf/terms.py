@@ -90,7 +90,7 @@ class Bins:
     def of(cls, rings: Rings, least: float, most: float) -> Bins:
         """From sums; bins in which half of the frames have no value are left out."""
         known = rings.weight > 0.5 * rings.frames
-        rows = []
+        rows, shared = [], rings.shared
         for first, last in _groups(least, most):
             inside = np.arange(max(first, 0), min(last, BINS))
             inside = inside[known[inside]] if inside.size else inside
@@ -101,7 +101,9 @@ class Bins:
             place = INNER + BIN * (inside + 0.5) + rings.offset[inside] / weight
             value = mean.mean()
             sigma = np.sqrt(
-                (rings.white[inside] / weight**2).mean() / inside.size + _FLOOR**2 + (_RELATIVE * value) ** 2
+                shared * (rings.white[inside] / weight**2).mean() / inside.size
+                + _FLOOR**2
+                + (_RELATIVE * value) ** 2
             )
             rows.append((place.mean(), inside.size * BIN, value, sigma))
         return (
@@ -247,7 +249,8 @@ class EdgeTerm:
 def _left(rings: Rings, least: float, most: float) -> float:
     """How much structure is left in the mean over all frames."""
     inside = slice(int((least - INNER) / BIN), int((most - INNER) / BIN))
-    return float(np.sqrt(np.median(rings.smooth[inside] / np.maximum(rings.weight[inside], 1) ** 2)))
+    variance = np.median(rings.smooth[inside] / np.maximum(rings.weight[inside], 1) ** 2)
+    return float(np.sqrt(rings.shared * variance))
 
 
 def _hats(depth: F64) -> F64:

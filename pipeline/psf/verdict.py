@@ -41,6 +41,8 @@ class Doubts:
 
     core: tuple[str, ...] = ()
     wing: tuple[str, ...] = ()
+    advice: str = ""
+    """What would tell more; empty where nothing is known of that."""
 
 
 def doubts(
@@ -111,7 +113,8 @@ def judged(psf: Psf | None, found: Doubts, laboratory: Psf | None) -> Psf:
         raise BadInput(
             f"the frames do not determine the core of a PSF ({core}), and no laboratory value is known",
             found=core,
-            advice="give more frames, or such as show an edge: the limb in white light, an eclipse, transit",
+            advice=found.advice
+            or "give more frames, or such as show an edge: the limb in white light, an eclipse, transit",
         )
     why = (*laboratory.reasons, f"the core is not identified, it is that of the laboratory: {core}")
     return replace(laboratory, core=Verdict.LABORATORY, wing=Verdict.LABORATORY, reasons=why)
