@@ -20,6 +20,10 @@ F64 = NDArray[np.float64]
 #: Of the largest value, added to all errors at first: without it the fit runs away from a poor start.
 _STAGES: Final = (0.03, 0.003, 0.0)
 _EVALUATIONS: Final = (10, 12, 40)
+#: Half width at half maximum of a Gaussian core, times the wavenumber where it falls to 1/e; and by how much
+#: (1 σ of a logarithm) a wing may begin within that.
+_HALF_WIDTH: Final = 0.265
+_INSIDE: Final = 0.1
 #: How much worse a model may be that is taken before one at the end of its range.
 _STRAINED: Final = 1.1
 
@@ -80,7 +84,10 @@ class Problem:
             for term, first, last in zip(self.terms, self.own[:-1], self.own[1:], strict=True)
         ]
         known = self.within > 0
-        return [*found, ((parameters - self.near)[known]) / self.within[known]]
+        near = ((parameters - self.near)[known]) / self.within[known]
+        # A wing that is narrower than the core stands in for a peak that no edge tells.
+        inside = max(np.log(_HALF_WIDTH) - parameters[0] - parameters[7], 0.0) / _INSIDE
+        return [*found, np.append(near, inside)]
 
     def solve(self, fwhm: float) -> Fit:
         """The best parameters from a first guess of the width."""

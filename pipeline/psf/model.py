@@ -52,7 +52,7 @@ PARAMETERS: Final = (
     Bounds("e2", -0.7, 0.7, 0.0, 0.2, "ellipticity along the diagonals"),
     Bounds("f", 0.0, 0.6, 0.0, 0.25, "share of the second core"),
     Bounds("l", 0.4, 2.0, 0.9, 0.35, "ln of how much wider the second core is"),
-    Bounds("w", 0.0, 0.5, 0.0, 0.0, "share of the wing"),
+    Bounds("w", 0.0, 0.5, 0.0, 0.15, "share of the wing"),
     Bounds("lnr0", np.log(2.0), np.log(25.0), np.log(6.0), 0.6, "ln of the radius where the wing begins"),
     Bounds("p", 2.05, 4.5, 2.8, 0.5, "exponent of the wing"),
 )
