@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+from astropy.io import fits
+
+from pipeline.dates import parse_date, time_of_day
 
 #: Parts of a day, and pixels, in which times and places are counted.
 _PARTS: Final = 4
@@ -75,11 +77,7 @@ class Suns:
         return float(frames**2 / total)
 
 
-def day_of(header: Mapping[str, Any]) -> float | None:
+def day_of(header: fits.Header) -> float | None:
     """When a frame began, in days; `None` where its header does not tell."""
-    told = str(header.get("DATE-OBS") or header.get("DATE-BEG") or "").strip()
-    try:
-        begin = datetime.fromisoformat(told)
-    except ValueError:
-        return None
-    return (begin if begin.tzinfo else begin.replace(tzinfo=UTC)).timestamp() / 86400.0
+    begin = parse_date(str(header.get("DATE-OBS") or header.get("DATE-BEG") or ""), time_of_day(header))
+    return None if begin is None else begin.timestamp() / 86400.0
