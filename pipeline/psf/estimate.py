@@ -32,7 +32,7 @@ _RIVAL: Final = 6.0
 _FLOORS: Final = (0.025, 0.02, 0.025)
 _NARROW: Final = 3.0
 #: The same without the Sun's limb, at least, at any width: measured on aberrated pupils, edges of bodies.
-_WITHOUT_LIMB: Final = (0.05, 0.035, 0.03)
+_WITHOUT_LIMB: Final = (0.05, 0.025, 0.025)
 #: Widths to begin with where no edge gives a first guess, pixels.
 _GUESSES: Final = (2.5, 6.0)
 #: Share of the frames that are as good as all of them: below it frames of other days would tell more.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
 from bench.psf.cases import Case, all_of, cases
+from bench.psf.eclipses import OTHERS, other, sharpened
 from bench.psf.tables import BEGIN, END, page, tables
 
 
@@ -40,6 +42,23 @@ def test_coma_and_trefoil_bring_an_aberrated_kernel_nearer_to_the_truth() -> Non
 def test_the_validation_has_enough_cases_and_none_twice() -> None:
     found = list(cases(None))
     assert len(found) == len(set(found)) >= 48
+
+
+def test_an_edge_drawn_a_pixel_wide_is_sharpened_by_that_pixel() -> None:
+    place = np.linspace(-64.0, 63.0, 128)
+    parts = np.linspace(-0.495, 0.495, 100)
+    plain = special.ndtr(place / 2.0)
+    wide = special.ndtr((place[:, None] + parts) / 2.0).mean(axis=1)
+    found = sharpened(np.tile(wide, (64, 1)).astype(np.float32))[32]
+    assert np.abs(found - plain).max() < 0.1 * np.abs(wide - plain).max()
+
+
+def test_other_optics_have_kernels_of_their_own() -> None:
+    kind, psf, bodies = other(1)
+    assert kind == "gauss"
+    assert OTHERS >= 12
+    assert psf.sum() == pytest.approx(1.0, abs=1e-4)
+    assert len(set(bodies)) == 6
 
 
 def test_a_page_keeps_what_stands_around_its_tables() -> None:
