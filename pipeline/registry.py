@@ -53,13 +53,15 @@ def recognise(header: fits.Header, source: str = "") -> Instrument:
             found=", ".join(entry.name for entry in found),
             advice="make the `recognise` blocks of these instruments exclude each other",
         )
+    describe = "describe its instrument: `heliolake new instrument NAME --package` writes an instrument.yaml "
+    bare = "have the file with its keywords (JSOC's exports: protocol FITS, not as-is), or "
     raise BadInput(
         "no instrument recognises this header",
         file=source,
         keyword=", ".join(keywords),
         found=says or "none of these keywords",
-        advice="describe its instrument in an instrument.yaml (CONTRIBUTING.md says how); "
-        f"known: {', '.join(instruments())}",
+        advice=("" if says else bare)
+        + f"{describe}to begin with (CONTRIBUTING.md says how); known: {', '.join(instruments())}",
     )
 
 

@@ -22,7 +22,7 @@ from astropy.io import fits
 from lake.checksums import Checksums, Summer
 from lake.errors import BadInput, Reason
 from lake.fits.header import clean
-from lake.fits.pixels import Pixels
+from lake.fits.pixels import BESIDE, Pixels
 from lake.fits.structure import HduSpan, add_sums, bad_header, ones_complement_sum, sum_states, walk
 from lake.fits.tables import check_heap, check_text
 from lake.fits.tiles import check_claims, decoded, image_shape, is_compressed
@@ -56,7 +56,8 @@ class CheckedFits:
     content_sha256
         Of the bytes once they are unpacked: the same for a file and its gzipped form.
     image_hdu
-        Number of the first HDU with a non-empty image of two or more axes; where there is none, of the first
+        Number of the first HDU with a non-empty image of two or more axes that is not flags, errors or a
+        thumbnail by its EXTNAME; where there is none, of the first
         with a row of numbers (a spectrum).
     shape
         Shape of that image, slowest axis first.
@@ -358,6 +359,7 @@ class _Check:
             return _Found(0, image_shape(span.header), span.header, span.header, [])
         found: _Found | None = None
         line: _Found | None = None
+        beside: list[_Found] = []
         with reading(0, self.file):
             hdus = fits.open(
                 self.content.opened(), memmap=False, do_not_scale_image_data=True, lazy_load_hdus=False
@@ -370,15 +372,18 @@ class _Check:
                     continue
                 if len(shape) == 1:
                     line = line or _Found(span.index, shape, hdu.header, hdus[0].header, [])
+                elif BESIDE.fullmatch(hdu.name.upper()):
+                    beside.append(_Found(span.index, shape, hdu.header, hdus[0].header, []))
                 elif found is None:
                     found = _Found(span.index, shape, hdu.header, hdus[0].header, [])
-                elif hdu.name not in (QUALITY_EXTNAME, UNCERTAINTY_EXTNAME):
+                else:
                     found.others.append(f"HDU {span.index} ({' x '.join(map(str, shape[::-1]))})")
             if len(hdus) != len(spans):
                 raise bad_header(
                     len(hdus), self.file, f"{len(spans)} HDUs, of which {len(hdus)} can be opened"
                 )
-        found = found or line
+        # Flags alone are an image too; beside one they are never taken for it.
+        found = found or (beside[0] if beside else line)
         if found is None:
             raise _no_image(spans, self.file)
         return found

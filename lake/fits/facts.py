@@ -25,6 +25,10 @@ _NANOMETRES: Final = {
     "micron": 1e3, "micrometer": 1e3, "mm": 1e6, "cm": 1e7, "m": 1e9, "pm": 1e-3,
 }  # fmt: skip
 _ARCSECONDS: Final = {"arcsec": 1.0, "deg": 3600.0, "degree": 3600.0, "arcmin": 60.0, "rad": 206264.806}
+_SECONDS: Final = {
+    "ms": 1e-3, "msec": 1e-3, "msecs": 1e-3, "millisec": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "usec": 1e-6,
+    "microsec": 1e-6, "microseconds": 1e-6, "min": 60.0, "minutes": 60.0,
+}  # fmt: skip
 _SUN: Final = 6.957e8
 """Radius of the Sun in metres (IAU 2015, B3)."""
 _LONGEST: Final = 80
@@ -61,7 +65,7 @@ def facts_of(header: fits.Header, shape: Sequence[int] = ()) -> dict[str, Any]:
         _add(found, "y", [y for _, y in field])
     mu = _mu(header, field)
     _add(found, "mu", [] if mu is None else [mu])
-    _add(found, "exposure", [one for one in [_first(header, "XPOSURE", "TEXPOSUR", "EXPTIME")] if one])
+    _add(found, "exposure", [one for one in [_exposure(header)] if one])
     for name, keywords in (
         ("targets", ("TARGET", "OBJECT")),
         ("campaigns", ("CAMPAIGN",)),
@@ -93,6 +97,16 @@ def _number(header: fits.Header, keyword: str) -> float | None:
 def _first(header: fits.Header, *keywords: str) -> float | None:
     """The first of several that is a number that can be."""
     return next((one for one in (_number(header, name) for name in keywords) if one and one > 0), None)
+
+
+def _exposure(header: fits.Header) -> float | None:
+    """Seconds; a comment that says another unit is believed: ``EXPTIME = 100 / integration time (msec)``."""
+    for name in ("XPOSURE", "TEXPOSUR", "EXPTIME"):
+        value = _number(header, name)
+        if value is not None and value > 0:
+            said = re.search(r"[\[(]\s*([a-zA-Z]+)\s*[\])]", str(header.comments[name]))
+            return value * (_SECONDS.get(said[1].lower(), 1.0) if said else 1.0)
+    return None
 
 
 def _wavelengths(header: fits.Header) -> list[float]:
@@ -136,35 +150,49 @@ def _field(header: fits.Header) -> list[tuple[float, float]] | None:
     values = [_along(header, axis) for axis in axes]
     if any(one is None for one in values):
         return None
-    (x0, xp, xd), (y0, yp, yd) = (one for one in values if one is not None)
-    a, b, c, d = _rotation(header, axes)
+    (x0, xp), (y0, yp) = (one for one in values if one is not None)
+    matrix = _matrix(header, axes)
+    if matrix is None:
+        return None
+    a, b, c, d = matrix
     wide, high = (int(header.get(f"NAXIS{axis}", 1)) for axis in axes)
     pixels = [(x, y) for x in (0.5, wide + 0.5) for y in (0.5, high + 0.5)] + [
         ((wide + 1) / 2, (high + 1) / 2)
     ]
-    return [
-        (x0 + xd * (a * (x - xp) + b * (y - yp)), y0 + yd * (c * (x - xp) + d * (y - yp))) for x, y in pixels
-    ]
+    return [(x0 + a * (x - xp) + b * (y - yp), y0 + c * (x - xp) + d * (y - yp)) for x, y in pixels]
 
 
-def _along(header: fits.Header, axis: int) -> tuple[float, float, float] | None:
-    """Value, place and step of the reference pixel of an axis, in arcseconds."""
-    scale = _ARCSECONDS.get(str(header.get(f"CUNIT{axis}", "")).strip().lower())
-    value, step = _number(header, f"CRVAL{axis}"), _number(header, f"CDELT{axis}")
+def _scale(header: fits.Header, axis: int) -> float | None:
+    return _ARCSECONDS.get(str(header.get(f"CUNIT{axis}", "")).strip().lower())
+
+
+def _along(header: fits.Header, axis: int) -> tuple[float, float] | None:
+    """Value in arcseconds, and place, of the reference pixel of an axis."""
+    scale, value = _scale(header, axis), _number(header, f"CRVAL{axis}")
     at = _number(header, f"CRPIX{axis}")
-    if scale is None or value is None or step is None or at is None:
+    if scale is None or value is None or at is None:
         return None
-    return value * scale, at, step * scale
+    return value * scale, at
 
 
-def _rotation(header: fits.Header, axes: tuple[int, int]) -> tuple[float, float, float, float]:
-    names = [f"PC{i}_{j}" for i in axes for j in axes]
-    if any(name in header for name in names):
-        said = [_number(header, name) for name in names]
-        a, b, c, d = (one if one is not None else float(i in (0, 3)) for i, one in enumerate(said))
-        return a, b, c, d
+def _matrix(header: fits.Header, axes: tuple[int, int]) -> tuple[float, float, float, float] | None:
+    """Arcseconds per pixel: PCi_j with CDELT, else CDi_j, which stands for both (FITS 4.0, 8.1), or CROTA."""
+    places = [(i, j) for i in axes for j in axes]
+    scales = [_scale(header, axis) or math.nan for axis in axes]
+    steps = [_number(header, f"CDELT{axis}") for axis in axes]
+    if any(f"CD{i}_{j}" in header for i, j in places) and not any(f"PC{i}_{j}" in header for i, j in places):
+        said = [_number(header, f"CD{i}_{j}") or 0.0 for i, j in places]
+        return said[0] * scales[0], said[1] * scales[0], said[2] * scales[1], said[3] * scales[1]
+    if any(one is None for one in steps):
+        return None
+    dx, dy = ((step or 0.0) * scale for step, scale in zip(steps, scales, strict=True))
+    if any(f"PC{i}_{j}" in header for i, j in places):
+        found = [_number(header, f"PC{i}_{j}") for i, j in places]
+        a, b, c, d = (one if one is not None else float(at in (0, 3)) for at, one in enumerate(found))
+        return dx * a, dx * b, dy * c, dy * d
     angle = math.radians(_number(header, f"CROTA{axes[1]}") or 0.0)
-    return math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
+    # The old form turns what is scaled already.
+    return dx * math.cos(angle), -dy * math.sin(angle), dx * math.sin(angle), dy * math.cos(angle)
 
 
 def _mu(header: fits.Header, field: list[tuple[float, float]] | None) -> float | None:

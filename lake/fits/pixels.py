@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +10,11 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 TYPES: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+#: EXTNAMEs of what stands beside an image: flags, errors, weights and small pictures of it.
+BESIDE: Final = re.compile(
+    r"QUALITY|DQ|DATA_?QUALITY|FLAGS?|(BAD_?PIX(EL)?_?)?MASK|BPM|BADPIX(ELS?)?|UNCERT(AINTY)?|ERR(ORS?)?|SIGMA|"
+    r"STD(DEV)?|VAR(IANCE)?|NOISE|WEIGHTS?|WHT|CONFIDENCE|COVERAGE|THUMB(NAIL)?|PREVIEW"
+)
 _STRIDE: Final = 61  # a few pixels nearly always tell that they are not all alike
 
 

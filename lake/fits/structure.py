@@ -291,9 +291,23 @@ def _not_fits(data: bytes, file: str) -> BadInput:
         (b"PK\x03\x04", "a zip archive"),
         (b"\x89HDF", "an HDF5 file"),
         (b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),
+        (b"\x89PNG", "a PNG picture"),
+        (b"\xff\xd8\xff", "a JPEG picture"),
+        (b"GIF8", "a GIF picture"),
+        (b"II*\0", "a TIFF picture"),
+        (b"MM\0*", "a TIFF picture"),
+        (b"#ASDF", "an ASDF file"),
+        (b"\xcd\xf3\0\x01", "a CDF file"),
+        (b"\xcd\xf2\x60\x02", "a CDF file"),
+        (b"CDF\x01", "a NetCDF file"),
+        (b"CDF\x02", "a NetCDF file"),
+        (b"SR\0\x04", "an IDL save file"),
+        (b"SR\0\x06", "an IDL save file"),
+        (b"%PDF", "a PDF document"),
         (b"<", "a web page or XML"),
+        (b"ustar", "a tar archive"),
     ):
-        if data.startswith(magic):
+        if data.startswith(magic) or (magic == b"ustar" and data[257:262] == magic):
             return BadInput(
                 f"not a FITS file but {kind}",
                 file=file,

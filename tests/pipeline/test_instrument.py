@@ -23,7 +23,10 @@ def test_what_nobody_recognises_is_refused_with_what_the_header_says() -> None:
     with pytest.raises(BadInput, match="no instrument recognises") as caught:
         recognise(toy_frame(DETECTOR="CAM9").header, source="x.fits")
     assert "CAM9" in caught.value.found
-    assert "instrument.yaml" in caught.value.advice
+    assert "heliolake new instrument" in caught.value.advice
+    with pytest.raises(BadInput, match="no instrument recognises") as caught:
+        recognise(fits.Header({"NAXIS": 2}), source="x.fits")
+    assert "as-is" in caught.value.advice
 
 
 def test_a_header_gives_level_observation_dates_and_meta() -> None:

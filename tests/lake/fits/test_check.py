@@ -277,6 +277,33 @@ def test_images_beside_the_one_that_is_taken_are_named() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["QUALITY", "DQ", "mask", "UNCERT", "THUMBNAIL"])
+def test_flags_errors_and_thumbnails_before_an_image_are_not_taken_for_it(name: str) -> None:
+    image = fits.ImageHDU(COUNTS, fits.Header({"TELESCOP": "MINE"}))
+    flags = fits.ImageHDU(COUNTS[:3] * 0, name=name)
+    checked = check_bytes(as_bytes(fits.PrimaryHDU(), flags, image), "f")
+    assert (checked.image_hdu, checked.shape, checked.header["TELESCOP"]) == (2, COUNTS.shape, "MINE")
+    alone = check_bytes(as_bytes(fits.PrimaryHDU(), flags), "f")
+    assert (alone.image_hdu, alone.shape) == (1, (3, COUNTS.shape[1]))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"#ASDF 1.0.0\n", "ASDF"),
+        (b"\xcd\xf3\x00\x01", "CDF"),
+        (b"SR\x00\x04", "IDL save"),
+        (b"x.fits".ljust(257, b"\0") + b"ustar", "tar archive"),
+    ],
+)
+def test_what_goes_by_the_name_of_fits_is_told_by_what_it_is(start: bytes, kind: str) -> None:
+    with pytest.raises(BadInput, match=f"not a FITS file but an? {kind}") as caught:
+        check_bytes(start.ljust(3000, b"\0"), "f.fits")
+    assert "convert" in caught.value.advice
+
+
 def test_the_flags_of_a_product_are_no_further_image() -> None:
     flags = fits.CompImageHDU(COUNTS.astype(np.uint16), name="QUALITY")
     data = as_bytes(fits.PrimaryHDU(COUNTS), flags, checksum=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
+import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +68,45 @@ def test_the_field_lies_where_its_coordinates_say() -> None:
     assert [turned[one] for one in SIDES] == pytest.approx([249, 351, 299, 501])
     degrees = of(**MAP | {"CUNIT1": "deg", "CRVAL1": 300 / 3600, "CDELT1": 2 / 3600})
     assert degrees["x_min"] == pytest.approx(199)
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"CROTA2": 30.0, "CDELT2": 3.0},
+        {"PC1_1": 0.8, "PC1_2": -0.6, "PC2_1": 0.6, "PC2_2": 0.8},
+        {"PC1_2": -0.1},
+        {"CD1_1": 0.0, "CD1_2": -2.0, "CD2_1": 2.0, "CD2_2": 0.0, "CDELT1": 1.0, "CDELT2": 1.0},
+        {"CD1_1": -5e-4, "CD2_2": 5e-4, "CUNIT1": "deg", "CUNIT2": "deg", "CRVAL1": 0.1, "CRVAL2": 0.1},
+    ],
+)
+def test_every_form_of_scale_and_rotation_gives_the_field_that_wcslib_gives(cards: dict[str, Any]) -> None:
+    header = fits.Header({**MAP, **cards})
+    if "CD1_1" in cards and "CDELT1" not in cards:
+        del header["CDELT1"], header["CDELT2"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        matrix = WCS(header).pixel_scale_matrix * 3600
+    unit = 3600 if cards.get("CUNIT1") == "deg" else 1
+    corners = [(x - 51, y - 26) for x in (0.5, 101.5) for y in (0.5, 51.5)] @ matrix.T
+    x, y = (corners + np.array([header["CRVAL1"], header["CRVAL2"]]) * unit).T
+    facts = facts_of(header)
+    assert [facts[one] for one in SIDES] == pytest.approx([x.min(), x.max(), y.min(), y.max()])
+
+
+@pytest.mark.parametrize(
+    ("comment", "seconds"),
+    [
+        ("integration time of each image (msec)", 0.1),
+        ("[ms] exposure", 0.1),
+        ("[s] exposure", 100.0),
+        ("(commanded)", 100.0),
+        ("", 100.0),
+    ],
+)
+def test_an_exposure_whose_comment_names_its_unit_is_told_in_seconds(comment: str, seconds: float) -> None:
+    header = fits.Header([("EXPTIME", 100.0, comment)])
+    assert facts_of(header)["exposure_min"] == pytest.approx(seconds)
 
 
 def test_off_the_disk_there_is_no_heliocentric_angle() -> None:
