@@ -127,6 +127,9 @@ def register(frame: Frame, params: RegisterParams, references: References) -> Fr
     missing = math.nan if params.missing is None else params.missing
     data, quality = resample(frame.data, frame.quality, onto, grid, missing=missing, clip=params.clip)
     header = _registered_header(frame.header, centre, scale, radius)
+    if binning := _binning(pointing):
+        for axis in (1, 2):
+            header.set(f"NBIN{axis}", binning, "CCD pixels along this axis of a pixel")
     uncertainty = frame.uncertainty
     if uncertainty is not None:
         uncertainty = resample_uncertainty(uncertainty, onto, grid)
@@ -155,8 +158,8 @@ def _scale(frame: Frame, params: RegisterParams, pointing: Pointing, *, full_dis
                 advice="leave scale_arcsec empty: cut-outs are then registered on a grid of their own shape",
             )
         return params.scale_arcsec
-    binning = round(pointing.scale / NOMINAL_SCALE)
-    if binning < 1 or abs(pointing.scale / (NOMINAL_SCALE * binning) - 1.0) > _BINNING_TOLERANCE:
+    binning = _binning(pointing)
+    if not binning:
         raise BadInput(
             "the plate scale is no whole multiple of AIA's 0.6 arcsec per pixel",
             file=frame.source,
@@ -165,6 +168,13 @@ def _scale(frame: Frame, params: RegisterParams, pointing: Pointing, *, full_dis
             advice="set the step's scale_arcsec to the scale you want, or correct the header",
         )
     return NOMINAL_SCALE * binning
+
+
+def _binning(pointing: Pointing) -> int:
+    """How many pixels of the CCD a pixel has along an axis; 0 where that is no whole number."""
+    binning = round(pointing.scale / NOMINAL_SCALE)
+    whole = binning >= 1 and abs(pointing.scale / (NOMINAL_SCALE * binning) - 1.0) <= _BINNING_TOLERANCE
+    return binning if whole else 0
 
 
 def _on_full_disk_lattice(pointing: Pointing, shape: tuple[int, int], scale: float) -> NDArray[np.float64]:

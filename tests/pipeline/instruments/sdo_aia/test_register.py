@@ -112,6 +112,14 @@ def test_a_binned_full_disk_frame_keeps_its_shape(side: int) -> None:
     assert found.header["CDELT1"] == pytest.approx(0.6 * 4096 / side)
 
 
+def test_the_binning_of_level_1_is_told_by_its_scale() -> None:
+    for side in (128, 64):
+        header = registered(frame(np.ones((side, side)), level1_header((side, side)))).header
+        assert [header[name] for name in ("NBIN1", "NBIN2")] == [4096 // side] * 2
+    odd = frame(np.ones((128, 128)), level1_header((128, 128), CDELT1=1.5, CDELT2=1.5, RSUN_OBS=60.0))
+    assert "NBIN1" not in registered(odd, scale_arcsec=19.2).header
+
+
 @pytest.mark.parametrize(("scale", "side"), [(19.2, 128), (2.4, 1024), (4.8, 512)])
 def test_a_scale_asked_for_gives_the_full_disk_at_that_scale(scale: float, side: int) -> None:
     image = frame(np.ones((512, 512)), level1_header((512, 512)))
