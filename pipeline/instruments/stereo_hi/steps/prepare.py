@@ -74,6 +74,7 @@ def prepare(frame: Frame, params: PrepareParams, references: References) -> Fram
             found=frame.header.get("DATAMAX", "absent"),
             advice="nothing of it reached the ground; leave the file out",
         )
+    _require_one_summing(frame)
     frame = frame.replace(header=frame.header.copy())
     _correct_sequence(frame)
     frame = _correct_sum(frame)
@@ -83,6 +84,26 @@ def prepare(frame: Frame, params: PrepareParams, references: References) -> Fram
     if doubt:
         frame = frame.with_caveat(doubt)
     return _flag_blank_lines(frame) if params.blank_lines_missing else frame
+
+
+def _require_one_summing(frame: Frame) -> None:
+    """Refuse a header whose counters of summed pixels contradict each other: values go with their square.
+
+    SUMMED is CCDSUM and IPSUM together, as real headers have it. The mission's level 1 has IPSUM = 1 whatever
+    the image is, and nothing else may tell it from a raw one.
+    """
+    on_board, on_ccd = frame.keyword("IPSUM", float), frame.keyword("CCDSUM", float, default=1.0)
+    whole = frame.keyword("SUMMED", float, default=on_board + on_ccd - 1.0)
+    told = f"IPSUM = {on_board:g}, CCDSUM = {on_ccd:g}, SUMMED = {whole:g}"
+    advice = "correct the counters of summed pixels; level 1 of the mission has IPSUM = 1 and is not raw"
+    if whole != on_board + on_ccd - 1.0:
+        raise BadInput(
+            "SUMMED should be what IPSUM and CCDSUM make together",
+            file=frame.source,
+            keyword="IPSUM, CCDSUM, SUMMED",
+            found=told,
+            advice=advice,
+        )
 
 
 def read_bad_image_list(path: str) -> frozenset[str]:

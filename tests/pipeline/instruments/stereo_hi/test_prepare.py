@@ -176,3 +176,15 @@ def test_telemetry_that_did_not_arrive_is_counted_in_a_caveat(blocks: tuple[int,
     (caveat,) = [caveat for caveat in result.caveats if "telemetry" in caveat]
     assert words in caveat
     assert f"{pixels} pixels ({100 * pixels / 192**2:.1f} % of the image)" in caveat
+
+
+@pytest.mark.parametrize("cards", [{"IPSUM": 1.0}, {"SUMMED": 1.0}, {"CCDSUM": 2.0}])
+def test_counters_of_summed_pixels_that_contradict_are_refused(cards: dict[str, float]) -> None:
+    with pytest.raises(BadInput, match="SUMMED") as caught:
+        apply_step("prepare", as_frame(simulated(), **cards))
+    assert caught.value.keyword == "IPSUM, CCDSUM, SUMMED"
+    assert "not raw" in caught.value.advice
+
+
+def test_an_image_without_the_counter_of_both_is_believed_its_own() -> None:
+    assert apply_step("prepare", as_frame(simulated(), SUMMED=None)).header["IPSUM"] == 2
