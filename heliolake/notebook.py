@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.home.home import Home
 from cluster.sites.book import Book
+from heliolake.calibrating import References, reduced, references
 from heliolake.hints import why_nothing
+from heliolake.plan_table import PlanTable, require_no_surprise
 from heliolake.progress import shown
 from heliolake.recipes import find_recipe
 from heliolake.results import Observation, Results
 from heliolake.running import ARun
 from heliolake.selection import select
-from heliolake.shows import Span, place, spans
+from heliolake.shows import Span, level_text, place, spans
 from heliolake.tables import Rows
-from heliolake.times import moment
-from lake.errors import BadInput
+from heliolake.times import Time, maybe_moment, moment
 from lake.governance.known import principal, require_operator
 from lake.lake import Lake
 from lake.ledger import runs
@@ -27,6 +26,7 @@ from lake.releases import quarantine as cases
 from lake.releases import search as finding
 from lake.releases.facts import Shows
 from lake.releases.finding import Wanted
+from lake.releases.holding import get_file
 from pipeline.cube.layout import Use
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from cluster.plan.plan import Plan
-    from cluster.plan.standing import Standing
     from cluster.report import Report
-
-Time = datetime | date | str
 
 
 def connect(home: Path | str | None = None, account: str | None = None) -> Connection:
@@ -135,13 +132,11 @@ class Connection:
             ``target``, ``campaign``, ``kind``: words of the header; ``polarimetric``, ``spectroscopic``,
             ``embargoed``: True or False.
         """
-        wanted = _level(level)
+        wanted, span = level_text(level), (maybe_moment(since), maybe_moment(until))
         shown = Shows(**spans(wavelength=wavelength, mu=mu, exposure=exposure), **place(near), **shows)
         found = finding.search(
             self.lake,
-            Wanted(
-                instrument, wanted, _moment(since), _moment(until), status, observation, words, shows=shown
-            ),
+            Wanted(instrument, wanted, *span, status, observation, words, shows=shown),
             principal=self.principal,
         )
         why = (
@@ -273,7 +268,7 @@ class Connection:
         crew = SiteCrew(book, tuple(sites), self.account) if sites or book.several else None
         plan = self._planned(recipe, settings, since, until, observation, context)
         if settings and not replace:
-            _require_no_surprise(standing(self.lake, plan))
+            require_no_surprise(standing(self.lake, plan))
         with shown(plan.recipe.name) as bar:
             return process(
                 self.lake,
@@ -327,6 +322,78 @@ class Connection:
 
         plan = self._planned(recipe, settings, since, until, observation, context)
         return trial_stack(self.lake, plan, self.principal, shape=shape, frames_per_block=frames_per_block)
+
+    def reduce(
+        self,
+        name: str,
+        *,
+        instrument: str,
+        since: Time | None = None,
+        until: Time | None = None,
+        observation: str | None = None,
+        epochs: Sequence[Time] = (),
+        pictures: Path | str | None = None,
+        use: bool = False,
+    ) -> References:
+        """Make a calibration reference of many frames, as ``heliolake reduce`` does: a background, a PSF.
+
+        Parameters
+        ----------
+        name, instrument
+            What to make, and of which instrument's frames.
+        since, until, observation
+            Of which observations; all by default.
+        epochs
+            Times from which on the instrument was another one; each epoch gets a reference of its own.
+        pictures
+            Folder for a picture of each reference, of those that can be drawn.
+        use
+            Make the new context the current one.
+
+        Returns
+        -------
+        References
+            One row each, with what was found; ``.context`` is the number of the context that lists them.
+
+        Raises
+        ------
+        lake.errors.BadInput, pipeline.errors.BadInput
+            When there are too few frames, or they do not determine what is to be made.
+        """
+        require_operator(self.principal, "reduce")
+        from cluster.plan.plan import Query
+
+        query = Query(maybe_moment(since), maybe_moment(until), observation)
+        begins = [moment(one) for one in epochs]
+        folder = None if pictures is None else Path(pictures)
+        return reduced(self, name, instrument, query, begins, folder, use=use)
+
+    def references(self, instrument: str | None = None, need: str | None = None) -> References:
+        """The calibration references of the lake; `get` fetches one by its ``did``.
+
+        Parameters
+        ----------
+        instrument, need
+            Only those for this instrument, and what steps call them (``"psf"``); all by default.
+        """
+        return references(self.lake, instrument, need)
+
+    def get(self, did: str, folder: Path | str) -> Path:
+        """Copy one file to a folder, verified with its checksum.
+
+        Parameters
+        ----------
+        did
+            ``SCOPE:NAME``, as provenance and `references` name files.
+        folder
+            Made if need be.
+
+        Raises
+        ------
+        lake.errors.BadInput
+            When no release holds such a file, or it may not be had.
+        """
+        return get_file(self.lake, did, folder, self.principal)
 
     def plan(
         self,
@@ -409,7 +476,7 @@ class Connection:
         wanted = find_recipe(recipe)
         if settings:
             wanted = wanted.with_settings(settings)
-        query = Query(_moment(since), _moment(until), observation)
+        query = Query(maybe_moment(since), maybe_moment(until), observation)
         return make_plan(self.lake, wanted, query, context=context, principal=self.principal)
 
     def cluster(self) -> Client:
@@ -422,50 +489,3 @@ class Connection:
     def close(self) -> None:
         """Give the connections back."""
         self.lake.close()
-
-
-class PlanTable(Rows):
-    """A plan that shows itself as a table of its products.
-
-    Attributes
-    ----------
-    plan
-        The plan itself.
-    standing
-        What of it is new, done, or put aside, and how many files lack which reference.
-    """
-
-    def __init__(self, plan: Plan, standing: Standing) -> None:
-        self.plan, self.standing = plan, standing
-        told = [f"{standing.new} new", f"{standing.done} done before"]
-        told += [f"{standing.put_aside} put aside before"] if standing.put_aside else []
-        left = standing.left_over()
-        told += [f"{len(left)} ACTIVE though all is put aside now"] if left else []
-        told += [f"{number} lack {need}" for need, number in standing.lacking.items()]
-        caption = f"{plan.recipe.name}: {len(plan.units)} files, {', '.join(told)}"
-        columns = ("product", "units", "new", "done", "active", "comes")
-        super().__init__((asdict(one) for one in standing.products), columns, caption)
-
-
-def _require_no_surprise(stands: Standing) -> None:
-    """Refuse that settings replace what is ACTIVE unasked: a notebook is where one plays."""
-    replaced = stands.replaced()
-    if replaced:
-        names = ", ".join(f"{one.product} v{one.active:04d}" for one in replaced[:3])
-        more = f" and {len(replaced) - 3} more" if len(replaced) > 3 else ""
-        raise BadInput(
-            "these settings would replace what is ACTIVE",
-            keyword="replace",
-            found=f"{names}{more}",
-            advice="try_recipe(...) with the same settings publishes nothing; to publish say replace=True",
-        )
-
-
-def _level(level: str | float | None) -> str | None:
-    """A level as text: 1, 1.0 and "1" are the same."""
-    return f"{level:g}" if isinstance(level, (int, float)) else level
-
-
-def _moment(when: Time | None) -> datetime | None:
-    """A time in UTC; a text without a zone is taken as UTC."""
-    return None if when is None else moment(when)

@@ -73,3 +73,8 @@ def _odd(name: str, found: object, advice: str) -> BadInput:
     return BadInput(
         f"the {name} cannot be read", keyword=name, found=found, advice=advice, code=Reason.BAD_KEYWORD
     )
+
+
+def level_text(level: str | float | None) -> str | None:
+    """A level as text: 1, 1.0 and "1" are the same."""
+    return f"{level:g}" if isinstance(level, (int, float)) else level

@@ -6,8 +6,10 @@ from datetime import UTC, date, datetime
 
 from lake.errors import BadInput, Reason
 
+Time = datetime | date | str
 
-def moment(when: datetime | date | str) -> datetime:
+
+def moment(when: Time) -> datetime:
     """A time in UTC; a text or a time without a zone is taken as UTC, a day as its beginning.
 
     Raises
@@ -24,3 +26,8 @@ def moment(when: datetime | date | str) -> datetime:
         raise BadInput(
             f"{when!r} is not a time; write 2011-09-10 or 2011-09-10T11:47:21", code=Reason.BAD_KEYWORD
         ) from error
+
+
+def maybe_moment(when: Time | None) -> datetime | None:
+    """The same, where any is given."""
+    return None if when is None else moment(when)

@@ -82,12 +82,18 @@ class Reduced:
         Names of the frames that had a value anywhere.
     cards
         What else the reduction found, for the reference's header: keyword → (value, comment).
+    findings
+        What it found, in sentences for whoever asked for it.
+    doubts
+        Sentences for the users of the reference, which stand in its header too.
     """
 
     values: NDArray[np.float32]
     count: NDArray[np.int32]
     used: frozenset[str]
     cards: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,7 +203,7 @@ class ReductionKind:
         return self.further[number - 1](frames, before)
 
     def caveats(self, reduced: Reduced) -> tuple[str, ...]:
-        """What a user of the reference should know about the number of its frames."""
+        """What a user of the reference should know: of the number of its frames, and what it says itself."""
         found = []
         number = len(reduced.used)
         if number < self.few:
@@ -207,7 +213,7 @@ class ReductionKind:
         if number >= self.few and scarce:
             share = 100.0 * scarce / reduced.count.size
             found.append(f"{share:.2g} % of the {self.name} is made of fewer than {self.few} frames")
-        return tuple(found)
+        return (*found, *reduced.doubts)
 
 
 _REGISTRY: dict[tuple[str, str], ReductionKind] = {}

@@ -58,6 +58,8 @@ class MadeReference:
         When the first and the last of the frames it is made of began.
     caveats
         What a user of it should know; they stand in its header too.
+    findings
+        What was found, in sentences.
     """
 
     info: references.ReferenceInfo
@@ -66,6 +68,7 @@ class MadeReference:
     begin: datetime
     end: datetime
     caveats: tuple[str, ...]
+    findings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, fit for JSON."""
@@ -76,6 +79,7 @@ class MadeReference:
             "first_frame": iso(self.begin),
             "last_frame": iso(self.end),
             "caveats": list(self.caveats),
+            "findings": list(self.findings),
         }
 
 
@@ -300,10 +304,11 @@ class _Written:
     begin: datetime
     end: datetime
     caveats: tuple[str, ...]
+    findings: tuple[str, ...]
 
     def registered(self, info: references.ReferenceInfo) -> MadeReference:
         """What is told of it."""
-        return MadeReference(info, self.used, self.given, self.begin, self.end, self.caveats)
+        return MadeReference(info, self.used, self.given, self.begin, self.end, self.caveats, self.findings)
 
     @classmethod
     def of(
@@ -355,4 +360,4 @@ class _Written:
             simulated=group["simulated"],
             parents=tuple(group.get("parents", ())),
         )
-        return cls(new, len(used), given, used[0][1], used[-1][1], caveats)
+        return cls(new, len(used), given, used[0][1], used[-1][1], caveats, reduced.findings)

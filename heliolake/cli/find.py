@@ -41,7 +41,8 @@ ProductName = Annotated[
     typer.Argument(
         metavar="PRODUCT[@vNNNN]",
         autocompletion=product_names,
-        help="A product as search lists it; without a version the active one.",
+        help="A product as search lists it; without a version the active one. Or SCOPE:FILE, as provenance "
+        "names files and references.",
     ),
 ]
 
@@ -172,19 +173,26 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show one release: its files, what it was made from and with, its other versions.
+    """Show one release: its files, what it was made from and with, its other versions; or one file.
 
     [bold]Examples[/]
 
       heliolake show stereo_hi:hi2a_s7_20110910.l1
       heliolake show stereo_hi:hi2a_s7_20110910.l1@v0001 --json
       heliolake show stereo_hi:hi2a_s7_20110910.l1@v0003 --changes --against 1
+      heliolake show references:psf_sdi_20230415.v0001.fits
     """
     from lake.releases.changes import changes as compare
+    from lake.releases.documents import file as about_file
+    from lake.releases.holding import holder, is_file
     from lake.releases.search import show as look
 
     with open_lake(ctx) as lake:
         principal = principal_of(ctx, lake)
+        if is_file(product):
+            held = holder(lake, product, principal)
+            _tell_file(about_file(lake, held.name, held.file.name, principal), as_json=as_json)
+            return
         if changes or against:
             _tell_changes(compare(lake, product, against), as_json=as_json)
             return
@@ -206,7 +214,7 @@ def get(
     ] = Path(),
     as_json: Json = False,
 ) -> None:
-    """Write the files of a release to a folder, each verified with its checksum on the way.
+    """Write the files of a release, or one file, to a folder, each verified with its checksum on the way.
 
     A file whose stored copy is lost or damaged is named and left out; the command then ends with 1.
 
@@ -214,9 +222,14 @@ def get(
 
       heliolake get stereo_hi:hi2a_s7_20110910.l1 -o out
       heliolake get stereo_hi:hi2a_s7_20110910.l1@v0001 -o out_v1
+      heliolake get references:psf_sdi_20230415.v0001.fits -o out
     """
+    from lake.releases.holding import is_file
     from lake.releases.search import fetch, resolve
 
+    if is_file(product):
+        _get_file(ctx, product, output, as_json=as_json)
+        return
     done = 0
     with open_lake(ctx) as lake, progress_bar("fetching") as bar:
         release, key = resolve(lake, product)
@@ -243,6 +256,59 @@ def get(
         _print_problems(fetched)
     if fetched.problems:
         raise typer.Exit(ExitCode.WITH_PROBLEMS)
+
+
+def _get_file(ctx: typer.Context, did: str, output: Path, *, as_json: bool) -> None:
+    from lake.releases.holding import get_file, holder
+
+    with open_lake(ctx) as lake:
+        principal = principal_of(ctx, lake)
+        path = get_file(lake, did, output, principal)
+        release = holder(lake, did, principal).name
+    if as_json:
+        print_json({"file": did, "release": release, "files": [str(path.resolve())], "problems": []})
+    else:
+        print_path(path)
+
+
+def _tell_file(document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    file, release, provenance = document["file"], document["release"], document["provenance"]
+    used = {
+        role: ", ".join(
+            edge["from"] for edge in provenance["edges"] if (edge["to"], edge["role"]) == (file["did"], role)
+        )
+        for role in ("input", "reference")
+    }
+    facts = [
+        ("part of", f"{release['product']} v{release['version']:04d}, {release['status']}"),
+        ("data", short_time(file["date_beg"]) if file["date_beg"] else ""),
+        ("size", _size(file["size"])),
+        ("sha256", file.get("sha256", "")),
+        *_calibrates(document["reference"]),
+        ("made from", used["input"] or ", ".join((document["reference"] or {}).get("parents", ()))),
+        ("references", used["reference"]),
+        ("under embargo", _embargo(release)),
+        *(("note", caveat) for caveat in file["caveats"]),
+    ]
+    out().print(f"[bold]{shown(file['did'])}[/]", soft_wrap=True)
+    out().print(table("", ("", ""), [(name, shown(value)) for name, value in facts if value], fold=("",)))
+
+
+def _calibrates(reference: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if reference is None:
+        return []
+    values = (f"{key}={value}" for key, value in reference["selectors"].items())
+    begin, end = (
+        short_time(reference[key]) if reference[key] else "…" for key in ("valid_from", "valid_until")
+    )
+    return [
+        ("used as", f"{reference['need']} of {reference['instrument']}, {', '.join(values) or 'all frames'}"),
+        ("valid", f"{begin} to {end}"),
+        ("source", reference["source"] + (", SIMULATED" if reference["simulated"] else "")),
+    ]
 
 
 def _tell_facets(document: dict[str, Any], *, as_json: bool) -> None:

@@ -150,9 +150,12 @@ def reduce(
         left = f", {one.given - one.frames} more could not be used" if one.given > one.frames else ""
         out().print(
             f"{shown(one.info.did)} [dim]from {one.frames} frames, {one.begin:%Y-%m-%d %H:%M} to "
-            f"{one.end:%Y-%m-%d %H:%M}{left}, in context {made.context.number}[/]"
+            f"{one.end:%Y-%m-%d %H:%M}{left}, in context {made.context.number}[/]",
+            soft_wrap=True,
         )
+        for finding in one.findings:
+            out().print(f"  {shown(finding)}", soft_wrap=True)
         for caveat in one.caveats:
-            err().print(f"[yellow]caveat:[/] {shown(caveat)}")
+            err().print(f"[yellow]caveat:[/] {shown(caveat)}", soft_wrap=True)
     if not use:
         err().print(f"Next: [bold]heliolake context use {made.context.number}[/]")

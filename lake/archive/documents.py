@@ -12,6 +12,7 @@ from lake.archive.links import file_with_links, links_of, with_links
 from lake.archive.releases import File, Release
 from lake.releases import documents, lineage
 from lake.releases.changes import changes
+from lake.releases.holding import holder
 
 router = APIRouter(tags=["documents"])
 
@@ -83,12 +84,27 @@ class Provenance(BaseModel):
     made_with: dict[str, Any] = {}
 
 
+class AboutReference(BaseModel):
+    """What a file is used for: which frames, of what times, and where it comes from."""
+
+    need: str
+    instrument: str
+    did: str
+    source: str
+    valid_from: str | None
+    valid_until: str | None
+    selectors: dict[str, Any]
+    simulated: bool
+    parents: list[str]
+
+
 class AboutFile(BaseModel):
-    """All that is known of a file of a release."""
+    """All that is known of a file of a release; `reference` where products are calibrated with it."""
 
     file: File
     release: Release
     provenance: Provenance
+    reference: AboutReference | None
 
 
 Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Number of the version before.")]
@@ -135,6 +151,13 @@ def about(request: Request, lake: OfLake, principal: Asker, product: str, name: 
         "file": file_with_links(links, found["file"]),
         "release": found["release"] | {"links": links},
     }
+
+
+@router.get("/files/{did}", summary="Look at a file by its own name", response_model=AboutFile)
+def about_did(request: Request, lake: OfLake, principal: Asker, did: str) -> dict[str, Any]:
+    """`scope:name`, as provenance names files and references; in the newest release that gives it out."""
+    held = holder(lake, did, principal)
+    return about(request, lake, principal, held.name, held.file.name)
 
 
 def _linked(request: Request, product: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from lake.catalogue.models import Observation, Product, Release, Withdrawal
+from lake.calibration.references import info
+from lake.catalogue.models import Observation, Product, Reference, Release, Withdrawal
 from lake.catalogue.session import transaction
 from lake.entries import iso
 from lake.errors import BadInput, Reason
@@ -105,7 +106,7 @@ def product(lake: Lake, name: str, principal: Principal = PUBLIC) -> dict[str, A
 
 
 def file(lake: Lake, release: str, name: str, principal: Principal = PUBLIC) -> dict[str, Any]:
-    """A file of a release, and what it was made of; its sums are for those who may have it.
+    """A file of a release, what it was made of and what it calibrates; its sums are for who may have it.
 
     Raises
     ------
@@ -118,7 +119,18 @@ def file(lake: Lake, release: str, name: str, principal: Principal = PUBLIC) -> 
         "file": found,
         "release": describe(row, key) | standing(row, principal),
         "provenance": lineage.file_graph(lake, release, name),
+        "reference": _calibrates(lake, found["did"]),
     }
+
+
+def _calibrates(lake: Lake, did: str) -> dict[str, Any] | None:
+    """What a file is as a reference; nothing where it is none. Its sum is not everybody's."""
+    with transaction(lake.sessions) as session:
+        row = session.scalar(select(Reference).where(Reference.did == did))
+        if row is None:
+            return None
+        told = info(row).as_dict() | {"parents": list(row.parents)}
+    return {name: value for name, value in told.items() if name != "sha256"}
 
 
 def _releases(

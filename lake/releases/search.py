@@ -390,11 +390,7 @@ def fetch(
         When the storage or the folder cannot be used at all.
     """
     files = granted_files(lake, product, principal)
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Fatal(f"The folder {folder} cannot be made: {error.strerror}. Name another with -o.") from error
+    folder = _made(folder)
     written, problems = [], []
     given: set[str] = set()
     for file in files:
@@ -435,6 +431,26 @@ def get_files(
             code=first.code,
         )
     return list(fetched.written)
+
+
+def fetch_file(lake: Lake, _grant: Grant, file: FileEntry, folder: Path | str) -> Path:
+    """Write one file to a folder, as `fetch` does; for those to whom it was granted.
+
+    Raises
+    ------
+    BadInput
+        When its stored copy is lost or damaged, or another file is in the way.
+    """
+    return _fetch_one(lake, file, _made(folder) / (file.original or file.name))
+
+
+def _made(folder: Path | str) -> Path:
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Fatal(f"The folder {folder} cannot be made: {error.strerror}. Name another with -o.") from error
+    return folder
 
 
 def _fetch_one(lake: Lake, file: FileEntry, target: Path) -> Path:

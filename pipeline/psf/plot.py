@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from pipeline.errors import Fatal
-from pipeline.psf.reference import Measured, Psf
+from pipeline.psf.reference import Psf
 
 #: Pixels from the middle that the picture of a kernel shows.
 _SHOWN: Final = 24
@@ -37,15 +37,11 @@ def draw(psf: Psf, path: Path) -> None:
     _profile(second, psf)
     _encircled(third, psf)
     figure.suptitle(
-        f"core {psf.core}, wing {psf.wing}; FWHM {_said(psf.fwhm)}, EE50 {_said(psf.ee50)}, "
-        f"EE80 {_said(psf.ee80)} px" + ("; SIMULATED" if psf.simulated else ""),
+        f"core {psf.core}, wing {psf.wing}; FWHM {psf.fwhm}, EE50 {psf.ee50}, EE80 {psf.ee80} px"
+        + ("; SIMULATED" if psf.simulated else ""),
         fontsize=10,
     )
     figure.savefig(path, dpi=110)
-
-
-def _said(one: Measured) -> str:
-    return f"{one.value:.2f} ± {one.error:.2f}" if np.isfinite(one.error) else f"{one.value:.2f}"
 
 
 def _kernel(axes: Any, psf: Psf) -> None:

@@ -154,7 +154,7 @@ class PsfOfFrames:
         }
         limb = partial.statistics.limb
         mean = limb.total / np.maximum(limb.weight, 1) if limb.frames else None
-        return PsfReduced(values, count, partial.used, told, psf=psf, limb=mean)
+        return PsfReduced(values, count, partial.used, told, psf.findings(), psf.reasons, psf=psf, limb=mean)
 
     def _of(self, image: NDArray[np.float32], header: fits.Header) -> Statistics | None:
         """What a frame tells; `None` of one that shows no disk, or whose limb is not that of the others."""
@@ -224,7 +224,7 @@ def psf_file(reduced: Reduced, origin: Origin, caveats: Sequence[str] = ()) -> f
     psf = reduced.psf if isinstance(reduced, PsfReduced) else None
     if psf is None:
         raise ValueError("a PSF is written from what `PsfOfFrames` made")
-    found = reference_file(reduced, origin, [*caveats, *psf.reasons])
+    found = reference_file(reduced, origin, caveats)
     found[0].header["BUNIT"] = ("1", "share of the light")
     del found["COUNT"]
     found.extend(tables(psf))

@@ -43,6 +43,9 @@ class Measured(NamedTuple):
     error: float
     floor: float = 0.0
 
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ± {self.error:.2f}" if np.isfinite(self.error) else f"{self.value:.2f}"
+
 
 class Parameter(NamedTuple):
     """A parameter of the model: its value, standard deviation (NaN where not fitted), and what it is."""
@@ -113,6 +116,16 @@ class Psf:
         if not np.all(np.isfinite(sums)) or np.any(np.abs(sums - 1.0) > 1e-3):
             raise ValueError(f"the sum of a kernel is 1, not {', '.join(f'{one:.4g}' for one in sums)}")
         object.__setattr__(self, "kernels", kernels)
+
+    def findings(self) -> tuple[str, ...]:
+        """Its widths, and where each part comes from, in sentences for people."""
+        found = [
+            f"FWHM {self.fwhm}, EE50 {self.ee50}, EE80 {self.ee80} pixels",
+            f"core {self.core}, wing {self.wing}, ellipticity {self.ellipse}, coma and trefoil {self.odd}",
+        ]
+        if self.tiles:
+            found.append(f"FWHM of the tiles: {', '.join(map(str, self.tiles))} pixels")
+        return tuple(found)
 
     @property
     def kernel(self) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ import typer
 from heliolake import Connection
 from heliolake.cli.app import app
 from heliolake.results import Observation, Results
+from lake.releases.search import show
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,11 @@ def _one(lake: Connection, to: Place) -> Observation:
     return lake.product(to.release)
 
 
+def _file(lake: Connection, to: Place) -> str:
+    """A file of it by its own name, which is everybody's to know."""
+    return str(show(lake.lake, to.release, lake.principal)["files"][0]["did"])
+
+
 #: Calls of the notebook that give out bytes or where they lie.
 NOTEBOOK_BYTES: dict[str, Call] = {
     "Observation.entries": lambda lake, to: _one(lake, to).entries,
@@ -134,12 +140,14 @@ NOTEBOOK_BYTES: dict[str, Call] = {
     "Connection.stack": lambda lake, to: lake.stack(_found(lake, to), to.folder / "s.zarr"),
     "Connection.try_recipe": lambda lake, to: lake.try_recipe("stereo_hi-l1", observation=to.observation),
     "Connection.plan": lambda lake, to: lake.plan("stereo_hi-l1", observation=to.observation),
+    "Connection.get": lambda lake, to: lake.get(_file(lake, to), to.folder),
 }
 
 NOTEBOOK_METADATA: dict[str, Call] = {
     "Connection.search": lambda lake, to: lake.search(observation=to.observation, status=None).to_pandas(),
     "Connection.product": lambda lake, to: _one(lake, to).facts,
     "Connection.parents": lambda lake, to: lake.parents(_one(lake, to)),
+    "Connection.references": lambda lake, to: lake.references(),
     "Observation.name": lambda lake, to: _one(lake, to).name,
     "Results.to_pandas": lambda lake, to: _found(lake, to).to_pandas().to_csv(),
 }
@@ -147,6 +155,7 @@ NOTEBOOK_METADATA: dict[str, Call] = {
 #: Calls that only those make who run the data centre.
 NOTEBOOK_OPERATORS: dict[str, Call] = {
     "Connection.process": lambda lake, to: lake.process("stereo_hi-l1", observation="none"),
+    "Connection.reduce": lambda lake, to: lake.reduce("background", instrument="stereo_hi"),
     "Connection.runs": lambda lake, to: lake.runs(),
     "Connection.run": lambda lake, to: lake.run("20000101-zzzz"),
     "Connection.quarantine": lambda lake, to: lake.quarantine(),

@@ -56,6 +56,28 @@ def test_search_gives_a_table(lake: Connection) -> None:
         lake.search(instrument="stereo-hi")
 
 
+def test_references_are_listed_and_fetched_by_their_names(
+    lake: Connection, here: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "notebook_flat.fits"
+    fits.PrimaryHDU(np.ones((64, 64), np.float32)).writeto(path)
+    words = ["--need", "flat", "--instrument", "stereo_hi", "--source", "a test", "--select", "detector=9"]
+    assert here("context", "add", path, *words).code == 0
+    (one,) = [one for one in lake.references("stereo_hi", "flat") if "notebook_flat" in one["did"]]
+    assert "sha256" not in one
+    assert lake.get(one["did"], tmp_path / "got").read_bytes() == path.read_bytes()
+    assert here("get", one["did"], "-o", tmp_path / "cli").code == 0
+    assert next((tmp_path / "cli").iterdir()).read_bytes() == path.read_bytes()
+    told = here("show", one["did"]).out
+    assert "flat of stereo_hi, detector=9" in told
+    assert here("show", one["did"], "--json").document()["reference"]["source"] == "a test"
+
+
+def test_a_reference_of_too_few_frames_is_refused_in_a_notebook_too(lake: Connection) -> None:
+    with pytest.raises(BadInput, match="too few frames for a background"):
+        lake.reduce("background", instrument="stereo_hi", observation=OBSERVATION)
+
+
 def test_times_may_be_texts(lake: Connection) -> None:
     assert len(lake.search(observation=OBSERVATION, since="2008-02-03", until="2008-02-04")) == 2
     assert len(lake.search(observation=OBSERVATION, since="2008-02-04T00:00:00+00:00")) == 0

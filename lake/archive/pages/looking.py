@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from lake.archive.asking import Asker, OfLake
 from lake.archive.content import opened
 from lake.archive.copies import copy_of
-from lake.archive.links import name_of
+from lake.archive.links import name_of, root_of
 from lake.archive.pages import facts, graph
 from lake.archive.pages.citing import citation_of
 from lake.archive.pages.exploring import beside
@@ -22,6 +23,8 @@ from lake.fits.stored import stored_header
 from lake.governance.doi.facts import release_did
 from lake.lake import Lake
 from lake.releases.changes import changes
+from lake.releases.holding import before as file_before
+from lake.releases.holding import holder
 from lake.releases.search import file_of, listed_files, resolve, show
 
 router = APIRouter(include_in_schema=False)
@@ -87,6 +90,15 @@ def tombstone(request: Request, lake: Lake, document: dict[str, Any]) -> HTMLRes
         details=facts.details(about, document["meta"]),
         citation=citation_of(request, lake, about),
     )
+
+
+@router.get("/files/{did}")
+def file(request: Request, lake: OfLake, principal: Asker, did: str) -> RedirectResponse:
+    """A file by its own name: where it stands in the list of the release that gives it out."""
+    held = holder(lake, did, principal)
+    before = file_before(lake, held)
+    after = f"?{urlencode({'after': before})}" if before else ""
+    return RedirectResponse(f"{root_of(request)}/releases/{quote(held.name, safe=':@')}{after}#files", 303)
 
 
 @router.get("/releases/{product}/header/{file}")

@@ -69,6 +69,11 @@ def test_frames_are_deconvolved_with_what_they_told_themselves(
     assert psf.fwhm.value == pytest.approx(true.fwhm, rel=0.08)
     assert psf.ee50.value == pytest.approx(true.ee50, rel=0.08)
     assert one.info.selectors == {"telescope": "wst"}
+    assert one.findings == psf.findings()
+    assert f"FWHM {psf.fwhm}" in one.findings[0]
+    assert set(psf.reasons) <= set(one.caveats), (
+        "what the PSF says of itself is told, and not in its file alone"
+    )
     (picture,) = (tmp_path / "pictures").iterdir()
     assert picture.read_bytes().startswith(b"\x89PNG")
 

@@ -117,6 +117,30 @@ def test_a_file_tells_what_holds_it(client: TestClient, raw: str, scope: str) ->
     assert edges == {(f"{scope}:a.fits", f"{raw}@v000{one}", "part") for one in (1, 2)}
 
 
+def test_a_file_is_found_by_its_own_name_in_the_newest_release(
+    client: TestClient, raw: str, scope: str
+) -> None:
+    document = get(client, f"/files/{scope}:a.fits")
+    assert document == get(client, f"/releases/{raw}@v0002/files/a.fits/about")
+    assert document["reference"] is None
+    page = client.get(f"/files/{scope}:b.fits", follow_redirects=False)
+    assert (page.status_code, page.headers["location"]) == (303, f"/releases/{raw}@v0002?after=a.fits#files")
+    assert client.get(f"/files/{scope}:b.fits").status_code == 200
+    assert client.get(f"{API}/files/{scope}:none.fits").status_code == 404
+    assert client.get(f"{API}/files/none.fits").status_code == 404
+
+
+def test_a_reference_tells_what_it_is_for_and_is_linked_where_it_was_used(
+    client: TestClient, lake: Lake, raw: str, scope: str, make_files: MakeFiles
+) -> None:
+    publish(lake, reserve(lake, ProductKey(scope, "cal", "0"), "one"), make_files("dark.fits"))
+    told = get(client, f"/files/{scope}:dark.fits")["reference"]
+    assert (told["need"], told["parents"]) == ("dark", [f"{raw}@v0001"])
+    assert "sha256" not in told
+    page = client.get(f"/releases/{scope}:obs.l1").text
+    assert f'href="/files/{scope}:dark.fits"' in page
+
+
 def test_of_a_file_its_sums_are_for_those_who_may_have_it(
     client: TestClient, served: dict[str, Served], token: dict[str, dict[str, str]]
 ) -> None:
