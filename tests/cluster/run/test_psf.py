@@ -71,9 +71,7 @@ def test_frames_are_deconvolved_with_what_they_told_themselves(
     assert one.info.selectors == {"telescope": "wst"}
     assert one.findings == psf.findings()
     assert f"FWHM {psf.fwhm}" in one.findings[0]
-    assert set(psf.reasons) <= set(one.caveats), (
-        "what the PSF says of itself is told, and not in its file alone"
-    )
+    assert set(psf.reasons) <= set(one.caveats)
     (picture,) = (tmp_path / "pictures").iterdir()
     assert picture.read_bytes().startswith(b"\x89PNG")
 
