@@ -11,10 +11,12 @@ from heliolake.progress import shown
 from heliolake.tables import Rows
 from lake.calibration import contexts
 from lake.calibration.references import listing
+from pipeline.reduction import ReductionKind
 
 if TYPE_CHECKING:
     from cluster.plan.plan import Query
-    from heliolake.notebook import Connection
+    from cluster.scheduler import Scheduler
+    from lake.governance.policy import Principal
     from lake.lake import Lake
 
 _COLUMNS = ("did", "need", "instrument", "valid_from", "valid_until", "selectors", "simulated")
@@ -51,33 +53,32 @@ def references(lake: Lake, instrument: str | None, need: str | None) -> Referenc
 
 
 def reduced(
-    connection: Connection,
-    name: str,
-    instrument: str,
+    lake: Lake,
+    scheduler: Scheduler,
+    kind: ReductionKind,
     query: Query,
     epochs: Sequence[datetime],
     pictures: Path | None,
+    principal: Principal,
     *,
     use: bool,
 ) -> References:
     """Make references of all frames that a query finds; see `heliolake.notebook.Connection.reduce`."""
     from cluster.run.reduce import reduce_to_reference
-    from pipeline.reduction import find_reduction
 
-    kind = find_reduction(instrument, name)
-    with shown(name) as bar:
+    with shown(kind.name) as bar:
         made = reduce_to_reference(
-            connection.lake,
-            connection.home.scheduler(),
+            lake,
+            scheduler,
             kind,
             query,
             epochs=epochs,
             pictures=pictures,
             on_progress=bar,
-            principal=connection.principal,
+            principal=principal,
         )
     if use:
-        contexts.use(connection.lake, made.context.number)
+        contexts.use(lake, made.context.number)
     state = "in use" if use else "not in use yet: reduce(..., use=True)"
     rows = [
         one.as_dict() | {"found": "; ".join(one.findings), "notes": "; ".join(one.caveats)}

@@ -362,11 +362,14 @@ class Connection:
         """
         require_operator(self.principal, "reduce")
         from cluster.plan.plan import Query
+        from pipeline.reduction import find_reduction
 
+        kind = find_reduction(instrument, name)
         query = Query(maybe_moment(since), maybe_moment(until), observation)
         begins = [moment(one) for one in epochs]
         folder = None if pictures is None else Path(pictures)
-        return reduced(self, name, instrument, query, begins, folder, use=use)
+        scheduler = self.home.scheduler()
+        return reduced(self.lake, scheduler, kind, query, begins, folder, self.principal, use=use)
 
     def references(self, instrument: str | None = None, need: str | None = None) -> References:
         """The calibration references of the lake; `get` fetches one by its ``did``.
