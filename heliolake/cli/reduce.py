@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heliolake.cli.common import WORK, Json, ObservationPattern, Since, Until, home_of, open_lake, parse_time
 from heliolake.cli.complete import instrument_names, run_ids
 from heliolake.cli.output import err, out, print_json, progress_bar, shown
+
+if TYPE_CHECKING:
+    from cluster.run.reduce import Made
 
 ValidFrom = Annotated[
     datetime | None,
@@ -146,6 +149,12 @@ def reduce(
             }
         )
         return
+    _print_references(made)
+    if not use:
+        err().print(f"Next: [bold]heliolake context use {made.context.number}[/]")
+
+
+def _print_references(made: Made) -> None:
     for one in made.references:
         left = f", {one.given - one.frames} more could not be used" if one.given > one.frames else ""
         out().print(
@@ -157,5 +166,3 @@ def reduce(
             out().print(f"  {shown(finding)}", soft_wrap=True)
         for caveat in one.caveats:
             err().print(f"[yellow]caveat:[/] {shown(caveat)}", soft_wrap=True)
-    if not use:
-        err().print(f"Next: [bold]heliolake context use {made.context.number}[/]")

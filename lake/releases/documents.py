@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from lake.calibration.references import info
 from lake.catalogue.models import Observation, Product, Reference, Release, Withdrawal
 from lake.catalogue.session import transaction
 from lake.entries import iso
@@ -127,10 +126,21 @@ def _calibrates(lake: Lake, did: str) -> dict[str, Any] | None:
     """What a file is as a reference; nothing where it is none. Its sum is not everybody's."""
     with transaction(lake.sessions) as session:
         row = session.scalar(select(Reference).where(Reference.did == did))
-        if row is None:
-            return None
-        told = info(row).as_dict() | {"parents": list(row.parents)}
-    return {name: value for name, value in told.items() if name != "sha256"}
+        return (
+            None
+            if row is None
+            else {
+                "need": row.need,
+                "instrument": row.instrument,
+                "did": row.did,
+                "source": row.source,
+                "valid_from": iso(row.valid_from),
+                "valid_until": iso(row.valid_until),
+                "selectors": dict(row.selectors),
+                "simulated": row.simulated,
+                "parents": list(row.parents),
+            }
+        )
 
 
 def _releases(
