@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from cluster.html import html_table, safe
 from lake.errors import BadInput as LakeBadInput
@@ -14,6 +14,8 @@ from pipeline.outcome import Status
 
 #: Rows of one table of a report.
 _SHOWN = 40
+#: Code of files that nothing is made of, for something is lacking beside them.
+LEFT_OUT: Final = "left-out"
 #: Both sides' `BadInput`: one file is put aside, the job goes on.
 BAD_INPUT = (BadInput, LakeBadInput)
 

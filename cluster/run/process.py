@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from cluster.plan.plan import Plan
 from cluster.plan.refusals import refuse_hopeless
 from cluster.plan.units import PlannedUnit
-from cluster.report import Item, Report
+from cluster.report import LEFT_OUT, Item, Report
 from cluster.run.alike import FirstFailures
 from cluster.run.carrying import Carrying, Means, Progress, on_dask
 from cluster.run.kept_plan import KeptPlan, kept_plan, plan_of
@@ -291,7 +291,9 @@ def _items(lake: Lake, plan: Plan, run: Run | None, known: dict[str, Result]) ->
             else:
                 raise Fatal(f"unit {unit.unit_id} of {unit.file.did} is in the plan and not in {run}")
             items.append(_item(unit, state, reason, outcome, made.get(unit.unit_id)))
-    return items + [Item(entry.file, "skipped", reason=entry.reason) for entry in plan.left_out]
+    return items + [
+        Item(entry.file, "skipped", reason=entry.reason, code=LEFT_OUT) for entry in plan.left_out
+    ]
 
 
 def _unchanged(did: str, withdrawn: Mapping[str, str]) -> str:

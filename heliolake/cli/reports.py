@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ _SHOWN = 40
 """Rows of one table: beyond that a person wants `--json`."""
 _NAMED = 12
 """Files named together for one trouble."""
+_KINDS = 8
+"""Sentences of one kind: the rest is counted."""
 
 
 def print_report(report: Report, *, noun: str, brief: bool = False) -> None:
@@ -25,6 +27,7 @@ def print_report(report: Report, *, noun: str, brief: bool = False) -> None:
     parts = [f"{number} {coloured(outcome)}" for outcome, number in counts.items() if number]
     console.print(f"{_plural(len(report.items), noun)}: {', '.join(parts) or 'nothing to do'}")
     _print_troubles(report)
+    _print_left_out(report)
     _print_caveats(report)
     if brief:
         return
@@ -85,14 +88,32 @@ def _print_troubles(report: Report) -> None:
             together[item.outcome, item.reason, item.advice].append(item)
     console = out()
     for (outcome, _, advice), items in together.items():
-        names = ", ".join(PurePath(item.file).name for item in items[:_NAMED])
-        more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
-        console.print(f"\n{coloured(outcome)}  [bold]{shown(names)}[/]{more}")
+        console.print(f"\n{coloured(outcome)}  [bold]{shown(_names(items))}[/]")
         console.print(f"  {shown(_sentence(items[0]) if len(items) == 1 else items[0].reason)}")
         if advice:
             console.print(f"  [dim]→ {shown(advice)}[/]")
     if any(outcome == "quarantined" for outcome, _, _ in together):
         console.print("[dim]heliolake quarantine lists each with all that was found.[/]")
+
+
+def _names(items: Sequence[Item]) -> str:
+    more = f" and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return ", ".join(PurePath(item.file).name for item in items[:_NAMED]) + more
+
+
+def _print_left_out(report: Report) -> None:
+    """Files of which nothing was made because something is lacking beside them."""
+    from cluster.report import LEFT_OUT
+
+    together: dict[str, list[Item]] = defaultdict(list)
+    for item in report.items:
+        if item.code == LEFT_OUT:
+            together[item.reason].append(item)
+    console = out()
+    for reason, items in list(together.items())[:_KINDS]:
+        console.print(f"left out  {shown(_names(items))}: {shown(reason)}")
+    if len(together) > _KINDS:
+        console.print(f"[dim]and for {_plural(len(together) - _KINDS, 'other reason')}: --json has all[/]")
 
 
 def _sentence(item: Item) -> str:
@@ -103,8 +124,10 @@ def _sentence(item: Item) -> str:
 def _print_caveats(report: Report) -> None:
     counted = Counter(caveat for item in report.items if item.outcome == "done" for caveat in item.caveats)
     console = out()
-    for caveat, number in counted.most_common(8):
+    for caveat, number in counted.most_common(_KINDS):
         console.print(f"[dim]note ({_plural(number, 'file')}): {shown(caveat)}[/]")
+    if len(counted) > _KINDS:
+        console.print(f"[dim]and {_plural(len(counted) - _KINDS, 'note')} of fewer files: --json has all[/]")
 
 
 def _plural(number: int, noun: str) -> str:

@@ -22,6 +22,10 @@ from pipeline.errors import BadInput
 
 #: Of the layout of these files.
 FORMAT: Final = 1
+#: Share of a kernel's light that may be below zero, and pixels by which its middle may be off: it would move
+#: the image, and coma of a radian does not reach that far.
+_MOST_DARK: Final = 0.01
+_MOST_AWAY: Final = 3.0
 _NOTE: Final = "SIMULATED frames were used, or simulated laboratory values; this is no measurement."
 
 
@@ -115,6 +119,13 @@ class Psf:
         sums = kernels.sum(axis=(1, 2), dtype=np.float64)
         if not np.all(np.isfinite(sums)) or np.any(np.abs(sums - 1.0) > 1e-3):
             raise ValueError(f"the sum of a kernel is 1, not {', '.join(f'{one:.4g}' for one in sums)}")
+        dark = -np.minimum(kernels, 0.0).sum(axis=(1, 2), dtype=np.float64).min()
+        if dark > _MOST_DARK:
+            raise ValueError(f"a kernel is light; {dark:.1%} of one is below zero")
+        at = np.arange(kernels.shape[1], dtype=np.float64) - kernels.shape[1] // 2
+        away = np.hypot(kernels.sum(axis=1) @ at, kernels.sum(axis=2) @ at).max(initial=0.0)
+        if away > _MOST_AWAY:
+            raise ValueError(f"the middle of a kernel's light is {away:.1f} pixels off its middle pixel")
         object.__setattr__(self, "kernels", kernels)
 
     def findings(self) -> tuple[str, ...]:
@@ -230,17 +241,9 @@ def read_psf(path: str | Path) -> Psf:
                 advice="make one with `heliolake reduce psf`, or update the software",
             )
         named = {unit.name: unit.data for unit in hdus[1:]}
-    tiles = named.get("TILES")
-    centres = (
-        ()
-        if tiles is None
-        else tuple((float(x), float(y)) for x, y in zip(tiles["X"], tiles["Y"], strict=True))
-    )
-    widths = (
-        [] if tiles is None or "FWHM" not in tiles.names else [tiles[n] for n in ("FWHM", "ERROR", "FLOOR")]
-    )
     profile = named.get("PROFILE")
     try:
+        centres, widths = _tiles(named.get("TILES"))
         return Psf(
             kernels=np.array(kernels, np.float32).reshape(-1, *kernels.shape[-2:]),
             core=Verdict(header["PSFCORE"]),
@@ -254,7 +257,7 @@ def read_psf(path: str | Path) -> Psf:
             frame=(int(header["PSFNY"]), int(header["PSFNX"])),
             reasons=tuple(str(value) for name, value in header.items() if name.startswith("PSFWHY")),
             simulated=bool(header.get("SIMULATD", False)),
-            tiles=tuple(Measured(*map(float, row)) for row in zip(*widths, strict=True)),
+            tiles=widths,
             ellipse=Verdict(header.get("PSFELLI", Verdict.UNKNOWN)),
             odd=Verdict(header.get("PSFODD", Verdict.UNKNOWN)),
             profile=np.zeros((0, 4))
@@ -268,6 +271,19 @@ def read_psf(path: str | Path) -> Psf:
             found=str(error),
             advice="fetch it again, or make it anew with `heliolake reduce psf`",
         ) from error
+
+
+def _tiles(
+    table: fits.FITS_rec | None,
+) -> tuple[tuple[tuple[float, float], ...], tuple[Measured, ...]]:
+    """Centres and widths of tiles."""
+    if table is None:
+        return (), ()
+    centres = tuple((float(x), float(y)) for x, y in zip(table["X"], table["Y"], strict=True))
+    if "FWHM" not in table.names:
+        return centres, ()
+    rows = zip(*(table[name] for name in ("FWHM", "ERROR", "FLOOR")), strict=True)
+    return centres, tuple(Measured(*map(float, row)) for row in rows)
 
 
 def _measured(header: fits.Header, name: str) -> Measured:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.report import Item, Report
+from cluster.report import LEFT_OUT, Item, Report
 from heliolake.cli import output
 from heliolake.cli.exits import tell
 from heliolake.cli.output import err, out, print_json, print_path, shown, table
@@ -68,6 +68,22 @@ def test_a_report_shows_hostile_names_headers_and_reasons(
     said = capsys.readouterr().out
     assert not unseen(said)
     assert SPELLED in said.replace("\n", "")
+
+
+def test_a_report_names_files_that_lack_their_partner_and_says_that_it_has_more_notes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lacking = [
+        Item(f"low_{n}.fits", "skipped", "its group of 1 lacks gain high", code=LEFT_OUT) for n in range(14)
+    ]
+    done = Item("a.fits", "done", caveats=tuple(f"note {n}" for n in range(11)))
+    before = Item("b.fits", "skipped", "made before, unchanged", unit="u")
+    print_report(Report([*lacking, done, before]), noun="file")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out low_0.fits, low_1.fits" in said
+    assert "and 2 more: its group of 1 lacks gain high" in said
+    assert "b.fits" not in said
+    assert "and 3 notes of fewer files: --json has all" in said
 
 
 @given(reason=TEXT, name=TEXT, found=TEXT)

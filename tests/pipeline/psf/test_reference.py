@@ -76,3 +76,29 @@ def test_kernels_that_are_none_are_refused(wrong: NDArray[np.float32]) -> None:
     one = Measured(1.0, 0.1)
     with pytest.raises(ValueError, match="kernel"):
         Psf(wrong, Verdict.UNKNOWN, Verdict.UNKNOWN, one, one, one)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "why"),
+    [
+        (np.roll(spot(1.5), 5, axis=1), "5.0 pixels off its middle"),
+        (spot(1.5) + np.pad([[-0.02, 0.02]], [(0, 30), (0, 29)]), "2.0% of one is below zero"),
+    ],
+)
+def test_a_kernel_that_would_move_an_image_or_is_no_light_is_refused(
+    kernel: NDArray[np.float32], why: str, tmp_path: Path
+) -> None:
+    found = psf_file(a_psf())
+    found[0].data = kernel.astype(np.float32)
+    found.writeto(tmp_path / "psf.fits")
+    with pytest.raises(BadInput, match="contradicts itself") as caught:
+        read_psf(tmp_path / "psf.fits")
+    assert why in caught.value.found
+
+
+def test_a_table_of_tiles_without_its_columns_is_refused(tmp_path: Path) -> None:
+    found = psf_file(a_psf(3))
+    found["TILES"] = fits.BinTableHDU.from_columns([fits.Column("X", "D", array=[1.0])], name="TILES")
+    found.writeto(tmp_path / "psf.fits")
+    with pytest.raises(BadInput, match="contradicts itself"):
+        read_psf(tmp_path / "psf.fits")

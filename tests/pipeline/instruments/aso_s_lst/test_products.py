@@ -15,6 +15,7 @@ from pipeline.instruments.aso_s_lst.judging import light_of, stripes_of
 from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig, observed, physical_psf
 from pipeline.instruments.aso_s_lst.simulate.scene import corona, places
 from pipeline.instruments.aso_s_lst.steps.radiometry import read_response
+from pipeline.kernels.triplet import stokes
 from pipeline.quality import Quality, flagged
 from pipeline.step import find_step
 from pipeline.testing import run_recipe, run_step
@@ -167,6 +168,9 @@ def test_noise_does_not_make_faint_corona_polarised() -> None:
     assert np.hypot(light.q, light.u)[faint].mean() / light.total[faint].mean() == pytest.approx(
         np.nanmean(ran.made.data[faint]) / np.nanmean(ran.outputs["total"].data[faint]), rel=0.05
     )
+    # What is taken otherwise.
+    three = [one.data[faint] for one in images]
+    assert stokes(*three).polarised.mean() > 1.5 * truth
     assert ran.made.header["POLALONG"] is True
     assert abs((ran.made.header["POLZERO"] - lst.SCIWL.roll + 90.0) % 180.0 - 90.0) < 0.5
     assert (ran.made.header["EXPTIME"], ran.made.header.get("XPOSURE", 15.0)) == (15.0, 15.0)
