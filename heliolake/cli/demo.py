@@ -89,16 +89,20 @@ def _print(result: DemoResult, seconds: float) -> None:
 
     console = out()
     console.rule("[bold]Taken in", align="left")
-    print_report(result.ingested, noun="file", brief=True)
+    told: set[str] = set()
+    print_report(result.ingested, noun="file", brief=True, told=told)
     for name, report in result.processed.items():
         console.print()
         console.rule(f"[bold]Processed with {name}", align="left")
-        print_report(report, noun="file", brief=True)
+        print_report(report, noun="file", brief=True, told=told)
     console.print()
     console.rule("[bold]In the lake now", align="left")
     console.print(release_table(result.releases))
-    for product in sorted(result.simulated):
-        console.print(f"[yellow]simulated, not observed:[/] {shown(product)}")
+    if result.simulated >= {release["product"] for release in result.releases}:
+        console.print("[yellow]all of it is simulated, not observed[/]")
+    else:
+        for product in sorted(result.simulated):
+            console.print(f"[yellow]simulated, not observed:[/] {shown(product)}")
     if result.quarantined:
         console.print(
             f"\n[yellow]{len(result.quarantined)} files are in quarantine[/], each with its reason (above)."

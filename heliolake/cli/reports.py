@@ -20,15 +20,23 @@ _KINDS = 8
 """Sentences of one kind: the rest is counted."""
 
 
-def print_report(report: Report, *, noun: str, brief: bool = False) -> None:
-    """Counts, then what was put aside with reason and advice, then (unless brief) the releases made."""
+def print_report(report: Report, *, noun: str, brief: bool = False, told: set[str] | None = None) -> None:
+    """Counts, then what was put aside with reason and advice, then (unless brief) the releases made.
+
+    Parameters
+    ----------
+    report, noun, brief
+        What, and how.
+    told
+        Notes that were printed before and are not printed again; those that are now are put in.
+    """
     console = out()
     counts = report.counts()
     parts = [f"{number} {coloured(outcome)}" for outcome, number in counts.items() if number]
     console.print(f"{_plural(len(report.items), noun)}: {', '.join(parts) or 'nothing to do'}")
     _print_troubles(report)
     _print_left_out(report)
-    _print_caveats(report)
+    _print_caveats(report, told if told is not None else set())
     if brief:
         return
     releases: list[dict[str, Any]] = report.more.get("releases", [])
@@ -121,13 +129,18 @@ def _sentence(item: Item) -> str:
     return f"{item.reason}{found}"
 
 
-def _print_caveats(report: Report) -> None:
+def _print_caveats(report: Report, told: set[str]) -> None:
     counted = Counter(caveat for item in report.items if item.outcome == "done" for caveat in item.caveats)
     console = out()
-    for caveat, number in counted.most_common(_KINDS):
+    again = told & set(counted)
+    new = Counter({one: number for one, number in counted.items() if one not in told})
+    for caveat, number in new.most_common(_KINDS):
         console.print(f"[dim]note ({_plural(number, 'file')}): {shown(caveat)}[/]")
-    if len(counted) > _KINDS:
-        console.print(f"[dim]and {_plural(len(counted) - _KINDS, 'note')} of fewer files: --json has all[/]")
+        told.add(caveat)
+    if len(new) > _KINDS:
+        console.print(f"[dim]and {_plural(len(new) - _KINDS, 'note')} of fewer files: --json has all[/]")
+    if again:
+        console.print(f"[dim]and {_plural(len(again), 'note')} as above[/]")
 
 
 def _plural(number: int, noun: str) -> str:

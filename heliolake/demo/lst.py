@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = datetime(2023, 4, 15, 6, 0, 0, tzinfo=UTC)
 _SIZE: Final = 1024
+#: Of the corona in visible light, which is smooth.
+_COARSE: Final = 512
 #: Exposures of WST.
 _LEARNT_FROM: Final = 4
 #: Pixels along a side of the part of the disk that is shown sharpened.
 _PART: Final = 256
 _ANGLES: Final = (-60.0, 0.0, 60.0)
+#: Standard deviations from which on there is polarised light, and pixels along a side that tell them.
+_CLEAR, _NEIGHBOURS = 4.0, 15
 
 
 def configurations() -> dict[str, SimulationConfig]:
@@ -39,8 +43,8 @@ def configurations() -> dict[str, SimulationConfig]:
         "sciuv": SimulationConfig.model_validate({**common, "telescope": "SCIUV", "front": 1.8}),
     }
     for number in range(_LEARNT_FROM):
-        # Hours apart: the Sun has turned, and what stands at its limb is not the same.
-        start = _BEGIN + timedelta(hours=4 * number)
+        # Days apart: the Sun has turned, and what stands at its limb is not the same.
+        start = _BEGIN + timedelta(days=number)
         own = {"telescope": "WST", "gain": "SINGLE", "blur": lst_psf.BLUR}
         found[f"wst{number or ''}"] = SimulationConfig.model_validate(
             {**common, **own, "number": number, "start": start}
@@ -50,6 +54,7 @@ def configurations() -> dict[str, SimulationConfig]:
         found[f"sciwl{number}"] = SimulationConfig.model_validate(
             {
                 **common,
+                "size": _COARSE,
                 "telescope": "SCIWL",
                 "front": 1.8,
                 "polariser": angle,
@@ -101,13 +106,15 @@ def _tell(connection: Connection, prepared: Prepared) -> list[Story]:
     return stories
 
 
+#: The day that is told of; of the others level 1 is made, and a PSF of it.
+_TOLD: Final = f"*_{_BEGIN:%Y%m%d}"
 #: What the composite is told by.
 _LIGHT: Final = (("sdi", "Q1"), ("sciuv", "Q1"), ("sdi", "Q1.5"))
 
 
 def _product(connection: Connection, telescope: str, level: str) -> Made | None:
     """The first simulated file of a telescope at a level; `None` where there is none."""
-    for product in connection.search(instrument="aso_s_lst", level=level):
+    for product in connection.search(instrument="aso_s_lst", level=level, observation=_TOLD):
         entries = [one for one in product.entries if f"sim_lst_{telescope}" in one.name]
         if entries:
             stack = product.frames([min(entries, key=lambda one: one.name)]).compute()
@@ -248,7 +255,7 @@ def _composed(disk: Made, corona: Made, both: Made) -> Story:
     faint = corona.image
     return Story(
         heading="ASO-S LST, Lyman alpha from disk to corona, simulated",
-        subheading=f"{disk.name} and {corona.name} → {both.name}",
+        subheading=f"SDI and SCIUV of {corona.name} → {both.name}",
         text=(
             "Quick looks of SDI and SCIUV, and both composed: the disk by the root of its brightness, the "
             "corona, ten thousand times fainter, by its logarithm. The ejection to the west is the model's."
@@ -293,7 +300,7 @@ def _polarised(config: SimulationConfig, total: Made, polarised: Made, degree: M
     truth = np.where(seen, np.hypot(light.q, light.u)[row] * 1e9, np.nan)
     return Story(
         heading="ASO-S LST, SCIWL's polarised corona, simulated",
-        subheading=f"three images → {total.name}",
+        subheading=f"three images → {total.name}, {polarised.name}, {degree.name}",
         text=(
             "Images behind a polariser at −60°, 0° and 60°, stray light ten times the corona at 2.5 solar "
             "radii taken off. The electrons' light is polarised, that of dust is not."
@@ -303,12 +310,12 @@ def _polarised(config: SimulationConfig, total: Made, polarised: Made, degree: M
             _corona("polarised brightness", polarised, scale),
             Panel(
                 "degree of polarisation",
-                degree.image,
+                np.where(_above_noise(total.image, polarised.image), degree.image, np.float32(np.nan)),
                 "",
                 (0.0, 0.6),
                 "linear",
                 "viridis",
-                "high where electrons scatter",
+                "high where electrons scatter; left out where noise would make it high",
                 sky_of(degree.header, degree.image.shape),
             ),
         ),
@@ -320,10 +327,21 @@ def _polarised(config: SimulationConfig, total: Made, polarised: Made, degree: M
             },
             "log10 of 10⁻⁹ MSB",
             "pixel",
-            "against the model without optics",
+            "against the model without optics; a length is never negative: where it is faint, it is noise",
         ),
         simulated=True,
     )
+
+
+def _above_noise(total: Image, polarised: Image) -> NDArray[np.bool_]:
+    """Where polarised brightness is more than noise, which neighbours of the total brightness tell."""
+    from scipy import ndimage
+
+    apart = np.abs(np.diff(total, axis=1, append=total[:, -1:])).astype(np.float64)
+    known = ndimage.uniform_filter(np.isfinite(apart).astype(np.float64), _NEIGHBOURS)
+    mean = ndimage.uniform_filter(np.nan_to_num(apart), _NEIGHBOURS) / np.maximum(known, 1e-3)
+    # |x − y| of Gaussians is 2σ/√π in the mean; of three polarised images Q has √2 times the noise of I.
+    return np.asarray(polarised > _CLEAR * np.sqrt(2.0) * mean * np.sqrt(np.pi) / 2.0)
 
 
 def _corona(title: str, made: Made, scale: np.float32) -> Panel:
@@ -349,4 +367,5 @@ TALE = Tale(
     prepare=_prepare,
     tell=_tell,
     reductions=(Reduction("psf", "aso_s_lst", "lstwst_*", behind="aso_s_lst-l1"),),
+    only=dict.fromkeys(("aso_s_lst-l12", "aso_s_lst-l15", "aso_s_lst-l25", "aso_s_lst-q1"), _TOLD),
 )

@@ -114,24 +114,36 @@ def _learnt(frames: int, laboratory: Psf, told: Psf) -> Story:
         for (title, kernel), caption in zip(kernels.items(), captions, strict=True)
     )
     return Story(
-        heading="ASO-S LST, the point spread function of WST, learnt from frames",
+        heading="ASO-S LST, the point spread function of WST, simulated, learnt from frames",
         subheading=f"{frames} frames of level 1 → heliolake reduce psf --instrument aso_s_lst --use",
         text=(
             "No true image is needed: the mean over circles of a blurred Sun is what the PSF makes of the "
             f"mean over circles of the Sun. The core is {told.core}, the wing {told.wing}; the errors hold a "
-            f"floor that was measured on known PSFs. Shown are logarithms, ± {_SHOWN} pixels."
+            f"floor that was measured on known PSFs. {_by_direction(told)} "
+            f"Shown are logarithms, ± {_SHOWN} pixels."
         ),
         panels=(first, second, third),
         proof=Profile(
-            "light within a radius",
-            lines,
-            "share of the light",
+            "light within a radius, less the truth's",
+            {
+                title: 100.0 * (lines[title] - lines["truth"])
+                for title in ("before launch", "learnt from frames")
+            },
+            "% of the light",
             "radius, pixels",
             f"what was learnt is off by {100 * off:.1f} % of the light at most",
         ),
         measure=f"light within a radius off by {100 * off:.1f} % at most ({said})",
         simulated=True,
     )
+
+
+def _by_direction(told: Psf) -> str:
+    """What the frames told of how the PSF differs with the direction, as sentences."""
+    parts = {"ellipticity": told.ellipse, "coma and trefoil": told.odd}
+    known = [f"{what}: identified" for what, verdict in parts.items() if verdict == "identified"]
+    doubts = [one for one in told.reasons if one.partition(":")[0] in parts]
+    return " ".join(f"{one[0].upper()}{one[1:]}." for one in (*known, *doubts))
 
 
 def _middle(kernel: Image) -> Image:
@@ -172,7 +184,7 @@ def _sharpened(config: SimulationConfig, before: Made, after: Made) -> Story:
         for (title, image), caption in zip(cut.items(), captions, strict=True)
     )
     return Story(
-        heading="ASO-S LST, WST at 360 nm, sharpened with that",
+        heading="ASO-S LST, WST at 360 nm, simulated, sharpened with that",
         subheading=f"{before.name} → {after.name}",
         text=(
             f"Spots at the limb, {_PART} pixels across: what scattered into them and beyond the limb is back "

@@ -176,7 +176,10 @@ def _draw_sky(axes: Axes, panel: Panel) -> None:
     from matplotlib.patheffects import withStroke
 
     sky = panel.sky
-    x, y = ((), ()) if sky is None else (sky.x, sky.y)
+    rows, columns = panel.image.shape[:2]
+    # In the corner labels of both edges would lie over each other, and one at the end would be cut off.
+    x = [one for one in (sky.x if sky else ()) if 0.08 * columns < one[0] < 0.93 * columns]
+    y = [one for one in (sky.y if sky else ()) if 0.09 * rows < one[0] < 0.97 * rows]
     axes.set_xticks([pixel for pixel, _ in x], labels=[label for _, label in x])
     axes.set_yticks([pixel for pixel, _ in y], labels=[label for _, label in y])
     axes.tick_params(direction="in", length=4, width=0.8, color=TEXT, labelcolor=TEXT, labelsize=7)
@@ -228,7 +231,11 @@ def _ticks(panel: Panel) -> list[float]:
 
 def _number(value: float) -> str:
     """Three digits that count, without an exponent where people would not write one."""
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e5 else f"{value:.3g}"
+    if 1000 <= abs(value) < 1e5:
+        return f"{value:.0f}"
+    return (
+        f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+    )  # five fit below a panel
 
 
 def _colours(panel: Panel) -> Any:

@@ -87,7 +87,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
     prepared = told.prepare(output)
     clock("simulate")
     with Connection(home) as connection:
-        say("Ingesting real frames and simulated ones")
+        say("Ingesting the frames")
         sources: list[Path] = [*prepared.paths, *([data] if data else [])]
         result = DemoResult(home, ingest(connection.lake, sources, embargoes=embargoes_of(home.path)))
         if prepared.references:
@@ -96,7 +96,7 @@ def _with_services(home: Home, output: Path, data: Path | None, say: Say, told: 
         clock("ingest")
         for name in told.recipes:
             say(f"Processing: {name}")
-            result.processed[name] = connection.process(name)
+            result.processed[name] = connection.process(name, observation=told.only.get(name))
             for reduction in told.reductions:
                 if reduction.behind == name:
                     say(f"Learning from frames: {reduction.name}")

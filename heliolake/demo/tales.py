@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -72,6 +72,8 @@ class Tale:
         The stories, once all is processed.
     reductions
         References that are made in between.
+    only
+        By recipe, the pattern of the observations it is run for; of others for all.
     """
 
     recipes: tuple[str, ...]
@@ -79,6 +81,7 @@ class Tale:
     prepare: Callable[[Path], Prepared]
     tell: Callable[[Connection, Prepared], list[Story]]
     reductions: tuple[Reduction, ...] = ()
+    only: Mapping[str, str] = field(default_factory=dict)
 
 
 def tale(instrument: str = "") -> Tale:

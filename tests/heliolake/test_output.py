@@ -86,6 +86,17 @@ def test_a_report_names_files_that_lack_their_partner_and_says_that_it_has_more_
     assert "and 3 notes of fewer files: --json has all" in said
 
 
+def test_a_note_that_was_told_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
+    told: set[str] = set()
+    for notes in (("simulated",), ("simulated", "half of it is missing")):
+        print_report(Report([Item("a.fits", "done", caveats=notes)], {}), noun="file", told=told)
+    first, _, second = capsys.readouterr().out.partition("simulated")
+    assert first
+    assert "half of it is missing" in second
+    assert "and 1 note as above" in second
+    assert "simulated" not in second
+
+
 @given(reason=TEXT, name=TEXT, found=TEXT)
 def test_any_report_can_be_printed(reason: str, name: str, found: str) -> None:
     item = Item(name, "quarantined", reason, reason, "X", found, caveats=(reason,))

@@ -53,7 +53,7 @@ def _what(config: SimulationConfig, level: str) -> dict[str, tuple[Any, str]]:
         cards["APTDIA"] = (round(aperture, 4), "[mm] aperture, simulated")
         cards["APTAREA"] = (round(area, 3), "[mm2] of it that is open, simulated")
     if config.polariser is not None:
-        cards["POLAR"] = (config.polariser, "[deg] of the polariser from the image's vertical")
+        cards["POLAR"] = (config.polariser, "[deg] from the image's vertical")
     return cards
 
 
