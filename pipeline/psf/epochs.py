@@ -20,16 +20,18 @@ from pipeline.psf.rings import BIN, BINS, INNER, Rings
 F64 = NDArray[np.float64]
 
 #: Distances from an edge over which it is followed, pixels.
-_NEAR: Final = 14.0
-#: Change of an edge's width that makes another epoch: as much as an answer may be wrong; where what lies
-#: beyond the edge of a body differs from frame to frame by some hundredths, three times as much.
-CHANGE: Final = {"limb": 0.1, "occulter": 0.3}
+_NEAR: Final = 10.0
+#: Change of an edge's width that makes another epoch: as much as an answer may be wrong; what lies beyond
+#: the edge of a body differs from frame to frame by nearly as much, so that there it is twice that.
+CHANGE: Final = {"limb": 0.1, "occulter": 0.2}
 #: By how many standard deviations it has to stand out, and frames that have to tell it on either side.
 _SURE: Final = 6.0
 _FEWEST: Final = 3
 #: No width is known better than this.
 _FLOOR: Final = 0.005
 _NORMAL: Final = 1.4826
+#: Standard deviations from an edge beyond which nothing is blurred.
+_FAR: Final = 20.0
 
 #: Of each frame by name: when it began, what edge it shows, and how wide that is.
 Edges = Mapping[str, tuple[str, str, float]]
@@ -38,21 +40,37 @@ Edges = Mapping[str, tuple[str, str, float]]
 def edge_width(rings: Rings) -> float:
     """Standard deviation of the blur that an edge shows, pixels; NaN where it shows none."""
     place: F64 = np.asarray(INNER + BIN * (np.arange(BINS) + 0.5), np.float64)
+    mean = rings.total / np.maximum(rings.weight, 1)
     near = (np.abs(place) < _NEAR) & (rings.weight > 0)
     if near.sum() < _NEAR:
         return float("nan")
-    at, value = place[near], rings.total[near] / rings.weight[near]
-    inside = 1.0 if value[:6].mean() > value[-6:].mean() else -1.0
+    at, value = place[near], mean[near]
+    limb = bool(value[:6].mean() > value[-6:].mean())
 
     def apart(x: F64) -> F64:
-        # A step on a background; on its bright side brightness rises or falls evenly.
-        step = 0.5 * special.erfc(inside * (at - x[0]) / (np.sqrt(2.0) * x[1]))
-        design = np.column_stack([np.ones_like(at), step, at * step])
+        # A step on a background. Within the limb brightness rises as the root of the depth, blurred as the
+        # step is: a slope in its stead would take the Sun's darkening for blur. Beyond a body it is even.
+        depth = (x[0] - at if limb else at - x[0]) / x[1]
+        step = special.ndtr(depth)
+        rise = np.sqrt(x[1]) * blurred_root(depth) if limb else at * step
+        design = np.column_stack([np.ones_like(at), step, rise])
         rest: F64 = value - design @ np.linalg.lstsq(design, value, rcond=None)[0]
         return rest
 
     found = least_squares(apart, [0.0, 2.0], bounds=([-4.0, 0.2], [4.0, _NEAR]))
     return float(found.x[1])
+
+
+def blurred_root(depth: F64) -> F64:
+    """The root of a depth, 0 where there is none, blurred by a Gaussian; in its standard deviations.
+
+    Γ(3/2) / √(2π) e^(−x²/4) D₋₃⸝₂(−x) with Whittaker's function D (Abramowitz and Stegun, 19.5.3).
+    """
+    near = np.clip(depth, -_FAR, _FAR)
+    within = 0.5 / np.sqrt(2.0) * np.exp(-0.25 * near**2) * special.pbdv(-1.5, -near)[0]
+    deep = np.maximum(depth, _FAR)
+    found: F64 = np.where(depth > _FAR, np.sqrt(deep) * (1.0 - 0.125 / deep**2), within)
+    return found
 
 
 def changes(edges: Edges) -> list[tuple[str, float]]:

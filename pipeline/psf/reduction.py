@@ -60,6 +60,8 @@ class Sums:
         Whether any was.
     edges
         How wide the edge was that each showed, and when it began.
+    odd, left_out
+        Sums over the frames that the mean of the pass before contradicts, and their names.
     """
 
     statistics: Statistics
@@ -68,6 +70,14 @@ class Sums:
     frame: tuple[int, int]
     simulated: bool
     edges: Edges = field(default_factory=dict)
+    odd: Statistics = field(default_factory=Statistics.none)
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def mean_limb(self) -> NDArray[np.float64] | None:
+        """The mean of their limbs; `None` where none showed one."""
+        limb = self.statistics.limb
+        return limb.total / np.maximum(limb.weight, 1) if limb.frames else None
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,7 @@ class PsfOfFrames:
         """Sums over a block; frames without a whole disk are left out."""
         bad = flagged(block.quality, NOT_MEASURED | Quality.LOW_CONFIDENCE) | ~np.isfinite(block.image)
         used: list[str] = []
+        odd, left_out = Statistics.none(), []
         edges: dict[str, tuple[str, str, float]] = {}
         total, chosen, simulated = Statistics.none(), "", False
         headers = block.headers or tuple(fits.Header() for _ in block.sources)
@@ -106,12 +117,17 @@ class PsfOfFrames:
             found = self._of(np.where(missing, np.float32(np.nan), image), header)
             if found is None:
                 continue
-            total += found
-            used.append(name)
             edges |= _edge(name, header, found)
+            if self._is_odd(found):
+                odd += found
+                left_out.append(name)
+            else:
+                total += found
+                used.append(name)
             chosen = min(filter(None, (chosen, header.tostring())), key=_date_of, default="")
             simulated |= bool(header.get("SIMULATD", False))
-        return Sums(total, frozenset(used), chosen, block.image.shape[-2:], simulated, edges)
+        shape = block.image.shape[-2:]
+        return Sums(total, frozenset(used), chosen, shape, simulated, edges, odd, frozenset(left_out))
 
     def combine(self, first: Sums, second: Sums) -> Sums:
         """Of both."""
@@ -123,6 +139,8 @@ class PsfOfFrames:
             first.frame,
             first.simulated or second.simulated,
             {**first.edges, **second.edges},
+            first.odd + second.odd,
+            first.left_out | second.left_out,
         )
 
     def finish(self, partial: Sums) -> PsfReduced:
@@ -134,6 +152,7 @@ class PsfOfFrames:
             When no frame shows a whole disk, the frames are of several epochs, or nothing of the PSF is
             identified and none was known before.
         """
+        partial = _none_is_odd_where_most_are(partial)
         if not partial.used:
             raise BadInput(
                 "no frame shows a disk to learn a PSF from",
@@ -152,12 +171,11 @@ class PsfOfFrames:
         told = {
             card.keyword: (card.value, card.comment) for card in cards(psf).cards if card.keyword != "COMMENT"
         }
-        limb = partial.statistics.limb
-        mean = limb.total / np.maximum(limb.weight, 1) if limb.frames else None
-        return PsfReduced(values, count, partial.used, told, psf.findings(), psf.reasons, psf=psf, limb=mean)
+        limb = partial.mean_limb
+        return PsfReduced(values, count, partial.used, told, psf.findings(), psf.reasons, psf=psf, limb=limb)
 
     def _of(self, image: NDArray[np.float32], header: fits.Header) -> Statistics | None:
-        """What a frame tells; `None` of one that shows no disk, or whose limb is not that of the others."""
+        """What a frame tells; `None` of one that shows no disk."""
         design = self.designs(header)
         if design is None:
             return None
@@ -170,16 +188,29 @@ class PsfOfFrames:
             return statistics if statistics.edge.frames else None
         if found is None:
             return None
-        statistics = of_disk(image, found.circle, sharp=design.sharp, tiles=design.tiles, day=day_of(header))
-        return None if self._is_odd(statistics) else statistics
+        return of_disk(image, found.circle, sharp=design.sharp, tiles=design.tiles, day=day_of(header))
 
     def _is_odd(self, statistics: Statistics) -> bool:
+        """Whether its limb is not that of the others."""
         if self.before is None or not statistics.limb.frames:
             return False
         near = slice(int((-20.0 - INNER) / BIN), int((20.0 - INNER) / BIN))
         apart = statistics.limb.total[near] - self.before[near]
         noise = np.sqrt(np.mean((statistics.limb.white + statistics.limb.smooth)[near])) + 1e-3
         return bool(np.sqrt(np.mean(apart**2)) > _ODD * noise)
+
+
+def _none_is_odd_where_most_are(partial: Sums) -> Sums:
+    """Frames most of which their mean contradicts differ by what they show, and none is left out."""
+    if len(partial.left_out) <= len(partial.used):
+        return partial
+    return replace(
+        partial,
+        statistics=partial.statistics + partial.odd,
+        used=partial.used | partial.left_out,
+        odd=Statistics.none(),
+        left_out=frozenset(),
+    )
 
 
 def _edge(name: str, header: fits.Header, told: Statistics) -> Edges:

@@ -9,9 +9,10 @@ from astropy.io import fits
 from bench.psf.scenes import seen, white_light
 from bench.psf.truth import truth
 from pipeline.errors import BadInput
-from pipeline.psf.epochs import Edges, changes
+from pipeline.psf.epochs import Edges, blurred_root, changes, edge_width
 from pipeline.psf.estimate import Design
 from pipeline.psf.reduction import PsfOfFrames
+from pipeline.psf.rings import limb_rings
 from pipeline.reduction import StackBlock
 
 
@@ -43,6 +44,24 @@ def test_every_change_is_told_with_when_and_by_how_much() -> None:
 )
 def test_what_is_no_change_is_left_alone(told: Edges) -> None:
     assert changes(told) == []
+
+
+def test_the_width_of_the_limb_is_that_of_the_blur_whatever_sun_is_behind_it() -> None:
+    rng, psf = np.random.default_rng(17), truth("gauss", 4.0, 0.0, 6)
+    widths = []
+    for _ in range(4):  # Suns that darken differently towards their edge, with other spots
+        scene = white_light(256, 95.0, rng)
+        widths.append(edge_width(limb_rings(seen(scene, psf, 2e4, rng), scene.sun)))
+    assert np.std(widths) < 0.03 * np.mean(widths)
+    assert np.mean(widths) == pytest.approx(psf.shape.fwhm / 2.355, rel=0.06)
+
+
+def test_a_root_is_blurred_as_a_sum_over_a_gaussian_blurs_it() -> None:
+    depth = np.array([-30.0, -3.0, -0.5, 0.0, 1.0, 6.0, 19.9, 20.1, 70.0])
+    steps = np.linspace(-9.0, 9.0, 20001)
+    weights = np.exp(-0.5 * steps**2)
+    summed = np.sqrt(np.maximum(depth[:, None] + steps, 0.0)) @ (weights / weights.sum())
+    assert blurred_root(depth) == pytest.approx(summed, abs=1e-5)
 
 
 def test_frames_of_two_epochs_are_refused_with_what_to_do() -> None:

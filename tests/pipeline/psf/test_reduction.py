@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from bench.psf.scenes import seen, white_light
+from bench.psf.truth import truth
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.aso_s_lst.psf import design
@@ -86,3 +89,17 @@ def test_an_obstruction_is_known_where_a_header_names_what_is_open() -> None:
         other = design(fits.Header(told | {"APTAREA": area}))
         assert other is not None
         assert other.obstruction == obstruction
+
+
+def test_of_frames_most_of_which_their_mean_contradicts_none_is_left_out() -> None:
+    rng, psf = np.random.default_rng(5), truth("gauss", 4.0, 0.0, 3)
+    first = PsfOfFrames(lambda _header: Design(size=101, terms=frozenset({"limb"})))
+    images = [seen(white_light(256, 95.0, rng), psf, 2e4, rng) for _ in range(3)]
+    odd = [replace(block(image.astype(float)), sources=(f"{n}",)) for n, image in enumerate(images)]
+    mean = first.map(odd[0]).mean_limb
+    assert mean is not None
+    again = replace(first, before=1.05 * mean)  # no frame is like that
+    sums = [again.map(one) for one in odd]
+    assert all(one.left_out and not one.used for one in sums)
+    total = again.combine(again.combine(sums[0], sums[1]), sums[2])
+    assert again.finish(total).used == {"0", "1", "2"}
