@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-#: Lines of the page between which the tables stand.
+from bench.psf import changing
+
+#: Lines of the page between which the tables stand, of each part.
 BEGIN: Final = "<!-- validation: made by bench.psf -->"
 END: Final = "<!-- end of validation -->"
+EPOCHS: Final = ("<!-- epochs: made by bench.psf -->", "<!-- end of epochs -->")
+TILES: Final = ("<!-- tiles: made by bench.psf -->", "<!-- end of tiles -->")
 _QUANTITIES: Final = ("fwhm", "ee50", "ee80")
 _WRONG: Final = 10.0
 
@@ -17,10 +21,28 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def page(text: str, found: Rows) -> str:
-    """The page with its tables made anew."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{tables(found)}\n{END}{after}"
+    """The page with the tables made anew of which there are rows.
+
+    Raises
+    ------
+    ValueError
+        When the page lacks the lines between which a table stands.
+    """
+    for what, (begin, end) in {"known": (BEGIN, END), "epochs": EPOCHS, "tiles": TILES}.items():
+        rows = [row for row in found if row.get("what", "known") == what]
+        if not rows:
+            continue
+        before, opened, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (opened and closed):
+            raise ValueError(f"the page lacks {begin!r} or {end!r}: write them where the table is to be")
+        made = {"known": tables, "epochs": _joined(changing.epochs), "tiles": _joined(changing.tiles)}[what]
+        text = f"{before}{begin}\n{made(rows)}\n{end}{after}"
+    return text
+
+
+def _joined(made: Callable[[Rows], Iterator[str]]) -> Callable[[Rows], str]:
+    return lambda rows: "\n".join(made(rows))
 
 
 def tables(found: Rows) -> str:
@@ -104,6 +126,8 @@ def _every(found: Rows) -> Iterator[str]:
 
 def line(row: Mapping[str, Any]) -> str:
     """One case with some of its terms, for people who wait."""
+    if "what" in row:
+        return changing.line(row)
     case = row["case"]
     errors = " ".join(f"{row[name]:+6.1f}" for name in _QUANTITIES)
     return (

@@ -48,18 +48,20 @@ class Truth:
     q: float | None = None
 
 
-def gaussian(fwhm: float, rng: np.random.Generator) -> F64:
-    """Elliptical, its axes in a ratio of up to 1.15."""
+def gaussian(fwhm: float, rng: np.random.Generator, axes: float = 0.0) -> F64:
+    """Elliptical, its axes in a ratio of up to 1.15, or in the given one."""
     x, y = _turned(rng)
-    ratio = rng.uniform(1.0, 1.15) ** 0.5
+    drawn = rng.uniform(1.0, 1.15)
+    ratio = (axes or drawn) ** 0.5
     found: F64 = np.exp(-4.0 * np.log(2.0) * ((x * ratio) ** 2 + (y / ratio) ** 2) / fwhm**2)
     return found
 
 
-def moffat(fwhm: float, rng: np.random.Generator) -> F64:
-    """Elliptical, β between 2.2 and 4.5."""
+def moffat(fwhm: float, rng: np.random.Generator, axes: float = 0.0) -> F64:
+    """Elliptical, its axes in a ratio of up to 1.15, or in the given one; β between 2.2 and 4.5."""
     x, y = _turned(rng)
-    ratio, beta = rng.uniform(1.0, 1.15) ** 0.5, rng.uniform(2.2, 4.5)
+    drawn, beta = rng.uniform(1.0, 1.15), rng.uniform(2.2, 4.5)
+    ratio = (axes or drawn) ** 0.5
     alpha = 0.5 * fwhm / np.sqrt(2.0 ** (1.0 / beta) - 1.0)
     found: F64 = (1.0 + ((x * ratio) ** 2 + (y / ratio) ** 2) / alpha**2) ** -beta
     return found
@@ -96,19 +98,29 @@ def pupil(q: float, rms: float, jitter: float, rng: np.random.Generator) -> F64:
     return found
 
 
-def truth(kind: str, fwhm: float, wing: float, seed: int) -> Truth:
+def truth(kind: str, fwhm: float, wing: float, seed: int, axes: float = 0.0, rms: float = 0.0) -> Truth:
     """A PSF of a kind ("gauss", "moffat", "pupil", "sharp"), about as wide as said, with a wing or none.
 
     A sharp pupil has weak aberrations and hardly moves.
+
+    Parameters
+    ----------
+    kind, fwhm, wing, seed
+        What it is.
+    axes
+        Their ratio, of Gaussians and Moffats; 0 for one between 1 and 1.15.
+    rms
+        Aberration of a pupil, radians; 0 for one of those of its kind.
     """
     rng = np.random.default_rng(seed)
     q = None
     if kind in ("pupil", "sharp"):
         width, least, most, jitter = (0.62, 0.3, 0.7, 0.15) if kind == "pupil" else (0.9, 0.0, 0.3, 0.05)
         q = width * fwhm
-        core = pupil(q, rng.uniform(least, most), jitter * fwhm, rng)
+        drawn = rng.uniform(least, most)
+        core = pupil(q, rms or drawn, jitter * fwhm, rng)
     else:
-        core = {"gauss": gaussian, "moffat": moffat}[kind](np.sqrt(max(fwhm**2 - 0.5, 1.0)), rng)
+        core = {"gauss": gaussian, "moffat": moffat}[kind](np.sqrt(max(fwhm**2 - 0.5, 1.0)), rng, axes)
     core = core / core.sum()
     r = np.hypot(*_grid())
     r0, p = rng.uniform(4.0, 10.0), rng.uniform(2.4, 3.3)
