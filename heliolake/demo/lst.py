@@ -327,7 +327,7 @@ def _polarised(config: SimulationConfig, total: Made, polarised: Made, degree: M
             },
             "log10 of 10⁻⁹ MSB",
             "pixel",
-            "against the model without optics; a length is never negative: where it is faint, it is noise",
+            "against the model without optics; where it is faint, it is noise",
         ),
         simulated=True,
     )

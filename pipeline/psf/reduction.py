@@ -107,9 +107,9 @@ class PsfOfFrames:
         """Sums over a block; frames without a whole disk are left out."""
         bad = flagged(block.quality, NOT_MEASURED | Quality.LOW_CONFIDENCE) | ~np.isfinite(block.image)
         used: list[str] = []
-        odd, left_out = Statistics.none(), []
+        left_out: list[str] = []
         edges: dict[str, tuple[str, str, float]] = {}
-        total, chosen, simulated = Statistics.none(), "", False
+        total, odd, chosen, simulated = Statistics.none(), Statistics.none(), "", False
         headers = block.headers or tuple(fits.Header() for _ in block.sources)
         for image, missing, name, header in zip(block.image, bad, block.sources, headers, strict=True):
             if missing.mean() > _MISSING:
