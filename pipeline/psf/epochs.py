@@ -107,9 +107,13 @@ def _clearest(values: F64, enough: float) -> tuple[int, float]:
     """Where the values after differ most from those before; 0 where they do not."""
     if values.size < 2 * _FEWEST:
         return 0, 0.0
-    # How neighbours differ tells the scatter, whatever steps there are.
-    apart = np.abs(np.diff(values))
-    scatter = max(_NORMAL * float(np.median(apart)) / np.sqrt(2.0), _FLOOR * float(np.median(values)))
+    # How neighbours differ tells the scatter, whatever steps there are; how a value differs from the mean of
+    # its neighbours, whatever drift there is.
+    apart = (
+        np.median(np.abs(np.diff(values))) / np.sqrt(2.0),
+        np.median(np.abs(np.diff(values, 2))) / np.sqrt(6.0),
+    )
+    scatter = max(_NORMAL * float(min(apart)), _FLOOR * float(np.median(values)))
     best, at, share = 0.0, 0, 0.0
     for n in range(_FEWEST, values.size - _FEWEST + 1):
         before, after = float(np.median(values[:n])), float(np.median(values[n:]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -28,6 +30,15 @@ def test_every_change_is_told_with_when_and_by_how_much() -> None:
     found = changes(edges([2.0] * 6 + [2.5] * 5 + [2.0] * 4))
     assert [begin[:10] for begin, _ in found] == ["2023-04-07", "2023-04-12"]
     assert [change for _, change in found] == pytest.approx([0.25, -0.2], abs=0.03)
+
+
+def test_a_drift_is_cut_until_what_is_left_is_one_psf() -> None:
+    drifting = [2.0 * (1.0 + 0.05 * n) for n in range(9)]
+    begins = [begin for begin, _ in changes(edges(drifting))]
+    assert begins
+    cuts = [0, *(int(begin[8:10]) - 1 for begin in begins), len(drifting)]
+    for first, last in pairwise(cuts):
+        assert drifting[last - 1] / drifting[first] < 1.25
 
 
 @pytest.mark.parametrize(
