@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -45,12 +46,20 @@ def through() -> list[Optics]:
 
 def learnt(case: Case, frames: int = FRAMES) -> Learnt:
     """A PSF from frames of the scene's telescope, and the scene deconvolved with it and with the true one."""
-    true = case.judge(ours())
+    true, told = case.judge(ours()), _told(case.scene.name[:3], case.optics.name, frames)
+    if isinstance(told, str):
+        return Learnt(None, told, true, None)
+    return Learnt(told, "", true, case.judge(ours(), Optics("estimated", told.kernel.astype(np.float64))))
+
+
+@lru_cache(maxsize=16)
+def _told(telescope: str, name: str, frames: int) -> Psf | str:
+    """The PSF that frames tell, or why they do not: once for scenes of any noise."""
+    (behind,) = (one for one in through() if one.name == name)
     try:
-        psf = estimated(case.scene.name[:3], case.optics, frames)
+        return estimated(telescope, behind, frames)
     except BadInput as error:
-        return Learnt(None, str(error.found), true, None)
-    return Learnt(psf, "", true, case.judge(ours(), Optics("estimated", psf.kernel.astype(np.float64))))
+        return str(error.found)
 
 
 def estimated(telescope: str, behind: Optics, frames: int = FRAMES) -> Psf:
