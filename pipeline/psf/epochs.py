@@ -26,6 +26,8 @@ _NEAR: Final = 10.0
 CHANGE: Final = {"limb": 0.1, "occulter": 0.2}
 #: By how many standard deviations it has to stand out, and frames that have to tell it on either side.
 _SURE: Final = 6.0
+#: The same of a drift, for which one line is tried and not many cuts.
+_LINE: Final = 4.0
 _FEWEST: Final = 3
 #: No width is known better than this.
 _FLOOR: Final = 0.005
@@ -91,6 +93,27 @@ def changes(edges: Edges) -> list[tuple[str, float]]:
         widths = np.array([width for *_, width in told])
         found |= {told[n][0]: change for n, change in _steps(widths, CHANGE[kind])}
     return sorted(found.items())
+
+
+def drift(edges: Edges) -> float:
+    """By what share the edge's width changes evenly from the first frame to the last; 0 where it does not.
+
+    Counts where it is sure, and so much that the mean's PSF would be wrong by half of `CHANGE` and more.
+    """
+    most = 0.0
+    for kind in sorted({one[1] for one in edges.values()}):
+        told = sorted((one[0], one[2]) for one in edges.values() if one[1] == kind and np.isfinite(one[2]))
+        number = len(told)
+        if number <= _FEWEST:
+            continue
+        place, widths = np.linspace(-0.5, 0.5, number), np.array([width for _, width in told])
+        slope, middle = np.polyfit(place, widths, 1)
+        rest = np.sqrt(np.sum((widths - middle - slope * place) ** 2) / (number - 2))
+        error = max(float(rest), _FLOOR * middle) / np.sqrt(np.sum(place**2))
+        change = slope / (middle - 0.5 * abs(slope))
+        if abs(slope) > _LINE * error and abs(change) > max(1.2 * CHANGE[kind], abs(most)):
+            most = float(change)
+    return most
 
 
 def _steps(widths: F64, enough: float, first: int = 0) -> Iterator[tuple[int, float]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadInput
 from pipeline.kernels.limb import Circle, find_limb
 from pipeline.psf.body import find_body
-from pipeline.psf.epochs import Edges, changes, edge_width
+from pipeline.psf.epochs import Edges, changes, drift, edge_width
 from pipeline.psf.estimate import Design, estimate
 from pipeline.psf.plot import draw
 from pipeline.psf.reference import Psf, cards, read_psf, tables
@@ -233,6 +233,14 @@ def _require_one_epoch(edges: Edges) -> None:
             advice="make a PSF of each: give "
             + " ".join(f"--epoch {begin}" for begin, _ in found)
             + ", or earlier times at which the instrument was changed",
+        )
+    drifted = drift(edges)
+    if drifted:
+        raise BadInput(
+            "the PSF drifts from frame to frame, and they are too few to be cut into epochs",
+            keyword="DATE-OBS",
+            found=f"the width of the edge changes by {100.0 * drifted:+.0f} % from the first to the last",
+            advice="give more frames of that time, or those of a shorter one",
         )
 
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 from bench.psf.scenes import seen, white_light
 from bench.psf.truth import truth
 from pipeline.errors import BadInput
-from pipeline.psf.epochs import Edges, blurred_root, changes, edge_width
+from pipeline.psf.epochs import Edges, blurred_root, changes, drift, edge_width
 from pipeline.psf.estimate import Design
 from pipeline.psf.reduction import PsfOfFrames
 from pipeline.psf.rings import limb_rings
@@ -39,6 +39,14 @@ def test_a_drift_is_cut_until_what_is_left_is_one_psf() -> None:
     cuts = [0, *(int(begin[8:10]) - 1 for begin in begins), len(drifting)]
     for first, last in pairwise(cuts):
         assert drifting[last - 1] / drifting[first] < 1.25
+
+
+def test_a_drift_of_frames_too_few_to_be_cut_is_told_and_scatter_is_none() -> None:
+    assert drift(edges([2.0, 2.1, 2.2, 2.3, 2.4])) == pytest.approx(0.2, abs=0.05)
+    assert drift(edges([2.5, 2.35, 2.2, 2.1, 2.0])) == pytest.approx(-0.25, abs=0.08)
+    for widths in ([2.0] * 4, [2.0] * 20, [2.0, 2.03, 2.06, 2.1], [2.0, 2.4]):
+        assert drift(edges(widths)) == 0.0
+    assert drift({}) == 0.0
 
 
 @pytest.mark.parametrize(
