@@ -166,7 +166,8 @@ def align_to_reference(frame: Frame, params: AlignParams, references: References
     """
     if "alignment" not in references:
         return frame.with_caveat(
-            "align_to_reference: no reference frame was at hand, CROTA2 is inherited and was not checked",
+            f"align_to_reference: no reference frame was at hand, {_inherited(frame.header)} and was not "
+            "checked",
             mode="ROLL-UNCHECKED",
         )
     reference = references["alignment"]
@@ -178,7 +179,7 @@ def align_to_reference(frame: Frame, params: AlignParams, references: References
     if not clear and not params.shift:
         return frame.with_caveat(
             f"align_to_reference: the image is too unlike its reference (clearness {roll.clearness:.1f}); "
-            "CROTA2 is inherited",
+            f"{_inherited(frame.header)}",
             mode="ROLL-UNCHECKED",
         )
     found = here
@@ -206,6 +207,16 @@ def align_to_reference(frame: Frame, params: AlignParams, references: References
     return made
 
 
+def _inherited(header: fits.Header) -> str:
+    """What stands for the roll where it is not found."""
+    told = any(name in header for name in ("CROTA2", "PC1_1"))
+    return (
+        "CROTA2 is inherited"
+        if told
+        else "the header has no CROTA2: north is taken to be up, which is a guess"
+    )
+
+
 def _days(frame: Frame, here: Pointing, there: Pointing, params: AlignParams) -> float:
     """Days from the reference to the frame."""
     if here.date is None or there.date is None:
@@ -216,7 +227,7 @@ def _days(frame: Frame, here: Pointing, there: Pointing, params: AlignParams) ->
             "the reference frame is of another time: the Sun has other structures by now",
             file=frame.source,
             keyword="DATE-OBS",
-            found=f"{abs(days):.1f} days apart",
+            found=f"{abs(days):.3f} days apart, at most {params.most_days:g} are taken",
             advice="add a reference frame of the day to the context, or raise the step's most_days",
         )
     return days

@@ -104,10 +104,20 @@ def test_without_a_reference_frame_the_roll_is_the_headers_and_that_is_said() ->
     assert any("CROTA2 is inherited and was not checked" in one for one in ran.outcome.caveats)
 
 
+def test_a_roll_that_no_header_tells_is_called_a_guess() -> None:
+    given = lst.level_1(lst.WST).made
+    header = given.header.copy()
+    del header["CROTA2"]
+    (ran,) = run_recipe("aso_s_lst-l15", [given.replace(header=header)])
+    assert any("has no CROTA2: north is taken to be up" in one for one in ran.outcome.caveats)
+    assert not any("inherited" in one for one in ran.outcome.caveats)
+
+
 def test_a_reference_of_another_week_is_refused() -> None:
     with pytest.raises(BadInput, match="of another time") as caught:
         aligned(moved(lst.WST, 7, 3.0, hours=24 * 8), lst.WST)
     assert caught.value.keyword == "DATE-OBS"
+    assert caught.value.found == "8.000 days apart, at most 2 are taken"
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0])
