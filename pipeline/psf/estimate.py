@@ -135,8 +135,8 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     spectrum = named.get("spectrum")
     above = spectrum.above if isinstance(spectrum, SpectrumTerm) else None
     alone = list(_alone(terms, design, series, widths, models))
-    found = replace(doubts(fits[0], list(named), psf, alone, above), advice=_advice(terms))
-    return Estimate(psf, tuple(fits), found, sided)
+    found = doubts(fits[0], list(named), psf, alone, above, pupil=bool(design.q))
+    return Estimate(psf, tuple(fits), replace(found, advice=_advice(terms)), sided)
 
 
 def _advice(terms: Terms) -> str:

@@ -21,17 +21,23 @@ _CORE: Final = 0.05
 _WING: Final = 0.07
 #: Mean squares of residuals: above, the model or the scene is wrong.
 _CHI2: Final = {"limb": 12.0, "spectrum": 3.0, "occulter": 4.0, "dark side": 4.0}
+#: The same where λ/D is known: what a pupil is not, fits worse than this, or is wrong.
+_CHI2_PUPIL: Final = {**_CHI2, "limb": 6.0, "occulter": 1.8, "dark side": 1.8}
 #: Share of the spectrum's bins that have to lie above twice the noise.
 _ABOVE: Final = 0.15
 #: Terms that contradict each other by more than this do not describe one PSF.
 _APART: Final = 0.06
 #: Relative standard deviation of FWHM that an edge has to reach without the spectrum, whose scene is a model.
 _ALONE: Final = 0.08
+#: Variance of a pupil's wavefront, rad², above which the edge of a body does not tell where its light goes:
+#: of such pupils EE80 was off by more than a tenth, with models that agreed.
+_ABERRATED: Final = 0.15
 #: Pixels: the edge of a body is found to some tenths of one, which narrow PSFs feel.
 _NARROW: Final = 3.0
 #: Parameters that may not lie on a bound; shares and exponents may, for there a model ends.
 _FREE: Final = ("lnk0", "e1", "e2", "limb", "edge", "c0", "c1", "c2")
 #: Parameters that say nothing while another is near 0.
+_IDLE_SHARE: Final = 0.02
 _IDLE: Final = {"w": ("lnr0", "p"), "f": ("l",)}
 
 
@@ -46,7 +52,13 @@ class Doubts:
 
 
 def doubts(
-    fit: Fit, names: Sequence[str], psf: Psf, alone: Sequence[tuple[str, Measured]], above: float | None
+    fit: Fit,
+    names: Sequence[str],
+    psf: Psf,
+    alone: Sequence[tuple[str, Measured]],
+    above: float | None,
+    *,
+    pupil: bool = False,
 ) -> Doubts:
     """Why a fit cannot be believed.
 
@@ -62,6 +74,8 @@ def doubts(
         Terms, and the width at half maximum that each finds without the others.
     above
         Share of the spectrum above twice the noise, where it is a term.
+    pupil
+        Whether λ/D is known, so that what is not as diffraction makes it are aberrations.
     """
     core = []
     for what, one in (("FWHM", psf.fwhm), ("EE50", psf.ee50)):
@@ -70,7 +84,7 @@ def doubts(
             core.append(f"the error of {what} is {100.0 * error:.0f} %, more than {100 * _CORE:.0f} %")
     core += [f"the parameter {name} lies on its bound" for name in _on_bounds(fit)]
     for name, chi2 in zip(names, fit.chi2, strict=True):
-        if not chi2 <= _CHI2[name]:
+        if not chi2 <= (_CHI2_PUPIL if pupil else _CHI2)[name]:
             core.append(f"the {name} is not what any model makes of it (chi2 {chi2:.1f})")
     if set(names) == {"occulter", "dark side"} and psf.fwhm.value < _NARROW:
         core.append(f"the edge of a body alone does not tell a FWHM below {_NARROW:g} pixels")
@@ -84,13 +98,20 @@ def doubts(
             )
         if not error <= _ALONE:
             core.append(f"the {name} alone knows FWHM to {100.0 * error:.0f} %: structure would decide it")
+    return Doubts(tuple(core), tuple(_of_the_wing(fit, names, psf, pupil)))
+
+
+def _of_the_wing(fit: Fit, names: Sequence[str], psf: Psf, pupil: bool) -> list[str]:
+    """Why the wing is not identified."""
     wing = []
     error = _statistical(psf.ee80)
     if not error <= _WING:
         wing.append(f"the error of EE80 is {100.0 * error:.0f} %, more than {100 * _WING:.0f} %")
     if not {"limb", "occulter"} & set(names):
         wing.append("neither a sharp limb nor a dark body before the Sun was seen")
-    return Doubts(tuple(core), tuple(wing))
+    if pupil and "limb" not in names and _is_aberrated(fit):
+        wing.append("a pupil is aberrated, and the edge of a body alone does not tell where that light goes")
+    return wing
 
 
 def judged(psf: Psf | None, found: Doubts, laboratory: Psf | None) -> Psf:
@@ -120,6 +141,14 @@ def judged(psf: Psf | None, found: Doubts, laboratory: Psf | None) -> Psf:
     return replace(laboratory, core=Verdict.LABORATORY, wing=Verdict.LABORATORY, reasons=why)
 
 
+def _is_aberrated(fit: Fit) -> bool:
+    """Whether a core behind a known aperture is what strong aberrations make of it."""
+    values = {one.name: float(value) for one, value in zip(fit.bounds, fit.parameters, strict=True)}
+    if fit.model == "pupil":
+        return values["low"] + values["high"] > _ABERRATED
+    return fit.model == "halo" and values["f"] > _IDLE_SHARE
+
+
 def _statistical(one: Measured) -> float:
     floor = one.floor if np.isfinite(one.floor) else 0.0
     return float(np.sqrt(max(one.error**2 - floor**2, 0.0)) / one.value)
@@ -127,10 +156,10 @@ def _statistical(one: Measured) -> float:
 
 def _on_bounds(fit: Fit) -> list[str]:
     values = {one.name: value for one, value in zip(fit.bounds, fit.parameters, strict=True)}
-    idle = {name for owner, names in _IDLE.items() if values.get(owner, 1.0) < 0.02 for name in names}
+    idle = {name for owner, names in _IDLE.items() if values.get(owner, 1.0) < _IDLE_SHARE for name in names}
     if fit.model in ("halo", "aperture", "pupil"):
         idle.add("lnk0")  # where diffraction alone is the core
-    if fit.model == "halo" and values["f"] < 0.02:
+    if fit.model == "halo" and values["f"] < _IDLE_SHARE:
         idle.add("n")
     found = []
     for one, value in zip(fit.bounds, fit.parameters, strict=True):
