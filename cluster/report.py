@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -66,9 +67,10 @@ class Report:
         releases = self.more.get("releases") or []
         if releases:
             rows = [
-                (one["product"], f"v{one['version']:04d}", one["status"], one["files"]) for one in releases
+                (one["product"], f"v{one['version']:04d}", told_status(one), one["files"])
+                for one in releases[:_SHOWN]
             ]
-            parts.append(html_table(("product", "version", "status", "files"), rows[:_SHOWN]))
+            parts.append(html_table(("product", "version", "status", "files"), rows))
         if left := self.more.get("left_over"):
             heads = ("stays ACTIVE though all that it would be made of is put aside now",)
             parts.append(html_table(heads, [(one,) for one in left[:_SHOWN]]))
@@ -90,6 +92,11 @@ class Report:
     def document(self) -> dict[str, Any]:
         """The JSON document of the command."""
         return {**self.counts(), **self.more, "items": [asdict(item) for item in self.items]}
+
+
+def told_status(release: Mapping[str, Any]) -> str:
+    """The status of a release, and whether it was simulated: nobody is to take it for observed."""
+    return f"{release['status']}, simulated" if release.get("simulated") else str(release["status"])
 
 
 def bad_item(error: BadInput | LakeBadInput, file: str, *, code: str = "", sha256: str = "") -> Item:

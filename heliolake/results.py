@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from cluster.html import html_table, text_table
 from cluster.plan.layouts import layout_of, stored_dims
+from cluster.report import told_status
 from cluster.run.sources import coordinates_of
 from cluster.run.stacks import FrameSource, Loader, open_stack
 from cluster.run.trial import datetimes
@@ -62,7 +63,7 @@ class Observation:
         return sorted({*super().__dir__(), *self.facts})
 
     def __repr__(self) -> str:
-        return f"<{self.name} {self.status}, {self.files} files>"
+        return f"<{self.name} {told_status(self.facts)}, {self.files} files>"
 
     def _repr_html_(self) -> str:
         return Results([self])._repr_html_()
@@ -299,7 +300,7 @@ class Results(Sequence[Observation]):
             (
                 str(one.facts["product"]),
                 f"v{one.facts['version']:04d}",
-                str(one.facts["status"]),
+                told_status(one.facts),
                 str(one.facts["level"]),
                 str(one.facts["files"]),
                 str(one.facts["date_beg"] or "")[:19],

@@ -361,7 +361,8 @@ def _print_release(document: dict[str, Any]) -> None:
     release, provenance = document["release"], document["provenance"]
     console = out()
     console.print(
-        f"[bold]{shown(release['product'])}[/] v{release['version']:04d}  {coloured(release['status'])}",
+        f"[bold]{shown(release['product'])}[/] v{release['version']:04d}  {coloured(release['status'])}"
+        + (", [yellow]simulated[/]" if release["simulated"] else ""),
         soft_wrap=True,
     )
     facts = [

@@ -77,9 +77,11 @@ def release_table(releases: list[dict[str, Any]], title: str = "") -> Any:
 
 
 def _standing(entry: dict[str, Any]) -> str:
-    """The status of a release, and whether it is not everybody's yet."""
-    status = coloured(entry["status"])
-    return f"{status}, [yellow]embargo[/]" if entry.get("under_embargo") else status
+    """The status of a release, whether it is not everybody's yet, and whether it was not observed at all."""
+    said = [
+        name for name, key in (("embargo", "under_embargo"), ("simulated", "simulated")) if entry.get(key)
+    ]
+    return ", ".join([coloured(entry["status"]), *(f"[yellow]{one}[/]" for one in said)])
 
 
 def short_time(text: str | None) -> str:

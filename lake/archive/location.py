@@ -27,7 +27,7 @@ from lake.governance import audit
 from lake.governance.policy import Principal, under_embargo
 from lake.lake import Lake
 from lake.names import ProductKey, version_token
-from lake.releases.releases import describe
+from lake.releases.releases import named
 from lake.releases.search import file_of
 from lake.storage.opening import open_store
 from lake.storage.store import Ref
@@ -66,7 +66,7 @@ def locate(
     file = file_of(lake, given, release.id, name)
     signed = _signed(request, lake, copy_of(lake, given, file), file)
     if signed is None:
-        links = links_of(request, describe(release, key))
+        links = links_of(request, named(release, key))
         url, expires = file_with_links(links, {"name": file.name})["links"]["content"], None
     else:
         url, expires = signed, iso(datetime.now(UTC) + timedelta(seconds=SECONDS))

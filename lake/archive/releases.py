@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from lake.archive.asked import MOST, Paged
 from lake.archive.asking import Asker, OfLake
 from lake.archive.links import file_with_links, links_of
-from lake.releases.releases import describe
+from lake.releases.releases import named
 from lake.releases.search import listed_files, listing, show
 
 router = APIRouter(tags=["releases"])
@@ -27,6 +27,7 @@ class Release(BaseModel):
     level: str
     version: int
     status: str
+    simulated: bool
     date_beg: str | None
     date_end: str | None
     files: int
@@ -113,7 +114,7 @@ def files(
 ) -> dict[str, Any]:
     """Files in the order of their names, a page at a time: a release may have a hundred thousand."""
     release, key, found = listed_files(lake, product, principal, limit=limit + 1, after=after)
-    links = links_of(request, describe(release, key))
+    links = links_of(request, named(release, key))
     page = found[:limit]
     more = request.url.include_query_params(after=page[-1]["name"]) if len(found) > limit else None
     return {

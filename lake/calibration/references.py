@@ -188,7 +188,9 @@ def _add_group(lake: Lake, product: ProductKey, new: Sequence[NewReference]) -> 
             entries[position] = entry or _store(lake, one, data)
     if entries:
         parents = {parent for position in entries for parent in new[position].parents}
-        extend(lake, product, list(entries.values()), Provenance(parents=sorted(parents)))
+        meta = {"simulated": True} if any(new[position].simulated for position in entries) else {}
+        made = Provenance(parents=sorted(parents), observation_meta=meta)
+        extend(lake, product, list(entries.values()), made)
     for position, entry in entries.items():
         done[position] = _insert(lake, new[position], entry)
     return [done[position] for position in range(len(new))]

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lake.catalogue.models import Activation, File, Product, Release, ReleaseFile
+from lake.catalogue.models import Activation, File, Observation, Product, Release, ReleaseFile
 from lake.catalogue.session import transaction
 from lake.governance.inheritance import share_lock
 from lake.lake import Lake
@@ -135,7 +135,8 @@ def reactivate(
                 make_active(session, row, release, run_id)
                 session.flush()
                 session.refresh(release)
-                found = describe(release, product)
+                observation = session.get_one(Observation, row.observation_id)
+                found = describe(release, product, observation.meta)
                 break
         else:
             return None

@@ -16,7 +16,7 @@ from lake.lake import Lake
 from lake.names import ProductKey, check_name, check_scope, parse_product
 from lake.releases import lineage, nearby
 from lake.releases.releases import describe
-from lake.releases.search import resolve, shown_file, standing
+from lake.releases.search import resolve, shown_file, standing, values_of
 
 MOST = 1000
 """Releases that a document tells."""
@@ -114,9 +114,11 @@ def file(lake: Lake, release: str, name: str, principal: Principal = PUBLIC) -> 
     """
     row, key = resolve(lake, release)
     found = shown_file(lake, row, principal, name)
+    with transaction(lake.sessions) as session:
+        meta = values_of(session, key)
     return {
         "file": found,
-        "release": describe(row, key) | standing(row, principal),
+        "release": describe(row, key, meta) | standing(row, principal),
         "provenance": lineage.file_graph(lake, release, name),
         "reference": _calibrates(lake, found["did"]),
     }
@@ -148,7 +150,7 @@ def _releases(
 ) -> list[dict[str, Any]]:
     owner = Observation.id if of_observations else Product.id
     query = (
-        select(Release, Observation.scope, Observation.name, Withdrawal)
+        select(Release, Observation, Withdrawal)
         .join(Product, Product.id == Release.product_id)
         .join(Observation, Observation.id == Product.observation_id)
         .outerjoin(Withdrawal, Withdrawal.release_id == Release.id)
@@ -158,8 +160,8 @@ def _releases(
     )
     with transaction(lake.sessions) as session:
         return [
-            describe(release, ProductKey(scope, name, release.level))
+            describe(release, ProductKey(of.scope, of.name, release.level), of.meta)
             | standing(release, principal)
             | {"withdrawn": None if gone is None else {"at": iso(gone.at), "reason": gone.reason}}
-            for release, scope, name, gone in session.execute(query)
+            for release, of, gone in session.execute(query)
         ]

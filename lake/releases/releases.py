@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from sys import intern
@@ -17,10 +17,12 @@ from typing import Any
 
 from sqlalchemy import Row, exists, or_, select, text, tuple_
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
 
 from lake.catalogue.models import (
     Activation,
     File,
+    Observation,
     Product,
     Release,
     ReleaseFile,
@@ -36,6 +38,7 @@ from lake.releases.drafts import Draft, Provenance, content_key, reserve
 from lake.releases.facts import shown
 from lake.releases.pictured import drop_of_product
 from lake.releases.spool import Files
+from lake.releases.values import is_simulated
 
 
 def publish(lake: Lake, draft: Draft, files: Files, provenance: Provenance | None = None) -> dict[str, Any]:
@@ -76,7 +79,7 @@ def publish(lake: Lake, draft: Draft, files: Files, provenance: Provenance | Non
         publishing.into_rucio(lake, draft.product, draft.dataset, files)
     with transaction(lake.sessions) as session:
         release = publishing.into_catalogue(session, draft.release_id, files, made_with)
-        described = describe(release, draft.product)
+        described = describe(release, draft.product, _values(session, release))
     publishing.hold(lake, release)
     publishing.into_opendata(lake, release)
     drop_of_product(lake, release.product_id)
@@ -98,7 +101,7 @@ def find_by_key(lake: Lake, product: ProductKey, key: str) -> dict[str, Any] | N
             )
             .order_by(Release.version.desc())
         )
-        return None if release is None else describe(release, product)
+        return None if release is None else describe(release, product, _values(session, release))
 
 
 def find_version(lake: Lake, product: ProductKey, version: int) -> dict[str, Any] | None:
@@ -109,7 +112,7 @@ def find_version(lake: Lake, product: ProductKey, version: int) -> dict[str, Any
             .join(Product)
             .where(Product.name == product.name, Release.status != "DRAFT", Release.version == version)
         )
-        return None if release is None else describe(release, product)
+        return None if release is None else describe(release, product, _values(session, release))
 
 
 def active_files(lake: Lake, product: ProductKey, *, made_here: bool | None = None) -> list[FileEntry]:
@@ -248,15 +251,30 @@ def _same(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def describe(release: Release, product: ProductKey) -> dict[str, Any]:
-    """A release as scripts see it."""
+def named(release: Release, product: ProductKey) -> dict[str, Any]:
+    """What a release is called, and what the parts of its name are."""
     return {
         "product": product.name,
         "instrument": product.scope,
         "observation": product.observation,
         "level": product.level,
         "version": release.version,
+    }
+
+
+def describe(release: Release, product: ProductKey, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """A release as scripts see it.
+
+    Parameters
+    ----------
+    release, product
+        Which, and of what.
+    meta
+        Searchable values of its observation: whatever lists a release says whether it was simulated.
+    """
+    return named(release, product) | {
         "status": release.status,
+        "simulated": is_simulated(meta),
         "date_beg": iso(release.date_beg),
         "date_end": iso(release.date_end),
         "files": release.files,
@@ -273,6 +291,12 @@ def describe(release: Release, product: ProductKey) -> dict[str, Any]:
         "embargo_stated": iso(release.embargo_stated),
         "shows": shown(release),
     }
+
+
+def _values(session: Session, release: Release) -> dict[str, Any]:
+    query = select(Observation.meta).join(Product, Product.observation_id == Observation.id)
+    found: dict[str, Any] = session.scalars(query.where(Product.id == release.product_id)).one()
+    return found
 
 
 def _each_once(files: Files) -> bool:

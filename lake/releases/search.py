@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, Select, select
+from sqlalchemy.orm import Session
 
 from lake.catalogue.models import File, Observation, Product, Release, ReleaseFile, UnitResult, Withdrawal
 from lake.catalogue.session import transaction
@@ -90,7 +91,8 @@ def listing(
 
 def _row(row: Row[Any], principal: Principal, at: datetime) -> dict[str, Any]:
     release, observation = row
-    return describe(release, _key(observation, release)) | standing(release, principal, at)
+    described = describe(release, _key(observation, release), observation.meta)
+    return described | standing(release, principal, at)
 
 
 def resolve(lake: Lake, product: str) -> tuple[Release, ProductKey]:
@@ -199,11 +201,7 @@ def show(
         ]
         said = session.get(Withdrawal, release.id)
         withdrawn = None if said is None else {"at": iso(said.at), "reason": said.reason}
-        meta = session.scalar(
-            select(Observation.meta).where(
-                Observation.scope == key.scope, Observation.name == key.observation
-            )
-        )
+        meta = dict(values_of(session, key))
     files = _shown_files(lake, release, principal, most, places=places)
     provenance = {
         "recipe": release.recipe,
@@ -214,14 +212,22 @@ def show(
         "parents": list(release.parents),
     }
     return {
-        "release": describe(release, key) | standing(release, principal),
+        "release": describe(release, key, meta) | standing(release, principal),
         "withdrawn": withdrawn,
         "caveats": _caveats(files),
-        "meta": dict(meta or {}),
+        "meta": meta,
         "versions": versions,
         "provenance": provenance,
         "files": files,
     }
+
+
+def values_of(session: Session, key: ProductKey) -> Mapping[str, Any]:
+    """Searchable values of the observation that a product is of."""
+    query = select(Observation.meta).where(
+        Observation.scope == key.scope, Observation.name == key.observation
+    )
+    return session.scalar(query) or {}
 
 
 def listed_files(

@@ -39,6 +39,11 @@ def each(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def is_simulated(meta: Mapping[str, Any]) -> bool:
+    """Whether some of an observation, by its searchable values, was made from a model and not observed."""
+    return any(map(bool, each(meta.get("simulated"))))
+
+
 def holding(
     column: InstrumentedAttribute[dict[str, Any]], wanted: Mapping[str, Any]
 ) -> Iterator[ColumnElement[bool]]:

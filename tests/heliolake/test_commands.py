@@ -170,6 +170,15 @@ def test_search_lists_releases_with_the_keys_scripts_rely_on(processed: Command)
     assert found[0]["product"] == PRODUCT
 
 
+def test_what_was_simulated_is_never_listed_as_observed(processed: Command) -> None:
+    (found,) = processed(
+        "search", "--observation", OBSERVATION, "--level", "1", "--status", "ACTIVE", "--json"
+    ).document()["releases"]
+    assert found["simulated"] is True
+    for words in (("search", "--observation", OBSERVATION), ("show", PRODUCT)):
+        assert "ACTIVE, simulated" in processed(*words).out
+
+
 @pytest.mark.parametrize(
     ("words", "number"),
     [

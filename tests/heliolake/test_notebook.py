@@ -50,6 +50,8 @@ def test_search_gives_a_table(lake: Connection) -> None:
     assert f"{OBSERVATION}.l1" in repr(found)
     html = found._repr_html_()
     assert html.count("<tr>") == 3
+    assert html.count("ACTIVE, simulated") == repr(found).count("ACTIVE, simulated") == 2
+    assert "ACTIVE, simulated" in repr(found[0])
     assert repr(found[:0]) == "nothing found"
     assert "Nothing has level 7; there are: 0" in repr(lake.search(level="7"))
     with pytest.raises(Fatal, match="Did you mean stereo_hi"):

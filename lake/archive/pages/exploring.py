@@ -17,6 +17,7 @@ from lake.governance.doi.facts import release_did
 from lake.governance.policy import Action
 from lake.lake import Lake
 from lake.releases.search import files_of
+from lake.releases.values import is_simulated
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,6 +41,7 @@ def look(request: Request, viewer: Viewer, product: str, file: str) -> HTMLRespo
         stack=sorted(alike, key=lambda one: (one.date_beg is None, one.date_beg, one.name)),
         beside=beside(viewer.lake, found, entry.stem, entry.shape),
         shape=" × ".join(map(str, entry.shape)),
+        simulated=is_simulated(entry.meta),
     )
 
 

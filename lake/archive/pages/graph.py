@@ -102,7 +102,8 @@ def _box(node: Mapping[str, Any], x: float, y: float, *, root: bool) -> Box:
             filter(None, (scope, f"level {node['level']}", node.get("recipe") or "as it came"))
         )
     else:
-        under = f"{scope} · {node.get('need', node['kind'])}"
+        simulated = " · simulated" if node.get("simulated") else ""
+        under = f"{scope} · {node.get('need', node['kind'])}{simulated}"
     return Box(str(node["id"]), str(node["kind"]), _short(rest), _short(under, 40), x, y, root)
 
 

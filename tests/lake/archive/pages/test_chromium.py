@@ -261,6 +261,7 @@ def test_every_page_fits_and_axe_finds_nothing_serious(
     served: dict[str, Served],
     operator: str,
     ended: str,
+    simulated: str,
     width: str,
     scheme: str,
 ) -> None:
@@ -272,6 +273,9 @@ def test_every_page_fits_and_axe_finds_nothing_serious(
         "home": "/",
         "search": f"/search?instrument={SCOPE}",
         "wrong": "/search?since=yesterday",
+        "simulated": f"/search?instrument={simulated.split(':', maxsplit=1)[0]}",
+        "model": f"/releases/{simulated}",
+        "looked": f"/releases/{simulated}/look/model.fits",
         "calendar": f"/calendar?instrument={SCOPE}&year=2021",
         "release": f"/releases/{product}",
         "embargoed": f"/releases/{served['embargoed'].product}",

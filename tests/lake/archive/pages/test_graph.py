@@ -43,6 +43,13 @@ def test_what_was_used_stands_above_what_was_made_of_it(monkeypatch: pytest.Monk
     assert "toy:root was made with toy:flat" in found.sentences
 
 
+def test_a_reference_that_was_simulated_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [node("root"), node("flat", "reference") | {"simulated": True}, node("dark", "reference")]
+    edges = [("flat", "root", "reference"), ("dark", "root", "reference")]
+    under = {box.id: box.under for box in drawn(monkeypatch, nodes, edges).boxes}
+    assert (under["toy:flat"], under["toy:dark"]) == ("toy · flat · simulated", "toy · flat")
+
+
 def test_of_very_many_things_some_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes = [node("root"), *(node(f"raw{number}") for number in range(40))]
     found = drawn(monkeypatch, nodes, [(f"raw{number}", "root", "input") for number in range(40)])

@@ -212,6 +212,28 @@ def test_what_is_not_there_is_told_on_a_page(client: TestClient, url: str, statu
     assert "<script>" not in answer.text
 
 
+def test_whatever_lists_a_simulated_release_says_so(
+    client: TestClient, simulated: str, served: dict[str, Served]
+) -> None:
+    said, search = '<span class="badge warn">simulated</span>', "/search?instrument={}"
+    for url in (
+        search.format("modelled"),
+        f"/releases/{simulated}",
+        f"/releases/{simulated}/look/model.fits",
+    ):
+        assert client.get(url).text.count(said) == 1, url
+    home = client.get("/").text
+    assert home.count(said) == home.count(f'href="/releases/{simulated}"')
+    assert "simulated" not in looked_at(client, search.format("archived")).text
+    for scope, expected in (("modelled", {True}), ("archived", {False})):
+        found = client.get(f"/api/v1/releases?instrument={scope}").json()["releases"]
+        assert {one["simulated"] for one in found} == expected
+    for document in (f"releases/{simulated}", f"releases/{simulated}/files/model.fits/about"):
+        assert client.get(f"/api/v1/{document}").json()["release"]["simulated"] is True
+    (release,) = client.get(f"/api/v1/products/{simulated}").json()["releases"]
+    assert release["simulated"] is True
+
+
 @pytest.mark.parametrize("url", ["/", "/search", "/help", "/signin", "/calendar"])
 def test_pages_are_there_for_everybody_and_leave_no_cookie_without_need(client: TestClient, url: str) -> None:
     looked_at(client, url)
