@@ -30,6 +30,8 @@ class PlanTable(Rows):
         told += [f"{standing.put_aside} put aside before"] if standing.put_aside else []
         left = standing.left_over()
         told += [f"{len(left)} ACTIVE though all is put aside now"] if left else []
+        other = plan.not_for.number
+        told += [f"{other} more of its level are not for it (.plan.not_for)"] if other else []
         told += [f"{number} lack {need}" for need, number in standing.lacking.items()]
         caption = f"{plan.recipe.name}: {len(plan.units)} files, {', '.join(told)}"
         columns = ("product", "units", "new", "done", "active", "comes")

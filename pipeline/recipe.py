@@ -192,7 +192,14 @@ class Recipe(BaseModel):
 
     def concerns(self, meta: Mapping[str, Any]) -> bool:
         """Whether it is for files with these searchable values."""
-        return all(plain(meta.get(name)) in set(map(plain, allowed)) for name, allowed in self.where.items())
+        return self.unfit(meta) is None
+
+    def unfit(self, meta: Mapping[str, Any]) -> str | None:
+        """The first searchable value for which it is not for files with these values; `None` when it is."""
+        for name, allowed in self.where.items():
+            if plain(meta.get(name)) not in set(map(plain, allowed)):
+                return name
+        return None
 
     def expects(self) -> tuple[Expectation, ...]:
         """The instrument's complete treatment of the level; products say what they lack of it."""

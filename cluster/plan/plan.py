@@ -18,6 +18,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any, Final
 
+from cluster.plan.left_out import FIRST, LeftOut, NotFor, Sieve
 from cluster.plan.units import Chosen, Member, PlannedUnit
 from lake.calibration import contexts
 from lake.calibration.choice import Choice, Context, choose
@@ -59,14 +60,6 @@ class Query:
     changed_since: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file the plan does not touch, and why."""
-
-    file: str
-    reason: str
-
-
 @dataclass(frozen=True)
 class Plan:
     """An immutable list of units. Its id is the hash of its content."""
@@ -76,6 +69,7 @@ class Plan:
     units: tuple[PlannedUnit, ...]
     left_out: tuple[LeftOut, ...] = ()
     code: Mapping[str, str] = field(default_factory=dict)
+    not_for: NotFor = field(default_factory=NotFor)
 
     @property
     def id(self) -> str:
@@ -115,8 +109,13 @@ class Plan:
             "code": dict(self.code),
             "products": {key.name: len(units) for key, units in self.by_product().items()},
             "units": [unit.document() for unit in self.units],
-            "left_out": [{"file": entry.file, "reason": entry.reason} for entry in self.left_out],
+            "left_out": [one.document() for one in self.left_out],
+            "not_for": self.not_for.document(),
         }
+
+    def why_not(self, name: str) -> list[LeftOut]:
+        """Why a file is left out, by its DID or name; empty where it is not, or not among those named."""
+        return [one for one in (*self.left_out, *self.not_for.first) if one.is_called(name)]
 
     def explain(self, did: str) -> list[dict[str, Any]]:
         """For each unit that reads or makes from a file: its references with the reason of each choice."""
@@ -139,6 +138,7 @@ def make_plan(
     *,
     context: int | None = None,
     principal: Principal = PUBLIC,
+    most_not_for: int | None = FIRST,
 ) -> Plan:
     """The plan of a recipe for the observations a query finds.
 
@@ -154,6 +154,8 @@ def make_plan(
         Number of the context of references; the current one by default.
     principal
         On whose behalf: inputs that they may not read are refused.
+    most_not_for
+        So many of the files that the recipe is not for are named, all where it is `None`; all are counted.
 
     Raises
     ------
@@ -174,11 +176,12 @@ def make_plan(
         observation=query.observation,
     )
     found, made_elsewhere = look(recipe.from_level), look(recipe.to_level)
-    found = (one for one in found if recipe.concerns(one.file.meta))
     if query.changed_since is not None:
         names = _affected(lake, query.changed_since, chosen)
         found = (one for one in found if _product(one.product, recipe.to_level).name in names)
         made_elsewhere = iter(())
+    sieve = Sieve(recipe, most_not_for)
+    found = sieve.through(found)
     needs = tuple(need.name for _, need in recipe.needs())
     entry = instrument(recipe.instrument)
     left_out: list[LeftOut] = []
@@ -200,7 +203,7 @@ def make_plan(
         if one.file.unit_id is None
     ]
     number = None if chosen is None else chosen.number
-    made = Plan(recipe, number, units, tuple(left_out), code.of_recipe(recipe))
+    made = Plan(recipe, number, units, tuple(left_out), code.of_recipe(recipe), sieve.held_back())
     require_inputs(lake, principal, made.parents(), made.reference_dids())
     return made
 

@@ -94,7 +94,8 @@ def process(
     Report
         One item per unit of the plan; ``more["run"]`` is the run's id (`None`
         when there was nothing to do), ``more["releases"]`` what was published, ``more["left_over"]`` the
-        releases that stay ACTIVE though all that the plan would make them of was put aside.
+        releases that stay ACTIVE though all that the plan would make them of was put aside, and
+        ``more["not_for"]`` how many files of its level the recipe is not for, with the first of them.
 
     Raises
     ------
@@ -235,6 +236,7 @@ def _report(
             "releases": releases,
             "put_back": sorted(remade.put_back.values()),
             "left_over": _left_over(lake, plan, items),
+            "not_for": plan.not_for.document(),
         },
     )
 

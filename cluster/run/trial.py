@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -141,7 +142,8 @@ def trial_products(
                 ended[manifest.unit] = manifest
                 say(len(ended), len(by_id), by_id[manifest.unit].file.name)
     items = [_item(unit, ended[name], folder) for name, unit in by_id.items()]
-    return Report(items, {"run": None, "releases": [], "put_back": [], "left_over": [], "trial": str(folder)})
+    nothing: dict[str, Any] = {"run": None, "releases": [], "put_back": [], "left_over": []}
+    return Report(items, nothing | {"trial": str(folder), "not_for": plan.not_for.document()})
 
 
 def datetimes(dates: Iterable[datetime | None]) -> NDArray[np.datetime64]:

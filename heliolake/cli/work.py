@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,8 +26,10 @@ from heliolake.cli.complete import context_numbers, recipe_names, run_ids
 from heliolake.cli.complete import settings as settings_of
 from heliolake.cli.crew import AtSites, crew_of, print_where, where_of
 from heliolake.cli.exits import ExitCode
-from heliolake.cli.output import err, out, print_json, progress_bar, shown, table
-from heliolake.cli.reports import print_report, short_time, told_where
+from heliolake.cli.output import err, out, print_json, progress_bar, shown
+from heliolake.cli.plans import explain as tell_how
+from heliolake.cli.plans import print_left_out, print_plan, say_left_over, say_not_for, show_diff
+from heliolake.cli.reports import print_report
 
 if TYPE_CHECKING:
     from cluster.crew.crew import SiteCrew
@@ -88,6 +90,10 @@ Explain = Annotated[
         metavar="DID",
         help="Say how this file would be made, and why with these references.",
     ),
+]
+LeftOut = Annotated[
+    bool,
+    typer.Option("--left-out", help="List every file of the level that would be left out, each with why."),
 ]
 EarlierPlan = Annotated[
     Path | None,
@@ -160,6 +166,7 @@ def plan(
     changed_since: ChangedSince = None,
     settings: Settings = None,
     explain: Explain = None,
+    left_out: LeftOut = False,
     diff: EarlierPlan = None,
     where: Annotated[
         bool, typer.Option("--where", help="Say which site would do what, and what would be copied for it.")
@@ -175,6 +182,7 @@ def plan(
       heliolake plan stereo_hi-l1 --since 2011-09-10 --until 2011-09-11
       heliolake plan aia-l15 --set register.scale_arcsec=2.4 -o today.plan
       heliolake plan aia-l15 --explain aia_171_level1.fits
+      heliolake plan soho_lasco-pb --left-out
     """
     from heliolake.plans import compare, load_document
     from heliolake.recipes import find_recipe, require_recipe
@@ -182,6 +190,7 @@ def plan(
     require_recipe(recipe)  # before anything that takes its time
     earlier = load_document(diff) if diff else None
     with open_lake(ctx) as lake:
+        from cluster.plan.left_out import FIRST
         from cluster.plan.plan import Query, make_plan
         from cluster.plan.refusals import refuse_hopeless
         from cluster.plan.standing import standing
@@ -192,8 +201,9 @@ def plan(
             Query(since, until, observation, changed_since),
             context=context,
             principal=principal_of(ctx, lake),
+            most_not_for=None if explain or left_out else FIRST,
         )
-        if not explain:  # which says why for one file, whatever holds for all
+        if not (explain or left_out):  # which say why for one file, whatever holds for all
             refuse_hopeless(lake, made)
         stands = standing(lake, made)
         there = where_of(ctx, lake, made, site) if where or site else []
@@ -202,9 +212,11 @@ def plan(
         output.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
         err().print(f"written: {shown(output)}", soft_wrap=True)
     if explain:
-        _explain(made, explain, as_json=as_json)
+        tell_how(made, explain, as_json=as_json)
+    elif left_out:
+        print_left_out(made, as_json=as_json)
     elif earlier is not None:
-        _show_diff(compare(earlier, document), as_json=as_json)
+        show_diff(compare(earlier, document), as_json=as_json)
     elif as_json:
         print_json(document)
     else:
@@ -404,90 +416,10 @@ def _say_next(ctx: typer.Context, more: dict[str, Any]) -> None:
             how = "is active again, in place of" if one["again"] else "replaces"
             words = f"v{one['version']:04d} {how} v{one['replaces']:04d}, which stays as it is"
             out().print(f"[dim]{shown(one['product'])}: {words}[/]", soft_wrap=True)
-    _say_left_over(more["left_over"])
+    say_left_over(more["left_over"])
+    observation, recipe = ctx.params["observation"], str(ctx.params["recipe"])
+    of = f" --observation {shlex.quote(observation)}" if observation else ""
+    say_not_for(more["not_for"], command(ctx, f"plan {shlex.quote(recipe)}{of} --left-out"))
     if more["releases"]:
         get = shown(command(ctx, f"get {more['releases'][0]['product']} -o out"))
         err().print(f"Next: [bold]{get}[/]", soft_wrap=True)
-
-
-def _say_left_over(releases: Sequence[str]) -> None:
-    """Name releases that nothing takes the place of: only a person knows whether they are wrong."""
-    for one in releases[:_TOLD]:
-        words = f"{shown(one)} stays ACTIVE though all that it would be made of is put aside now"
-        err().print(f"[yellow]{words}[/] (`heliolake quarantine` tells why).", soft_wrap=True)
-    if releases:
-        more = f"; {len(releases) - _TOLD} more: --json" if len(releases) > _TOLD else ""
-        withdraw = f"heliolake withdraw {shown(releases[0])} --reason '…'"
-        err().print(f"If it is wrong too: [bold]{withdraw}[/]{more}", soft_wrap=True)
-
-
-def print_plan(document: dict[str, Any]) -> None:
-    """A plan's document with its ``standing``, as people read it."""
-    recipe, stands = document["recipe"], document["standing"]
-    console = out()
-    aside = f", {stands['put_aside']} put aside before" if stands["put_aside"] else ""
-    console.print(
-        f"[bold]{recipe['name']}[/] version {recipe['version']}, "
-        f"level {recipe['from_level']} → {recipe['to_level']}, context {document['context'] or 'none'}: "
-        f"{len(document['units'])} files, {len(document['products'])} products; "
-        f"{stands['new']} files are new, {stands['done']} were done before{aside}"
-    )
-    if some := told_where(recipe):
-        console.print(f"[dim]{some}[/]")
-    rows = [
-        (
-            shown(one["product"]),
-            one["units"],
-            one["new"],
-            one["done"],
-            "" if one["active"] is None else f"v{one['active']:04d}",
-            one["comes"],
-        )
-        for one in stands["products"]
-    ]
-    if rows:
-        heads = ("product", ">files", ">new", ">done", "active", "what comes")
-        console.print(table("", heads, rows, fold=("product", "what comes")))
-    if stands.get("embargo_until"):
-        until = short_time(stands["embargo_until"])
-        console.print(f"As decided now, the last of the products is under embargo until {until} UTC.")
-    _say_left_over(stands.get("left_over", []))
-    for need, number in stands["lacking"].items():
-        console.print(f"[yellow]{number} files lack the reference {shown(need)} and will be put aside[/]")
-    for entry in document["left_out"]:
-        console.print(f"[dim]left out: {shown(entry['file'])}: {shown(entry['reason'])}[/]")
-    console.print(f"[dim]plan {document['plan']}[/]")
-
-
-def _explain(made: Plan, did: str, *, as_json: bool) -> None:
-    found = made.explain(did)
-    if as_json:
-        print_json({"plan": made.id, "explain": did, "units": found})
-        return
-    console = out()
-    if not found:
-        console.print(f"Nothing in this plan reads {shown(did)}.")
-    for unit in found:
-        console.print(f"[bold]{shown(unit['input'])}[/] → {shown(unit['product'])}")
-        console.print(f"  from release  {shown(unit['parent'])}")
-        console.print(f"  unit          {unit['unit']}")
-        for reason in unit["why"].values():
-            console.print(f"  {shown(reason)}")
-        for need, reason in unit["absent"].items():
-            console.print(f"  {need}: none — {shown(reason)}")
-
-
-def _show_diff(document: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-        return
-    rows = [
-        ("only in the earlier plan", len(document["removed"])),
-        ("only in this plan", len(document["added"])),
-        ("same input, other work", len(document["changed"])),
-        ("the same", document["same"]),
-    ]
-    console = out()
-    console.print(table("", ("units", ">number"), rows))
-    for entry in document["changed"][:20]:
-        console.print(f"changed: {shown(entry['input'])} — {shown(entry['why'])}")

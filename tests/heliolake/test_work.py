@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,32 @@ def test_a_plan_says_what_is_new_what_is_done_and_what_comes(ingested: Command) 
     again = ingested("process", *words)
     assert "v0001 is active again, in place of v0002, which stays" in again.out
     assert stands() == (0, 2, 1, "nothing")
+
+
+def test_whoever_has_nothing_to_do_learns_which_files_a_recipe_is_not_for_and_why(
+    ingested: Command, tmp_path: Path
+) -> None:
+    source = resources.files("pipeline") / "instruments/stereo_hi/recipes/stereo_hi-l1.yaml"
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(source.read_text().replace("name: stereo_hi-l1", "name: mine\nwhere: {detector: ['1']}"))
+    words = (mine, "--observation", DAY)
+    said = ingested("process", *words)
+    told = re.sub(r"\s+", " ", said.err)
+    assert (said.code, "0 files: nothing to do" in said.out) == (0, True)
+    assert "2 files of its level are not for this recipe: the first is stereo_hi:" in told
+    assert "its detector is 2; the recipe takes 1" in told
+    assert f"plan {mine} --observation {DAY} --left-out lists all" in told
+    listed = ingested("plan", *words, "--left-out", "--json").document()["left_out"]
+    assert len({one["file"] for one in listed}) == 2
+    shown = ingested("plan", *words, "--left-out").out
+    assert all(f"{one['file']}: {one['reason']}" in shown for one in listed)
+    file = listed[1]["file"].partition(":")[2]
+    explained = ingested("plan", *words, "--explain", file)
+    assert f"{file} is left out: its detector is 2" in explained.out
+    planned = ingested("plan", *words)
+    assert planned.out.count("its detector is 2; the recipe takes 1") == 2
+    assert ingested("plan", *words, "--json").document()["not_for"]["values"] == {"detector": 2}
+    assert "mine leaves out no file" not in planned.err
 
 
 @pytest.mark.parametrize("command", ["plan", "process"])

@@ -119,7 +119,13 @@ def test_running_again_does_nothing(home: Home, lake: Lake, tmp_path: Path) -> N
     processed(home, lake, "aia171_20150102")
     again = processed(home, lake, "aia171_20150102")
     assert counted(again) == {"skipped": 2}
-    assert again.more == {"run": None, "releases": [], "put_back": [], "left_over": []}
+    assert again.more == {
+        "run": None,
+        "releases": [],
+        "put_back": [],
+        "left_over": [],
+        "not_for": {"number": 0, "values": {}, "first": []},
+    }
     assert released(lake, "aia171_20150102") == [(1, "ACTIVE", 2)]
 
 
