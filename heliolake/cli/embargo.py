@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heliolake.cli.asked import After, Limit
 from heliolake.cli.common import GOVERN, Json, open_lake, parse_time, principal_of
 from heliolake.cli.complete import instrument_names
-from heliolake.cli.output import out, print_json, shown, table
+from heliolake.cli.output import err, out, print_json, shown, table
 from heliolake.cli.reports import short_time
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ embargo = typer.Typer(
     help="Embargoes: who has the bytes of an observation, a campaign or a proposal before everybody.",
 )
 _SHOWN = 20
+_AT_ONCE = 1000
+"""Releases in a listing for which nothing else was asked."""
 
 About = Annotated[
     str,
@@ -154,18 +157,26 @@ def lift(
 
 
 @embargo.command()
-def show(ctx: typer.Context, target: About, instrument: OfInstrument = None, as_json: Json = False) -> None:
-    """Show what is decided about something, by whom and why, and how its releases stand.
+def show(
+    ctx: typer.Context,
+    target: About,
+    instrument: OfInstrument = None,
+    limit: Limit = _AT_ONCE,
+    after: After = "",
+    as_json: Json = False,
+) -> None:
+    """Show what is decided about something, by whom and why, and how its releases stand, page by page.
 
     [bold]Example[/]
 
       heliolake embargo show stereo_hi:hi2a_s7_20110910
     """
-    from lake.governance import embargo as governing
+    from lake.governance import standing as governing
     from lake.governance.target import Target
 
     with open_lake(ctx) as lake:
-        told = governing.show(lake, Target.of_text(target, instrument), principal_of(ctx, lake))
+        about, principal = Target.of_text(target, instrument), principal_of(ctx, lake)
+        told = governing.show(lake, about, principal, limit=limit, after=after)
     if as_json:
         print_json(told)
         return
@@ -188,7 +199,11 @@ def show(ctx: typer.Context, target: About, instrument: OfInstrument = None, as_
             for one in told["history"][-_SHOWN:]
         ]
         out().print(table("Decisions", ("when (UTC)", "by", "until (UTC)", "holders", "reason"), rows))
-    standing = [
+    _print_standing(told)
+
+
+def _print_standing(told: dict[str, Any]) -> None:
+    rows = [
         (
             shown(one["release"]),
             one["status"],
@@ -197,23 +212,26 @@ def show(ctx: typer.Context, target: About, instrument: OfInstrument = None, as_
         )
         for one in told["releases"][:_SHOWN]
     ]
-    if standing:
-        out().print(
-            table(
-                "Releases",
-                ("release", "status", "under embargo until", "holders"),
-                standing,
-                fold=("release",),
-            )
-        )
+    if rows:
+        title = f"Releases: {told['number']}, {told['under_embargo']} under embargo"
+        heads = ("release", "status", "under embargo until", "holders")
+        out().print(table(title, heads, rows, fold=("release",)))
     if len(told["releases"]) > _SHOWN:
         out().print(f"[dim]… and {len(told['releases']) - _SHOWN} more (--json has them)[/]")
+    _say_more(told["more"])
+
+
+def _say_more(place: str) -> None:
+    if place:
+        err().print(f"There are more: --after {shown(place)}", soft_wrap=True)
 
 
 @embargo.command()
 def due(
     ctx: typer.Context,
     days: Annotated[int, typer.Option("--days", min=0, max=36500, help="Within so many days.")] = 30,
+    limit: Limit = _AT_ONCE,
+    after: After = "",
     as_json: Json = False,
 ) -> None:
     """List what comes out of embargo soon. It does so by itself, at its moment; nothing has to be run.
@@ -222,18 +240,20 @@ def due(
 
       heliolake embargo due --days 90
     """
-    from lake.governance import embargo as governing
+    from lake.governance import standing as governing
 
     with open_lake(ctx) as lake:
-        found = governing.due(lake, timedelta(days=days), principal_of(ctx, lake))
+        within, principal = timedelta(days=days), principal_of(ctx, lake)
+        found = governing.due(lake, within, principal, limit=limit, after=after)
     if as_json:
-        print_json({"due": found})
-    elif found:
+        print_json(found)
+    elif found["due"]:
         rows = [
             (short_time(one["until"]), shown(one["release"]), shown(", ".join(one["holders"])))
-            for one in found
+            for one in found["due"]
         ]
         out().print(table("", ("ends (UTC)", "release", "holders until then"), rows, fold=("release",)))
+        _say_more(found["more"])
     else:
         out().print(f"No embargo ends within {days} days.")
 

@@ -11,10 +11,10 @@ import logging
 from calendar import monthrange
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, literal, or_, select
+from sqlalchemy import Select, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -136,7 +136,7 @@ def put(
         now = _begin(session, target, principal)
         if until <= now:
             raise _refused("the end of an embargo lies ahead", until, "give a later time with --until")
-        ids = _require_known(session, target)
+        ids = _known(session, target)
         _require_no_earlier(session, target, ids, until, now)
         last = _last(session, target)
         kept = [] if last is None or last.until is None else list(last.holders)
@@ -158,7 +158,7 @@ def extend(lake: Lake, target: Target, until: datetime, *, reason: str, principa
     until = in_utc(until)
     with transaction(lake.sessions) as session:
         now = _begin(session, target, principal)
-        ids = _require_known(session, target)
+        ids = _known(session, target)
         terms = _terms_now(session, target, ids, now)
         if terms.embargo_until is None:
             raise BadInput(
@@ -191,7 +191,7 @@ def lift(
     _require_reason(reason)
     with transaction(lake.sessions) as session:
         now = _begin(session, target, principal)
-        ids = _require_known(session, target)
+        ids = _known(session, target)
         terms = _terms_now(session, target, ids, now)
         if terms.embargo_until is None:
             raise BadInput(
@@ -246,72 +246,6 @@ def concerns(session: Session, values: Iterable[str]) -> bool:
     return (
         bool(names) and session.scalar(select(Embargo.id).where(Embargo.key.in_(names)).limit(1)) is not None
     )
-
-
-def show(lake: Lake, target: Target, principal: Principal) -> dict[str, Any]:
-    """What is decided about something, how its releases stand, and for its curators by whom and why."""
-    private = may(principal, Action.CURATE, Terms("ACTIVE", scope=target.scope), datetime.now(UTC))
-    with transaction(lake.sessions) as session:
-        ids = _require_known(session, target)
-        rows = session.scalars(select(Embargo).where(*_about(target)).order_by(Embargo.id))
-        history = [_told(row, private=private) for row in rows]
-        held = {row.id: row for one in ids[:_MANY_SHOWN] for row in decided(session, one)}
-        releases = session.execute(
-            select(Release, Product.name)
-            .join(Product, Product.id == Release.product_id)
-            .where(Product.observation_id.in_(ids), Release.status != "DRAFT")
-            .order_by(Product.name, Release.version)
-            .limit(_MANY_SHOWN)
-        )
-        at = session.scalars(select(func.now())).one()
-        return {
-            "target": str(target),
-            "observations": len(ids),
-            "decided": [_told(row, private=private) for row in held.values()],
-            "history": history,
-            "releases": [
-                {
-                    "release": f"{name}@v{release.version:04d}",
-                    "status": release.status,
-                    "embargo_until": iso(release.embargo_until),
-                    "embargo_holders": list(release.embargo_holders) if private else [],
-                    "under_embargo": release.embargo_until is not None and release.embargo_until > at,
-                }
-                for release, name in releases
-            ],
-        }
-
-
-def due(lake: Lake, within: timedelta, principal: Principal) -> list[dict[str, Any]]:
-    """Products whose embargo ends within some time, the next first; of several versions the ACTIVE one.
-
-    Holders are named to the instruments' curators alone.
-    """
-    at = datetime.now(UTC)
-    query = (
-        select(Release, Product.name)
-        .join(Product, Product.id == Release.product_id)
-        .where(
-            Release.status == "ACTIVE",
-            Release.embargo_until > func.now(),
-            Release.embargo_until <= func.now() + within,
-        )
-        .order_by(Release.embargo_until, Product.name)
-    )
-    with transaction(lake.sessions) as session:
-        return [
-            {
-                "release": f"{name}@v{release.version:04d}",
-                "until": iso(release.embargo_until),
-                "holders": list(release.embargo_holders)
-                if may(principal, Action.CURATE, release, at)
-                else [],
-            }
-            for release, name in session.execute(query)
-        ]
-
-
-_MANY_SHOWN = 1000
 
 
 def _begin(session: Session, target: Target, principal: Principal) -> datetime:
@@ -381,23 +315,36 @@ def _row(
     )
 
 
-def _require_known(session: Session, target: Target) -> list[int]:
-    """The observations a target is about; one that is named has to be there, a value may come later."""
+def require_known(session: Session, target: Target) -> None:
+    """Refuse an observation that is not there; a value may come later.
+
+    Raises
+    ------
+    BadInput
+        With code not-found.
+    """
+    if target.observation and session.scalar(observations_of(target).limit(1)) is None:
+        raise BadInput(
+            f"there is no observation {target}",
+            advice="`heliolake search` lists what there is",
+            code=Reason.NOT_FOUND,
+        )
+
+
+def observations_of(target: Target) -> Select[tuple[int]]:
+    """Numbers of the observations that a target is about, in order."""
     query = select(Observation.id).order_by(Observation.id)
     if target.scope:
         query = query.where(Observation.scope == target.scope)
     if target.observation:
-        found = list(session.scalars(query.where(Observation.name == target.observation)))
-        if not found:
-            raise BadInput(
-                f"there is no observation {target}",
-                advice="`heliolake search` lists what there is",
-                code=Reason.NOT_FOUND,
-            )
-        return found
+        return query.where(Observation.name == target.observation)
     forms = [form for value in (target.value, str(target.value)) for form in (value, [value])]
-    has = or_(*(Observation.meta.contains({target.key: form}) for form in forms))
-    return list(session.scalars(query.where(has)))
+    return query.where(or_(*(Observation.meta.contains({target.key: form}) for form in forms)))
+
+
+def _known(session: Session, target: Target) -> list[int]:
+    require_known(session, target)
+    return list(session.scalars(observations_of(target)))
 
 
 def _require_no_earlier(
@@ -438,10 +385,11 @@ def _terms_now(session: Session, target: Target, observations: Collection[int], 
 
 
 def _last(session: Session, target: Target) -> Embargo | None:
-    return session.scalar(select(Embargo).where(*_about(target)).order_by(Embargo.id.desc()).limit(1))
+    return session.scalar(select(Embargo).where(*about(target)).order_by(Embargo.id.desc()).limit(1))
 
 
-def _about(target: Target) -> tuple[Any, ...]:
+def about(target: Target) -> tuple[Any, ...]:
+    """Conditions on the decisions that were taken about just this."""
     value = Embargo.value.is_(None) if not target.key else Embargo.value == literal(target.value, JSONB)
     return (
         Embargo.scope == target.scope,
@@ -453,18 +401,6 @@ def _about(target: Target) -> tuple[Any, ...]:
 
 def _terms(row: Embargo) -> Terms:
     return Terms("ACTIVE", row.until, list(row.holders), row.scope)
-
-
-def _told(row: Embargo, *, private: bool) -> dict[str, Any]:
-    target = Target(row.scope, row.observation, row.key, row.value)
-    return {
-        "target": str(target),
-        "until": iso(row.until),
-        "holders": list(row.holders) if private else [],
-        "reason": row.reason if private else "",
-        "by": row.decided_by if private else "",
-        "decided": iso(row.decided),
-    }
 
 
 def _require_reason(reason: str) -> None:

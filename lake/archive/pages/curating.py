@@ -16,7 +16,7 @@ from lake.archive.pages.steering import CASES as _CASES
 from lake.archive.pages.steering import kind_of, steps_of
 from lake.archive.pages.visiting import Curator
 from lake.errors import BadInput, Reason
-from lake.governance import audit, embargo
+from lake.governance import audit, standing
 from lake.governance.policy import Principal, Scope
 from lake.ledger import runs
 from lake.releases import quarantine
@@ -24,6 +24,9 @@ from lake.releases import quarantine
 router = APIRouter(prefix="/curate", include_in_schema=False)
 
 _EVER: Final = 365 * 5000
+_SOON: Final = 10
+_EMBARGOES: Final = 200
+"""Embargoes on one page."""
 _RUNS: Final = 50
 _GROUPS: Final = 50
 _NAMED: Final = 20
@@ -38,7 +41,7 @@ def overview(request: Request, lake: OfLake, principal: Curator) -> HTMLResponse
     return page(
         request,
         "curate.html",
-        soon=embargo.due(lake, timedelta(days=30), principal),
+        soon=standing.due(lake, timedelta(days=30), principal, limit=_SOON),
         cases=len(cases),
         most=_CASES,
         groups=quarantine.grouped(cases)[:5],
@@ -48,16 +51,22 @@ def overview(request: Request, lake: OfLake, principal: Curator) -> HTMLResponse
 
 @router.get("/embargoes")
 def embargoes(
-    request: Request, lake: OfLake, principal: Curator, days: Annotated[int, Query(ge=0, le=200_000)] = 0
+    request: Request,
+    lake: OfLake,
+    principal: Curator,
+    days: Annotated[int, Query(ge=0, le=200_000)] = 0,
+    after: Annotated[str, Query(max_length=300)] = "",
 ) -> HTMLResponse:
     """What is under embargo, the next to end first; holders are named to its curators."""
-    within = timedelta(days=days or _EVER)
+    found = standing.due(lake, timedelta(days=days or _EVER), principal, limit=_EMBARGOES, after=after)
     return page(
         request,
         "embargoes.html",
-        embargoes=embargo.due(lake, within, principal)[:_CASES],
+        embargoes=found["due"],
+        number=found["number"],
+        following=found["more"],
+        after=after,
         days=days,
-        most=_CASES,
         about="",
     )
 

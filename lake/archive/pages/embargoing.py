@@ -14,7 +14,7 @@ from lake.archive.pages.deciding import Sent, one
 from lake.archive.pages.rendering import page
 from lake.archive.pages.visiting import Curator, Form
 from lake.errors import BadInput
-from lake.governance import embargo
+from lake.governance import embargo, standing
 from lake.governance.embargo import Decision
 from lake.governance.policy import Principal
 from lake.governance.target import Target
@@ -23,6 +23,7 @@ from lake.lake import Lake
 router = APIRouter(prefix="/curate/embargo", include_in_schema=False)
 
 _SHOWN: Final = 100
+_NAMED: Final = 3
 _HERE: Final = "/curate/embargo"
 _FIELDS: Final = ("until", "holders", "reason")
 
@@ -33,9 +34,10 @@ def about(
     lake: OfLake,
     principal: Curator,
     about: Annotated[str, Query(max_length=300)] = "",
+    after: Annotated[str, Query(max_length=300)] = "",
 ) -> HTMLResponse:
     """What is decided about something, and what can be."""
-    return _page(request, lake, principal, {"about": [about]})
+    return _page(request, lake, principal, {"about": [about], "after": [after]})
 
 
 @router.post("")
@@ -69,12 +71,14 @@ def _sure(request: Request, lake: Lake, principal: Principal, target: Target, se
     """Ask whether an embargo is to end; how much comes free is told before."""
     deciding.require(principal, target.scope)
     at = deciding.moment(one(sent, "until")) if one(sent, "until") else None
-    standing = embargo.show(lake, target, principal)
-    held = [row["release"] for row in standing["releases"] if row["under_embargo"]]
+    told = standing.show(lake, target, principal)
+    held = [row["release"] for row in told["releases"] if row["under_embargo"]]
+    under = told["under_embargo"]
+    rest = under - len(held[:_NAMED])
     when = f"from {at:%Y-%m-%d %H:%M} UTC on" if at else "at once"
-    of = ", ".join(held[:3]) + (f" and {len(held) - 3} more" if len(held) > 3 else "")
+    named = ", ".join(held[:_NAMED]) + (f" and {rest} more" if rest else "") if held else f"{under} releases"
     said = [
-        f"Under embargo now: {of}." if held else "No release of it is under embargo now.",
+        f"Under embargo now: {named}." if under else "No release of it is under embargo now.",
         f"Everybody can have these files {when}, and all that was made of them alone.",
         "What somebody has downloaded then, no later embargo takes back.",
         f"Reason: {one(sent, 'reason')}",
@@ -91,7 +95,8 @@ def _page(
     if one(sent, "about"):
         try:
             target = Target.of_text(one(sent, "about"))
-            scope, told = target.scope, embargo.show(lake, target, principal)
+            scope = target.scope
+            told = standing.show(lake, target, principal, limit=_SHOWN, after=one(sent, "after"))
         except BadInput as error:
             mistake = mistake or error
     last = told["history"][-1] if told and told["history"] else None
@@ -104,7 +109,7 @@ def _page(
         status=deciding.status(mistake),
         about=one(sent, "about"),
         told=None if told is None else told | {"history": told["history"][-_SHOWN:]},
-        most=_SHOWN,
+        after=one(sent, "after"),
         held=bool(told) and any(row["until"] for row in (told or {})["decided"]),
         hindrance=deciding.hindrance(principal, scope),
         what=one(sent, "what"),

@@ -12,7 +12,7 @@ from lake.catalogue.models import Product, Reference, Release
 from lake.catalogue.session import transaction
 from lake.entries import FileEntry, iso
 from lake.errors import BadInput, Retriable
-from lake.governance import embargo
+from lake.governance import embargo, standing
 from lake.governance.embargo import Default
 from lake.governance.policy import OWNER, Principal, Terms
 from lake.governance.target import Target
@@ -270,7 +270,7 @@ def test_all_decisions_are_kept_with_who_took_them_and_why(lake: Lake, scope: st
     target = Target(scope, "one")
     put(lake, target, SOON, "ada", reason="first paper")
     embargo.extend(lake, target, LATER, reason="referee", principal=OWNER)
-    told = embargo.show(lake, target, OWNER)
+    told = standing.show(lake, target, OWNER)
     assert [(row["reason"], row["by"]) for row in told["history"]] == [
         ("first paper", "owner"),
         ("referee", "owner"),
@@ -289,10 +289,48 @@ def test_what_ends_soon_is_listed_the_next_first(lake: Lake, scope: str, publish
     names = [publish("one"), publish("two"), publish("three")]
     for observation, end in (("one", LATER), ("two", SOON), ("three", LATEST)):
         put(lake, Target(scope, observation), end)
-    listed = [
-        one["release"] for one in embargo.due(lake, timedelta(days=250), OWNER) if scope in one["release"]
-    ]
+    ends = standing.due(lake, timedelta(days=250), OWNER)["due"]
+    listed = [one["release"] for one in ends if scope in one["release"]]
     assert listed == [names[1], names[0]]
+
+
+def test_of_very_much_under_a_value_one_page_is_told_at_a_time_and_all_is_counted(
+    lake: Lake, scope: str, publish: Publish
+) -> None:
+    target = Target(scope, "", "proposal", "P9")
+    names = sorted(publish(f"o{number}", observation_meta={"proposal": "P9"}) for number in range(5))
+    put(lake, target, LATER)
+    pages: list[list[str]] = []
+    after = ""
+    while not pages or after:
+        told = standing.show(lake, target, OWNER, limit=2, after=after)
+        assert (told["observations"], told["number"], told["under_embargo"]) == (5, 5, 5)
+        assert [row["target"] for row in told["decided"]] == [str(target)]
+        pages.append([one["release"] for one in told["releases"]])
+        after = told["more"]
+    assert pages == [names[:2], names[2:4], names[4:]]
+    for place in ("o1", "o1@v1x", "\x00@v0001", "@v0001"):
+        with pytest.raises(BadInput, match="no place in a listing"):
+            standing.show(lake, target, OWNER, after=place)
+
+
+def test_what_ends_soon_is_told_page_by_page_those_that_end_together_too(
+    lake: Lake, scope: str, publish: Publish
+) -> None:
+    names = sorted(publish(f"o{number}", observation_meta={"proposal": "P8"}) for number in range(5))
+    put(lake, Target(scope, "", "proposal", "P8"), SOON + timedelta(microseconds=1))
+    found, after = [], ""
+    while True:
+        told = standing.due(lake, timedelta(days=250), OWNER, limit=2, after=after)
+        assert len(told["due"]) <= 2
+        assert told["number"] >= 5
+        found += [one["release"] for one in told["due"] if scope in one["release"]]
+        if not (after := told["more"]):
+            break
+    assert found == names
+    for place in ("yesterday/a", "2024-01-01", "\x00/a"):
+        with pytest.raises(BadInput, match="no place in a listing"):
+            standing.due(lake, timedelta(days=250), OWNER, after=place)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from cluster.registry.server import serving
 from cluster.registry.shelf import Shelf
 from lake.archive.application import archive
 from lake.archive.surroundings import Surroundings
-from lake.governance import accounts, audit, embargo, tokens
+from lake.governance import accounts, audit, standing, tokens
 from lake.governance.doi.office import Office
 from lake.governance.doi.registry import Citations, Registry
 from lake.governance.policy import OWNER, Scope
@@ -187,7 +187,7 @@ def test_an_embargo_of_a_value_reaches_what_is_still_to_come_and_asks_for_its_cu
     assert (answer.status_code, "does not decide about" in answer.text) == (403, True)
     everywhere = enter(curates=["*"])
     assert send(everywhere, "/curate/embargo", about=f"proposal={value}", **sent).status_code == 200
-    found = embargo.show(lake, Target.of_text(f"proposal={value}"), OWNER)
+    found = standing.show(lake, Target.of_text(f"proposal={value}"), OWNER)
     assert found["history"][-1]["by"] == everywhere.headers["x-name"]
 
 
