@@ -67,11 +67,13 @@ def serve(
             "--workers",
             min=1,
             max=64,
-            help="Processes that answer. Each counts for itself: a visitor's rate and downloads, and its "
-            "numbers for Prometheus, told at the port behind that of the one before.",
+            help="Processes that answer. What a visitor asks they count together; numbers for Prometheus "
+            "each for itself, told at the port behind that of the one before.",
         ),
     ] = 1,
     descriptor: Annotated[int, typer.Option("--descriptor", hidden=True)] = -1,
+    counted: Annotated[int, typer.Option("--counted", hidden=True)] = -1,
+    number: Annotated[int, typer.Option("--number", hidden=True)] = 0,
 ) -> None:
     """Serve the archive over HTTP, until interrupted: pages for people, and the same for programs at /api/v1.
 
@@ -85,7 +87,7 @@ def serve(
       heliolake serve
       heliolake serve --host 0.0.0.0 --proxies 10.0.0.7 --root /archive --workers 4
     """
-    from lake.archive.limits import Limits
+    from lake.archive.limits import Counts, Limits
     from lake.archive.server import serve as run
     from lake.archive.workers import end_with_parent, tend
 
@@ -108,6 +110,7 @@ def serve(
                 _surroundings(home, lake),
                 objects=_objects(lake, objects or []),
                 limits=Limits(rate=rate, downloads=downloads),
+                counts=Counts(counted, number) if counted >= 0 else None,
             ),
             metrics=_place(metrics),
             ready=_tell if descriptor < 0 else None,
@@ -115,10 +118,10 @@ def serve(
         )
 
 
-def _worker(metrics: tuple[str, int] | None) -> Callable[[int, int], list[str]]:
+def _worker(metrics: tuple[str, int] | None) -> Callable[[int, int, int], list[str]]:
     """This command as one of several processes; of options that are given twice the later ones hold."""
 
-    def line(number: int, descriptor: int) -> list[str]:
+    def line(number: int, descriptor: int, counted: int) -> list[str]:
         words = [sys.executable, "-c", "from heliolake.cli import main; main()", *sys.argv[1:]]
         if metrics is not None:
             host, first = metrics
@@ -126,7 +129,8 @@ def _worker(metrics: tuple[str, int] | None) -> Callable[[int, int], list[str]]:
                 "--metrics",
                 f"[{host}]:{first + number}" if ":" in host else f"{host}:{first + number}",
             ]
-        return [*words, "--descriptor", str(descriptor)]
+        hidden = ("--descriptor", descriptor, "--counted", counted, "--number", number)
+        return [*words, *map(str, hidden)]
 
     return line
 

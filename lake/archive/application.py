@@ -118,7 +118,8 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
         app.include_router(router)
     app.include_router(citable.landing_router, responses=_OF_PAGES)
     app.state.measures = Measures()
-    app.add_middleware(Traffic, limits=app.state.surroundings.limits, measures=app.state.measures)
+    given = app.state.surroundings
+    app.add_middleware(Traffic, limits=given.limits, measures=app.state.measures, counts=given.counts)
     app.add_middleware(_Guarded)
     return app
 

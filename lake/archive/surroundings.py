@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 
-from lake.archive.limits import Limits
+from lake.archive.limits import Counts, Limits
 
 if TYPE_CHECKING:
     from lake.governance.doi.office import Office
@@ -36,6 +36,8 @@ class Surroundings:
         lies in others goes through here.
     limits
         What one asker may have.
+    counts
+        Where askers are counted, where several processes do so together.
     """
 
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
@@ -44,6 +46,7 @@ class Surroundings:
     provider: Provider | None = None
     objects: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    counts: Counts | None = None
 
 
 def surroundings_of(request: Request) -> Surroundings:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lake.archive.limits import Limiter, Limits
+from lake.archive.limits import Counts, Limiter, Limits
 from lake.archive.links import API
 from lake.archive.problems import problem
 from lake.governance.failures import of_source
@@ -61,12 +61,16 @@ class Traffic:
     limits
         What each asker may have.
     measures
-        Where it is counted.
+        What is told of it.
+    counts
+        Where askers are counted, where several processes do so together.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits, measures: Measures) -> None:
+    def __init__(
+        self, app: ASGIApp, limits: Limits, measures: Measures, counts: Counts | None = None
+    ) -> None:
         self._app, self._measures = app, measures
-        self._limiter = Limiter(limits)
+        self._limiter = Limiter(limits, counts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,4 +1,7 @@
-"""Several processes that serve one archive: they share its socket, and one that is lost is replaced."""
+"""Several processes that serve one archive: they share its socket and what they count of those who ask.
+
+One that is lost is replaced.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from contextlib import closing
 from socket import socket
 from typing import Final
 
+from lake.archive.limits import shared_memory
 from lake.archive.server import ENDING, address_of, listening
 from lake.errors import Fatal
 
@@ -21,8 +25,8 @@ _LOOK: Final = 0.5
 _AT_ONCE: Final = 60.0
 """Seconds: one that gives up sooner, and was not killed, would do so again."""
 
-Command = Callable[[int, int], Sequence[str]]
-"""What starts a process, from its number and the descriptor of the socket."""
+Command = Callable[[int, int, int], Sequence[str]]
+"""What starts a process, from its number and the descriptors of the socket and of what is counted."""
 
 
 def tend(
@@ -68,6 +72,7 @@ def end_with_parent() -> None:
 
 
 def _keep(command: Command, workers: int, opened: socket, ending: threading.Event) -> None:
+    counts = shared_memory()
     serving: dict[int, tuple[subprocess.Popen[bytes], float]] = {}
     try:
         while not ending.is_set():
@@ -80,8 +85,9 @@ def _keep(command: Command, workers: int, opened: socket, ending: threading.Even
                         f"A process of the archive ended at once, with {process.returncode}; what it said "
                         "stands above. Put that right, or serve with --workers 1."
                     )
-                line = command(number, opened.fileno())
-                begun = subprocess.Popen(line, stdin=subprocess.PIPE, pass_fds=[opened.fileno()])
+                line = command(number, opened.fileno(), counts)
+                passed = [opened.fileno(), counts]
+                begun = subprocess.Popen(line, stdin=subprocess.PIPE, pass_fds=passed)
                 serving[number] = begun, time.monotonic()
             ending.wait(_LOOK)
     finally:
@@ -89,6 +95,7 @@ def _keep(command: Command, workers: int, opened: socket, ending: threading.Even
             process.terminate()
         for process, _ in serving.values():
             _see_off(process)
+        os.close(counts)
 
 
 def _see_off(process: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import urllib.request
 from typing import Any
 
@@ -13,11 +16,12 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from lake.archive.application import archive
-from lake.archive.limits import Limiter, Limits
+from lake.archive.limits import Counts, Limiter, Limits, shared_memory
 from lake.archive.server import telling
 from lake.archive.surroundings import Surroundings
 from lake.archive.traffic import Measures, Traffic
 from lake.lake import Lake
+from tests.conftest import HOUSE
 from tests.lake.archive.conftest import Served
 
 API = "/api/v1"
@@ -115,6 +119,76 @@ def test_nobody_gets_more_than_the_rate_allows(requests: list[tuple[str, float]]
         if not limiter.wait([asker], now):
             given_at[asker] += 1
         assert given_at[asker] <= 5 + 2 * now + 1e-6
+
+
+def test_processes_that_serve_together_count_together() -> None:
+    memory = shared_memory()
+    one, other = (Limiter(Limits(rate=1.0, burst=4, downloads=2), Counts(memory, n)) for n in (0, 1))
+    assert [(one, other)[n % 2].wait(["a"], 1.0) for n in range(5)] == [0, 0, 0, 0, 1]
+    assert other.wait(["b"], 1.0) == 0
+    assert one.begin("a", "from:x")
+    assert other.begin("a", "from:x")
+    assert not one.begin("a", "from:x")
+    assert one.begin("b", "from:x")
+    other.end("a", "from:x")
+    assert one.begin("a", "from:x")
+    # Whoever takes the place of a process that was lost finds its downloads ended, and no others.
+    again = Limiter(Limits(downloads=2), Counts(memory, 0))
+    assert [again.begin("a", "from:x") for _ in range(3)] == [True, True, False]
+    os.close(memory)
+
+
+_ASKING = """
+import sys
+from lake.archive.limits import Counts, Limiter, Limits
+limiter = Limiter(Limits(rate=1e-9, burst=3000), Counts(int(sys.argv[1]), int(sys.argv[2])))
+print(sum(limiter.wait(["a", "b"], 1.0) == 0 for _ in range(2000)))
+"""
+
+
+def test_no_request_is_lost_where_processes_count_at_the_same_time() -> None:
+    memory = shared_memory()
+    asking = [
+        subprocess.Popen(
+            [sys.executable, "-c", _ASKING, str(memory), str(number)],
+            pass_fds=[memory],
+            stdout=subprocess.PIPE,
+            cwd=HOUSE,
+        )
+        for number in range(3)
+    ]
+    assert sum(int(one.communicate()[0]) for one in asking) == 3000
+    os.close(memory)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=200))
+def test_downloads_that_have_ended_are_forgotten_however_many_ask(events: list[tuple[int, bool]]) -> None:
+    limiter, under_way = Limiter(Limits(downloads=1)), set[int]()
+    for who, begins in events:
+        if begins and limiter.begin(f"by:{who}", f"from:{who}"):
+            assert who not in under_way
+            under_way.add(who)
+        elif not begins and who in under_way:
+            limiter.end(f"by:{who}", f"from:{who}")
+            under_way.remove(who)
+    for who in under_way:
+        assert not limiter.begin(f"by:{who}", f"from:{who}")
+        limiter.end(f"by:{who}", f"from:{who}")
+    assert all(limiter.begin(f"by:{who}", f"from:{who}") for who in range(61))
+
+
+def test_who_asked_long_ago_makes_room_and_who_downloads_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lake.archive.limits._GROUPS", 1)
+    limiter = Limiter(Limits(rate=0.001, burst=1, downloads=1))
+    assert limiter.wait(["a"], 1.0) == 0
+    assert limiter.begin("d", "d")
+    for number in range(6):
+        assert limiter.wait([f"by:{number}"], 2.0 + number) == 0
+    assert limiter.wait(["a"], 8.0) > 0
+    assert limiter.wait(["new"], 9.0) == 0  # in the place of by:0, who asked longest ago
+    assert limiter.wait(["by:1"], 9.0) > 0
+    assert limiter.wait(["by:0"], 9.0) == 0
+    assert not limiter.begin("d", "d")
 
 
 def test_prometheus_is_told_at_an_address_of_its_own(lake: Lake) -> None:
