@@ -35,6 +35,7 @@ from lake.archive.sessions import Seal
 from lake.archive.surroundings import Surroundings
 from lake.archive.tiles import TileCache
 from lake.archive.traffic import Measures, Traffic
+from lake.archive.verified import Verified
 from lake.catalogue.session import transaction
 from lake.lake import Lake
 
@@ -99,6 +100,7 @@ def archive(lake: Lake, surroundings: Surroundings | None = None) -> FastAPI:
     app.state.looks = Looks()
     app.state.tiles = TileCache()
     app.state.bricks = Bricks()
+    app.state.verified = Verified()
     problems.register(app, errors.shown)
     for router in (
         _service,

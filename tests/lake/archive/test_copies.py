@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import urllib.error
@@ -40,7 +41,7 @@ from lake.storage.previews import preview_key
 from lake.storage.store import Store, key_of
 from tests.lake.archive.conftest import UNTIL
 from tests.objects import Objects
-from tests.stored import remove, write
+from tests.stored import damage, remove, write
 
 SCOPE = "elsewhere"
 SMALL, LARGE = "elsewhere_a.fits", "elsewhere_b.fits"
@@ -177,6 +178,41 @@ def test_of_two_copies_the_whole_one_is_given(sites: Sites, damage: str) -> None
     assert manifest["refused"] == 0
     if damage == "cut off":  # seen without reading it
         assert sites.client.get(sites.url(LARGE)).content == sites.files[LARGE]
+
+
+def test_parts_are_given_of_copies_alone_that_are_right_as_a_whole(
+    sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, key = sites.files[LARGE], key_of(SCOPE, LARGE)
+    part, wanted = {"Range": "bytes=100-299"}, data[100:300]
+    read: list[str] = []
+    digest, near = hashlib.file_digest, sites.near.place(key)
+
+    def noted(file: Any, kind: str) -> Any:
+        read.append(str(file.name))
+        return digest(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+
+    def given() -> tuple[int, bytes]:
+        answer = sites.client.get(sites.url(LARGE), headers=part)
+        return answer.status_code, answer.content
+
+    write(sites.near, key, data)
+    assert [given() for _ in range(3)] == [(206, wanted)] * 3
+    assert read == [near], "it is read as a whole once"
+    write(sites.near, key, data[:-1] + b"?")  # far from what is asked for
+    assert [given() for _ in range(3)] == [(206, wanted)] * 3  # of the far copy
+    assert read.count(near) == 2, "what is wrong is not read again and again"
+    damage(sites.far, key)
+    write(sites.near, key, data)
+    assert given() == (206, wanted)
+    remove(sites.near, key)
+    if isinstance(sites.far, PosixStore):
+        answer = sites.client.get(sites.url(LARGE), headers=part)
+        assert (answer.status_code, answer.json()["code"]) == (404, "missing-file")
+        assert "content-range" not in answer.headers
+        assert sites.client.head(sites.url(LARGE), headers=part).status_code == 206
 
 
 @pytest.mark.parametrize("name", [SMALL, LARGE])
