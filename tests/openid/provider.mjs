@@ -1,9 +1,10 @@
-// A real OpenID provider on the loopback interface, for tests: node provider.mjs PORT FILE [SECONDS]
+// A real OpenID provider on the loopback interface, for tests: node provider.mjs PORT FILE [SECONDS [sparing]]
 // FILE holds {person: {claim: value}} and is read at every login; its clock is SECONDS behind.
+// One that is sparing puts nobody's claims into tokens (OpenID Connect Core 1.0, 5.4), and tells them at userinfo.
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-const [port, people, behind = '0'] = process.argv.slice(2)
+const [port, people, behind = '0', sparing = ''] = process.argv.slice(2)
 const now = Date.now
 Date.now = () => now() - 1000 * Number(behind)
 
@@ -30,7 +31,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   pkce: { required: () => true },
   features: { deviceFlow: { enabled: true }, devInteractions: { enabled: true } },
   claims: { openid: ['sub'], profile: ['preferred_username'], groups: ['groups'] },
-  conformIdTokenClaims: false,
+  conformIdTokenClaims: sparing === 'sparing',
   findAccount: (_, id) => ({
     accountId: id,
     claims: () => ({ sub: id, preferred_username: id, ...JSON.parse(readFileSync(people))[id] }),

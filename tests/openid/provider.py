@@ -51,11 +51,15 @@ class OpenIdProvider:
         Claims of each who may log in.
     behind
         How many seconds its clock is behind.
+    sparing
+        Whether claims are told at userinfo alone, and not in tokens.
     """
 
-    def __init__(self, folder: Path, people: Mapping[str, Any], behind: int = 0) -> None:
+    def __init__(
+        self, folder: Path, people: Mapping[str, Any], behind: int = 0, *, sparing: bool = False
+    ) -> None:
         self.people_file = folder / f"people-{behind}.json"
-        self.behind = behind
+        self.behind, self.sparing = behind, sparing
         self.let_in(people)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -68,7 +72,8 @@ class OpenIdProvider:
 
     def start(self) -> None:
         """Start it, with keys of its own; it forgets whatever was before."""
-        words = ("node", "provider.mjs", str(self.port), str(self.people_file), str(self.behind))
+        words = ["node", "provider.mjs", str(self.port), str(self.people_file), str(self.behind)]
+        words += ["sparing"] if self.sparing else []
         self.process = subprocess.Popen(
             words,
             cwd=install(),

@@ -129,7 +129,7 @@ def finish(provider: Provider, begun: Begun, answer: str) -> Identity:
         redirect_uri=begun.redirect,
         code_verifier=begun.verifier,
     )
-    return identity_of(provider, str(tokens.get("id_token", "")), begun.nonce)
+    return _identity(provider, tokens, begun.nonce)
 
 
 def begin_device(provider: Provider) -> DeviceBegun:
@@ -196,9 +196,14 @@ def finish_device(
         pending: list[str] = []
         tokens = _exchange(provider, session, pending, grant_type=_DEVICE, device_code=begun.device_code)
         if not pending:
-            return identity_of(provider, str(tokens.get("id_token", "")), None)
+            return _identity(provider, tokens, None)
         interval += _SLOWER if pending == ["slow_down"] else 0.0
     raise _refused("nobody logged in in time", f"{begun.expires:.0f} s")
+
+
+def _identity(provider: Provider, tokens: dict[str, Any], nonce: str | None) -> Identity:
+    id_token, access_token = (str(tokens.get(name, "")) for name in ("id_token", "access_token"))
+    return identity_of(provider, id_token, nonce, access_token)
 
 
 def _session(provider: Provider, redirect: str | None = None) -> OAuth2Session:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lake.errors import BadInput, Reason
+from lake.errors import BadInput, Fatal, Reason
 from lake.governance.names import check_account
 from lake.governance.openid.provider import Provider
 from lake.text import printable
+
+_log = logging.getLogger(__name__)
 
 #: What a provider may sign with. Never `none`, and nothing with a secret that is shared.
 ALGORITHMS: Final = [
@@ -49,8 +52,11 @@ class Identity:
     groups: frozenset[str] = frozenset()
 
 
-def identity_of(provider: Provider, id_token: str, nonce: str | None) -> Identity:
+def identity_of(provider: Provider, id_token: str, nonce: str | None, access_token: str = "") -> Identity:
     """Who a token is about, once its signature, issuer, audience, times and nonce are right.
+
+    Groups and name that the token does not tell are asked for where the provider tells them instead (OpenID
+    Connect Core 1.0, 5.3 and 5.4: many put into the token no more than the subject).
 
     Parameters
     ----------
@@ -60,6 +66,8 @@ def identity_of(provider: Provider, id_token: str, nonce: str | None) -> Identit
         The token.
     nonce
         What was sent along with the question; None where none could be.
+    access_token
+        What came with the token, and lets more be asked; nothing is asked without it.
 
     Raises
     ------
@@ -76,6 +84,8 @@ def identity_of(provider: Provider, id_token: str, nonce: str | None) -> Identit
         _ask(hmac.compare_digest(answered.encode(), nonce.encode()), "it answers another login", "nonce")
     subject = claims["sub"]
     _ask(isinstance(subject, str) and 0 < len(subject) <= _LONGEST, "it names nobody", "sub")
+    if access_token and (_claimed(provider, claims) is None or settings.name_claim not in claims):
+        claims = _besides(provider, access_token, subject) | claims
     name = claims.get(settings.name_claim)
     return Identity(
         settings.issuer, subject, name if isinstance(name, str) else "", _groups(provider, claims)
@@ -106,14 +116,31 @@ def _claims(provider: Provider, id_token: str) -> dict[str, Any]:
     return token.claims
 
 
-def _groups(provider: Provider, claims: dict[str, Any]) -> frozenset[str]:
-    """Groups that are named and can be groups here; what else a provider calls a group is not ours."""
-    settings = provider.settings
-    claimed: Any = claims.get(settings.groups_claim)
+def _besides(provider: Provider, access_token: str, subject: str) -> dict[str, Any]:
+    """What the provider tells of the same person elsewhere."""
+    try:
+        told = provider.told_of(access_token)
+    except Fatal as error:  # some answer with what is no JSON: who somebody is, is known all the same
+        _log.warning("groups and name of a login are those of its token alone: %s", error)
+        return {}
+    if told:
+        _ask(told.get("sub") == subject, "it tells of another person", told.get("sub"))
+    return told
+
+
+def _claimed(provider: Provider, claims: dict[str, Any]) -> Any:
+    """What stands where groups do; `None` where nothing does."""
+    claimed: Any = claims.get(provider.settings.groups_claim)
     if claimed is None:
         claimed = claims
-        for part in settings.groups_claim.split("."):
+        for part in provider.settings.groups_claim.split("."):
             claimed = claimed.get(part) if isinstance(claimed, dict) else None
+    return claimed
+
+
+def _groups(provider: Provider, claims: dict[str, Any]) -> frozenset[str]:
+    """Groups that are named and can be groups here; what else a provider calls a group is not ours."""
+    settings, claimed = provider.settings, _claimed(provider, claims)
     named = [one for one in claimed if isinstance(one, str)] if isinstance(claimed, list) else []
     if settings.groups is not None:
         return frozenset(settings.groups[one] for one in named if one in settings.groups)

@@ -102,9 +102,25 @@ class Provider:
         except (KeyError, TypeError, ValueError, AttributeError, JoseError) as error:
             raise Fatal(f"The keys of the OpenID provider {self.settings.issuer} are none.") from error
 
-    def _get(self, url: str) -> dict[str, Any]:
+    def told_of(self, access_token: str) -> dict[str, Any]:
+        """What it tells besides of whoever an access token stands for; nothing where it has no place for it.
+
+        Raises
+        ------
+        Fatal
+            When it does not answer as it should.
+        Retriable
+            When it does not answer.
+        """
+        if "userinfo_endpoint" not in self.metadata:
+            return {}
+        return self._get(self.address("userinfo_endpoint"), Authorization=f"Bearer {access_token}")
+
+    def _get(self, url: str, **headers: str) -> dict[str, Any]:
         try:
-            with requests.get(url, timeout=PATIENCE, allow_redirects=False, stream=True) as answer:
+            with requests.get(
+                url, timeout=PATIENCE, allow_redirects=False, stream=True, headers=headers
+            ) as answer:
                 if answer.status_code != requests.codes.ok:
                     raise Fatal(f"{url} answers {answer.status_code}; is it an OpenID provider?")
                 text = answer.raw.read(_LARGEST + 1, decode_content=True)

@@ -34,7 +34,13 @@ def begun(provider: Provider, person: str = "ada") -> tuple[flows.Begun, str]:
 
 def id_token(provider: Provider) -> tuple[str, str]:
     """A token as the provider makes them, with its nonce."""
-    started, answer = begun(provider)
+    told, nonce = exchanged(provider)
+    return told["id_token"], nonce
+
+
+def exchanged(provider: Provider, person: str = "ada") -> tuple[dict[str, str], str]:
+    """All tokens of a login, and its nonce."""
+    started, answer = begun(provider, person)
     (code,) = parse_qs(urlsplit(answer).query)["code"]
     asked = {
         "grant_type": "authorization_code",
@@ -43,8 +49,8 @@ def id_token(provider: Provider) -> tuple[str, str]:
         "redirect_uri": REDIRECT,
         "code_verifier": started.verifier,
     }
-    told = requests.post(provider.address("token_endpoint"), data=asked, timeout=10).json()
-    return told["id_token"], started.nonce
+    told: dict[str, str] = requests.post(provider.address("token_endpoint"), data=asked, timeout=10).json()
+    return told, started.nonce
 
 
 def test_who_logs_in_in_a_browser_is_known_with_their_groups(provider: Provider) -> None:
@@ -254,6 +260,24 @@ def test_groups_that_cannot_be_ours_do_not_count(openid: OpenIdProvider) -> None
     assert flows.finish(plain, *begun(plain, "hal")).groups == frozenset()  # one text is no list
     named = Provider(settings_of(openid, groups={"Not A Name": "guests"}))
     assert flows.finish(named, *begun(named, "Eve Ünlü")).groups == {"guests"}
+
+
+def test_groups_and_name_that_tokens_do_not_tell_are_asked_for(
+    tmp_path: Path, openid: OpenIdProvider
+) -> None:
+    with OpenIdProvider(tmp_path, PEOPLE, sparing=True) as sparing:
+        provider = Provider(settings_of(sparing))
+        tokens, nonce = exchanged(provider)
+        silent = identity_of(provider, tokens["id_token"], nonce)
+        assert (silent.name, silent.groups) == ("", frozenset())
+        whole = Identity(sparing.issuer, "ada", "ada", frozenset({"kis", "p7"}))
+        assert identity_of(provider, tokens["id_token"], nonce, tokens["access_token"]) == whole
+        assert flows.finish(provider, *begun(provider)) == whole
+        others, _ = exchanged(provider, "hal")
+        with pytest.raises(BadInput, match="it tells of another person"):
+            identity_of(provider, tokens["id_token"], nonce, others["access_token"])
+        known = identity_of(provider, tokens["id_token"], nonce, "no token at all")
+        assert (known.subject, known.groups) == ("ada", frozenset())
 
 
 def test_a_login_from_another_machine(provider: Provider) -> None:
