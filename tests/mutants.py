@@ -52,7 +52,7 @@ _STORED = tuple(
 MODULES: Final[dict[str, tuple[str, ...]]] = {
     "lake.governance.policy": (),
     "lake.calibration.choice": (),
-    "lake.fits.check": ("tests/lake/fits/test_limits.py", "tests/lake/fits/test_memory.py"),
+    "lake.fits.check": tuple(f"tests/lake/fits/test_{of}.py" for of in ("check_taken", "limits", "memory")),
     "lake.fits.tables": ("tests/lake/fits/test_check.py",),
     "lake.fits.windows": ("tests/lake/fits/test_memory.py",),
     "lake.ledger.leases": _LEDGER,

@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from lake.errors import BadInput, Reason
 from lake.fits.check import Limits, check_bytes, opened, read_bytes, read_checked
-from tests.lake.fits.test_check import as_bytes
+from tests.lake.fits.made import as_bytes
 
 SMALL = np.ones((10, 20), np.int16)
 LARGE = np.ones((10, 21), np.int16)
