@@ -1,0 +1,144 @@
+"""What is found of simulated ejections: ``python -m pipeline.cme.recovery docs/lst.md`` writes the tables.
+
+Images of SCIWL at 256² pixels, each exposure so long that a pixel gathers the photons of the 8 × 8 that lie
+in it at the telescope's 2048²; streamers that waver by 5 %, exposures by 0.3 %, pointing by 0.4 of those
+pixels.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from pipeline.cme.ejection import Ejection as Found
+from pipeline.cme.ejection import found_in
+from pipeline.cme.series import Search, Series
+from pipeline.frame import Frame
+from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig, camera, observed, physical_psf
+from pipeline.instruments.aso_s_lst.simulate.config import Ejection
+from pipeline.steps.polar_map import PolarParams, polar_map
+
+_BEGIN: Final = "<!-- ejections: made by python -m pipeline.cme.recovery -->"
+_END: Final = "<!-- end of ejections -->"
+_START: Final = datetime(2023, 4, 15, 6, tzinfo=UTC)
+_SIZE: Final = 256
+_PARAMS: Final = PolarParams(heights={"SCIWL": (1.15, 2.45)})
+_SEEDS: Final = 3
+_QUIET: Final = 20
+#: What is tried: its name, ejections, and what else of the series (cadence in seconds).
+_CASES: Final[tuple[tuple[str, dict[str, Any], float], ...]] = (
+    ("usual: 500 km/s, 60° wide, a tenth of the corona", {}, 60.0),
+    ("200 km/s", {"speed": 200.0}, 120.0),
+    ("1200 km/s", {"speed": 1200.0}, 60.0),
+    ("300 km/s, 100 m/s²", {"speed": 300.0, "acceleration": 100.0}, 60.0),
+    ("20° wide", {"width": 20.0}, 60.0),
+    ("halo, all around", {"width": 500.0}, 60.0),
+    ("as bright as the corona", {"brightness": 1.0}, 60.0),
+    ("0.03 of the corona", {"brightness": 0.03}, 60.0),
+    ("0.01 of the corona", {"brightness": 0.01}, 60.0),
+    ("0.003 of the corona", {"brightness": 0.003}, 60.0),
+    ("every 300 s", {}, 300.0),
+)
+
+
+def series(ejections: tuple[Ejection, ...], seed: int, cadence: float, frames: int = 55) -> Series:
+    """A simulated series through the whole of `polar_map`; fifteen frames before the ejections begin."""
+    random = np.random.default_rng(seed)
+    point = physical_psf(Pupil(blur=0.0), 3)
+    seconds, maps = [], []
+    for number in range(frames):
+        start = _START + timedelta(seconds=(number - 15) * cadence)
+        config = SimulationConfig(
+            telescope="SCIWL",
+            size=_SIZE,
+            exposure=5.0 * (2048 / _SIZE) ** 2,
+            start=start,
+            ejections=ejections,
+            jitter=0.05,
+            waver=0.05,
+            number=number,
+            seed=seed,
+        )
+        made = observed(config, psf=point)
+        data = made.data * np.float32(1.0 + 0.003 * random.normal())
+        maps.append(polar_map(Frame.of(data, made.header, made.filename), _PARAMS, {}))
+        seconds.append((number - 15) * cadence + 0.5 * camera.seconds(config))
+    header, (rings, angles) = maps[0].header, maps[0].data.shape
+    return Series(
+        np.array(seconds),
+        np.asarray(header["CRVAL2"] + header["CDELT2"] * np.arange(rings), np.float64),
+        np.asarray(header["CRVAL1"] + header["CDELT1"] * np.arange(angles), np.float64),
+        np.stack([one.data for one in maps]),
+    )
+
+
+def lines() -> Iterator[str]:
+    """The rows of the table, then what was found where there was nothing."""
+    yield "| ejection | found | speed off | in its errors | acceleration off | angle off | width | more |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, changes, cadence in _CASES:
+        yield _row(name, changes, cadence)
+    false = [len(found_in(series((), 100 + seed, 60.0), Search())[0]) for seed in range(_QUIET)]
+    quiet = sum(number > 0 for number in false)
+    yield ""
+    yield f"Of {_QUIET} series without any, {quiet} have a false one ({_QUIET * 55 // 60} hours in all)."
+
+
+def _row(name: str, changes: dict[str, Any], cadence: float) -> str:
+    offs: list[tuple[float, ...]] = []
+    more = 0
+    for seed in range(_SEEDS):
+        place = (262.0 + 137.0 * seed) % 360.0
+        true = Ejection.model_validate(
+            {"begin": _START, "brightness": 0.1, "position_angle": place, **changes}
+        )
+        given = series((true,), seed, cadence)
+        found = found_in(given, Search())[0]
+        own = [one for one in found if abs(_away(one.front_angle, place)) < 0.5 * true.width + 10.0]
+        more += len(found) - min(1, len(own))
+        if own:
+            offs.append(_off(max(own, key=lambda one: one.score), true, place))
+    if not offs:
+        return f"| {name} | 0 of {_SEEDS} | | | | | | {more} |"
+    speed, pull, accelerated, angle, width = np.array(offs).T
+    return (
+        f"| {name} | {len(offs)} of {_SEEDS} | {speed.mean():+.1%} | {np.abs(pull).max():.1f} | "
+        f"{accelerated.mean():+.0f} m/s² | {np.abs(angle).max():.0f}° | {width.mean():.0f}° | {more} |"
+    )
+
+
+def _off(one: Found, true: Ejection, place: float) -> tuple[float, ...]:
+    """Speed, that over its error, acceleration, angle; and the width."""
+    # The true speed at the middle of the times that were measured.
+    at = float(one.seconds.mean())
+    speed = true.speed + 1e-3 * true.acceleration * at
+    off = one.line.speed - speed
+    return (
+        off / speed,
+        off / one.line.speed_error,
+        one.parabola.acceleration - true.acceleration,
+        _away(one.position_angle, place),
+        one.width,
+    )
+
+
+def _away(one: float, other: float) -> float:
+    return (one - other + 180.0) % 360.0 - 180.0
+
+
+def write(page: Path) -> None:
+    """Put the table in its place in a page."""
+    text = page.read_text(encoding="utf-8")
+    made = "\n".join([_BEGIN, *lines(), _END])
+    between = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.DOTALL)
+    page.write_text(between.sub(lambda _: made, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
