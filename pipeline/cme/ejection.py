@@ -17,8 +17,9 @@ _SECTOR: Final = 6.0
 _LEAST: Final = 3.0
 #: How far from where it is expected a front is looked for, as parts of the field, turn by turn.
 _REACH: Final = (0.16, 0.10, 0.07, 0.07)
-#: Steps of height at either end of the field at which no crest is measured.
-_EDGE: Final = 3
+#: How near to either end of the field no crest is measured, as a part of its height: the half of a front that
+#: is seen there has another middle.
+_EDGE: Final = 0.06
 #: Share of the highest significance from which on an angle may lead, and how many of them are tried.
 _CLEAR: Final = 0.6
 _TRIED: Final = 24
@@ -87,7 +88,7 @@ def found_in(series: Series, search: Search) -> tuple[list[Ejection], F32]:
     made: list[Ejection] = []
     for one in candidates(series, significant, search):
         ejection = _followed(series, significant, one, search)
-        if ejection is not None and not any(_same(ejection, other) for other in made):
+        if ejection is not None and not any(_same(ejection, other, series.field) for other in made):
             made.append(ejection)
     return sorted(made, key=lambda one: float(one.seconds[0])), significant
 
@@ -174,7 +175,8 @@ def _crests(series: Series, plane: F32, expected: F64, reach: float) -> tuple[F6
             continue
         top = near[int(profile[near].argmax())]
         # At the window's and the field's ends the crest may lie beyond.
-        cut = top in (near[0], near[-1]) or not _EDGE <= top < len(profile) - _EDGE
+        crest = float(series.heights[top])
+        cut = top in (near[0], near[-1]) or min(crest - low, high - crest) < _EDGE * crest
         if profile[top] < _LEAST or cut:
             continue
         own = near[(profile[near] > 0.5 * profile[top]) & (np.abs(near - top) <= 4)]
@@ -237,7 +239,7 @@ def _confidence(score: float, search: Search, width: float, frames: int) -> floa
     return float(np.prod(parts))
 
 
-def _same(one: Ejection, other: Ejection) -> bool:
+def _same(one: Ejection, other: Ejection, field: float) -> bool:
     """Whether the first belongs to the second, more significant one: its core, or a part told apart by a gap.
 
     It lies among the other's position angles, and both left the limb at about the same time, against the time
@@ -246,8 +248,7 @@ def _same(one: Ejection, other: Ejection) -> bool:
     away = abs((one.front_angle - other.position_angle + 180.0) % 360.0 - 180.0)
     if away > 0.5 * other.width + _SECTOR:
         return False
-    crossing = float(other.seconds[-1] - other.seconds[0])
-    return abs(_begun(one) - _begun(other)) < 0.5 * crossing
+    return abs(_begun(one) - _begun(other)) < 0.5 * field / other.line.speed
 
 
 def _begun(one: Ejection) -> float:

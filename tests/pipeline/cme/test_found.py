@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,13 @@ def test_two_at_once_are_two() -> None:
     one, other = found(series(ejection(position_angle=80.0), ejection(speed=800.0, width=40.0)))
     assert {round(each.line.speed, -2) for each in (one, other)} == {500.0, 800.0}
     assert away(one.position_angle, other.position_angle) == pytest.approx(178.0, abs=6.0)
+
+
+def test_a_second_one_after_the_first_is_a_second_one() -> None:
+    later = ejection(begin=BEGIN + timedelta(minutes=40), speed=800.0)
+    first, second = found(series(ejection(), later, times=range(-1200, 4800, 60)))
+    assert second.seconds[0] > first.seconds[-1]
+    assert second.line.speed == pytest.approx(800.0, rel=0.06)
 
 
 def test_a_halo_goes_all_around() -> None:

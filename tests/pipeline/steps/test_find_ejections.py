@@ -9,8 +9,10 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import QTable
+from matplotlib.image import imread
 
-from pipeline.cme import table
+from pipeline.cme import plot, table
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig, observed, physical_psf
@@ -66,11 +68,17 @@ def test_an_ejection_of_images_is_found_where_it_was(tmp_path: Path) -> None:
     assert points["time"][0].datetime.date() == coronae.BEGIN.date()
     # The strongest front stands where its map is brightest.
     assert made.header["FRONTPA"] == pytest.approx(rows["front_angle"][0].value)
+    paths = {}
+    for name, one in {**ran.outputs, "map": made}.items():
+        paths[name] = tmp_path / f"{name}.fits"
+        fits.PrimaryHDU(one.data, one.header).writeto(paths[name])
     for name, suffix in (("catalogue", "ecsv"), ("height_time", "fits")):
-        path = tmp_path / f"{name}.fits"
-        fits.PrimaryHDU(ran.outputs[name].data, ran.outputs[name].header).writeto(path)
+        path = paths[name]
         assert table.main([str(path), "-o", str(tmp_path / f"out.{suffix}")]) == 0
-        assert (tmp_path / f"out.{suffix}").stat().st_size > 0
+        assert len(QTable.read(tmp_path / f"out.{suffix}")) == (1 if name == "catalogue" else len(points))
+    assert plot.main([*map(str, paths.values()), "-o", str(tmp_path / "cme.png")]) == 0
+    assert imread(tmp_path / "cme.png").std() > 0.1
+    assert plot.main([str(paths["map"]), "-o", str(tmp_path / "none.png")]) == 2
 
 
 def test_polar_maps_do_not_depend_on_roll_and_place_of_the_sun() -> None:
