@@ -34,7 +34,7 @@ _LABEL: Final = (
 )
 _PROJECTED: Final = "speeds, widths and heights are those on the plane of the sky, of the front's crest"
 
-#: As `pipeline.cme.recovery` measures it.
+#: As `pipeline.instruments.aso_s_lst.simulate.ejections` measures it.
 _ERRORS: Final = (
     "errors of speed and acceleration are of the heights' scatter alone; of simulated series speeds came out "
     "up to 5 % too low, which is several of these errors for bright fronts"

@@ -1,4 +1,4 @@
-"""What is found of simulated ejections: ``python -m pipeline.cme.recovery docs/lst.md`` writes the tables.
+"""What is found of simulated ejections: ``python -m ….simulate.ejections docs/lst.md`` writes the tables.
 
 Images of SCIWL at 128² pixels, each exposure so long that a pixel gathers the photons of the 16 × 16 that lie
 in it at the telescope's 2048²; polar maps of half the usual steps; streamers that waver by 5 %, exposures by
@@ -24,7 +24,7 @@ from pipeline.instruments.aso_s_lst.simulate import Pupil, SimulationConfig, obs
 from pipeline.instruments.aso_s_lst.simulate.config import Ejection
 from pipeline.steps.polar_map import PolarParams, polar_map
 
-_BEGIN: Final = "<!-- ejections: made by python -m pipeline.cme.recovery -->"
+_BEGIN: Final = "<!-- ejections: made by python -m pipeline.instruments.aso_s_lst.simulate.ejections -->"
 _END: Final = "<!-- end of ejections -->"
 _START: Final = datetime(2023, 4, 15, 6, tzinfo=UTC)
 _SIZE: Final = 128
