@@ -22,7 +22,7 @@ _WING: Final = 0.07
 #: Mean squares of residuals: above, the model or the scene is wrong.
 _CHI2: Final = {"limb": 12.0, "spectrum": 3.0, "occulter": 4.0, "dark side": 4.0}
 #: The same where λ/D is known: what a pupil is not, fits worse than this, or is wrong.
-_CHI2_PUPIL: Final = {**_CHI2, "limb": 6.0, "occulter": 1.8, "dark side": 1.8}
+_CHI2_PUPIL: Final = {**_CHI2, "limb": 4.0, "occulter": 1.8, "dark side": 1.8}
 #: Share of the spectrum's bins that have to lie above twice the noise.
 _ABOVE: Final = 0.15
 #: Terms that contradict each other by more than this do not describe one PSF.
