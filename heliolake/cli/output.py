@@ -67,7 +67,11 @@ def err() -> Console:
 
 def shown(value: object) -> str:
     """Text from outside (names, reasons, values of headers) as Rich markup that shows it as it is."""
-    return escape(printable(str(value)))
+    text = printable(str(value))
+    body = text.rstrip("\\")
+    # Before a tag Rich takes two backslashes for one, elsewhere for two: a tag of ours says which.
+    last = "\\\\" * (len(text) - len(body))
+    return escape(body) + (f"{last}[b][/b]" if last else "")
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cluster.report import LEFT_OUT, Item, Report
@@ -32,13 +32,17 @@ def unseen(text: str) -> str:
 
 
 @given(TEXT)
+@example("\\")
+@example("C:\\\\")
+@example("[bold\\")
 def test_shown_text_is_on_the_screen_letter_by_letter_or_spelled_out(text: str) -> None:
-    console = out()
-    console.file, console.width = io.StringIO(), 1000
-    console.print(shown(text), soft_wrap=True)
-    assert not unseen(console.file.getvalue())
-    if text.isprintable() and text.isascii():
-        assert console.file.getvalue() == f"{text}\n"
+    for before, behind in (("", ""), ("[bold]", "[/]")):
+        console = out()
+        console.file, console.width = io.StringIO(), 1000
+        console.print(f"{before}{shown(text)}{behind}", soft_wrap=True)
+        assert not unseen(console.file.getvalue())
+        if text.isprintable() and text.isascii():
+            assert console.file.getvalue() == f"{text}\n"
 
 
 @given(TEXT)
