@@ -39,6 +39,26 @@ def test_the_mean_is_right_far_below_the_noise_and_the_zero_is_found(zero: float
     assert light.polarised[faint].mean() > 4 * truth[faint].mean()
 
 
+def test_the_zero_s_error_is_how_far_it_scatters() -> None:
+    light, _ = _polarised(37.0, 1, noise=0.0)
+    found = []
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        q, u = (one + 0.3 * random.normal(size=one.shape).astype(np.float32) for one in light[1:])
+        found.append(along_limb(Stokes(light.total, q, u), _WEST, _NORTH, _THERE))
+    scatter = np.std([one.zero for one in found])
+    assert np.mean([one.zero_error for one in found]) == pytest.approx(scatter, rel=0.3)
+
+
+def test_polarisers_that_let_through_unlike_parts_add_nothing_to_the_mean_of_a_ring() -> None:
+    light, truth = _polarised(0.0, 1, noise=0.0)
+    dust = (3.0 / np.maximum(np.hypot(_WEST, _NORTH), 10.0)).astype(np.float32)
+    strange = Stokes(light.total, light.q + dust, light.u - np.float32(0.5) * dust)
+    found = along_limb(strange, _WEST, _NORTH, _THERE)
+    assert found.polarised[_THERE].mean() == pytest.approx(truth[_THERE].mean(), rel=0.01)
+    assert strange.polarised[_THERE].mean() > 1.2 * truth[_THERE].mean()
+
+
 def test_noise_alone_lies_along_no_limb() -> None:
     light, _ = _polarised(0.0, 1, noise=0.0)
     random = np.random.default_rng(6)

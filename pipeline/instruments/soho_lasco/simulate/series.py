@@ -94,8 +94,8 @@ def factor(config: SimulationConfig) -> float:
 def _through_polariser(config: SimulationConfig, light: Light) -> F64:
     if config.polariser == "Clear":
         return light.total
-    # The polariser stands on the camera, which is rolled against solar north.
-    angle = np.radians(2.0 * (_ANGLES[config.polariser] - config.roll))
+    # The polariser stands on the camera, whose columns point as far to the east of north as it is rolled.
+    angle = np.radians(2.0 * (_ANGLES[config.polariser] + config.roll))
     return np.asarray(0.5 * (light.total + light.q * np.cos(angle) + light.u * np.sin(angle)))
 
 

@@ -11,8 +11,8 @@ from astropy.io import fits
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.instruments.soho_lasco import facts
-from pipeline.kernels.triplet import stokes
-from pipeline.step import Output, Params, References, gather
+from pipeline.step import Output, References, gather
+from pipeline.steps.polarising import CARRIED, Polarisation, PolarisationParams, polarisation, together
 
 #: Positions of the polariser wheel, in the order of the formulas.
 _ORDER: Final = ("-60DEG", "0DEG", "+60DEG")
@@ -28,21 +28,18 @@ _SCALE: Final = (
 )
 
 
-class PolarisationParams(Params):
-    """`polarised_brightness` has nothing to choose."""
-
-
 def _same(params: PolarisationParams, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[1:]
 
 
 @gather(
     "polarised_brightness",
-    version=2,
+    version=3,
     prstep="DEMODULATION",
     instrument="soho_lasco",
     takes=("MSB",),
-    memory_factor=3.0,
+    memory_factor=7.0,
+    uncertainty=CARRIED,
     output_shape=_same,
     outputs={"total": Output(_same), "degree": Output(_same), "angle": Output(_same)},
 )
@@ -51,24 +48,26 @@ def polarised_brightness(
 ) -> Frame:
     """Polarised brightness of a triplet; total brightness, degree and angle beside it.
 
-    Which image is which the header's POLAR says, whatever the file is called.
+    Which image is which the header's POLAR says, whatever the file is called. What electrons scatter is
+    polarised along the limb: that part alone has no bias. Light that is not polarised, of dust or strayed,
+    adds nothing to it but its noise.
     """
     by_angle = _sorted(frames)
     first = by_angle[0]
-    made = stokes(*(frame.data for frame in by_angle))
-    quality = np.bitwise_or.reduce([frame.quality for frame in by_angle])
-    result = first.replace(data=made.polarised, quality=quality, header=_header(by_angle, "PB"))
-    result.header["BNAME"] = "Polarised brightness over the mean solar disk's (MSB)"
+    made = polarisation(by_angle, params)
+    header = _header(by_angle, "PB", "Polarised brightness over the mean solar disk's (MSB)", made)
+    result = first.replace(
+        data=made.polarised, quality=made.quality, header=header, uncertainty=made.uncertainty
+    )
     for name, values, unit, what, letter in (
-        ("total", made.total, "MSB", "Total brightness over the mean solar disk's (MSB)", "TI"),
+        ("total", made.light.total, "MSB", "Total brightness over the mean solar disk's (MSB)", "TI"),
         ("degree", made.degree, "", "Degree of linear polarisation", "PP"),
-        ("angle", made.angle, "deg", "Plane of polarisation from the polariser's zero", "PA"),
+        ("angle", made.light.angle, "deg", "Plane of polarisation from the polariser's zero", "PA"),
     ):
-        header = _header(by_angle, letter)
-        header["BNAME"] = what
+        header = _header(by_angle, letter, what, made)
         header["BUNIT"] = (unit, "unit of the image")
-        result = result.with_output(name, first.replace(data=values, quality=quality, header=header))
-    return _judged(result, by_angle)
+        result = result.with_output(name, first.replace(data=values, quality=made.quality, header=header))
+    return _judged(made.warned(result), by_angle)
 
 
 def _sorted(frames: Sequence[Frame]) -> list[Frame]:
@@ -96,20 +95,11 @@ def _sorted(frames: Sequence[Frame]) -> list[Frame]:
     return [by_angle[angle] for angle in _ORDER]
 
 
-def _header(by_angle: Sequence[Frame], letter: str) -> fits.Header:
-    header = by_angle[0].header.copy()
-    # It is that of one image, and told anew, of EXPTIME.
-    header.remove("XPOSURE", ignore_missing=True)
+def _header(by_angle: Sequence[Frame], letter: str, what: str, made: Polarisation) -> fits.Header:
+    header = together(by_angle)
     header["POLAR"] = (letter, "what was made of polarised images")
-    header["EXPTIME"] = (
-        sum(frame.keyword("EXPTIME", float) for frame in by_angle),
-        "[s] of all three",
-    )
-    for number, frame in enumerate(by_angle, start=1):
-        header[f"POLFIL{number}"] = (
-            str(frame.header.get("FILENAME", frame.source)),
-            f"at {frame.header.get('POLAR')}",
-        )
+    header["BNAME"] = what
+    made.stamp(header)
     return header
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline import solarnet
 from pipeline.frame import Frame
 from pipeline.grouping import groups
 from pipeline.instruments.soho_lasco.simulate import SimulationConfig, camera
@@ -41,8 +42,9 @@ def triplet(total: float = 2e-9, degree: float = 0.4, plane: float = 25.0, **car
     ]
 
 
-def made(frames: list[Frame]) -> Ran:
-    (ran,) = run_recipe("soho_lasco-pb", frames)
+def made(frames: list[Frame], **params: Any) -> Ran:
+    settings = {f"polarised_brightness.{name}": value for name, value in params.items()}
+    (ran,) = run_recipe("soho_lasco-pb", frames, settings=settings)
     return ran
 
 
@@ -71,7 +73,7 @@ def test_the_header_says_which_image_is_which_and_names_may_lie(order: tuple[int
     # As in the real sequence of 2000: the file called +60 was taken at -60 degrees.
     for frame, name in zip(frames, ("lasco_+60.fts", "lasco_0.fts", "lasco_-60.fts"), strict=True):
         frame.header["FILENAME"] = name
-    ran = made([frames[place] for place in order])
+    ran = made([frames[place] for place in order], part="length")
     np.testing.assert_allclose(ran.made.data, 0.4 * 2e-9, rtol=1e-5)
     np.testing.assert_allclose(ran.outputs["total"].data, 2e-9, rtol=1e-5)
     np.testing.assert_allclose(ran.outputs["degree"].data, 0.4, rtol=1e-5)
@@ -96,10 +98,37 @@ def test_products_say_what_they_are_and_of_what() -> None:
         "angle": "deg",
     }
     assert ran.made.header["EXPTIME"] == pytest.approx(3 * 25.0991)
-    assert ran.made.header.comments["POLFIL1"] == "at -60 Deg"
+    assert ran.made.header.comments["POLFIL1"] == "at -60 deg"
     for one in (ran.made, *ran.outputs.values()):
         entry = recognise(one.header)
         assert entry.describe(one.header).level == one.header["LEVEL"]
+
+
+def test_exposure_is_that_of_all_three_images_in_every_product() -> None:
+    ran = made(triplet(XPOSURE=25.0991))
+    for one in (ran.made, *ran.outputs.values()):
+        entry = recognise(one.header)
+        header = solarnet.complete(one.header, entry, entry.describe(one.header), axes=2)
+        assert header["XPOSURE"] == header["EXPTIME"] == pytest.approx(3 * 25.0991)
+
+
+def test_the_length_is_taken_where_it_is_asked_for_and_said() -> None:
+    ran = made(triplet(), part="length")
+    assert ran.made.header["POLALONG"] is False
+    assert "POLZERO" not in ran.made.header
+    assert any("length of the polarisation was asked for" in one for one in ran.made.caveats)
+    assert made(triplet()).made.header["POLALONG"] is True
+
+
+def test_light_that_is_polarised_in_no_direction_of_the_limb_gives_its_length_and_a_caveat() -> None:
+    frames = triplet(degree=0.0)
+    for number, frame in enumerate(frames):
+        noise = np.random.default_rng(number).normal(0.0, 1e-11, frame.data.shape)
+        frames[number] = frame.replace(data=frame.data + noise.astype(np.float32))
+    ran = made(frames)
+    assert (ran.made.header["POLALONG"], ran.made.header["POLSIGMA"] < 5) == (False, True)
+    assert any("does not lie along the limb" in one for one in ran.made.caveats)
+    assert (ran.made.data >= 0).all()
 
 
 def test_products_say_that_the_scale_behind_polarisers_is_in_doubt() -> None:
@@ -162,22 +191,59 @@ def test_sequences_of_a_day_are_told_apart_and_clear_images_between_them_do_no_h
     assert all("Clear" in group.lacks for group in found if group.lacks)
 
 
+def level_1(*configs: SimulationConfig) -> list[Frame]:
+    """Of raw images, with the calibration files that go with them."""
+    files = simulated.references(*configs)
+    return [run_recipe("soho_lasco-l1", [simulated.frame(one)], references=files)[0].made for one in configs]
+
+
+def sequence(**changes: Any) -> list[SimulationConfig]:
+    """The configurations of a simulated sequence, of 512 by 512 pixels."""
+    return [
+        SimulationConfig(polariser=angle, summing=2, number=10 + n, **changes)  # type: ignore[arg-type]
+        for n, angle in enumerate(ANGLES)
+    ]
+
+
+def sky(config: SimulationConfig) -> tuple[Any, Any, Any]:
+    """Polarised and total brightness of the model, and distances from the Sun's centre in radii."""
+    x, y = camera.grid()
+    light = camera.sky(config, x, y)
+    xc, yc = config.sun_centre
+    distance = np.hypot(x - xc, y - yc) * camera.radii_per_pixel(config)
+    polarised, total, away = (
+        one.reshape(512, 2, 512, 2).mean(axis=(1, 3))
+        for one in (np.hypot(light.q, light.u), light.total, distance)
+    )
+    return polarised, total, away
+
+
 def test_a_simulated_corona_s_polarised_brightness_comes_back_from_raw_images() -> None:
-    configs = [
-        SimulationConfig(polariser=polar, summing=2, number=10 + n, exposure=300.0)  # type: ignore[arg-type]
-        for n, polar in enumerate(ANGLES)
-    ]
-    level_1 = [
-        run_recipe("soho_lasco-l1", [simulated.frame(one)], references=simulated.references(*configs))[0].made
-        for one in configs
-    ]
-    result = made(level_1)
-    light = camera.sky(configs[0], *camera.grid())
-    wanted = np.hypot(light.q, light.u).reshape(512, 2, 512, 2).mean(axis=(1, 3))
-    total = light.total.reshape(512, 2, 512, 2).mean(axis=(1, 3))
-    y, x = np.indices((512, 512))
-    distance = np.hypot(x - 255, y - 253) * 2 * camera.radii_per_pixel(configs[0])
+    configs = sequence(exposure=300.0, roll=0.9)
+    result = made(level_1(*configs))
+    wanted, total, distance = sky(configs[0])
     ring = (distance > 3.0) & (distance < 4.5) & np.isfinite(result.made.data) & (result.made.quality == 0)
     assert ring.sum() > 10_000
     assert np.median(np.abs(result.made.data[ring] / wanted[ring] - 1)) < 0.03
     assert np.median(np.abs(result.outputs["total"].data[ring] / total[ring] - 1)) < 0.005
+    # The polariser turns with the camera.
+    assert result.made.header["POLZERO"] == pytest.approx(configs[0].roll, abs=0.1)
+
+
+def test_noise_does_not_make_faint_corona_polarised() -> None:
+    configs = sequence(detector="C3", exposure=1.0)
+    images = level_1(*configs)
+    result = made(images)
+    polarised, total, distance = sky(configs[0])
+    ring = (distance > 20) & (distance < 29) & (result.made.quality == 0)
+    truth = polarised[ring].mean()
+    noise = np.std(result.made.data[ring] - polarised[ring])
+    assert noise > 1.5 * truth
+    # Three standard deviations of a mean whose neighbours share some of their noise.
+    assert abs(result.made.data[ring].mean() - truth) < 3 * 1.5 * noise / math.sqrt(ring.sum())
+    wanted = (polarised / total)[ring].mean()
+    assert result.outputs["degree"].data[ring].mean() == pytest.approx(wanted, rel=0.04)
+    # What was taken before.
+    before = stokes(*(image.data[ring] for image in images))
+    assert before.polarised.mean() > 2.5 * truth
+    assert before.degree.mean() > 2.5 * wanted
