@@ -191,7 +191,7 @@ def _polarised(product: tuple[str, dict[str, NDArray[np.float32]], str]) -> Stor
         subheading=f"images at −60°, 0° and 60° → {name}",
         text=(
             "Three images through the polarisers, told apart by POLAR in their headers, each calibrated, "
-            "then gathered: total and polarised brightness, degree and plane of polarisation."
+            "then gathered: total brightness, what is polarised along the limb, its degree, the plane."
         ),
         panels=(
             _log_panel("total brightness", bright * scale, "K- and F-corona", sky),

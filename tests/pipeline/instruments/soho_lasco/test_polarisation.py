@@ -120,6 +120,14 @@ def test_the_length_is_taken_where_it_is_asked_for_and_said() -> None:
     assert made(triplet()).made.header["POLALONG"] is True
 
 
+def test_uncertainty_that_images_bring_is_carried_into_the_product() -> None:
+    frames = [one.replace(uncertainty=np.full(one.data.shape, 1e-11)) for one in triplet()]
+    (ran,) = run_recipe("soho_lasco-pb", frames, settings={"uncertainty": True})
+    # Three images alike: 4/3 √(3/2) of one, in every direction.
+    assert ran.made.uncertainty is not None
+    np.testing.assert_allclose(ran.made.uncertainty, 4 / 3 * math.sqrt(1.5) * 1e-11, rtol=1e-5)
+
+
 def test_light_that_is_polarised_in_no_direction_of_the_limb_gives_its_length_and_a_caveat() -> None:
     frames = triplet(degree=0.0)
     for number, frame in enumerate(frames):
