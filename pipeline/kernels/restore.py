@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from pipeline.kernels.backend import backend
 from pipeline.kernels.deconvolve import Transfer
 from pipeline.kernels.fill import continued
+from pipeline.kernels.misfit import UNKNOWN, Misfit
+from pipeline.kernels.misfit import misfit as misfit_of
 from pipeline.kernels.starlet import Response, add_significant, responses, smoothed
 from pipeline.read_only import read_only
 
@@ -32,6 +34,9 @@ _FIRST: Final = 0.1
 _NEXT: Final = 0.1
 #: Rounds whose χ² is not lower than this part of the one before have nothing left to add.
 _STALLED: Final = 0.99
+#: A round after which it is higher than so many times the one before is taken back: at the smallest τ what a
+#: mirrored margin or a lifted value leaves can be made larger than it was.
+_WORSE: Final = 1.2
 #: A filter's response to a pixel is over within half as many.
 _ENOUGH: Final = 512
 #: More light than this part of it is not made by lifting; of an image without light there is no such part.
@@ -76,12 +81,15 @@ class Restored:
         Of its noise, where asked for.
     misfit
         Mean square of what the estimate leaves unexplained over the noise's variance: before each round, and
-        last that of the result.
+        last that of the result. It has in it what stays below the noise everywhere; see `left`.
+    left
+        Whether noise and PSF are the image's.
     """
 
     data: F32
     variance: F32 | None
     misfit: tuple[float, ...] = (0.0,)
+    left: Misfit = UNKNOWN
 
 
 def restore(
@@ -120,13 +128,16 @@ def restore(
     unseen = missing.astype(np.uint8)
     if at_least is not None:
         unseen[at_least & ~missing] = _AT_LEAST
-    problem = _Problem(frame.pad(filled), frame.pad(noise), frame.pad(unseen), transfer.values)
-    estimate, kept, misfit = _rounds(problem, transfer, chosen, with_variance=with_variance)
+    problem = _Problem(frame.pad(filled), frame.pad(noise), frame.pad(unseen), transfer.values, frame)
+    estimate, kept, residual, misfit = _rounds(problem, transfer, chosen, with_variance=with_variance)
+    left = misfit_of(frame.cut(residual), filled, noise, unseen == 0)
     if not unseen.any():
         # Lifting makes a little light; the bright give it back.
         ratio = problem.observed.sum(dtype=np.float64) / estimate.sum(dtype=np.float64)
         estimate *= np.float32(ratio if abs(ratio - 1.0) < _LITTLE else 1.0)
-    return Restored(frame.cut(estimate), None if kept is None else frame.cut(kept * problem.noise), misfit)
+    return Restored(
+        frame.cut(estimate), None if kept is None else frame.cut(kept * problem.noise), misfit, left
+    )
 
 
 @dataclass(frozen=True)
@@ -160,16 +171,21 @@ class _Problem:
     noise: F32
     unseen: NDArray[np.uint8]
     values: NDArray[Any]
+    frame: _Padded
 
     def residual(self, blurred: F32, *, first: bool = False) -> float:
         """`blurred` becomes what it leaves unexplained; returns its mean square over the noise's variance.
 
-        In the first round gaps count with what they were filled with, for else they would be dark.
+        In the first round gaps count with what they were filled with, for else they would be dark. The margin
+        is no part of the mean: it is no measurement, and where it meets itself the array has a step that no
+        PSF makes.
         """
         sums = np.zeros((blurred.shape[0], 2))
         unseen = np.zeros_like(self.unseen) if first else self.unseen
-        _residual(read_only(self.observed), read_only(self.noise), read_only(unseen), blurred, sums)
-        total, count = sums.sum(axis=0)
+        left, columns = self.frame.left, self.frame.shape[1]
+        observed, noise = read_only(self.observed), read_only(self.noise)
+        _residual(observed, noise, read_only(unseen), blurred, left, left + columns, sums)
+        total, count = sums[self.frame.top : self.frame.top + self.frame.shape[0]].sum(axis=0)
         return float(total / max(count, 1.0))
 
 
@@ -179,7 +195,8 @@ _AT_LEAST: Final = 2
 
 def _rounds(
     problem: _Problem, transfer: Transfer, settings: RestoreSettings, *, with_variance: bool
-) -> tuple[F32, F32 | None, tuple[float, ...]]:
+) -> tuple[F32, F32 | None, F32, tuple[float, ...]]:
+    """The estimate, the share of noise that came with it, what it leaves unexplained, and the misfits."""
     work = backend("numpy")
     shape = transfer.shape
     estimate = np.zeros(shape, np.float32)
@@ -188,12 +205,22 @@ def _rounds(
     kept, share = (np.zeros(shape, np.float32) if with_variance else None for _ in range(2))
     misfit: list[float] = []
     lowest = np.float32(settings.lowest if settings.significance >= 0 else np.inf)
-    for number in range(settings.rounds):
+    best = estimate
+    for number in range(settings.rounds + 1):
         tau = _FIRST * _NEXT**number
         work.convolve(estimate, problem.values, scratch, adjoint=False, out=residual)
         misfit.append(problem.residual(residual, first=number == 0))
-        if misfit[-1] <= 1.0 or (number > 1 and misfit[-1] > _STALLED * misfit[-2]):
-            return estimate, kept, tuple(misfit)
+        if number > 1 and misfit[-1] > _WORSE * misfit[-2]:
+            misfit.pop()
+            if kept is not None and share is not None:
+                kept -= np.square(share)
+            work.convolve(best, problem.values, scratch, adjoint=False, out=residual)
+            problem.residual(residual)
+            return best, kept, residual, tuple(misfit)
+        stalled = number > 1 and misfit[-1] > _STALLED * misfit[-2]
+        if misfit[-1] <= 1.0 or stalled or number == settings.rounds:
+            break
+        best = estimate.copy()
         work.convolve(residual, inverse(transfer, tau), scratch, adjoint=False, out=residual)
         *planes, last = noise_of_inverse(transfer, tau, settings.scales)
         if share is not None:
@@ -205,9 +232,7 @@ def _rounds(
         _add_smooth(residual, problem.noise, lowest, estimate)
         if kept is not None and share is not None:
             kept += np.square(share)
-    work.convolve(estimate, problem.values, scratch, adjoint=False, out=residual)
-    misfit.append(problem.residual(residual))
-    return estimate, kept, tuple(misfit)
+    return estimate, kept, residual, tuple(misfit)
 
 
 def inverse(transfer: Transfer, tau: float) -> NDArray[Any]:
@@ -238,7 +263,13 @@ def noise_of_inverse(transfer: Transfer, tau: float, scales: int) -> tuple[Respo
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _residual(
-    observed: F32, noise: F32, unseen: NDArray[np.uint8], blurred: F32, sums: NDArray[np.float64]
+    observed: F32,
+    noise: F32,
+    unseen: NDArray[np.uint8],
+    blurred: F32,
+    first: int,
+    stop: int,
+    sums: NDArray[np.float64],
 ) -> None:
     for i in range(observed.shape[0]):
         seen, sigma, kind, target = observed[i], noise[i], unseen[i], blurred[i]
@@ -247,7 +278,7 @@ def _residual(
             left = seen[j] - target[j]
             if kind[j] == 1 or (kind[j] == _AT_LEAST and left < 0):
                 left = np.float32(0.0)
-            if kind[j] == 0:
+            if kind[j] == 0 and first <= j < stop:
                 square += np.float64(left) * np.float64(left) / np.float64(sigma[j])
                 count += 1
             target[j] = left

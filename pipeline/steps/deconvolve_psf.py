@@ -14,6 +14,7 @@ from pipeline.errors import BadInput
 from pipeline.frame import Frame
 from pipeline.kernels.deconvolve import Transfer, padded_shape, transfer_function
 from pipeline.kernels.fill import continued
+from pipeline.kernels.misfit import UNKNOWN, Misfit
 from pipeline.kernels.noise_level import noise_level
 from pipeline.kernels.restore import Restored, RestoreSettings, restore
 from pipeline.kernels.starlet import smoothed
@@ -24,9 +25,11 @@ from pipeline.step import Params, ReferenceNeed, References, step
 from pipeline.uncertainty import approximate
 from pipeline.unknown_light import edge_of_field, flag_unknown_light
 
-#: Misfit (mean square of what is left unexplained over the noise) from which on the PSF or the noise is
-#: wrong.
-_UNEXPLAINED: Final = 4.0
+#: What is left unexplained (`pipeline.kernels.misfit`), from which on the PSF, and off by which factor the
+#: noise, is not the image's. With the true ones structure is 0.1 to 1.4, and noise 0.84 to 1.19
+#: (docs/deconvolution.md): what is a little less than significant is left too, and a sign of neither.
+_UNEXPLAINED: Final = 2.0
+_NOISE_OFF: Final = 1.7
 _ABNORMAL: Final = Quality.COSMIC_RAY | Quality.HOT | Quality.DEAD
 #: Of float32 in sums and transforms, as a part of the brightest value.
 _ROUNDING: Final = 1e-6
@@ -133,7 +136,7 @@ def deconvolve_psf(frame: Frame, params: DeconvolvePsfParams, references: Refere
         variance_at=lambda _: variance,
         fraction=params.doubtful_fraction,
     )
-    return _said(result, psf, made.misfit[-1])
+    return _said(_explained(result, made.left), psf)
 
 
 def _observed(frame: Frame) -> Frame:
@@ -232,15 +235,15 @@ def _restored(frame: Frame, params: DeconvolvePsfParams, variance: NDArray[np.fl
         return part((slice(None), slice(None)), None)
     data = np.zeros(frame.data.shape, np.float32)
     spread = np.zeros(frame.data.shape, np.float32) if with_variance else None
-    misfit = 0.0
+    left = UNKNOWN
     for tile in _tiles(frame, psf, params.margin):
         one = part(tile.outer, tile.number)
         data[tile.inner] += tile.weight * one.data[tile.within]
         if spread is not None and one.variance is not None:
             # Neighbouring tiles saw the same noise, so that their deviations add up.
             spread[tile.inner] += tile.weight * np.sqrt(one.variance[tile.within])
-        misfit = max(misfit, *one.misfit[-1:])
-    return Restored(data, None if spread is None else np.square(spread), (misfit,))
+        left = left.worse(one.left)
+    return Restored(data, None if spread is None else np.square(spread), left=left)
 
 
 def _tiles(frame: Frame, psf: Psf, margin: int) -> list[Tile]:
@@ -295,8 +298,8 @@ def _named(frame: Frame, did: str, psf: Psf) -> Frame:
     return frame.replace(header=header)
 
 
-def _said(frame: Frame, psf: Psf, misfit: float) -> Frame:
-    """What a user has to know of the PSF, and of how well it explains the image."""
+def _said(frame: Frame, psf: Psf) -> Frame:
+    """What a user has to know of the PSF."""
     if psf.core is Verdict.LABORATORY:
         frame = frame.with_caveat(
             "deconvolve_psf: the core of the point spread function is the laboratory's value, for the frames "
@@ -316,10 +319,22 @@ def _said(frame: Frame, psf: Psf, misfit: float) -> Frame:
         frame = frame.with_caveat(
             "deconvolve_psf: the point spread function rests on simulated values", mode="SIMULATED"
         )
-    if misfit > _UNEXPLAINED:
-        frame = frame.with_caveat(
-            f"deconvolve_psf: what the result leaves unexplained is {misfit:.3g} times the noise's variance: "
-            "the point spread function or the noise is not this image's",
+    return frame
+
+
+def _explained(frame: Frame, left: Misfit) -> Frame:
+    """With a caveat where the noise is not the image's; else, where structure is left, the PSF."""
+    # Of noise that is wrong, structure says nothing: it is judged by it.
+    if left.noise > _NOISE_OFF or left.noise < 1.0 / _NOISE_OFF:
+        return frame.with_caveat(
+            f"deconvolve_psf: the noise is not this image's: its variance is {left.noise:.2g} times what was "
+            "taken for it, so that structure was lost or noise sharpened",
+            mode="UNEXPLAINED",
+        )
+    if left.structure > _UNEXPLAINED:
+        return frame.with_caveat(
+            f"deconvolve_psf: the point spread function is not this image's: where there is most structure, the "
+            f"result leaves {left.structure:.2g} times as much unexplained as noise and the method do",
             mode="UNEXPLAINED",
         )
     return frame

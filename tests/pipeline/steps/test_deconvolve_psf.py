@@ -182,7 +182,15 @@ def test_the_product_says_what_its_psf_rests_on(
 
 def test_a_psf_that_is_not_this_images_is_noticed(tmp_path: Path) -> None:
     made = sharpened(image(), psf(tmp_path, kernel(8.0)))
-    assert any("not this image's" in caveat for caveat in made.caveats)
+    assert any("the point spread function is not this image's" in caveat for caveat in made.caveats)
+
+
+def test_noise_that_is_not_this_images_is_noticed(plain: ReferenceFile) -> None:
+    for wrong in (0.5, 2.0):
+        made = sharpened(image(), plain, read_noise=1.5 * wrong, event=wrong**2)
+        assert any("the noise is not this image's" in caveat for caveat in made.caveats)
+        assert "UNEXPLAINED" in made.header["PRMODE1"]
+    assert not sharpened(image(), plain, read_noise=1.5, event=1.0).caveats
 
 
 def test_a_guessed_core_is_refused_or_the_frame_kept_as_it_is(tmp_path: Path) -> None:
