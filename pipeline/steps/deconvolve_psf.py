@@ -333,8 +333,8 @@ def _explained(frame: Frame, left: Misfit) -> Frame:
         )
     if left.structure > _UNEXPLAINED:
         return frame.with_caveat(
-            f"deconvolve_psf: the point spread function is not this image's: where there is most structure, the "
-            f"result leaves {left.structure:.2g} times as much unexplained as noise and the method do",
+            "deconvolve_psf: the point spread function is not this image's: where there is most structure, "
+            f"the result leaves {left.structure:.2g} times as much unexplained as noise and the method do",
             mode="UNEXPLAINED",
         )
     return frame
