@@ -18,7 +18,7 @@ name: {name}
 title: {title}
 recognise:                            # any block whose every keyword matches (regular expressions)
   - {{TELESCOP: {upper}, DETECTOR: "CAM[12]"}}
-level: {{keyword: LVL, values: {{"0": "0", "1": "1"}}, default: "0"}}
+level: {{keyword: LVL, values: {{"0": "0", "1": "1"}}, default: "0"}}  # of files, and what recipes make
 date: {{keywords: [DATE-OBS]}}
 date_end: {{keywords: [DATE-END], exposure: EXPTIME}}
 observation: "cam{{camera}}_{{date:%Y%m%d}}"   # what belongs together

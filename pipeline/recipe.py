@@ -111,11 +111,12 @@ class Recipe(BaseModel):
         Raises
         ------
         Fatal
-            When a step, a parameter or an assumption is not known, a step cannot
-            carry the uncertainty that is asked for, or can never be given a unit
-            or dims that it takes.
+            When a step, a parameter or an assumption is not known, the instrument's
+            files cannot have the level it makes, a step cannot carry the uncertainty
+            that is asked for, or can never be given a unit or dims that it takes.
         """
         entry = instrument(self.instrument)  # registers its steps
+        self._require_levels(entry)
         chain = tuple(self._bind_one(call) for call in self.steps if call.enabled)
         if self.uncertainty:
             require_carried(self.name, chain)
@@ -131,6 +132,16 @@ class Recipe(BaseModel):
         forms = [rule.names for rule in entry.axes_of(self.from_level)]
         require_dims(self.name, chain, forms, f"{entry.name} level {self.from_level}")
         return _honouring_demands(chain)
+
+    def _require_levels(self, entry: Instrument) -> None:
+        """Refuse levels that the instrument's files cannot have: products are described by the same rule."""
+        for level in (self.to_level, *self.outputs.values()):
+            if level not in entry.level.levels:
+                raise Fatal(
+                    f"recipe {self.name} makes level {level}, which no file of {entry.name} can have; take "
+                    f"one of {', '.join(sorted(entry.level.levels))}, or add it to level, values, in "
+                    "instrument.yaml"
+                )
 
     def _require_groups(self, chain: Sequence[BoundStep], entry: Instrument) -> None:
         """A step that gathers needs to know what belongs together; other steps have no use for it."""

@@ -21,6 +21,7 @@ from pipeline.solarnet_check.finding import Grade
 from pipeline.solarnet_check.report import Report, Verdict
 from pipeline.stack import part, stack_of
 from pipeline.step import ReferenceFile
+from pipeline.testing import run_recipe
 from tests.pipeline.cme import coronae
 from tests.pipeline.instruments.aso_s_lst import simulated as lst
 from tests.pipeline.instruments.kis_chrotel import simulated as chrotel
@@ -30,6 +31,8 @@ from tests.pipeline.instruments.kis_gris import simulated as gris
 from tests.pipeline.instruments.kis_lars import cycles as lars
 from tests.pipeline.instruments.sdo_aia import frames as aia
 from tests.pipeline.instruments.soho_lasco import frames as lasco
+from tests.pipeline.instruments.soho_lasco import test_ejections as lasco_ejection
+from tests.pipeline.instruments.soho_lasco import test_polarisation as lasco_images
 from tests.pipeline.instruments.stereo_hi import frames as hi
 
 NAME = "a.l1.v0001.fits"
@@ -44,6 +47,25 @@ def aia_frame(**cards: Any) -> Frame:
 
 def lasco_frame() -> Frame:
     return lasco.raw(ORIGIN="a data centre")
+
+
+def lasco_triplet() -> list[Frame]:
+    made = lasco_images.level_1(*lasco_images.sequence(exposure=300.0))
+    for frame in made:
+        frame.header["ORIGIN"] = "a data centre"
+    return made
+
+
+def lasco_corona(number: int = 0) -> Frame:
+    made = lasco_ejection.level_1(number)
+    made.header.update({"ORIGIN": "a data centre", "HGLN_OBS": 0.0, "HGLT_OBS": 0.0, "DSUN_OBS": 1.48e11})
+    return made
+
+
+def lasco_polar() -> list[Frame]:
+    settings = {"polar_map.rings": 30, "polar_map.angles": 60}
+    given = [lasco_corona(number) for number in range(18)]
+    return [one.made for one in run_recipe("soho_lasco-polar", given, settings=settings)]
 
 
 def lars_cycle() -> list[Frame]:
@@ -109,6 +131,7 @@ REFERENCES: dict[str, Callable[[], tuple[ReferenceFile, ...]]] = {
 #: What no document at hand tells of an instrument, and a unit that its mission uses and no standard knows.
 UNTOLD = {
     "soho_lasco": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX", "BUNIT"},
+    "soho_lasco-cme": {"WAVEUNIT", "WAVEREF", "WAVEMIN", "WAVEMAX"},
     "aso_s_lst-l25-msb": {"BUNIT"},
     "aso_s_lst-pb": {"BUNIT"},
     "aso_s_lst-polar": {"BUNIT"},
@@ -129,6 +152,9 @@ MADE: dict[str, list[tuple[str, Callable[[], Given], dict[str, Any]]]] = {
     ],
     "soho_lasco": [
         ("soho_lasco-l1", lasco_frame, {"vignetting.enabled": False}),
+        ("soho_lasco-pb", lasco_triplet, {}),
+        ("soho_lasco-polar", lasco_corona, {}),
+        ("soho_lasco-cme", lasco_polar, {}),
     ],
     "aso_s_lst": [
         ("aso_s_lst-l1-hdr", lambda: lst_frames(lst.SDI), {}),

@@ -84,7 +84,7 @@ def slit_map(frames, params: SlitMapParams, references):
 def test_what_it_writes_grows_into_cubes_and_maps_made_of_them(run: Command, tmp_path: Path) -> None:
     run("new", "instrument", "slit_camera", "-o", tmp_path)
     folder = tmp_path / "slit_camera"
-    described = (folder / "instrument.yaml").read_text()
+    described = (folder / "instrument.yaml").read_text().replace('"1": "1"}', '"1": "1", Q1: Q1}')
     values = "\n".join(f"  {name}: {{keyword: {name.upper()}}}" for name in ("scan", "place", "places"))
     (folder / "instrument.yaml").write_text(described.replace("\nsolarnet:", f"\n{values}\nsolarnet:") + AXES)
     (folder / "recipes" / "map.yaml").write_text(MAP_RECIPE)

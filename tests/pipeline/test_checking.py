@@ -52,6 +52,12 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
     "colours": (YAML, "colours: gray", "colours: greyy", "no colour map 'greyy'; did you mean"),
     "percentiles": (YAML, "[1, 99.5]", "[99, 1]", "percentiles are two numbers from 0 to 100"),
     "level": (RECIPE, 'from_level: "0"', 'from_level: "3"', "takes level 3, which no file has"),
+    "made": (
+        RECIPE,
+        'to_level: "1"',
+        "to_level: 1r",
+        "makes level 1r, which no file of fresh_camera can have",
+    ),
     "step": (RECIPE, "step: subtract_dark", "step: subtract_drak", "Did you mean subtract_dark"),
     "unity": (RECIPE, "{dark: unity}", "{flat: unity}", "assume flat: unity is not possible"),
     "owner": (RECIPE, "instrument: fresh_camera", "instrument: trace", "subtract_dark"),
