@@ -27,6 +27,8 @@ from pipeline.kernels.statistics import PERCENTILES, Statistics, count_combinati
 from pipeline.quality import CLASSES, MASKED, NOT_MEASURED, UNUSABLE, Quality
 from pipeline.step import ReferenceFile, Step
 
+#: Characters of a mode that leave room for a comment in its card.
+_COMMENTED: Final = 54
 #: Cards that describe how an integer file stored its numbers, wrong on float data, and sums of its bytes.
 _STORAGE_CARDS: Final = (
     *("BLANK", "BSCALE", "BZERO", "CHECKSUM", "DATASUM", "HEADSUM", "ZBLANK", "ZSCALE", "ZZERO"),
@@ -109,7 +111,8 @@ def _cards_of_step(
     if idle:
         yield f"PRMODE{n}", "NO-CHANGE", "nothing was to do, or nothing to do it with"
     elif modes:
-        yield f"PRMODE{n}", ",".join(modes), "CAVEATn have the sentences"
+        mode = ",".join(modes)
+        yield f"PRMODE{n}", mode, "see CAVEATn" if len(mode) <= _COMMENTED else None
     yield f"PRPARA{n}", json.dumps(bound.params.model_dump(mode="json"), separators=(",", ":")), None
     if uncertain and not idle and entry.uncertainty is not None and entry.uncertainty.says:
         yield f"PRUNC{n}", str(entry.uncertainty), None

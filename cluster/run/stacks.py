@@ -471,7 +471,7 @@ def _stamp(header: Any, target: Target) -> None:
     header["FILENAME"] = target.name
     header["DATE"] = (target.date, "when this version was planned, UTC")
     if target.trial:
-        header["TRIAL"] = (True, "made to try settings: in no release, not to be cited")
+        header["TRIAL"] = (True, "made to try settings: not to be cited")
     told = "a trial: in no release" if target.trial else "version of the release this file was made for"
     header["VERSION"] = (target.version, told)
     header["PARENTXT"] = ", ".join(target.parents)

@@ -211,7 +211,7 @@ def _height_time_map(
     values = np.where(far[:, None], np.nan, plane[nearest]).T
     made = header.copy()
     made["FRONTPA"] = (angle, "[deg] position angle of this map")
-    made["BTYPE"] = ("stat.snr", "what the values are, UCD 1+")
+    made["BTYPE"] = ("stat.snr", "UCD 1+ of the values")
     made["BNAME"] = "Height-time map: brightness over what it was before, over its noise"
     step = float(times[1] - times[0])
     _axis(made, 1, ("UTC", "s", 0.0, step), "time after DATEREF")
@@ -231,7 +231,7 @@ def _difference(
         cards = [first.header[f"{name}{axis}"] for name in ("CTYPE", "CUNIT", "CRVAL", "CDELT")]
         _axis(made, axis, (cards[0], cards[1], cards[2], cards[3]), what)
     made["MAPTIME"] = (float(series.seconds[index]), "[s] after DATEREF")
-    made["BTYPE"] = ("stat.snr", "what the values are, UCD 1+")
+    made["BTYPE"] = ("stat.snr", "UCD 1+ of the values")
     made["BNAME"] = "Brightness over what it was before, over its noise, at MAPTIME"
     return Frame(*_flagged(significant[index]), made, first.source, dims=("height", "position_angle"))
 
@@ -257,7 +257,7 @@ def _header(kept: Sequence[tuple[float, Frame]], begin: datetime, number: int) -
     made["DATE-END"] = (str(last.get("DATE-END", last.get("DATE-OBS"))), "of the last frame")
     made["DATEREF"] = (begin.replace(tzinfo=None).isoformat(timespec="milliseconds"), "zero of times, UTC")
     made["NFRAMES"] = (len(kept), "frames of the series")
-    made["NCME"] = (number, "mass ejections found; by a program, not validated")
+    made["NCME"] = (number, "found by a program, not validated")
     made["BUNIT"] = ("", "QUNITn has the units of tables")
     return made
 
@@ -265,7 +265,7 @@ def _header(kept: Sequence[tuple[float, Frame]], begin: datetime, number: int) -
 def _table(header: fits.Header, values: F32, columns: table.Columns, what: str, source: str) -> Frame:
     made = header.copy()
     table.describe(made, columns)
-    made["BTYPE"] = ("meta.table", "what the values are, UCD 1+")
+    made["BTYPE"] = ("meta.table", "UCD 1+ of the values")
     made["BNAME"] = f"{what}: a row for each, QNAMEn names the columns"
     return Frame(*_flagged(values), made, source, dims=("row", "quantity"))
 

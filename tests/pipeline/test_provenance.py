@@ -370,7 +370,9 @@ def test_the_comment_of_a_step_with_a_long_name_fits_into_its_card() -> None:
 
 
 def test_the_way_in_which_a_step_was_done_is_recorded() -> None:
-    assert recorded_cards(modes=("A", "B"))["PRMODE2"] == ("A,B", "CAVEATn have the sentences")
+    assert recorded_cards(modes=("A", "B"))["PRMODE2"] == ("A,B", "see CAVEATn")
+    assert recorded_cards(modes=("A" * 54,))["PRMODE2"][1] == "see CAVEATn"
+    assert not recorded_cards(modes=("A" * 55,))["PRMODE2"][1]
     idle = recorded_cards(modes=("A",), idle=True)
     assert idle["PRMODE2"] == ("NO-CHANGE", "nothing was to do, or nothing to do it with")
     assert "PRMODE2" not in recorded_cards()

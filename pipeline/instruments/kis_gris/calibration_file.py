@@ -130,7 +130,7 @@ def told(frame: Frame, reference: ReferenceFile, *, simulated: bool) -> Frame:
     header = frame.header.copy()
     header["SIMCAL"] = (True, "some calibration was simulated, not measured")
     known = [one for one in str(header.get("SIMCALS", "")).split(", ") if one]
-    header["SIMCALS"] = (", ".join(dict.fromkeys((*known, reference.name))), "which of it")
+    header["SIMCALS"] = ", ".join(dict.fromkeys((*known, reference.name)))
     return frame.replace(header=header).with_caveat(
         f"the {reference.name} was simulated, not measured: values that rest on it are for tests and "
         "demonstrations alone",

@@ -50,7 +50,7 @@ def polarised_brightness(
         card = _header(by_angle, what, made)
         card["BUNIT"] = (unit, "unit of the image")
         if name == "degree":
-            card["BTYPE"] = ("phys.polarization.linear;em.opt.R", "what the values are, UCD 1+")
+            card["BTYPE"] = ("phys.polarization.linear;em.opt.R", "UCD 1+ of the values")
         result = result.with_output(name, first.replace(data=values, quality=made.quality, header=card))
     return made.warned(result)
 

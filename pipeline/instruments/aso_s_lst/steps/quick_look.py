@@ -138,7 +138,7 @@ def compose(frames: Sequence[Frame], params: ComposeParams, references: Referenc
     header["DETECTOR"] = ("SCIUV", "with the disk of SDI")
     header["COMPOSED"] = (str(inner.header.get("FILENAME", inner.source)), "image of the disk")
     header["BNAME"] = "Composite of SDI and SCIUV for the eye; no measurement"
-    header["BTYPE"] = ("phot.radiance;arith.ratio;em.UV.100-200nm", "what the values are, UCD 1+")
+    header["BTYPE"] = ("phot.radiance;arith.ratio;em.UV.100-200nm", "UCD 1+ of the values")
     return outer.replace(data=picture, quality=quality, header=header)
 
 

@@ -87,7 +87,7 @@ def radiometric_calibration(frame: Frame, params: ResponseParams, references: Re
     header = frame.header.copy()
     header["RESPONSE"] = (factor * seconds, f"[{params.unit}] of 1 DN/s at this date")
     band = facts.OPTICS[facts.telescope(frame)].band
-    header["BTYPE"] = (f"phot.radiance;{band}", "what the values are, UCD 1+")
+    header["BTYPE"] = (f"phot.radiance;{band}", "UCD 1+ of the values")
     made = frame.replace(
         data=frame.data * np.float32(factor), header=header, uncertainty=frame.uncertainty_times(factor)
     )

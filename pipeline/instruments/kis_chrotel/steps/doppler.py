@@ -88,7 +88,7 @@ def doppler(frame: Frame, params: DopplerParams, references: References) -> Fram
             advice="set the step's least_depth lower, or leave the scan out",
         )
     made = _frame(frame, found.shift, quality, "Velocity away from the observer", "phys.veloc;em.line")
-    made.header["LINENOIS"] = (noise, "of the values, from the positions beside the line")
+    made.header["LINENOIS"] = (noise, "of the values, beside the line")
     made.header["LINELEAS"] = (least, "least depth for which a velocity is given")
     for name, values, unit, what, ucd in (
         ("error", found.error, "km/s", "One standard deviation of the velocity", "stat.error;phys.veloc"),

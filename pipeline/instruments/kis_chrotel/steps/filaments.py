@@ -140,7 +140,7 @@ def _labels(
 def _mask_header(header: fits.Header, number: int) -> fits.Header:
     result = header.copy()
     result["NFILAM"] = (number, "filaments")
-    result["BTYPE"] = ("meta.id.part", "what the values are, UCD 1+")
+    result["BTYPE"] = ("meta.id.part", "UCD 1+ of the values")
     result["BNAME"] = "Number of the filament, 0 where there is none"
     return result
 
@@ -152,7 +152,7 @@ def _table(frame: Frame, told: list[filaments.Filament], most: int) -> Frame:
         header.remove(name, ignore_missing=True, remove_all=True)
     filament_table.describe_columns(header)
     header["NFILAM"] = (len(told), "filaments in the table")
-    header["BTYPE"] = ("meta.table", "what the values are, UCD 1+")
+    header["BTYPE"] = ("meta.table", "UCD 1+ of the values")
     header["BNAME"] = "Filaments: a row for each, QNAMEn names the columns"
     header["BUNIT"] = ("", "QUNITn has the units of the columns")
     missing: NDArray[np.uint16] = np.where(np.isfinite(values), 0, int(Quality.MISSING)).astype(np.uint16)

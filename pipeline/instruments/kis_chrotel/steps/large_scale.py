@@ -202,7 +202,7 @@ def normalise(frame: Frame, params: NormaliseParams, references: References) -> 
     if len(coefficients) == 1:
         for power, value in enumerate(coefficients[0]):
             header[f"CLV{power}"] = (float(f"{value:.7g}"), f"of mu^{power}, quiet Sun over its centre")
-    header["BTYPE"] = ("arith.ratio;phot.radiance;em.opt", "what the values are, UCD 1+")
+    header["BTYPE"] = ("arith.ratio;phot.radiance;em.opt", "UCD 1+ of the values")
     header["BNAME"] = "Brightness over the quiet Sun's" + (
         " at the same distance from the centre" if params.to == "course" else " in the disk's centre"
     )

@@ -130,7 +130,7 @@ def _header(frames: Sequence[Frame], moves: Sequence[np.ndarray]) -> fits.Header
     header.remove("WCSAXES", ignore_missing=True)  # it would have to stand before all others, and says 2
     # The positions are not evenly spaced: the axis counts them, and WAVEn say where each is.
     for name, value, comment in (
-        ("CTYPE3", "FILTPOS", "position of the filter; WAVEn has its wavelength"),
+        ("CTYPE3", "FILTPOS", "position of the filter, see WAVEn"),
         ("CUNIT3", "pixel", ""),
         ("CRPIX3", 1.0, ""),
         ("CRVAL3", 1.0, ""),

@@ -60,7 +60,7 @@ def calibration_factor(frame: Frame, params: FactorParams, references: Reference
     header = frame.header.copy()
     facts.history(header, f"calibration_factor ({camera.lower()}_calfactor.pro): {factor:.5e}")
     header["CALFAC"] = (factor, "[MSB/(DN/s)] of a pixel of this image")
-    header["BTYPE"] = ("phot.radiance;arith.ratio;em.opt", "what the values are, UCD 1+")
+    header["BTYPE"] = ("phot.radiance;arith.ratio;em.opt", "UCD 1+ of the values")
     header["BNAME"] = "Brightness over that of the mean solar disk (MSB)"
     made = frame.replace(data=frame.data * np.float32(factor), header=header)
     if (camera, colour) in tables.DOUBTED:
