@@ -31,8 +31,10 @@ _RIVAL: Final = 6.0
 #: the width, in pixels, below which they are twice as large.
 _FLOORS: Final = (0.025, 0.02, 0.025)
 _NARROW: Final = 3.0
-#: The same without the Sun's limb, at least, at any width: measured on aberrated pupils, edges of bodies.
-_WITHOUT_LIMB: Final = (0.05, 0.025, 0.025)
+#: Without the Sun's limb at least, at any width, of FWHM; and of all light, what may lie within a radius that
+#: it seems to lie without. Measured on aberrated pupils and edges of bodies, partly seen circles.
+_WITHOUT_LIMB: Final = 0.05
+_LIGHT: Final = 0.02
 #: Widths to begin with where no edge gives a first guess, pixels.
 _GUESSES: Final = (2.5, 6.0)
 #: Share of the frames that are as good as all of them: below it frames of other days would tell more.
@@ -273,10 +275,10 @@ def _measured(
     rivals = [one for one in fits[1:] if one.model != first.model and one.cost < dearer]
     others = np.array([widths(one.transfer)[:3] for one in rivals]).reshape(-1, 3)
     drawn, within = _drawn(first, design, series, widths)
+    least = (0.0, 0.0, 0.0) if "limb" in names else (_WITHOUT_LIMB, *widths.moved_by(first.transfer, _LIGHT))
     measured = []
     for n, value in enumerate(shape[:3]):
-        share = _FLOORS[n] * (2.0 if shape.fwhm < _NARROW else 1.0)
-        floor = value * (share if "limb" in names else max(share, _WITHOUT_LIMB[n]))
+        floor = value * max(_FLOORS[n] * (2.0 if shape.fwhm < _NARROW else 1.0), least[n])
         apart = float(np.abs(others[:, n] - value).max(initial=0.0))
         spread = np.hypot(np.std(drawn[:, n]), 0.5 * apart)
         measured.append(Measured(value, float(np.hypot(spread, floor)), float(floor)))

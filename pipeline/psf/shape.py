@@ -45,6 +45,16 @@ class Widths:
         """Its widths."""
         return shape_of(self.radii, self.profile(transfer), self.encircled(transfer))
 
+    def moved_by(self, transfer: F64, light: float) -> tuple[float, float]:
+        """The part of themselves by which EE50 and EE80 move when the light within is off by some of all."""
+        encircled = self.encircled(transfer)
+        rising = np.maximum.accumulate(encircled / encircled[-1])
+        moved = []
+        for share in (0.5, 0.8):
+            least, most, at = np.interp([share - light, share + light, share], rising, self.radii)
+            moved.append(float(0.5 * (most - least) / at))
+        return moved[0], moved[1]
+
 
 def shape_of(radii: F64, profile: F64, encircled: F64) -> Shape:
     """Widths of a profile."""

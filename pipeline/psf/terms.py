@@ -300,9 +300,9 @@ class SpectrumTerm:
         self.good = (modes > 0) & (self.k > 2.0 / size)
         mean = power.total / power.frames
         self.logarithm = np.log(np.maximum(mean, 1e-30))
-        between = np.maximum(power.square / power.frames - mean**2, 0.0) / mean**2
+        between = np.maximum(power.square / power.frames - mean**2, 0.0) / np.maximum(mean**2, 1e-60)
         # Frames minutes apart show one scene: their scatter tells of noise, not of how the scene was drawn.
-        independent = 9.0 / 4.0 * modes * max(1.0, min(power.frames, 10))
+        independent = 9.0 / 4.0 * np.maximum(modes, 1) * max(1.0, min(power.frames, 10))
         self.sigma = np.sqrt(0.25 / independent + between / power.frames**2 + _POWER_FLOOR**2)
         self.proxy = np.interp(np.log(np.maximum(self.k, 1e-4)), np.log(proxy.k), proxy.logarithm)
         self.model, self.opening = model, opening

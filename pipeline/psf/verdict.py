@@ -32,6 +32,9 @@ _ALONE: Final = 0.08
 #: Variance of a pupil's wavefront, rad², above which the edge of a body does not tell where its light goes:
 #: of such pupils EE80 was off by more than a tenth, with models that agreed.
 _ABERRATED: Final = 0.15
+#: Of EE50 and EE80, by how much they move with the little light that may lie elsewhere: where that share is
+#: in a ring or a wing, all else may be right and they wrong by a third.
+_MOVED: Final = {"EE50": 0.05, "EE80": 0.06}
 #: Pixels: the edge of a body is found to some tenths of one, which narrow PSFs feel.
 _NARROW: Final = 3.0
 #: Parameters that may not lie on a bound; shares and exponents may, for there a model ends.
@@ -82,12 +85,17 @@ def doubts(
         error = _statistical(one)
         if not error <= _CORE:
             core.append(f"the error of {what} is {100.0 * error:.0f} %, more than {100 * _CORE:.0f} %")
+    core += _moved("EE50", psf.ee50, names)
     core += [f"the parameter {name} lies on its bound" for name in _on_bounds(fit)]
     for name, chi2 in zip(names, fit.chi2, strict=True):
         if not chi2 <= (_CHI2_PUPIL if pupil else _CHI2)[name]:
             core.append(f"the {name} is not what any model makes of it (chi2 {chi2:.1f})")
     if set(names) == {"occulter", "dark side"} and psf.fwhm.value < _NARROW:
         core.append(f"the edge of a body alone does not tell a FWHM below {_NARROW:g} pixels")
+    if pupil and "limb" not in names and _is_aberrated(fit) and psf.fwhm.value < _NARROW:
+        core.append(
+            f"a pupil is aberrated, and without the Sun's limb no FWHM below {_NARROW:g} pixels is told"
+        )
     if above is not None and set(names) == {"spectrum"} and above < _ABOVE:
         core.append(f"structure stands above the noise in {100 * above:.0f} % of the spectrum alone")
     for name, seen in alone:
@@ -107,11 +115,21 @@ def _of_the_wing(fit: Fit, names: Sequence[str], psf: Psf, pupil: bool) -> list[
     error = _statistical(psf.ee80)
     if not error <= _WING:
         wing.append(f"the error of EE80 is {100.0 * error:.0f} %, more than {100 * _WING:.0f} %")
+    wing += _moved("EE80", psf.ee80, names)
     if not {"limb", "occulter"} & set(names):
         wing.append("neither a sharp limb nor a dark body before the Sun was seen")
     if pupil and "limb" not in names and _is_aberrated(fit):
         wing.append("a pupil is aberrated, and the edge of a body alone does not tell where that light goes")
     return wing
+
+
+def _moved(what: str, one: Measured, names: Sequence[str]) -> list[str]:
+    """Whether a width is one that the edge of a body does not tell, however well it is seen."""
+    moved = one.floor / one.value
+    if "limb" in names or moved <= _MOVED[what]:
+        return []
+    why = f"so little light lies about {what} that what is not told without the Sun's limb moves it by"
+    return [f"{why} {100.0 * moved:.0f} %, more than {100 * _MOVED[what]:.0f} %"]
 
 
 def judged(psf: Psf | None, found: Doubts, laboratory: Psf | None) -> Psf:

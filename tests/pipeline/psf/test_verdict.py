@@ -16,9 +16,16 @@ LIMB = ("limb",)
 
 
 def thought_of(
-    model: CoreModel, variance: float, names: tuple[str, ...], *, pupil: bool, chi2: float = 1.0
+    model: CoreModel,
+    variance: float,
+    names: tuple[str, ...],
+    *,
+    pupil: bool,
+    chi2: float = 1.0,
+    fwhm: float = 4.0,
+    moved: tuple[float, float] = (0.025, 0.025),
 ) -> Doubts:
-    """A fit of 4 pixels that is good in all else; of a pupil's wavefront the variance, of others a halo."""
+    """A fit that is good in all else; of a pupil's wavefront the variance, of others a halo."""
     opening = Opening(3.0) if pupil else None
     parameters = start_of(model, 4.0)
     parameters[4:6] = (0.5 * variance, 0.5 * variance) if model == "pupil" else (0.3, 1.2)
@@ -31,14 +38,14 @@ def thought_of(
         chi2=(chi2,) * len(names),
         transfer=np.ones(5),
     )
-    width = Measured(4.0, 0.1, 0.1)
+    width, half, most = (Measured(fwhm, one * fwhm, one * fwhm) for one in (0.025, *moved))
     psf = Psf(
         np.ones((1, 1, 1), np.float32),
         Verdict.UNKNOWN,
         Verdict.UNKNOWN,
         fwhm=width,
-        ee50=width,
-        ee80=width,
+        ee50=half,
+        ee80=most,
     )
     return doubts(fit, names, psf, [], None, pupil=pupil)
 
@@ -48,6 +55,24 @@ def test_an_aberrated_pupil_keeps_its_wing_to_itself_at_the_edge_of_a_body() -> 
     assert not found.core
     assert "aberrated" in found.wing[0]
     assert thought_of("halo", 0.0, EDGE, pupil=True).wing == found.wing
+
+
+def test_where_little_light_lies_about_a_width_a_body_does_not_tell_it() -> None:
+    wing = thought_of("pupil", 0.05, EDGE, pupil=True, moved=(0.03, 0.12))
+    assert not wing.core
+    assert "EE80" in wing.wing[0]
+    assert "moves it by 12 %" in wing.wing[0]
+    core = thought_of("pupil", 0.05, EDGE, pupil=True, moved=(0.06, 0.03))
+    assert "EE50" in core.core[0]
+    assert not core.wing
+    assert thought_of("pupil", 0.05, LIMB, pupil=True, moved=(0.06, 0.12)) == Doubts()
+
+
+def test_a_narrow_pupil_that_is_aberrated_is_not_believed_without_the_limb() -> None:
+    names = (*EDGE, "spectrum")
+    assert "aberrated" in thought_of("pupil", 0.3, names, pupil=True, fwhm=2.6).core[0]
+    for variance, seen, fwhm in ((0.3, LIMB, 2.6), (0.05, names, 2.6), (0.3, names, 4.0)):
+        assert not thought_of("pupil", variance, seen, pupil=True, fwhm=fwhm).core
 
 
 @pytest.mark.parametrize(
