@@ -61,6 +61,7 @@ class Case:
     kind: str
     width: float
     wing: float
+    draw: str = "validation"
 
     @property
     def light(self) -> str:
@@ -70,7 +71,7 @@ class Case:
     @property
     def seed(self) -> int:
         """Of all its random numbers."""
-        return zlib.crc32(f"{self.scene} {self.kind} {self.width} {self.wing} validation".encode())
+        return zlib.crc32(f"{self.scene} {self.kind} {self.width} {self.wing} {self.draw}".encode())
 
 
 @dataclass(frozen=True)

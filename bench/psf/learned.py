@@ -1,23 +1,24 @@
-"""A core that is learned: a few directions in which transfer functions of many simulated telescopes differ.
+"""``python -m bench.psf.learned pipeline/psf/learned.csv``: learns the core of `pipeline.psf.learned`.
 
 The population shares nothing with the validation's generator but optics: obstructions up to 0.4, all
 aberrations from defocus to the sixth order, up to 1.2 rad, motion; beside pupils, cores without a cut-off.
-What is learned is the logarithm of the azimuthal mean: its mean, and its first principal components, whose
-scores have a Gaussian prior of the population's width.
+What is learned is the logarithm of the azimuthal mean, all brought to one width: its mean, and its first
+principal components, whose scores have a Gaussian prior of the population's width.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
 from functools import lru_cache
 from math import factorial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.interpolate import CubicSpline
 
+from pipeline.psf.learned import ADDED
 from pipeline.psf.model import moffat
 
 F64 = NDArray[np.float64]
@@ -31,48 +32,28 @@ _RADIUS: Final = 44
 _V: Final = np.linspace(0.0, 1.0, 101)
 #: Wavenumbers in units of that of half the height.
 _X: Final = np.linspace(0.0, 4.0, 161)
-#: What is added to heights, that they have a logarithm: behind a known aperture, and without.
-_ADDED: Final = (0.05, 0.02)
-#: A Gaussian that falls to 1/e at 1 is a half here.
-_HALF: Final = float(np.sqrt(np.log(2.0)))
+_HEAD: Final = f"""Simulated: mean and {COMPONENTS} principal components of ln[(C + a)/(1 + a)], a = {ADDED},
+of transfer functions C of {PUPILS} simulated pupils in motion and of cores without a cut-off, over the
+wavenumber in units of that where C is a half. Made by python -m bench.psf.learned.
+x,mean,first,second,third"""
 
 
-@dataclass(frozen=True)
-class Directions:
-    """The mean and the components, by wavenumber, and what was added before the logarithm was taken."""
-
-    spline: CubicSpline
-    last: float
-    added: float
-
-    def __call__(self, at: F64, scores: F64) -> F64:
-        """The transfer function at wavenumbers, for scores of the components."""
-        rows = self.spline(np.minimum(at, self.last))
-        found: F64 = np.exp(rows[..., 0] + rows[..., 1:] @ scores) * (1.0 + self.added) - self.added
-        return found
-
-
-def core(k: F64, lnk0: float, scores: F64, q: float | None) -> F64:
-    """The learned core: behind an aperture whose λ/D is known times a Gaussian, else by its width."""
-    x = k / (_HALF * np.exp(lnk0))
-    found: F64 = (
-        behind()(k * q, scores) * _disk(k * q) * np.exp(-((_HALF * x) ** 2))
-        if q
-        else free()(x, scores) * np.exp(-(np.maximum(x - 3.0, 0.0) ** 2))
-    )
+def learn() -> F64:
+    """Wavenumber, mean, components; shape (x, 2 + components)."""
+    heights = _all()
+    weight = np.sqrt(np.maximum(heights.mean(axis=0), 0.01) * (_X + 0.02))
+    logarithms = np.log(np.maximum(heights, -0.9 * ADDED) + ADDED) - np.log(1.0 + ADDED)
+    mean = logarithms.mean(axis=0)
+    _, sizes, rows = np.linalg.svd((logarithms - mean) * weight, full_matrices=False)
+    components = rows[:COMPONENTS] / weight * sizes[:COMPONENTS, None] / np.sqrt(len(heights))
+    # A component may be turned round by another library; its first large value is positive here.
+    signs = np.sign([one[np.argmax(np.abs(one) > 0.1)] for one in components])
+    found: F64 = np.column_stack([_X, mean, *(components * signs[:, None])])
     return found
 
 
-@lru_cache(maxsize=1)
-def behind() -> Directions:
-    """What is learned of pupils, over the transfer function of a plain aperture; motion is no part of it."""
-    plain = _disk(_V[:-1])
-    return _learned(_V[:-1], population()[:, :-1] / plain, plain**1.5 * np.sqrt(_V[:-1] + 0.02), _ADDED[0])
-
-
-@lru_cache(maxsize=1)
-def free() -> Directions:
-    """What is learned of pupils in motion and of cores without a cut-off, all brought to one width."""
+def _all() -> F64:
+    """Cores of one width: pupils in motion, and such as have no cut-off."""
     rng = np.random.default_rng(3)
     k = np.linspace(0.0, 8.0, 3201)
     rows = []
@@ -82,18 +63,7 @@ def free() -> Directions:
             height = np.interp(k, _V, pupil, right=0.0) * np.exp(-2.0 * (np.pi * motion * k) ** 2)
             rows.append(_of_one_width(k, height))
         rows.append(_of_one_width(k, _without_cutoff(k, rng)))
-    heights = np.array(rows)
-    weight = np.sqrt(np.maximum(heights.mean(axis=0), 0.01) * (_X + 0.02))
-    return _learned(_X, heights, weight, _ADDED[1])
-
-
-def _learned(at: F64, heights: F64, weight: F64, added: float) -> Directions:
-    logarithms = np.log(np.maximum(heights, -0.9 * added) + added) - np.log(1.0 + added)
-    mean = logarithms.mean(axis=0)
-    _, sizes, rows = np.linalg.svd((logarithms - mean) * weight, full_matrices=False)
-    scale = sizes[:COMPONENTS, None] / np.sqrt(len(heights))
-    components = rows[:COMPONENTS] / weight * scale
-    return Directions(CubicSpline(at, np.vstack([mean, components]).T), float(at[-1]), added)
+    return np.array(rows)
 
 
 def _without_cutoff(k: F64, rng: np.random.Generator) -> F64:
@@ -166,7 +136,12 @@ def _zernike(n: int, m: int, r: F64, angle: F64) -> F64:
     return found
 
 
-def _disk(v: F64) -> F64:
-    v = np.clip(v, 0.0, 1.0)
-    found: F64 = (2.0 / np.pi) * (np.arccos(v) - v * np.sqrt(1.0 - v * v))
-    return found
+def main() -> None:
+    """Learn, and write what was learned."""
+    parser = argparse.ArgumentParser(prog="python -m bench.psf.learned", description=__doc__)
+    parser.add_argument("file", type=Path, help="where it is written")
+    np.savetxt(parser.parse_args().file, learn(), fmt="%.6g", delimiter=",", header=_HEAD)
+
+
+if __name__ == "__main__":
+    main()

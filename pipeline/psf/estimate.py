@@ -13,7 +13,16 @@ from pipeline.psf.angular import Directions, directions, half_height, waves_of
 from pipeline.psf.field import across_the_field
 from pipeline.psf.fit import Fit, Problem, best
 from pipeline.psf.hankel import Series
-from pipeline.psf.model import KNOWN_APERTURE, MODELS, UNKNOWN_APERTURE, WING, CoreModel, kernel_of, transfer
+from pipeline.psf.model import (
+    KNOWN_APERTURE,
+    MODELS,
+    UNKNOWN_APERTURE,
+    WING,
+    WITH_LIMB,
+    CoreModel,
+    kernel_of,
+    transfer,
+)
 from pipeline.psf.pupil import Opening
 from pipeline.psf.reference import Measured, Parameter, Psf, Verdict
 from pipeline.psf.shape import Widths
@@ -39,6 +48,9 @@ _LIGHT: Final = 0.02
 _GUESSES: Final = (2.5, 6.0)
 #: Share of the frames that are as good as all of them: below it frames of other days would tell more.
 _ALIKE: Final = 0.7
+_LEARNED: Final = (
+    "the shape of the core is a mean of simulated telescopes and three ways in which they differ",
+)
 #: Parameters that are the PSF's own.
 _PSF: Final = 9
 
@@ -130,7 +142,7 @@ def found_by(statistics: Statistics, design: Design, frame: tuple[int, int] = (0
     if not named:
         return None
     widths = Widths(series)
-    models = KNOWN_APERTURE if design.q else UNKNOWN_APERTURE
+    models = KNOWN_APERTURE if design.q else WITH_LIMB if "limb" in named else UNKNOWN_APERTURE
     fits = terms.fits(series, models)
     sided = _directions(terms, fits[0], list(named), design, series, widths)
     psf = _psf(fits, list(named), design, series, widths, frame, sided)
@@ -259,7 +271,7 @@ def _psf(
         + sided.parameters,
         ellipse=sided.ellipse,
         odd=sided.odd,
-        reasons=sided.reasons,
+        reasons=(*_LEARNED, *sided.reasons) if first.model == "learned" else sided.reasons,
         frame=frame,
         profile=profile,
     )

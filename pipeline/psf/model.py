@@ -5,7 +5,8 @@
 with kₑ = k √(1 + e₁ cos 2θ + e₂ sin 2θ); T is the transfer function of an aperture, C a stretched
 exponential or that of a Moffat function, W the transform of (1 + (r/r₀)²)^(−p/2) out to `WING` pixels. All
 parameters are shared by all frames. Where λ/D is known, the core may also be that of an annular pupil with
-aberrations (`pipeline.psf.pupil`), seen by pixels, in motion.
+aberrations (`pipeline.psf.pupil`), seen by pixels, in motion; where it is not, and the Sun's limb is an edge,
+one that was learned (`pipeline.psf.learned`).
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy import special
 
+from pipeline.psf.learned import learned
 from pipeline.psf.positive import held
 from pipeline.psf.pupil import MOST, Opening, aberrated, annular
 
 F64 = NDArray[np.float64]
-CoreModel = Literal["stretched", "moffat", "halo", "aperture", "pupil"]
+CoreModel = Literal["stretched", "moffat", "halo", "aperture", "pupil", "learned"]
 
 #: Pixels beyond which no light is scattered: what goes farther cannot be told from a loss.
 WING: Final = 200.0
@@ -32,6 +34,8 @@ MODELS: Final[tuple[CoreModel, ...]] = ("stretched", "moffat", "halo")
 KNOWN_APERTURE: Final[tuple[CoreModel, ...]] = (*MODELS, "pupil")
 #: Where λ/D is not known, it may be fitted.
 UNKNOWN_APERTURE: Final[tuple[CoreModel, ...]] = (*MODELS, "aperture")
+#: And with the Sun's limb; of edges that are seen in part, more freedom finds answers that are wrong.
+WITH_LIMB: Final[tuple[CoreModel, ...]] = (*UNKNOWN_APERTURE, "learned")
 
 
 class Bounds(NamedTuple):
@@ -77,9 +81,28 @@ PUPIL: Final = {
     "f": Bounds("low", 0.0, 1.0, 0.0, 0.3, "variance of astigmatism and trefoil [rad2]"),
     "l": Bounds("high", 0.0, 1.0, 0.0, 0.3, "variance of coma and spherical aberration [rad2]"),
 }
+#: A learned core has scores of its directions in their places.
+LEARNED: Final = {
+    place: Bounds(name, -5.0, 5.0, 0.0, 1.0, f"score of the {which} learned direction")
+    for place, name, which in (("n", "s1", "first"), ("f", "s2", "second"), ("l", "s3", "third"))
+}
 #: In cut-offs: where a Gaussian as wide as diffraction falls to 1/e. Of a pupil `lnk0` is of diffraction and
 #: motion together, so that no motion at all is a place like any other, and the limit of the parameter.
 _DIFFRACTION: Final = 0.485
+#: Of each model, what differs from `PARAMETERS`; of a pupil, what is told counts, too.
+_CHANGED: Final[dict[CoreModel, dict[str, Bounds]]] = {
+    "moffat": {"n": BETA},
+    "halo": HALO,
+    "aperture": HALO | APERTURE,
+    "learned": LEARNED,
+}
+#: What the second core is begun with, or what stands in its place.
+_SECOND: Final[dict[CoreModel, tuple[float, float]]] = {
+    "halo": (0.3, 1.2),
+    "aperture": (0.3, 1.2),
+    "pupil": (0.1, 0.1),
+    "learned": (0.0, 0.0),
+}
 #: By how much an obstruction may differ from what was told.
 _TOLD: Final = 0.02
 
@@ -88,10 +111,8 @@ def parameters_of(model: CoreModel, opening: Opening | None = None) -> tuple[Bou
     """The parameters of a model, in their order."""
     if model == "pupil":
         return _of_pupil(_known(opening))
-    if model in ("halo", "aperture"):
-        changed = HALO | APERTURE if model == "aperture" else HALO
-        return tuple(changed.get(one.name, one) for one in PARAMETERS)
-    return tuple(BETA if model == "moffat" and one.name == "n" else one for one in PARAMETERS)
+    changed = _CHANGED.get(model, {})
+    return tuple(changed.get(one.name, one) for one in PARAMETERS)
 
 
 def _of_pupil(opening: Opening) -> tuple[Bounds, ...]:
@@ -110,8 +131,11 @@ def _of_pupil(opening: Opening) -> tuple[Bounds, ...]:
 
 def start_of(model: CoreModel, fwhm: float) -> F64:
     """Values to begin with, for a width."""
-    exponent = {"stretched": 1.7, "moffat": 3.0, "halo": 2.0, "aperture": 0.7 * fwhm, "pupil": 0.15}[model]
-    second = {"halo": (0.3, 1.2), "aperture": (0.3, 1.2), "pupil": (0.1, 0.1)}.get(model, (0.05, 0.9))
+    aperture = 0.7 * fwhm
+    exponent = {"stretched": 1.7, "moffat": 3.0, "halo": 2.0, "aperture": aperture, "pupil": 0.15}.get(
+        model, 0.0
+    )
+    second = _SECOND.get(model, (0.05, 0.9))
     return np.array(
         [
             np.log({"aperture": 0.8, "pupil": 0.53}.get(model, 0.53) / fwhm),
@@ -200,6 +224,8 @@ def core(
         motion = max(np.exp(-2.0 * lnk0) - (q / _DIFFRACTION) ** 2, 0.0)
         seen: F64 = np.exp(-motion * ke**2) * pixel(k, theta) * aberrated(k * q, n, f, spread)
         return seen
+    if model == "learned":
+        return learned(ke, lnk0, parameters[[1, 4, 5]])
     if model == "moffat":
         first, second = moffat(ke, lnk0, n), np.exp(-((ke * np.exp(spread) / width) ** 2))
     elif model == "stretched":
