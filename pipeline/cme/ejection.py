@@ -6,27 +6,25 @@ import math
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy import special
 
+from pipeline.cme.heights import PARABOLA, SECTOR, evened, sector_of, track
 from pipeline.cme.lines import Candidate, candidates
 from pipeline.cme.series import F32, F64, RADIUS, Search, Series, significance
 
-#: Degrees on either side of the strongest angle over which a front's height is measured.
-_SECTOR: Final = 6.0
-#: Significance of the sector's mean below which a frame shows no front.
-_LEAST: Final = 3.0
-#: How far from where it is expected a front is looked for, as parts of the field, turn by turn.
-_REACH: Final = (0.16, 0.10, 0.07, 0.07)
-#: How near to either end of the field no crest is measured, as a part of its height: the half of a front that
-#: is seen there has another middle.
-_EDGE: Final = 0.06
 #: Share of the highest significance from which on an angle may lead, and how many of them are tried.
 _CLEAR: Final = 0.6
 _TRIED: Final = 24
-#: Points that a parabola needs at least.
-_PARABOLA: Final = 6
-#: Standard deviations beyond which a height is left out.
-_OUTLIER: Final = 3.5
+#: Scatter of the heights over their mean beyond which they are pieced together of several things.
+_LOOSE: Final = 0.02
+# What scatter does not tell, measured on simulated series (docs/lst.md has the table, and how).
+#: How far a front's light may have its crest from where its matter has it, as a part of its height: a front
+#: of a twenty-fifth of its height whose light falls with the height's fourth power has it 0.6 % lower.
+_SCALE: Final = 0.01
+#: How far heights may be off smoothly, one way in the middle and another at the ends, as a part of them.
+_SMOOTH: Final = 0.002
+#: How much lower than in its middle a front is at its edges, as a part of its height.
+_ROUND: Final = 0.19
 
 
 class Fit(NamedTuple):
@@ -85,50 +83,50 @@ class Ejection(NamedTuple):
 def found_in(series: Series, search: Search) -> tuple[list[Ejection], F32]:
     """The ejections of a series, in order of time, and the significance (t, h, a) they were found in."""
     significant = significance(series, search.lag_of(series))
+    light = evened(series)
     made: list[Ejection] = []
     for one in candidates(series, significant, search):
-        ejection = _followed(series, significant, one, search)
+        ejection = _followed(series, significant, light, one, search)
         if ejection is not None and not any(_same(ejection, other, series.field) for other in made):
             made.append(ejection)
     return sorted(made, key=lambda one: float(one.seconds[0])), significant
 
 
-def sector(series: Series, values: F32, angle: float) -> F32:
-    """Means over the position angles about one, times the root of their number; shape (t, h)."""
-    away = np.abs((series.angles - angle + 180.0) % 360.0 - 180.0)
-    near = values[..., away <= max(_SECTOR, float(away.min()))]
-    return np.asarray(near.mean(axis=2) * math.sqrt(near.shape[2]), np.float32)
-
-
-def _followed(series: Series, significant: F32, one: Candidate, search: Search) -> Ejection | None:
+def _followed(
+    series: Series, significant: F32, light: F32, one: Candidate, search: Search
+) -> Ejection | None:
     """A candidate whose front can be followed through enough frames, where it is farthest out."""
     clear = np.flatnonzero(one.scores >= _CLEAR * one.scores.max())
     tracks = []
     for place in clear[:: max(1, len(clear) // _TRIED)]:
         angle = float(series.angles[one.angles[place]])
-        plane = sector(series, significant, angle)
-        track = _track(series, plane, one.speeds[place], one.crossing, search)
-        if track is not None:
-            tracks.append((angle, *track))
+        seen = sector_of(series, significant, light, angle)
+        followed = track(series, seen, one.speeds[place], one.crossings[place], search)
+        if followed is not None:
+            tracks.append((angle, *followed))
     if not tracks:
         return None
     # Where it is at one time; angles side by side together, so that no single one leads by chance.
-    at = np.array([np.interp(one.crossing, seconds, heights) for _, seconds, heights in tracks])
+    now = float(np.median(one.crossings))
+    at = np.array([np.polyval(np.polyfit(seconds - now, heights, 1), 0.0) for _, seconds, heights in tracks])
     wide = np.pad(at, 2, mode="edge")
     leading = np.convolve(wide, np.full(5, 0.2), mode="valid")
     angle, seconds, heights = tracks[int(leading.argmax())]
     line, scatter = fitted(seconds, heights, 1)
+    step = float(series.angles[1] - series.angles[0])
+    width = min(360.0, len(one.angles) * step)
     parabola = Fit(math.nan, math.nan)
-    if len(seconds) >= _PARABOLA:
+    if len(seconds) >= PARABOLA:
         parabola, scatter = fitted(seconds, heights, 2)
+    scale = math.hypot(_SCALE, _ROUND * (SECTOR**2 / 3.0 + step**2) / (0.5 * width) ** 2)
+    line, parabola = (widened(fit, seconds, heights, scale) for fit in (line, parabola))
     # A front that was lost for another one does not move as the line does that it was found by.
     if (
         not 0.5 * one.speeds.min() <= line.speed <= 2.0 * one.speeds.max()
         or line.speed < 3.0 * line.speed_error
+        or scatter > _LOOSE * float(heights.mean())
     ):
         return None
-    step = float(series.angles[1] - series.angles[0])
-    width = min(360.0, len(one.angles) * step)
     place = float(series.angles[one.angles[0]]) + 0.5 * (len(one.angles) - 1) * step
     score = float(one.scores.max())
     return Ejection(
@@ -148,62 +146,12 @@ def _followed(series: Series, significant: F32, one: Candidate, search: Search) 
     )
 
 
-def _track(
-    series: Series, plane: F32, speed: float, crossing: float, search: Search
-) -> tuple[F64, F64] | None:
-    """Times and heights of a front along a line that is known about; none where it is lost."""
-    course = np.array([speed / RADIUS, 0.5 * float(series.heights[0] + series.heights[-1])])
-    seconds, heights = np.zeros(0), np.zeros(0)
-    for reach in _REACH:
-        expected = np.polyval(course, series.seconds - crossing)
-        seconds, heights = _crests(series, plane, expected, reach)
-        if len(seconds) < search.least_frames or np.ptp(heights) < 3.0 * series.step:
-            return None
-        course = np.polyfit(seconds - crossing, heights, 2 if len(seconds) >= _PARABOLA else 1)
-    kept = _without_outliers(seconds, heights)
-    return (seconds[kept], heights[kept]) if kept.sum() >= search.least_frames else None
-
-
-def _crests(series: Series, plane: F32, expected: F64, reach: float) -> tuple[F64, F64]:
-    """Of each frame, the height of the brightest place near where the front is expected, if it stands out."""
-    low, high = float(series.heights[0]), float(series.heights[-1])
-    around = reach * (high - low)
-    times, heights = [], []
-    for second, profile, place in zip(series.seconds, plane, expected, strict=True):
-        near = np.flatnonzero(np.abs(series.heights - place) <= around)
-        if len(near) < 3 or not low < place < high:
-            continue
-        top = near[int(profile[near].argmax())]
-        # At the window's and the field's ends the crest may lie beyond.
-        crest = float(series.heights[top])
-        cut = top in (near[0], near[-1]) or min(crest - low, high - crest) < _EDGE * crest
-        if profile[top] < _LEAST or cut:
-            continue
-        own = near[(profile[near] > 0.5 * profile[top]) & (np.abs(near - top) <= 4)]
-        times.append(second)
-        heights.append(float(np.average(series.heights[own], weights=profile[own])))
-    return np.array(times), np.array(heights)
-
-
-def _without_outliers(seconds: F64, heights: F64) -> NDArray[np.bool_]:
-    degree = 2 if len(seconds) >= _PARABOLA else 1
-    kept = np.ones(len(seconds), bool)
-    for _ in range(3):
-        if kept.sum() <= degree + 2:
-            break
-        origin = seconds[kept].mean()
-        course = np.polyfit(seconds[kept] - origin, heights[kept], degree)
-        off = np.abs(heights - np.polyval(course, seconds - origin))
-        limit = _OUTLIER * 1.4826 * float(np.median(off[kept]))
-        kept = off <= max(limit, 1e-9)
-    return kept
-
-
 def fitted(seconds: F64, heights: F64, degree: int) -> tuple[Fit, float]:
     """Least squares of a line (1) or a parabola (2) through heights, and the scatter about it.
 
     Errors are those of the residuals, widened where neighbouring residuals are alike: by the root of
-    (1 + r) / (1 - r), r their correlation with the next one.
+    (1 + r) / (1 - r), r their correlation with the next one. Of few heights the scatter is not well known:
+    errors are half of what 95.4 % of Student's t lie within, as they do within two of a normal error.
 
     Parameters
     ----------
@@ -220,6 +168,7 @@ def fitted(seconds: F64, heights: F64, degree: int) -> tuple[Fit, float]:
     alike = float(rest[1:] @ rest[:-1]) / max(float(rest @ rest), 1e-30)
     alike = min(max(alike, 0.0), 0.8)
     errors = np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix)) * variance * (1.0 + alike) / (1.0 - alike))
+    errors *= 0.5 * float(special.stdtrit(len(seconds) - degree - 1, 0.97725))
     speed = RADIUS / 3600.0
     made = Fit(float(values[1]) * speed, float(errors[1]) * speed)
     if degree == 2:
@@ -227,6 +176,22 @@ def fitted(seconds: F64, heights: F64, degree: int) -> tuple[Fit, float]:
         unit = 2.0 * 1e3 * RADIUS / 3600.0**2
         made = made._replace(acceleration=float(values[2]) * unit, acceleration_error=float(errors[2]) * unit)
     return made, math.sqrt(variance)
+
+
+def widened(fit: Fit, seconds: F64, heights: F64, scale: float) -> Fit:
+    """A fit whose errors hold what all its heights may be off together, which their scatter does not tell.
+
+    Heights are a part of themselves off (`scale`), and smoothly, over the front's way as a straight line and
+    a parabola that are `_SMOOTH` of the middle height off at its ends (Legendre's first and second).
+    """
+    time = float(np.ptp(seconds))
+    bent = _SMOOTH * float(heights.mean()) * RADIUS / time
+    return fit._replace(
+        speed_error=math.hypot(fit.speed_error, scale * fit.speed, 2.0 * bent),
+        acceleration_error=math.hypot(
+            fit.acceleration_error, scale * fit.acceleration, 12.0 * 1e3 * bent / time
+        ),
+    )
 
 
 def _confidence(score: float, search: Search, width: float, frames: int) -> float:
@@ -246,7 +211,7 @@ def _same(one: Ejection, other: Ejection, field: float) -> bool:
     in which the other crosses the field.
     """
     away = abs((one.front_angle - other.position_angle + 180.0) % 360.0 - 180.0)
-    if away > 0.5 * other.width + _SECTOR:
+    if away > 0.5 * other.width + SECTOR:
         return False
     return abs(_begun(one) - _begun(other)) < 0.5 * field / other.line.speed
 

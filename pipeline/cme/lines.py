@@ -19,6 +19,9 @@ _PERSISTENT: Final = 0.6
 _MOST: Final = 8.0
 #: The part of the field that a line has to be seen in.
 _LEAST_PART: Final = 0.5
+#: Share of an angle's highest significance from which on an earlier line is the front, and what is stronger
+#: after it is its core.
+_FIRST: Final = 0.7
 #: Gaps between angles of one ejection that are closed, degrees.
 _GAP: Final = 6.0
 
@@ -34,14 +37,14 @@ class Candidate(NamedTuple):
         km/s at each of them.
     scores
         Significance at each.
-    crossing
-        Seconds at which the line of the most significant angle is in the middle of the field.
+    crossings
+        Seconds at which the line of each is in the middle of the field.
     """
 
     angles: NDArray[np.intp]
     speeds: F64
     scores: F64
-    crossing: float
+    crossings: F64
 
     @property
     def best(self) -> int:
@@ -54,8 +57,7 @@ class _Best(NamedTuple):
 
     score: F32
     speed: F32
-    begin: float
-    width: float
+    crossing: F64
 
 
 def candidates(series: Series, significant: F32, search: Search) -> list[Candidate]:
@@ -86,13 +88,16 @@ def candidates(series: Series, significant: F32, search: Search) -> list[Candida
 
 def _candidate(best: _Best, score: F32, angles: NDArray[np.intp]) -> Candidate:
     own = score[:, angles]
-    bins = own.argmax(axis=0)
-    strongest = int(own.max(axis=0).argmax())
+    most = own.max(axis=0)
+    # Of the crests in time the first that is about as high as any.
+    wide = np.pad(own, ((1, 1), (0, 0)))
+    crest = (own >= wide[:-2]) & (own >= wide[2:]) & (own >= _FIRST * most)
+    bins = crest.argmax(axis=0)
     return Candidate(
         angles,
         best.speed[bins, angles].astype(np.float64),
-        own.max(axis=0).astype(np.float64),
-        best.begin + (float(bins[strongest]) + 0.5) * best.width,
+        most.astype(np.float64),
+        best.crossing[bins, angles],
     )
 
 
@@ -105,14 +110,15 @@ def _best_lines(series: Series, significant: F32, search: Search) -> _Best:
     width = max(series.cadence, 0.5 * search.lag_of(series))
     bins = max(1, int(np.ceil((last - first) / width)))
     score = np.zeros((bins, len(series.angles)), np.float32)
-    speed = np.zeros_like(score)
+    speed, crossed = np.zeros_like(score), np.zeros(score.shape)
     for one in np.geomspace(search.slowest, search.fastest, _SPEEDS):
         for crossing, value in _along(series, smooth, float(one), search):
             place = min(int((crossing - first) / width), bins - 1)
             better = value > score[place]
             score[place][better] = value[better]
             speed[place][better] = one
-    return _Best(score, speed, first, width)
+            crossed[place][better] = crossing
+    return _Best(score, speed, crossed)
 
 
 def _along(series: Series, smooth: F32, speed: float, search: Search) -> Iterator[tuple[float, F32]]:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from pipeline.cme import Ejection, Search, Series, found_in
-from pipeline.cme.ejection import fitted
 from pipeline.cme.series import RADIUS
 from tests.pipeline.cme.coronae import BEGIN, ejection, series
 
@@ -25,9 +24,9 @@ def away(one: float, other: float) -> float:
 def test_place_and_speed_of_an_ejection(speed: float, place: float) -> None:
     (one,) = found(series(ejection(speed=speed, position_angle=place)))
     assert away(one.position_angle, place) < 4.0
-    assert one.line.speed == pytest.approx(speed, rel=0.06)
+    assert one.line.speed == pytest.approx(speed, rel=0.02)
     assert one.speed_least <= one.speed_median <= one.speed_most
-    assert abs(one.parabola.acceleration) < 4.0 * one.parabola.acceleration_error + 10.0
+    assert abs(one.parabola.acceleration) < 3.0 * one.parabola.acceleration_error
     assert 40.0 <= one.width <= 68.0
     assert 0.0 < one.confidence < 1.0
 
@@ -36,14 +35,14 @@ def test_heights_are_those_of_the_front() -> None:
     wanted = ejection()
     (one,) = found(series(wanted))
     true = [wanted.height(BEGIN) or 0.0] + one.seconds * wanted.speed / (RADIUS * 1.00002)
-    assert np.abs(one.heights / true - 1.0).max() < 0.04
+    assert np.abs(one.heights / true - 1.0).max() < 0.02
     assert (np.diff(one.seconds) > 0).all()
 
 
 def test_acceleration() -> None:
     (one,) = found(series(ejection(speed=300.0, acceleration=100.0)))
-    assert one.parabola.acceleration == pytest.approx(100.0, abs=20.0)
-    assert one.parabola.acceleration_error < 20.0
+    assert one.parabola.acceleration == pytest.approx(100.0, abs=15.0)
+    assert one.parabola.acceleration_error < 15.0
 
 
 def test_two_at_once_are_two() -> None:
@@ -56,7 +55,7 @@ def test_a_second_one_after_the_first_is_a_second_one() -> None:
     later = ejection(begin=BEGIN + timedelta(minutes=40), speed=800.0)
     first, second = found(series(ejection(), later, times=range(-1200, 4800, 60)))
     assert second.seconds[0] > first.seconds[-1]
-    assert second.line.speed == pytest.approx(800.0, rel=0.06)
+    assert second.line.speed == pytest.approx(800.0, rel=0.03)
 
 
 def test_a_halo_goes_all_around() -> None:
@@ -87,16 +86,4 @@ def test_missing_cells_uneven_times_and_a_gap_are_borne() -> None:
     values[random.uniform(size=values.shape) < 0.05] = np.nan
     values[33] = np.nan
     (one,) = found(given._replace(values=values))
-    assert one.line.speed == pytest.approx(500.0, rel=0.06)
-
-
-def test_a_fit_tells_its_errors() -> None:
-    random = np.random.default_rng(5)
-    seconds = np.arange(0.0, 3600.0, 120.0)
-    pulls = []
-    for _ in range(200):
-        heights = 1.2 + 400.0 / RADIUS * seconds + random.normal(0.0, 0.01, len(seconds))
-        fit, scatter = fitted(seconds, heights, 1)
-        pulls.append((fit.speed - 400.0) / fit.speed_error)
-    assert np.std(pulls) == pytest.approx(0.95, abs=0.2)
-    assert scatter == pytest.approx(0.01, rel=0.4)
+    assert one.line.speed == pytest.approx(500.0, rel=0.04)
