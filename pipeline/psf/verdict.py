@@ -129,7 +129,7 @@ def _moved(what: str, one: Measured, names: Sequence[str]) -> list[str]:
     if "limb" in names or moved <= _MOVED[what]:
         return []
     why = f"so little light lies about {what} that what is not told without the Sun's limb moves it by"
-    return [f"{why} {100.0 * moved:.0f} %, more than {100 * _MOVED[what]:.0f} %"]
+    return [f"{why} {100.0 * moved:.1f} %, more than {100 * _MOVED[what]:.0f} %"]
 
 
 def judged(psf: Psf | None, found: Doubts, laboratory: Psf | None) -> Psf:

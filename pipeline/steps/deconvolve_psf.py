@@ -82,7 +82,7 @@ class DeconvolvePsfParams(Params):
 
 @step(
     "deconvolve_psf",
-    version=1,
+    version=2,
     prstep="PSF-DECONVOLUTION",
     memory_factor=16.0,
     libraries=("numpy", "numba", "scipy"),

@@ -61,7 +61,7 @@ def test_where_little_light_lies_about_a_width_a_body_does_not_tell_it() -> None
     wing = thought_of("pupil", 0.05, EDGE, pupil=True, moved=(0.03, 0.12))
     assert not wing.core
     assert "EE80" in wing.wing[0]
-    assert "moves it by 12 %" in wing.wing[0]
+    assert "moves it by 12.0 %" in wing.wing[0]
     core = thought_of("pupil", 0.05, EDGE, pupil=True, moved=(0.06, 0.03))
     assert "EE50" in core.core[0]
     assert not core.wing
