@@ -5,7 +5,8 @@ output pixels of a row read consecutive input pixels: the integer parts of
 their positions advance together over runs of hundreds of pixels. Inside such
 a run every load is contiguous and nothing branches, so the compiler turns
 the sixteen taps into vector instructions without gathers. Any other affine
-map goes through the same code with shorter runs.
+map goes through the same code with shorter runs, whose last vectors reach into
+the next ones, which write these pixels anew.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ _NEGLIGIBLE_SHIFT: Final = np.float32(1e-3)
 
 _ONE: Final = np.float32(1.0)
 _HALF: Final = np.float32(0.5)
+#: Pixels that a vector instruction, or two, take at once.
+_AT_ONCE: Final = 16
 #: Pixels whose flags are looked at together.
 _STRETCH: Final = 128
 _SIXTH: Final = np.float32(1.0 / 6.0)
@@ -60,11 +63,13 @@ def _steps_within_pixel(fraction: float, step: float, most: int) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _spline_run(
-    c0: F32,
-    c1: F32,
-    c2: F32,
-    c3: F32,
+    of: F32,
+    row: np.uintp,
+    column: np.uintp,
     out: F32,
+    i: np.uintp,
+    j: np.uintp,
+    number: np.uintp,
     tx: np.float32,
     dtx: np.float32,
     ty: np.float32,
@@ -72,8 +77,13 @@ def _spline_run(
     low: np.float32,
     high: np.float32,
 ) -> None:
-    """One run of output pixels; `c0`–`c3` are the four coefficient rows, starting one pixel to the left."""
-    for k in range(out.size):
+    """One run of pixels of row `i` from `j` on; its taps of the coefficients begin in `row` and `column`."""
+    # Indices without a sign are not looked at for being negative, and slices would cost more than a run does.
+    upper, above, top = row + np.uintp(1), row + np.uintp(2), row + np.uintp(3)
+    for index in range(number):
+        k = np.uintp(index)
+        c0 = column + k
+        c1, c2, c3 = c0 + np.uintp(1), c0 + np.uintp(2), c0 + np.uintp(3)
         x = tx + dtx * np.float32(k)
         rx = _ONE - x
         a0 = rx * rx * rx * _SIXTH
@@ -82,13 +92,15 @@ def _spline_run(
         a3 = x * x * x * _SIXTH
         y = ty + dty * np.float32(k)
         ry = _ONE - y
-        value = ry * ry * ry * _SIXTH * (a0 * c0[k] + a1 * c0[k + 1] + a2 * c0[k + 2] + a3 * c0[k + 3])
+        b0 = ry * ry * ry * _SIXTH
+        value = b0 * (a0 * of[row, c0] + a1 * of[row, c1] + a2 * of[row, c2] + a3 * of[row, c3])
         b1 = _TWO_THIRDS - y * y * (_ONE - _HALF * y)
-        value += b1 * (a0 * c1[k] + a1 * c1[k + 1] + a2 * c1[k + 2] + a3 * c1[k + 3])
+        value += b1 * (a0 * of[upper, c0] + a1 * of[upper, c1] + a2 * of[upper, c2] + a3 * of[upper, c3])
         b2 = _TWO_THIRDS - ry * ry * (_ONE - _HALF * ry)
-        value += b2 * (a0 * c2[k] + a1 * c2[k + 1] + a2 * c2[k + 2] + a3 * c2[k + 3])
-        value += y * y * y * _SIXTH * (a0 * c3[k] + a1 * c3[k + 1] + a2 * c3[k + 2] + a3 * c3[k + 3])
-        out[k] = min(max(value, low), high)
+        value += b2 * (a0 * of[above, c0] + a1 * of[above, c1] + a2 * of[above, c2] + a3 * of[above, c3])
+        b3 = y * y * y * _SIXTH
+        value += b3 * (a0 * of[top, c0] + a1 * of[top, c1] + a2 * of[top, c2] + a3 * of[top, c3])
+        out[i, j + k] = min(max(value, low), high)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -139,12 +151,16 @@ def sample_spline(
             tx, ty = x - column, y - row
             n = _steps_within_pixel(ty, yx, _steps_within_pixel(tx, xx - 1.0, stop - j))
             top, left = int(row) + MARGIN - 1, int(column) + MARGIN - 1
+            # Whole vectors: what they write beyond the run the next writes anew; none reads beyond its row.
+            whole = min(-(-n // _AT_ONCE) * _AT_ONCE, stop - j, coefficients.shape[1] - 3 - left)
             _spline_run(
-                coefficients[top, left:],
-                coefficients[top + 1, left:],
-                coefficients[top + 2, left:],
-                coefficients[top + 3, left:],
-                out[i, j : j + n],
+                coefficients,
+                np.uintp(top),
+                np.uintp(left),
+                out,
+                np.uintp(i),
+                np.uintp(j),
+                np.uintp(max(n, whole)),
                 np.float32(tx),
                 np.float32(xx - 1.0),
                 np.float32(ty),
@@ -157,29 +173,40 @@ def sample_spline(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _flag_run(
-    lower: U16, upper: U16, flags: U16, tx: np.float32, dtx: np.float32, ty: np.float32, dty: np.float32
+    of: U16,
+    row: np.uintp,
+    column: np.uintp,
+    flags: U16,
+    i: np.uintp,
+    j: np.uintp,
+    number: np.uintp,
+    tx: np.float32,
+    dtx: np.float32,
+    ty: np.float32,
+    dty: np.float32,
 ) -> None:
     """Flags of one run; `FILLED` stays only where the nearest input pixel has it."""
-    for start in range(0, flags.size, _STRETCH):
-        stop = min(start + _STRETCH, flags.size)
+    upper, one, last = row + np.uintp(1), np.uintp(1), int(number)
+    for begin in range(0, last, _STRETCH):
+        start, stop = np.uintp(begin), np.uintp(min(begin + _STRETCH, last))
         some = np.uint16(0)
-        for k in range(start, stop + 1):
-            some |= lower[k] | upper[k]
+        for index in range(start, stop + one):
+            c = column + np.uintp(index)
+            some |= of[row, c] | of[upper, c]
         if not some:  # most pixels have no flags, and so have most stretches of them
             continue
-        for k in range(start, stop):
+        for index in range(start, stop):
+            k = np.uintp(index)
+            c = column + k
             x, y = tx + dtx * np.float32(k), ty + dty * np.float32(k)
             west, east = x < _ONE - _NEGLIGIBLE_SHIFT, x > _NEGLIGIBLE_SHIFT
             south, north = y < _ONE - _NEGLIGIBLE_SHIFT, y > _NEGLIGIBLE_SHIFT
-            found = lower[k] if west and south else np.uint16(0)
-            found |= lower[k + 1] if east and south else np.uint16(0)
-            found |= upper[k] if west and north else np.uint16(0)
-            found |= upper[k + 1] if east and north else np.uint16(0)
-            if y < _HALF:
-                nearest = lower[k] if x < _HALF else lower[k + 1]
-            else:
-                nearest = upper[k] if x < _HALF else upper[k + 1]
-            flags[k] |= (found & np.uint16(0x7FFF)) | (nearest & np.uint16(FILLED))
+            found = of[row, c] if west and south else np.uint16(0)
+            found |= of[row, c + one] if east and south else np.uint16(0)
+            found |= of[upper, c] if west and north else np.uint16(0)
+            found |= of[upper, c + one] if east and north else np.uint16(0)
+            nearest = of[row if y < _HALF else upper, c if x < _HALF else c + one]
+            flags[i, j + k] |= (found & np.uint16(0x7FFF)) | (nearest & np.uint16(FILLED))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -207,9 +234,13 @@ def sample_flags(padded: U16, matrix: NDArray[np.float64], offset: NDArray[np.fl
             n = _steps_within_pixel(ty, yx, _steps_within_pixel(tx, xx - 1.0, stop - j))
             bottom, left = int(row) + 1, int(column) + 1
             _flag_run(
-                padded[bottom, left:],
-                padded[bottom + 1, left:],
-                flags[i, j : j + n],
+                padded,
+                np.uintp(bottom),
+                np.uintp(left),
+                flags,
+                np.uintp(i),
+                np.uintp(j),
+                np.uintp(n),
                 np.float32(tx),
                 np.float32(xx - 1.0),
                 np.float32(ty),

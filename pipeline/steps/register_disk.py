@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from astropy.io import fits
@@ -13,8 +13,8 @@ from pydantic import Field
 
 from pipeline.errors import BadInput
 from pipeline.frame import Frame
+from pipeline.kernels.outside import nothing_approximated_outside, nothing_lost_outside
 from pipeline.kernels.resample import AffineMap, resample
-from pipeline.quality import Quality, flagged
 from pipeline.step import Params, References, step
 
 #: Cards of the grid that was left, and of alternate systems of it.
@@ -22,8 +22,6 @@ _STALE: Final = re.compile(
     r"(CROTA[12]?|(PC|CD)[12]_[12]|[XY]CEN|LONPOLE|LATPOLE"
     r"|(CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CNAME)[12][A-Z]|(PC|CD)[12]_[12][A-Z]|WCSNAME[A-Z])"
 )
-#: Flags that a pixel outside the field keeps: nothing there was lost, full or hit.
-_OUTSIDE: Final = np.uint16(~(Quality.MISSING | Quality.SATURATED | Quality.COSMIC_RAY) & 0xFFFF)
 
 
 class RegisterDiskParams(Params):
@@ -78,23 +76,20 @@ def register_disk(frame: Frame, params: RegisterDiskParams, references: Referenc
         for image, flag in zip(images, flags, strict=True)
     ]
     leading = frame.data.shape[:-2]
-    quality = np.stack([flag for _, flag in made]).reshape(*leading, rows, columns)
-    quality[flagged(quality, Quality.OUTSIDE_FIELD)] &= _OUTSIDE
+    quality = _beside([flag for _, flag in made]).reshape(*leading, rows, columns)
+    nothing_lost_outside(quality)
     if frame.quality.ndim < frame.data.ndim:
         quality = np.bitwise_or.reduce(
             quality.reshape(-1, *frame.quality.shape[:-2], rows, columns), axis=0
         ).astype(np.uint16)
-    data = np.stack([image for image, _ in made]).reshape(*leading, rows, columns)
-    # Where nothing was seen nothing was approximated.
-    nothing = flagged(quality, Quality.OUTSIDE_FIELD) & _without_value(data, quality.ndim)
-    quality[nothing] &= np.uint16(~Quality.INTERPOLATED & 0xFFFF)
+    data = _beside([image for image, _ in made]).reshape(*leading, rows, columns)
+    nothing_approximated_outside(quality, data)
     return frame.replace(data=data, quality=quality, header=_header(frame.header, matrix, middle, scale))
 
 
-def _without_value(data: NDArray[np.float32], dims: int) -> NDArray[np.bool_]:
-    """Where no plane has a value, over the last `dims` axes."""
-    nothing: NDArray[np.bool_] = ~np.isfinite(data)
-    return np.asarray(nothing.all(axis=tuple(range(data.ndim - dims))))
+def _beside(planes: list[NDArray[Any]]) -> NDArray[Any]:
+    """Planes as one array; a single one is not copied."""
+    return planes[0] if len(planes) == 1 else np.stack(planes)
 
 
 def _grid(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
