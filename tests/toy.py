@@ -13,7 +13,7 @@ name: toy
 title: A toy camera
 recognise:
   - {TELESCOP: TOY, DETECTOR: "CAM[12]"}
-level: {keyword: LVL, values: {"0": "0", "1.0": "1", "1.5": "1.5", Q1: Q1}}
+level: {keyword: LVL, values: {"0": "0", "1.5": "1.5", Q1: Q1, "1.0": "1"}}
 date: {keywords: [DATE-OBS], time_keyword: TIME-OBS}
 observation: "cam{camera}_{date:%Y%m%d}"
 meta:

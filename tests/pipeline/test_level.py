@@ -87,8 +87,8 @@ def test_an_impossible_description_is_refused_when_it_is_loaded(
 
 
 def test_a_description_may_have_quick_looks(tmp_path: Path) -> None:
-    found = read_description(described(tmp_path, ('"1.0": "1"', '"1.0": "1", QL: Q1')))
-    assert found.level.levels == {"0", "1", "Q1"}
+    found = read_description(described(tmp_path, ('"1.0": "1"', '"1.0": "1", QL: Q2')))
+    assert found.level.levels == {"0", "1", "1.5", "Q1", "Q2"}
 
 
 def test_a_recipe_leads_to_a_level() -> None:

@@ -101,7 +101,8 @@ def test_a_matrix_stands_without_an_old_rotation(element: str) -> None:
 
 def test_of_every_axis_it_is_said_how_many_pixels_were_put_together() -> None:
     assert completed()["OBS_HDU"] == 1
-    assert completed()["NBIN"] == 1
+    assert "NBIN" not in completed()
+    assert completed(NBIN1=1, NBIN2=1)["NBIN"] == 1
     assert completed(NBIN1=2, NBIN2=3)["NBIN"] == 6
     assert completed(NBIN1=2, NBIN2=3, NBIN=7)["NBIN"] == 7
     assert completed(axes=3, NBIN1=2, NBIN2=3, NBIN3=4)["NBIN"] == 24
