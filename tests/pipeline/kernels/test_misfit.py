@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -58,11 +57,8 @@ def test_a_disk_cut_by_its_margin_is_explained() -> None:
     assert found.structure < 1.5
 
 
-def test_a_real_image_taken_as_the_truth_is_explained() -> None:
-    folder = os.environ.get("HELIOLAKE_DATA")
-    path = Path(folder or "") / "aia" / "AIA20110319_105400_0171.fits"
-    if not folder or not path.exists():
-        pytest.skip("needs the real image of AIA: set HELIOLAKE_DATA")
+def test_a_real_image_taken_as_the_truth_is_explained(real_data: Path) -> None:
+    path = real_data / "aia" / "AIA20110319_105400_0171.fits"
     scene = np.maximum(np.asarray(fits.getdata(path), np.float32)[300:556, 20:276], 0.0)
     electrons = np.maximum(blurred(scene * np.float32(1e3 / np.median(scene)), kernel()), 0.0)
     rng = np.random.default_rng(1)
