@@ -159,9 +159,12 @@ def _made_of_files(session: Session, found: _Graph, root: str, runs: Sequence[st
     if len(names) > found.room:
         found.cut.add(root)
     shown = names[: found.room]
-    for row in session.scalars(select(File).where(tuple_(File.scope, File.name).in_(shown))):
-        found.add(_file(row))
-        found.join(f"{row.scope}:{row.name}", root, "input")
+    rows = session.scalars(select(File).where(tuple_(File.scope, File.name).in_(shown)))
+    files = {(row.scope, row.name): row for row in rows}
+    for name in shown:  # by their names, not as the database gives them
+        if name in files:
+            found.add(_file(files[name]))
+            found.join(":".join(name), root, "input")
     used = text("SELECT unnest(refs) FROM unit_result WHERE unit_id = :unit")
     dids = set(session.scalars(used, {"unit": unit}))
     _add_references(session, found, dids)

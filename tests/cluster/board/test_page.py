@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,21 +59,17 @@ def test_a_run_is_shown_with_what_was_put_aside(page: Open, lake: Lake, publishe
     page.until(lambda: published in page.text("runs"))
     told = pace(lake, published)
     page.until(lambda: f"{COUNT} done" in page.text("runs"))
-    for one in told["steps"]:
-        assert one["step"] in page.text("steps")
-    assert "EXPTIME" in page.text("quarantine") or "exposure" in page.text("quarantine").lower()
-    assert "this scheduler" in page.text("workers").lower()
-    data = page.model("speed").renderers[0].data_source.data
-    assert sum(data["units"]) >= COUNT
+    page.until(lambda: all(one["step"] in page.text("steps") for one in told["steps"]))
+    page.until(lambda: re.search("exptime|exposure", page.text("quarantine"), re.IGNORECASE))
+    page.until(lambda: "this scheduler" in page.text("workers").lower())
+    page.until(lambda: sum(page.model("speed").renderers[0].data_source.data["units"]) >= COUNT)
 
 
 def test_workers_are_shown_with_their_memory(page: Open, home: Home) -> None:
     with connected(home.scheduler()) as client:
         names = [str(one["name"]) for one in client.scheduler_info(n_workers=-1)["workers"].values()]
-    rows = page.text("workers")
-    for name in names:
-        assert f"<td>{name}</td>" in rows
-    assert "GB" in rows
+    page.until(lambda: all(f"<td>{name}</td>" in page.text("workers") for name in names))
+    page.until(lambda: "GB" in page.text("workers"))
 
 
 def pictures(page: Open, day: int) -> list[bytes]:
@@ -99,7 +96,7 @@ def test_the_latest_frames_are_pictures_until_they_come_under_embargo(
     target = Target(scope="sdo_aia", observation="aia171_20140202")
     embargo.put(lake, target, until_then, reason="first paper", principal=OWNER, holders=["ada"])
     page.until(lambda: not pictures(page, 2))
-    assert f"under embargo until {until_then:%Y-%m-%d}" in page.text("frames")
+    page.until(lambda: f"under embargo until {until_then:%Y-%m-%d}" in page.text("frames"))
 
 
 def test_a_run_is_followed_while_it_goes_on_and_while_it_is_held_up(
